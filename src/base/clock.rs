@@ -1,0 +1,56 @@
+//! Time as a thing that is handed in, so that a day of polls can be tested in milliseconds.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The three things the program asks of time. Correctness uses `instant` and the providers' own
+/// times; `unix` is for display and for records.
+#[async_trait::async_trait]
+pub trait Clock: Send + Sync {
+    /// A monotonic reading.
+    fn instant(&self) -> Instant;
+    /// Seconds since 1970 by the local wall clock.
+    fn unix(&self) -> i64;
+    /// Waits that long.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The machine's own clock. Every wait is divided by a factor, so that tests run the real code
+/// in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    speed: f64,
+}
+
+impl SystemClock {
+    /// A clock whose waits are as long as asked.
+    pub fn new() -> Self {
+        Self { speed: 1.0 }
+    }
+
+    /// A clock whose waits are `speed` times shorter; anything not above zero counts as 1.
+    pub fn with_speed(speed: f64) -> Self {
+        Self { speed: if speed > 0.0 { speed } else { 1.0 } }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait::async_trait]
+impl Clock for SystemClock {
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn unix(&self) -> i64 {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        i64::try_from(seconds).unwrap_or(i64::MAX)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration.div_f64(self.speed)).await;
+    }
+}

@@ -1,0 +1,14 @@
+//! The ground every room stands on: secrets that do not show themselves, a clock that can be
+//! handed in, files that are never seen half-written, locks that die with their process.
+//!
+//! Nothing here knows what a row or a batch is. The few Unix-only calls of the program live here.
+
+mod clock;
+mod digest;
+mod files;
+mod secret;
+
+pub use clock::{Clock, SystemClock};
+pub use digest::{hex, hex_of_file, short_hash};
+pub use files::{AtomicFile, FileLock, LockError, free_space, private_dir, write_private};
+pub use secret::{Secret, redact};
