@@ -19,5 +19,7 @@ pub fn hex_of_file(path: &Path) -> io::Result<String> {
 /// The first eight bytes of a digest as a number, for tables of row hashes.
 pub fn short_hash(digest: &blake3::Hash) -> u64 {
     let bytes = digest.as_bytes();
-    u64::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]])
+    u64::from_le_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ])
 }

@@ -23,7 +23,11 @@ impl AtomicFile {
     pub fn create(target: &Path) -> io::Result<Self> {
         let part = part_name(target);
         let file = File::create(&part)?;
-        Ok(Self { target: target.to_owned(), part, file: Some(BufWriter::with_capacity(BUFFER, file)) })
+        Ok(Self {
+            target: target.to_owned(),
+            part,
+            file: Some(BufWriter::with_capacity(BUFFER, file)),
+        })
     }
 
     /// Makes the content durable and gives it its name.
@@ -187,7 +191,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("job.lock");
         let first = FileLock::acquire(&path).unwrap();
-        assert!(matches!(FileLock::acquire(&path), Err(LockError::Held(text)) if text.starts_with("process ")));
+        assert!(
+            matches!(FileLock::acquire(&path), Err(LockError::Held(text)) if text.starts_with("process "))
+        );
         drop(first);
         FileLock::acquire(&path).unwrap();
     }

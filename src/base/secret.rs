@@ -37,7 +37,8 @@ impl Secret {
 
     /// First 8 hex digits of a salted digest: tells two keys apart without telling either.
     pub fn fingerprint(&self, salt: &str) -> String {
-        let digest = blake3::Hasher::new().update(salt.as_bytes()).update(self.0.as_bytes()).finalize();
+        let digest =
+            blake3::Hasher::new().update(salt.as_bytes()).update(self.0.as_bytes()).finalize();
         digest.to_hex()[..8].to_owned()
     }
 }

@@ -46,12 +46,17 @@ impl BatchStatus {
     /// matter. The words are those seen at the services with an OpenAI-shaped Batch API.
     pub fn read(word: &str) -> Option<Self> {
         let word = word.trim().to_ascii_lowercase();
-        let word = word.strip_prefix("batch_state_").or_else(|| word.strip_prefix("job_state_")).unwrap_or(&word);
+        let word = word
+            .strip_prefix("batch_state_")
+            .or_else(|| word.strip_prefix("job_state_"))
+            .unwrap_or(&word);
         Some(match word {
             "validating" | "queued" | "pending" | "created" => Self::Validating,
             "in_progress" | "running" | "progress" | "processing" => Self::InProgress,
             "finalizing" => Self::Finalizing,
-            "completed" | "succeeded" | "success" | "ended" | "partially_succeeded" => Self::Completed,
+            "completed" | "succeeded" | "success" | "ended" | "partially_succeeded" => {
+                Self::Completed
+            }
             "failed" => Self::Failed,
             "expired" | "timeout_exceeded" => Self::Expired,
             "cancelling" | "canceling" | "cancellation_requested" => Self::Cancelling,
