@@ -346,6 +346,19 @@ impl Store {
         })
     }
 
+    /// Whether the provider took a cancel of this batch.
+    pub fn has_cancelled(&self, create: i64) -> Result<bool, StoreError> {
+        self.read(|c| {
+            Ok(c.query_row(
+                "SELECT 1 FROM call WHERE create_id = ?1 AND kind = 'cancel' AND class = 'ok'",
+                [create],
+                |_| Ok(()),
+            )
+            .optional()?
+            .is_some())
+        })
+    }
+
     /// Commits the intent to stop a batch.
     pub fn begin_cancel(&self, job: &str, create: i64, now: i64) -> Result<i64, StoreError> {
         self.write(|tx| begin(tx, job, create, CallKind::Cancel, now))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{ShardState, Store, StoreError, shards, word};
+use super::{NewShard, ShardState, Store, StoreError, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 
@@ -103,6 +103,45 @@ impl Store {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
             shards::set_state(tx, shard, ShardState::Settled, None)
+        })
+    }
+
+    /// Records outcomes of rows whose shard goes on.
+    pub fn record_outcomes(
+        &self,
+        job: &str,
+        records: &[OutcomeRecord],
+    ) -> Result<(), StoreError> {
+        self.write(|tx| insert(tx, job, records.iter()))
+    }
+
+    /// Records that a shard's file was refused: the named rows have their outcome, the rest goes
+    /// on in a new shard of the next round. One transaction: no row is in both or in neither.
+    pub fn replan_shard(
+        &self,
+        job: &str,
+        shard: i64,
+        refused: &[OutcomeRecord],
+        next: Option<&NewShard>,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            insert(tx, job, refused.iter())?;
+            shards::insert(tx, job, next.map(std::slice::from_ref).unwrap_or_default())?;
+            shards::set_state(tx, shard, ShardState::Settled, None)
+        })
+    }
+
+    /// The outcomes of the rows from `first` to `last`, both included, in row order.
+    pub fn outcomes_between(
+        &self,
+        job: &str,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<OutcomeRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!("{NEWEST} AND row BETWEEN ?2 AND ?3 ORDER BY row"))?
+                .query_map(params![job, first, last], read_outcome)?
+                .collect()
         })
     }
 
