@@ -1,0 +1,35 @@
+//! `resume [ID]`: go on with an unfinished job, inside what was approved.
+
+use super::Context;
+use super::flags::{Flags, JsonArg, RunningArgs, WriteArgs};
+use crate::config::Overrides;
+use crate::ui::{CommandError, ExitCode};
+
+/// Arguments of `resume`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Job id, the provider's batch id, or last [default: the only unfinished job]
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// How it runs.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// How the output is written.
+    #[command(flatten)]
+    pub write: WriteArgs,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+impl Flags for Args {
+    fn lay(&self, over: &mut Overrides) {
+        self.running.lay(over);
+        self.write.lay(over);
+    }
+}
+
+/// Runs the command.
+pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
+    Err(CommandError::usage("not built"))
+}
