@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::JobError;
 use crate::request::Question;
 use crate::store::JobRecord;
-use crate::table::{ReadOptions, Selection};
+use crate::table::{Selection, Shape};
 
 /// The version of the rules that turn a row into a request. It is part of every digest, so that
 /// a release that words something differently does not make the same line pay again.
@@ -29,10 +29,10 @@ pub struct Spec {
     pub source: String,
     /// blake3 of the table's bytes.
     pub source_digest: String,
-    /// Name of the copy below the job's folder.
+    /// Name of the copy below the job's folder; its text is UTF-8 whatever the table's was.
     pub input: String,
-    /// How the table is read.
-    pub read: ReadOptions,
+    /// How the user's table is written.
+    pub shape: Shape,
     /// Which rows are asked.
     pub selection: Selection,
     /// What is asked of each.
@@ -58,12 +58,8 @@ pub struct OutputSpec {
     pub all_rows: bool,
     /// `row_index` as the first column.
     pub row_index: bool,
-    /// Encoding, where it is not to be the table's.
-    pub encoding: Option<String>,
     /// Byte-order mark, where it is not to be as in the table.
     pub bom: bool,
-    /// Delimiter, where it is not to be the table's.
-    pub delimiter: Option<char>,
     /// No apostrophe before answers that a spreadsheet would run as a formula.
     pub raw_formulas: bool,
     /// Replace a file that is not ours.

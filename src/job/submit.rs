@@ -11,7 +11,7 @@ use super::drive::Driver;
 use super::{Event, JobError, id};
 use crate::answer::RowStatus;
 use crate::base::redact;
-use crate::batch::{Failure, FailureKind};
+use crate::batch::{Batch, Failure, FailureKind};
 use crate::provider::{CallClass, CallError, CreateBatch};
 use crate::store::{CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState};
 
@@ -21,6 +21,9 @@ const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause between such tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a stop waits for the answer to a create.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What became of the attempt to send one shard.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,9 +158,7 @@ impl Driver<'_> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let call = self.store.begin_create(&self.job.key, create, self.clock.unix())?;
-            // Not raced against the stop: a create that was begun is waited for, its answer is
-            // worth more than a quick exit.
-            let error = match self.api.create(&request).await {
+            let error = match self.create_once(&request).await {
                 Ok(batch) => {
                     let ended = self.ended("ok", None, Some(batch.id.clone()));
                     let reply = super::poll::as_json(&batch);
@@ -196,6 +197,24 @@ impl Driver<'_> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// One create. A stop gives it a few seconds to be answered: the answer is worth more than a
+    /// quick exit, for without it nobody knows whether the batch exists.
+    async fn create_once(&self, request: &CreateBatch) -> Result<Batch, CallError> {
+        let create = self.api.create(request);
+        tokio::pin!(create);
+        tokio::select! {
+            reply = &mut create => return reply,
+            _ = self.stop.raised() => {}
+        }
+        tokio::select! {
+            reply = &mut create => reply,
+            () = tokio::time::sleep(GRACE) => Err(CallError::unknown(
+                "create",
+                "the run was stopped before the answer came",
+            )),
+        }
     }
 
     /// 300,000 images are 80 GB: a request file goes once its batch exists. It can be made again.
