@@ -1,27 +1,16 @@
-//! stub
-/// stub
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)]
-pub enum RowStatus {
-    Ok,
-    Skipped,
-    Error,
-}
-#[allow(missing_docs)]
-impl RowStatus {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Skipped => "skipped",
-            Self::Error => "error",
-        }
-    }
-    pub fn read(w: &str) -> Option<Self> {
-        Some(match w {
-            "ok" => Self::Ok,
-            "skipped" => Self::Skipped,
-            "error" => Self::Error,
-            _ => return None,
-        })
-    }
-}
+//! What an answer is worth: the JSON in a reply, the fields asked for, and the status of the row.
+//!
+//! Works on decoded result lines and never reads a file. Mending broken JSON and checking answers
+//! against a schema are not done here yet.
+
+mod extract;
+mod fields;
+mod judge;
+mod numbers;
+mod scan;
+mod status;
+
+pub use extract::{Extracted, ParseStatus, extract};
+pub use fields::{Field, FieldError, Fields, Step, cell_text};
+pub use judge::{Judged, failure_text, judge};
+pub use status::RowStatus;
