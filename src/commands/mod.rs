@@ -22,5 +22,6 @@ pub mod watch;
 pub mod workflow;
 
 mod context;
+mod steps;
 
 pub use context::Context;

@@ -40,6 +40,11 @@ impl JobFolder {
         Ok(target)
     }
 
+    /// Takes the name of a job away again: its six characters were taken.
+    pub fn give_back(&self, scratch: &Self) -> io::Result<()> {
+        fs::rename(&self.root, &scratch.root)
+    }
+
     /// Removes the folder with all that is in it.
     pub fn remove(&self) -> io::Result<()> {
         fs::remove_dir_all(&self.root)

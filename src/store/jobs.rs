@@ -248,6 +248,23 @@ impl Store {
         })
     }
 
+    /// Replaces the stored request where only the place or the look of the table changed.
+    pub fn set_spec(
+        &self,
+        job: &str,
+        spec: &str,
+        output_path: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE job SET spec = ?2, output_digest = CASE WHEN output_path IS ?3 THEN \
+                 output_digest END, output_path = ?3 WHERE key = ?1",
+                params![job, spec, output_path],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Records that the job's table was written with these bytes.
     pub fn set_output(&self, job: &str, path: &str, digest: &str) -> Result<(), StoreError> {
         self.write(|tx| {

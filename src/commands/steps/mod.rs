@@ -2,8 +2,10 @@
 //! asked, plan, ask about money, attach to or make the job, drive it, write the table, report.
 
 mod asking;
+mod begin;
 mod finish;
 mod follow;
+mod go_on;
 mod input;
 mod jobs;
 mod money;
@@ -12,13 +14,12 @@ mod plan;
 mod tables;
 mod who;
 
-pub(in crate::commands) use asking::{Asked, ask};
-pub(in crate::commands) use finish::{exit_of, report};
-pub(in crate::commands) use follow::{Follow, follow};
-pub(in crate::commands) use input::{Taken, take_in};
-pub(in crate::commands) use jobs::{Found, find_job, open_store};
-pub(in crate::commands) use money::approve;
-pub(in crate::commands) use output::{Destination, require_writable};
-pub(in crate::commands) use plan::{Planned, Scratch};
-pub(in crate::commands) use tables::write_job_table;
-pub(in crate::commands) use who::{Who, who_is_asked, who_of_job};
+pub(super) use begin::{begin, waits};
+pub(super) use follow::Follow;
+pub(super) use go_on::{go_on, go_on_with};
+pub(super) use input::open_table;
+pub(super) use jobs::{Bare, Found, find_job, open_store};
+pub(super) use output::{Destination, require_folder};
+pub(super) use plan::{Planned, Scratch, output_spec, selection};
+pub(super) use tables::{Rewrite, column_options, write_job_table, write_options};
+pub(super) use who::{Need, Who, who_is_asked, who_of_job};

@@ -12,7 +12,6 @@ pub(in crate::commands) fn approve(
     context: &Context,
     planned: &Planned,
     who: &Who,
-    line: &str,
 ) -> Result<(), CommandError> {
     if who.is_loopback || planned.plan.requests() == 0 || context.settings.get(key::YES) {
         return Ok(());
@@ -20,8 +19,8 @@ pub(in crate::commands) fn approve(
     let price = format!("the price of {} at {} is unknown", planned.spec.question.model, who.name);
     if !context.is_interactive {
         return Err(CommandError::message(ExitCode::Limit, format!("{price}; nothing was sent"))
-            .hint(format!("add --yes to send without asking: {line} --yes"))
-            .hint("batchctl estimate shows requests, bytes and tokens".to_owned()));
+            .hint("add --yes to send without asking")
+            .hint("batchctl estimate   shows requests, bytes and tokens first"));
     }
     if context.printer.confirm(&format!("{price}. Send {} requests?", planned.plan.requests())) {
         Ok(())
