@@ -22,6 +22,7 @@ pub mod watch;
 pub mod workflow;
 
 mod context;
+mod files;
 mod steps;
 
 pub use context::Context;

@@ -48,6 +48,22 @@ pub struct NewShard {
     pub bytes: u64,
 }
 
+impl NewShard {
+    /// The shard as a record of no ledger, for building its file without a job.
+    pub fn as_record(&self) -> ShardRecord {
+        ShardRecord {
+            id: 0,
+            job: String::new(),
+            round: self.round,
+            number: self.number,
+            state: ShardState::Planned,
+            rows: self.rows,
+            bytes: self.bytes,
+            detail: None,
+        }
+    }
+}
+
 /// A shard as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardRecord {
