@@ -77,6 +77,8 @@ pub struct CreateRecord {
     pub reply: Option<String>,
     /// The provider's last status word.
     pub status_word: Option<String>,
+    /// When it last changed, in Unix seconds.
+    pub updated: i64,
 }
 
 /// A call in the log of a job.
@@ -96,8 +98,15 @@ pub struct CallRecord {
     pub excerpt: Option<String>,
 }
 
+impl CallRecord {
+    /// Whether nobody knows what it did: it left and no clear end is recorded.
+    pub fn is_unclear(&self) -> bool {
+        self.kind == CallKind::Create && self.class.as_deref().is_none_or(|c| c == "unknown")
+    }
+}
+
 const COLUMNS: &str = "id, shard, attempt, key, state, file_digest, file_bytes, file_id, \
-                       batch_id, reply, status_word";
+                       batch_id, reply, status_word, updated";
 
 fn read_create(row: &Row<'_>) -> rusqlite::Result<CreateRecord> {
     Ok(CreateRecord {
@@ -112,6 +121,7 @@ fn read_create(row: &Row<'_>) -> rusqlite::Result<CreateRecord> {
         batch_id: row.get(8)?,
         reply: row.get(9)?,
         status_word: row.get(10)?,
+        updated: row.get(11)?,
     })
 }
 
@@ -327,8 +337,7 @@ impl Store {
         })
     }
 
-    /// Records what the provider last said of a batch, if it differs from what is recorded;
-    /// true if it did.
+    /// Records what the provider said of a batch and when; true if it is news.
     pub fn batch_seen(
         &self,
         create: i64,
@@ -337,12 +346,17 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         self.write(|tx| {
-            let changed = tx.execute(
+            let known: Option<String> = tx.query_row(
+                "SELECT reply FROM batch_create WHERE id = ?1",
+                [create],
+                |row| row.get(0),
+            )?;
+            tx.execute(
                 "UPDATE batch_create SET reply = ?2, status_word = ?3, updated = ?4 \
-                 WHERE id = ?1 AND reply IS NOT ?2",
+                 WHERE id = ?1",
                 params![create, reply, status_word, now],
             )?;
-            Ok(changed > 0)
+            Ok(known.as_deref() != Some(reply))
         })
     }
 

@@ -87,8 +87,6 @@ pub struct JobRecord {
     pub requests: u64,
     /// Where the table goes.
     pub output_path: Option<String>,
-    /// Digest of the table as last written.
-    pub output_digest: Option<String>,
 }
 
 impl JobRecord {
@@ -112,16 +110,15 @@ pub enum Inserted {
 /// A table this home wrote, for the rule on replacing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputMark {
-    /// The job that wrote it.
-    pub job: String,
     /// Digest of its bytes when written.
     pub digest: String,
-    /// That job's request as JSON, for comparing tables and selections.
-    pub spec: String,
+    /// The request of the job that wrote it as JSON, for comparing tables and selections;
+    /// `None` for a table merged from result files alone.
+    pub spec: Option<String>,
 }
 
 const COLUMNS: &str = "key, run_digest, state, reason, folder, created, updated, provider, \
-                       base_url, account, spec, rows, requests, output_path, output_digest";
+                       base_url, account, spec, rows, requests, output_path";
 
 fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     Ok(JobRecord {
@@ -139,7 +136,6 @@ fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         rows: row.get(11)?,
         requests: row.get(12)?,
         output_path: row.get(13)?,
-        output_digest: row.get(14)?,
     })
 }
 
@@ -257,33 +253,39 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.execute(
-                "UPDATE job SET spec = ?2, output_digest = CASE WHEN output_path IS ?3 THEN \
-                 output_digest END, output_path = ?3 WHERE key = ?1",
+                "UPDATE job SET spec = ?2, output_path = ?3 WHERE key = ?1",
                 params![job, spec, output_path],
             )?;
             Ok(())
         })
     }
 
-    /// Records that the job's table was written with these bytes.
-    pub fn set_output(&self, job: &str, path: &str, digest: &str) -> Result<(), StoreError> {
+    /// Records that a table was written with these bytes, by a job or by a merge of files.
+    pub fn mark_output(
+        &self,
+        path: &str,
+        digest: &str,
+        job: Option<&str>,
+        now: i64,
+    ) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.execute(
-                "UPDATE job SET output_path = ?2, output_digest = ?3 WHERE key = ?1",
-                params![job, path, digest],
+                "INSERT OR REPLACE INTO output (path, digest, job, written) \
+                 VALUES (?1, ?2, ?3, ?4)",
+                params![path, digest, job, now],
             )?;
             Ok(())
         })
     }
 
-    /// Who last wrote the table at this place.
+    /// What is known of a table that we wrote at this place.
     pub fn output_mark(&self, path: &str) -> Result<Option<OutputMark>, StoreError> {
         self.read(|c| {
             c.query_row(
-                "SELECT key, output_digest, spec FROM job WHERE output_path = ?1 AND \
-                 output_digest IS NOT NULL ORDER BY updated DESC LIMIT 1",
+                "SELECT digest, spec FROM output LEFT JOIN job ON job.key = output.job \
+                 WHERE path = ?1",
                 [path],
-                |row| Ok(OutputMark { job: row.get(0)?, digest: row.get(1)?, spec: row.get(2)? }),
+                |row| Ok(OutputMark { digest: row.get(0)?, spec: row.get(1)? }),
             )
             .optional()
         })

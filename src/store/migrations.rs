@@ -22,8 +22,13 @@ CREATE TABLE job (
     spec          TEXT NOT NULL,             -- the whole request as JSON
     rows          INTEGER NOT NULL,          -- selected rows
     requests      INTEGER NOT NULL,
-    output_path   TEXT,
-    output_digest TEXT                       -- of the table as we last wrote it
+    output_path   TEXT                       -- where its table goes
+);
+CREATE TABLE output (
+    path    TEXT PRIMARY KEY,                -- a table that we wrote
+    digest  TEXT NOT NULL,                   -- of its bytes as we wrote them
+    job     TEXT REFERENCES job(key),        -- null = merged from result files alone
+    written INTEGER NOT NULL
 );
 CREATE TABLE shard (
     id        INTEGER PRIMARY KEY,

@@ -145,24 +145,6 @@ impl Store {
         })
     }
 
-    /// Hands every row's outcome to the visitor, in row order; stops at its first error.
-    pub fn visit_outcomes<E>(
-        &self,
-        job: &str,
-        mut visit: impl FnMut(OutcomeRecord) -> Result<(), E>,
-    ) -> Result<Result<(), E>, StoreError> {
-        self.read(|c| {
-            let mut statement = c.prepare(&format!("{NEWEST} ORDER BY row"))?;
-            let mut rows = statement.query([job])?;
-            while let Some(row) = rows.next()? {
-                if let Err(error) = visit(read_outcome(row)?) {
-                    return Ok(Err(error));
-                }
-            }
-            Ok(Ok(()))
-        })
-    }
-
     /// The outcomes of at most `limit` rows from row `from` on, in row order.
     pub fn outcomes_from(
         &self,
@@ -173,6 +155,19 @@ impl Store {
         self.read(|c| {
             c.prepare(&format!("{NEWEST} AND row >= ?2 ORDER BY row LIMIT ?3"))?
                 .query_map(params![job, from, limit], read_outcome)?
+                .collect()
+        })
+    }
+
+    /// The outcomes with one status, in row order.
+    pub fn rows_with_status(
+        &self,
+        job: &str,
+        status: RowStatus,
+    ) -> Result<Vec<OutcomeRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!("{NEWEST} AND status = ?2 ORDER BY row"))?
+                .query_map(params![job, status.as_str()], read_outcome)?
                 .collect()
         })
     }

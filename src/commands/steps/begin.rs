@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, require_writable};
+use super::output::{Destination, Wanted, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
@@ -31,9 +31,11 @@ pub(in crate::commands) fn begin(
         destination,
         planned.spec.output.overwrite,
         store,
-        &planned.spec.source,
-        &planned.table,
-        &planned.spec.selection,
+        Some(&Wanted {
+            source: &planned.spec.source,
+            table: &planned.table,
+            selection: &planned.spec.selection,
+        }),
     )?;
     refuse_rival(store, destination)?;
     approve(context, &planned, who)?;

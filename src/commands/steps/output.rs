@@ -77,18 +77,30 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// The run that wants to write: what must hold for replacing an older table of ours.
+pub(in crate::commands) struct Wanted<'a> {
+    /// The table as the user named it.
+    pub(in crate::commands) source: &'a str,
+    /// Its copy.
+    pub(in crate::commands) table: &'a Table,
+    /// The rows of this run.
+    pub(in crate::commands) selection: &'a Selection,
+}
+
 /// Refuses an output whose folder is missing or cannot be written to, or that would replace a
-/// file which is not ours or no longer as we wrote it. `table` and `selection` are the new run's.
+/// file which is not ours or no longer as we wrote it. Of a job's table its rows must be among
+/// the new ones.
 pub(in crate::commands) fn require_writable(
     destination: &Destination,
     overwrite: bool,
     store: &Store,
-    source: &str,
-    table: &Table,
-    selection: &Selection,
+    wanted: Option<&Wanted<'_>>,
 ) -> Result<(), CommandError> {
     let Destination::File(path) = destination else { return Ok(()) };
     require_folder(path)?;
+    if path.is_dir() {
+        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display())));
+    }
     if overwrite || !path.exists() {
         return Ok(());
     }
@@ -96,9 +108,6 @@ pub(in crate::commands) fn require_writable(
         CommandError::usage(format!("{} exists and {why}", path.display()))
             .hint("name another output file, or add --overwrite")
     };
-    if path.is_dir() {
-        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display())));
-    }
     let Some(mark) = store.output_mark(&path.to_string_lossy())? else {
         return Err(refuse("was not written by batchctl".to_owned()));
     };
@@ -106,11 +115,12 @@ pub(in crate::commands) fn require_writable(
     if now != mark.digest {
         return Err(refuse("was changed since batchctl wrote it".to_owned()));
     }
-    let old: Spec = serde_json::from_str(&mark.spec)?;
-    if old.source != source {
+    let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
+    let old: Spec = serde_json::from_str(&spec)?;
+    if old.source != wanted.source {
         return Err(refuse(format!("holds the answers of another table, {}", old.source)));
     }
-    if !covers(table, &old.selection, selection)? {
+    if !covers(wanted.table, &old.selection, wanted.selection)? {
         return Err(refuse("holds rows that this run would not ask".to_owned()));
     }
     Ok(())

@@ -7,9 +7,9 @@ use super::output::{beside, is_untouched};
 use crate::answer::{Fields, RowStatus};
 use crate::commands::Context;
 use crate::job::{Event, JobError, OutputSpec};
-use crate::result::{ColumnOptions, Join, Place, Settled, TableJob};
+use crate::result::{Artifacts, ColumnOptions, Columns, Join, Place, Settled, write_table};
 use crate::store::{OutcomeRecord, Store};
-use crate::table::{Format, Table, Target, WriteOptions};
+use crate::table::{Format, Table, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
 
 /// Outcomes read from the ledger at a time.
@@ -41,8 +41,9 @@ pub(in crate::commands) fn write_job_table(
         return Ok(None);
     };
     let path = place(context, store, found, path)?;
-    let digest = write_to(context, store, found, table, &Target::File(path.clone()))?;
-    store.set_output(&found.job.key, &path.to_string_lossy(), &digest)?;
+    let digest = write_to(context, store, found, table, &Target::Path(path.clone()))?;
+    let now = context.clock.unix();
+    store.mark_output(&path.to_string_lossy(), &digest, Some(&found.job.key), now)?;
     context.reporter().report(&Event::Written {
         path: path.to_string_lossy().into_owned(),
         rows: found.job.rows,
@@ -82,32 +83,42 @@ fn write_to(
     target: &Target,
 ) -> Result<String, CommandError> {
     let spec = &found.spec;
-    let artifacts = store.artifacts(&found.job.key)?;
-    let paths: Vec<_> = artifacts.iter().map(|a| found.folder.results().join(&a.name)).collect();
-    let index_of = |id: i64| artifacts.iter().position(|artifact| artifact.id == id);
+    let records = store.artifacts(&found.job.key)?;
+    let mut artifacts =
+        Artifacts::new(records.iter().map(|a| found.folder.results().join(&a.name)).collect());
+    let number_of = |id: i64| records.iter().position(|record| record.id == id);
     let settled = Pages::new(store, &found.job.key).map(|record| {
-        let record = record?;
-        Ok(Settled {
-            row: record.row,
-            status: record.status,
+        record.map(|record| Settled {
             place: record.place.and_then(|(id, offset, length)| {
-                Some(Place { file: u32::try_from(index_of(id)?).ok()?, offset, length })
+                Some(Place {
+                    artifact: u32::try_from(number_of(id)?).ok()?,
+                    offset,
+                    length: u32::try_from(length).ok()?,
+                })
             }),
             error: record.error,
             rounds: record.round,
+            ..Settled::new(record.row, Some(record.status))
         })
     });
     let fields = spec.fields.as_deref().map(Fields::parse).transpose();
-    let job = TableJob {
+    let fields = fields.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
+    let columns = columns(fields.as_ref(), &spec.output);
+    let options = write_options(&spec.output, target, table);
+    let mut writer = Writer::create(target.clone(), table, columns.names(), &options)
+        .map_err(JobError::from)?;
+    let join = Join {
         table,
         selection: &spec.selection,
-        fields: fields.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?,
-        columns: column_options(&spec.output, &spec.provider),
-        files: &paths,
+        columns: &columns,
+        fields: fields.as_ref(),
         unsettled: RowStatus::Pending,
-        write: write_options(&spec.output, target, table),
+        all_rows: spec.output.all_rows,
+        provider: &spec.provider,
+        is_same_row: None,
     };
-    let written = Join::write(&job, settled, target)?;
+    write_table(join, settled, &mut artifacts, &mut writer)?;
+    let written = writer.finish().map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }
@@ -115,13 +126,12 @@ fn write_to(
 }
 
 /// Which columns the answers become.
-pub(in crate::commands) fn column_options(spec: &OutputSpec, provider: &str) -> ColumnOptions {
-    ColumnOptions {
-        response_column: spec.response_column.clone(),
+pub(in crate::commands) fn columns(fields: Option<&Fields>, spec: &OutputSpec) -> Columns {
+    let options = ColumnOptions {
         details: spec.details,
-        all_rows: spec.all_rows,
-        provider: Some(provider.to_owned()),
-    }
+        response_column: spec.response_column.clone(),
+    };
+    Columns::new(fields, &options)
 }
 
 /// How the table is written: as it came, but for what was asked.
@@ -131,7 +141,7 @@ pub(in crate::commands) fn write_options(
     table: &Table,
 ) -> WriteOptions {
     let named = match target {
-        Target::File(path) => Format::from_name(path),
+        Target::Path(path) => Format::from_name(path),
         Target::Stdout => None,
     };
     WriteOptions {
