@@ -12,27 +12,40 @@ class Measured:
     seconds: float
     cpu: float
     peak: int  # bytes
-    stdout: bytes
     stderr: str
 
     def __str__(self):
         return f"{self.seconds:8.2f} s   cpu {self.cpu:8.2f} s   peak {self.peak / 1e6:8.1f} MB"
 
 
-def measured(command, cwd=None, env=None, log=None):
-    """The peak is that of this process alone (wait4), not of its children or ours."""
-    log = log or os.devnull
-    with open(log, "w+b") as errors, open(f"{log}.out" if log != os.devnull else log, "w+b") as out:
+def measured(command, cwd=None, env=None, log=os.devnull):
+    """Memory is the high-water mark of this process alone, read from /proc every few
+    milliseconds: what wait4 tells begins with the memory of the Python that started it."""
+    with open(log, "w+b") as errors:
         start = time.monotonic()
-        child = subprocess.Popen([str(c) for c in command], cwd=cwd, env=env,
-                                 stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
-        _, status, usage = os.wait4(child.pid, 0)
+        child = subprocess.Popen([str(part) for part in command], cwd=cwd, env=env,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=errors)
+        peak = 0
+        while True:
+            peak = max(peak, high_water(child.pid))
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.002)
         seconds = time.monotonic() - start
         child.returncode = os.waitstatus_to_exitcode(status)
-        text = b"", b""
-        if log != os.devnull:
-            out.seek(0)
-            errors.seek(0)
-            text = out.read(), errors.read()
-    return Measured(child.returncode, seconds, usage.ru_utime + usage.ru_stime,
-                    usage.ru_maxrss * 1024, text[0], text[1].decode("utf-8", "replace"))
+        errors.seek(0)
+        text = errors.read().decode("utf-8", "replace")
+    return Measured(child.returncode, seconds, usage.ru_utime + usage.ru_stime, peak, text)
+
+
+def high_water(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0

@@ -114,8 +114,12 @@ def picture_table(binary, work, address):
             fail(f"cells were changed: {asked} became {answered}")
         if answered[status] == "skipped":
             print(f"  skipped: {asked[1]}: {answered[error]}")
-        elif not re.search(re.escape(asked[2]) + ": describe it", answered[answer]):
-            fail(f"{asked[1]} has the answer of another row: {answered[answer]}")
+            continue
+        # The echo tells how many bytes the picture had when it arrived.
+        size = (folder / asked[1]).stat().st_size
+        wanted = re.escape(f"[sandbox] {asked[2]}: describe it [1 image: image/")
+        if not re.fullmatch(rf"{wanted}(jpeg|png) {size} bytes\]", answered[answer]):
+            fail(f"{asked[1]} has the answer of another row or picture: {answered[answer]}")
     untouched(table, folder / "out.csv")
     total = sum(p.stat().st_size for p in pictures)
     print(f"photos.csv: {len(before) - 1} photographs, {total / 1e6:.1f} MB, all accounted for "
