@@ -8,8 +8,9 @@ use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs,
 use crate::base::AtomicFile;
 use crate::config::Overrides;
 use crate::cost::grouped;
-use crate::job::{JobError, RULES, build_shard, key_of_digest, visit_selected};
-use crate::shard::{Manifest, ManifestFile, SkippedRow, encode_hashes, row_hash32};
+use crate::job::{JobError, build_shard, key_of_digest, visit_selected};
+use crate::request::RULES;
+use crate::shard::{Manifest, ManifestFile, SkippedRow};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `convert`.
@@ -99,16 +100,16 @@ fn manifest(
 ) -> Result<Manifest, CommandError> {
     let mut hashes = Vec::new();
     visit_selected::<JobError>(&planned.table, &planned.spec.selection, |row| {
-        hashes.push(row_hash32(row.hash()));
+        hashes.push(row.hash());
         Ok(())
     })?;
     Ok(Manifest {
         rules: RULES,
         job6: job[..6].to_owned(),
-        table: planned.spec.source.clone(),
+        table: PathBuf::from(&planned.spec.source),
         table_digest: planned.spec.source_digest.clone(),
-        shape: planned.spec.shape.clone(),
-        selection: planned.spec.selection.clone(),
+        shape: serde_json::to_value(&planned.spec.shape)?,
+        selection: serde_json::to_value(&planned.spec.selection)?,
         question: planned.spec.question.clone(),
         fields: planned.spec.fields.clone(),
         files,
@@ -118,10 +119,12 @@ fn manifest(
             .iter()
             .map(|record| SkippedRow {
                 row: record.row,
+                line: 0,
                 reason: record.error.clone().unwrap_or_default(),
             })
             .collect(),
-        row_hashes: encode_hashes(&hashes),
+        row_hashes: Manifest::pack_row_hashes(hashes),
+        other: serde_json::Map::new(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::files::expand;
 use super::steps::{
-    Bare, Destination, Found, Rewrite, Scratch, columns, find_job, open_store, open_table,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store, open_table,
     output_spec, report_merge, require_folder, require_writable, selection, write_job_table,
     write_options,
 };
@@ -14,7 +14,7 @@ use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use crate::answer::{Fields, RowStatus};
 use crate::batch::ResultFile;
 use crate::config::{Overrides, key};
-use crate::job::{JobError, OutputSpec, RowHashes};
+use crate::job::{JobError, OutputSpec};
 use crate::request::CustomId;
 use crate::result::{
     IdMap, IdRule, Join, MergeIndex, MergeOptions, ResultError, Settled, looks_like_results,
@@ -268,11 +268,11 @@ impl Origin {
     }
 
     /// The hash of each row as it was asked, to tell another table from the one that was sent.
-    fn hashes(&self) -> Result<RowHashes, CommandError> {
+    fn check(&self, store: &Store, same_selection: bool) -> Result<RowCheck, CommandError> {
         Ok(match self {
-            Self::Job(found) => found.row_hashes()?,
-            Self::Convert(manifest, _) => manifest.row_hashes(),
-            Self::Unknown { .. } => RowHashes::default(),
+            Self::Job(found) => RowCheck::of_job(found, store)?,
+            Self::Convert(manifest, _) => RowCheck::of_manifest(manifest, same_selection),
+            Self::Unknown { .. } => RowCheck::Nothing,
         })
     }
 }
@@ -311,7 +311,7 @@ fn merge_files(
     };
     require_writable(&destination, output.overwrite, store, None)?;
     let given = selection(context, table.headers())?;
-    let selection = origin.selection().filter(|_| given.is_all()).unwrap_or(&given);
+    let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
     let fields = context.settings.get(key::JSON_FIELDS).or_else(|| origin.fields());
     let fields = fields.as_deref().map(Fields::parse).transpose();
     let fields = fields.map_err(|error| CommandError::new(ExitCode::Usage, error))?;
@@ -330,8 +330,8 @@ fn merge_files(
     let write = write_options(&output, &target, &table);
     let mut writer =
         Writer::create(target, &table, columns.names(), &write).map_err(JobError::from)?;
-    let hashes = origin.hashes()?;
-    let is_same_row = |row: u64, hash: u64| hashes.fits(row, hash);
+    let check = origin.check(store, given.is_everything())?;
+    let is_same_row = |row: u64, hash: u64| check.fits(row, hash);
     let join = Join {
         table: &table,
         selection,
@@ -365,12 +365,12 @@ fn id_rule(args: &Args, table: &Table) -> Result<IdRule, CommandError> {
         CommandError::usage(format!("--id-column {column} is not a column of the table"))
             .hint(format!("columns: {}", table.headers().join(", ")))
     })?;
-    let mut map = IdMap::builder();
+    let mut ids = Vec::new();
     let mut rows = table.rows().map_err(JobError::from)?;
     while let Some(row) = rows.next_row().map_err(JobError::from)? {
-        map.add(row.number(), row.cell(index))
-            .map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+        ids.push((row.number(), row.cell(index).to_owned()));
     }
-    let map = map.finish().map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    let map = IdMap::new(ids.iter().map(|(row, id)| (*row, id.as_str())))
+        .map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     Ok(IdRule::Map(map))
 }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::steps::{
-    Destination, Follow, Need, Planned, Scratch, begin, go_on_with, open_store, show_plan, waits,
-    who_is_asked,
+    Destination, Need, dry_run, send, who_is_asked,
 };
 use super::flags::{
     AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, RunningArgs, SpendArgs, WhoArgs,
@@ -72,15 +71,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let who = who_is_asked(context, need)?;
     let named = args.output.as_deref().or(args.write.output.as_deref());
     let destination = Destination::choose(named, &input, context)?;
-    let store = open_store(context)?;
-    let scratch = Scratch::new(store.home())?;
-    let planned = Planned::make(context, &input, &who, scratch.folder())?;
     if args.spend.dry_run {
-        return show_plan(context, &planned, &who, scratch.folder());
+        return dry_run(&input, &who, context);
     }
-    let begun = begin(context, &store, scratch, planned, &who, &destination)?;
-    let follow = Follow { submit: true, wait: waits(context) };
-    go_on_with(context, &store, &begun, &who, follow)
+    send(&input, &who, &destination, context)
 }
 
 /// The table that the line or the project's file names.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{JobError, JobFolder, Spec};
 use crate::base::{AtomicFile, free_space};
-use crate::request::{Compiled, CustomId};
+use crate::request::CustomId;
 use crate::shard::{RowEntry, RowsReader};
 use crate::store::ShardRecord;
 use crate::table::{Position, Table};
@@ -44,7 +44,7 @@ pub fn build_shard(
     let mut line = Vec::new();
     each_row(table, entries, |row, _| {
         line.clear();
-        let id = CustomId::new(&job_key[..6], row.number(), shard.round).to_string();
+        let id = CustomId { job6: job_key[..6].to_owned(), row: row.number(), round: shard.round }.to_string();
         match compiled.write_line(row, &id, &mut line) {
             Ok(()) => {
                 digest.update(&line);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::LockError;
 use crate::provider::CallError;
 use crate::request::RequestError;
-use crate::shard::ShardError;
+use crate::shard::RowsError;
 use crate::store::StoreError;
 use crate::table::TableError;
 
@@ -22,7 +22,7 @@ pub enum JobError {
     Request(#[from] RequestError),
     /// A row list does not read.
     #[error(transparent)]
-    Shard(#[from] ShardError),
+    Rows(#[from] RowsError),
     /// The ledger refused.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::drive::Driver;
 use super::{Event, JobError, JobFolder};
 use crate::base::hex_of_file;
-use crate::batch::{Batch, ResultFile};
+use crate::batch::Batch;
 use crate::provider::CallError;
 use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord};
 
@@ -130,12 +130,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
 fn file_name_of(id: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
     id.chars().take(100).map(safe).collect()
-}
-
-/// Opens a recorded result file for reading line by line.
-pub(super) fn open_results(folder: &JobFolder, name: &str) -> Result<ResultFile, JobError> {
-    let path = folder.results().join(name);
-    ResultFile::open(&path).map_err(JobError::file("read", &path))
 }
 
 #[cfg(test)]

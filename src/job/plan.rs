@@ -3,11 +3,12 @@
 //! no request file is written.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::{Event, JobError, JobFolder, Reporter, Spec};
 use crate::answer::RowStatus;
-use crate::cost::{Counter, Tokens};
-use crate::request::{Compiled, CustomId, Skip, SkipKind};
+use crate::cost::{ChatText, Estimate, Tokenizer, chat_tokens, image_tokens, text_tokens};
+use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{NewShard, OutcomeRecord};
 use crate::table::{Row, Selection, Table, Verdict};
@@ -26,17 +27,40 @@ pub struct Plan {
     pub skipped: Vec<OutcomeRecord>,
     /// How many rows were skipped for which kind of reason.
     pub skip_kinds: BTreeMap<SkipKind, u64>,
-    /// Prompt tokens of all requests.
-    pub tokens: Tokens,
+    /// Requests, bytes and prompt tokens.
+    pub estimate: Estimate,
     /// Digest of all that the user asked for.
     pub run_digest: String,
     /// The first request's line, as it will be sent.
     pub first_request: Option<String>,
     /// What a person should know about the question.
     pub notes: Vec<String>,
+    /// The folder that would have to be allowed for images that lie outside of the roots.
+    pub image_root: Option<PathBuf>,
 }
 
 impl Plan {
+    fn empty(spec: &Spec) -> Self {
+        let (tokenizer, exact) = Tokenizer::for_model(&spec.question.model);
+        Self {
+            rows: 0,
+            shards: Vec::new(),
+            skipped: Vec::new(),
+            skip_kinds: BTreeMap::new(),
+            estimate: Estimate {
+                max_tokens: spec.question.max_tokens.map(u64::from),
+                image_tokens: Some(0),
+                exact,
+                tokenizer: tokenizer.name(),
+                ..Estimate::default()
+            },
+            run_digest: String::new(),
+            first_request: None,
+            notes: Vec::new(),
+            image_root: None,
+        }
+    }
+
     /// Requests in all shards.
     pub fn requests(&self) -> u64 {
         self.shards.iter().map(|shard| shard.rows).sum()
@@ -56,25 +80,14 @@ pub fn plan(
     folder: &JobFolder,
     reporter: &dyn Reporter,
 ) -> Result<Plan, JobError> {
-    let compiled = spec.question.compile(table.headers())?;
     let mut planner = Planner {
-        counter: Counter::for_question(&spec.question.model),
-        compiled,
-        cutter: Cutter::new(limits),
-        limits,
+        spec,
+        compiled: spec.question.compile(table.headers())?,
+        cutter: Cutter::new(*limits),
         folder,
         open: None,
-        digest: digest_of(spec)?,
-        plan: Plan {
-            rows: 0,
-            shards: Vec::new(),
-            skipped: Vec::new(),
-            skip_kinds: BTreeMap::new(),
-            tokens: Tokens::default(),
-            run_digest: String::new(),
-            first_request: None,
-            notes: Vec::new(),
-        },
+        digest: digest_of(spec),
+        plan: Plan::empty(spec),
     };
     visit_selected(table, &spec.selection, |row| {
         planner.take(row)?;
@@ -92,7 +105,7 @@ pub fn visit_selected<E: From<crate::table::TableError>>(
     selection: &Selection,
     mut visit: impl FnMut(&Row) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut selection = selection.clone();
+    let mut selection = selection.fresh();
     let mut rows = table.rows()?;
     while let Some(row) = rows.next_row()? {
         match selection.takes(row) {
@@ -106,7 +119,7 @@ pub fn visit_selected<E: From<crate::table::TableError>>(
 
 /// Everything but the rows that decides what is sent and to whom. Not in it: paths, dates, the
 /// account, and where the answers go.
-fn digest_of(spec: &Spec) -> Result<blake3::Hasher, JobError> {
+fn digest_of(spec: &Spec) -> blake3::Hasher {
     let fixed = serde_json::json!({
         "rules": spec.rules,
         "provider": spec.provider,
@@ -117,14 +130,13 @@ fn digest_of(spec: &Spec) -> Result<blake3::Hasher, JobError> {
     });
     let mut hasher = blake3::Hasher::new();
     hasher.update(fixed.to_string().as_bytes());
-    Ok(hasher)
+    hasher
 }
 
 struct Planner<'a> {
+    spec: &'a Spec,
     compiled: Compiled,
-    counter: Counter,
     cutter: Cutter,
-    limits: &'a Limits,
     folder: &'a JobFolder,
     open: Option<(NewShard, RowsWriter)>,
     digest: blake3::Hasher,
@@ -135,14 +147,8 @@ impl Planner<'_> {
     fn take(&mut self, row: &Row) -> Result<(), JobError> {
         self.plan.rows += 1;
         self.digest.update(&row.number().to_le_bytes());
-        match self.compiled.measure(row, CustomId::length_for(row.number())) {
-            Ok(measure) => match self.limits.refusal_of_line(measure.line_bytes) {
-                None => self.place(row, &measure),
-                Some(reason) => {
-                    self.skip(row, Skip { kind: SkipKind::TooLarge, reason });
-                    Ok(())
-                }
-            },
+        match self.fit(row) {
+            Ok((measure, cut)) => self.place(row, &measure, cut),
             Err(skip) => {
                 self.skip(row, skip);
                 Ok(())
@@ -150,36 +156,80 @@ impl Planner<'_> {
         }
     }
 
-    fn place(&mut self, row: &Row, measure: &crate::request::Measure) -> Result<(), JobError> {
-        self.digest.update(&measure.content_key);
-        self.plan.tokens += self.counter.count(&self.compiled, row, measure);
-        if self.plan.first_request.is_none() {
-            let mut line = Vec::new();
-            let id = CustomId::new("000000", row.number(), 1).to_string();
-            if self.compiled.write_line(row, &id, &mut line).is_ok() {
-                self.plan.first_request = Some(String::from_utf8_lossy(&line).trim_end().into());
-            }
+    fn fit(&mut self, row: &Row) -> Result<(Measure, Cut), Skip> {
+        if let Some(fault) = row.fault() {
+            return Err(Skip::new(SkipKind::Ragged, fault.to_string()));
         }
-        if self.cutter.push(measure.line_bytes) == Cut::New || self.open.is_none() {
+        let measure = self.compiled.measure(row, CustomId::length(row.number(), 1))?;
+        let cut = self.cutter.push(measure.line_bytes)?;
+        Ok((measure, cut))
+    }
+
+    fn place(&mut self, row: &Row, measure: &Measure, cut: Cut) -> Result<(), JobError> {
+        self.digest.update(&measure.content_key);
+        self.count(row, measure);
+        if self.plan.first_request.is_none() {
+            self.plan.first_request = self.line(row);
+        }
+        if cut == Cut::New || self.open.is_none() {
             self.close()?;
-            let shard = NewShard {
-                round: 1,
-                number: self.plan.shards.len() as u64 + 1,
-                rows: 0,
-                bytes: 0,
-            };
-            let path = self.folder.rows_file(&format!("r1-s{:04}", shard.number));
-            self.open = Some((shard, RowsWriter::create(&path)?));
+            let number = self.plan.shards.len() as u64 + 1;
+            let path = self.folder.rows_file(&format!("r1-s{number:04}"));
+            let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
+            self.open = Some((NewShard { round: 1, number, rows: 0, bytes: 0 }, writer));
         }
         let (shard, writer) = self.open.as_mut().expect("opened above");
         shard.rows += 1;
         shard.bytes += measure.line_bytes;
-        writer.push(&RowEntry::new(row, measure))?;
-        Ok(())
+        let position = row.position();
+        let entry = RowEntry {
+            row: row.number(),
+            line: row.line(),
+            offset: position.offset,
+            line_bytes: measure.line_bytes,
+            row_hash: row.hash(),
+            content_key: measure.content_key,
+        };
+        writer.write(&entry).map_err(JobError::file("write", self.folder.root()))
+    }
+
+    /// Adds a request's prompt tokens. Texts are counted as they will be sent, images by their
+    /// size; base64 is never given to a tokenizer.
+    fn count(&mut self, row: &Row, measure: &Measure) {
+        let question = &self.spec.question;
+        let estimate = &mut self.plan.estimate;
+        estimate.requests += 1;
+        estimate.bytes += measure.line_bytes;
+        if let Ok(messages) = self.compiled.prompt_texts(row) {
+            estimate.text_tokens += if question.endpoint == Endpoint::Embeddings {
+                messages.iter().map(|m| text_tokens(&question.model, &m.text)).sum()
+            } else {
+                let texts = messages
+                    .iter()
+                    .map(|m| ChatText { role: &m.role, name: None, content: &m.text });
+                chat_tokens(&question.model, texts)
+            };
+        }
+        for size in &measure.image_headers {
+            estimate.images += 1;
+            let tokens = size.and_then(|size| {
+                let detail = question.images.detail.into();
+                image_tokens(&question.model, size.width, size.height, detail)
+            });
+            estimate.image_tokens = estimate.image_tokens.zip(tokens).map(|(sum, n)| sum + n);
+        }
+    }
+
+    fn line(&mut self, row: &Row) -> Option<String> {
+        let mut line = Vec::new();
+        let id = CustomId { job6: "000000".to_owned(), row: row.number(), round: 1 };
+        self.compiled.write_line(row, &id.to_string(), &mut line).ok()?;
+        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
     fn skip(&mut self, row: &Row, skip: Skip) {
         *self.plan.skip_kinds.entry(skip.kind).or_default() += 1;
+        self.plan.estimate.skipped += 1;
         self.plan.skipped.push(OutcomeRecord {
             row: row.number(),
             round: 0,
@@ -193,7 +243,7 @@ impl Planner<'_> {
 
     fn close(&mut self) -> Result<(), JobError> {
         if let Some((shard, writer)) = self.open.take() {
-            writer.finish()?;
+            writer.finish().map_err(JobError::file("write", self.folder.root()))?;
             self.plan.shards.push(shard);
         }
         Ok(())
@@ -203,6 +253,8 @@ impl Planner<'_> {
         self.close()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.notes = self.compiled.notes().to_vec();
+        self.plan.image_root = self.compiled.folder_of_outside_images().map(Path::to_owned);
+        self.plan.estimate.shards = self.plan.shards.len() as u64;
         Ok(self.plan)
     }
 }

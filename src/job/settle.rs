@@ -6,11 +6,10 @@ use std::collections::HashMap;
 
 use super::build::each_row;
 use super::drive::Driver;
-use super::fetch::open_results;
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
-use crate::batch::{Batch, BatchError, BatchStatus};
-use crate::request::CustomId;
+use crate::batch::{Batch, BatchError, BatchStatus, ResultFile};
+use crate::request::{CustomId, Source};
 use crate::shard::{RowEntry, RowsReader, RowsWriter};
 use crate::store::{ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState};
 
@@ -43,8 +42,8 @@ impl Ids {
     fn row_of(&self, custom_id: &str) -> Option<u64> {
         match self {
             Self::Ours { job, round } => CustomId::parse(custom_id)
-                .filter(|id| id.job() == job && id.round() == *round)
-                .map(|id| id.row()),
+                .filter(|id| id.job6 == *job && id.round == *round)
+                .map(|id| id.row),
             Self::Given(rows) => rows.get(custom_id).copied(),
         }
     }
@@ -73,12 +72,10 @@ impl Driver<'_> {
             }
         }
         for artifact in self.artifacts_of(shard)? {
-            let mut lines = open_results(self.folder, &artifact.name)?;
-            while let Some((offset, length, line)) = lines.next_line().map_err(JobError::file(
-                "read",
-                &self.folder.results().join(&artifact.name),
-            ))? {
-                let Ok(line) = line else {
+            let path = self.folder.results().join(&artifact.name);
+            for line in ResultFile::open(&path).map_err(JobError::file("read", &path))? {
+                let placed = line.map_err(JobError::file("read", &path))?;
+                let Ok(line) = placed.line else {
                     settlement.broken += 1;
                     continue;
                 };
@@ -92,7 +89,7 @@ impl Driver<'_> {
                     row,
                     round: shard.round,
                     status: judged.status,
-                    place: Some((artifact.id, offset, length)),
+                    place: Some((artifact.id, placed.offset, placed.length)),
                     content_key: Some(key),
                     usage: line.usage,
                     error: judged.error,
@@ -195,14 +192,14 @@ impl Driver<'_> {
         let round = shard.round + 1;
         let taken = self.store.shards(&self.job.key)?;
         let number = taken.iter().filter(|s| s.round == round).count() as u64 + 1;
-        let mut writer =
-            RowsWriter::create(&self.folder.rows_file(&format!("r{round}-s{number:04}")))?;
+        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
+        let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
         let mut bytes = 0;
         for entry in rest {
             bytes += entry.line_bytes;
-            writer.push(entry)?;
+            writer.write(entry).map_err(JobError::file("write", &path))?;
         }
-        writer.finish()?;
+        writer.finish().map_err(JobError::file("write", &path))?;
         Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes }))
     }
 
@@ -230,15 +227,15 @@ impl Driver<'_> {
     }
 
     fn ids(&self, shard: &ShardRecord) -> Result<Ids, JobError> {
-        let compiled = self.spec.question.compile(self.table.headers())?;
-        if !compiled.keeps_ids() {
+        if self.spec.question.source != Source::Foreign {
             return Ok(Ids::Ours { job: self.job.short().to_owned(), round: shard.round });
         }
+        let compiled = self.spec.question.compile(self.table.headers())?;
         let mut rows = HashMap::new();
         let entries = RowsReader::open(&self.folder.rows_file(&shard.stem()))?;
         each_row(self.table, entries, |row, entry| {
-            if let Some(id) = compiled.given_id(row) {
-                rows.insert(id.to_owned(), entry.row);
+            if let Ok(id) = compiled.custom_id(row, "") {
+                rows.insert(id.into_owned(), entry.row);
             }
             Ok(())
         })?;

@@ -10,14 +10,10 @@ use crate::request::Question;
 use crate::store::JobRecord;
 use crate::table::{Selection, Shape};
 
-/// The version of the rules that turn a row into a request. It is part of every digest, so that
-/// a release that words something differently does not make the same line pay again.
-pub const RULES: u32 = 1;
-
 /// The whole request of one job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
-    /// [`RULES`] when it was planned.
+    /// [`RULES`](crate::request::RULES) when it was planned.
     pub rules: u32,
     /// The provider's name.
     pub provider: String,

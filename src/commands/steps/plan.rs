@@ -7,8 +7,8 @@ use super::input::{Taken, take_in};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, OutputSpec, Plan, RULES, Spec, plan};
-use crate::request::SkipKind;
+use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, plan};
+use crate::request::{RULES, SkipKind};
 use crate::shard::Limits;
 use crate::store::JobState;
 use crate::table::{Condition, RowRange, Selection, Table};
@@ -139,7 +139,8 @@ impl Planned {
         let refuse = |text: String| {
             let mut error = CommandError::usage(text);
             error.hints.extend(first.clone().map(|first| format!("first: {first}")));
-            error.hints.extend(self.plan.image_root_hint.clone());
+            let root = self.plan.image_root.as_deref();
+            error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
             error
         };
         if failed == rows {
