@@ -1,6 +1,6 @@
 //! The top-level parser and the way from a command line to an exit code.
 
-use std::ffi::OsString;
+
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -105,4 +105,21 @@ impl Command {
             Self::Help(args) => help::run(args, context),
         }
     }
+}
+
+/// Parses, runs, and returns the exit code. (Temporary.)
+pub fn main() -> ExitCode {
+    use std::sync::{Arc, OnceLock};
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = match Cli::try_parse() { Ok(c) => c, Err(e) => { let _ = e.print(); return ExitCode::Usage; } };
+    let around = crate::config::Surroundings::of_process(None).unwrap();
+    let mut over = Overrides::default();
+    cli.general.lay(&mut over);
+    if let Some(f) = cli.command.flags() { f.lay(&mut over); }
+    let printer = crate::ui::Printer::new(crate::ui::Verbosity::Normal, crate::ui::Colour::default());
+    let settings = match crate::config::Settings::load(&around) { Ok(s) => s.with(&over), Err(e) => { printer.error(&CommandError::new(ExitCode::Usage, e)); return ExitCode::Usage; } };
+    let home = around.home().unwrap();
+    let speed = settings.get(crate::config::key::TIME_SCALE);
+    let context = Context { printer: printer.clone(), settings, home, folder: around.folder.clone(), clock: Arc::new(crate::base::SystemClock::with_speed(speed)), json: false, is_interactive: crate::ui::is_interactive(), runtime: Arc::new(OnceLock::new()) };
+    match cli.command.run(&context) { Ok(e) => e, Err(e) => { printer.error(&e); e.exit } }
 }

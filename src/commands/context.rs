@@ -1,10 +1,12 @@
 //! The surroundings a command runs in.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Runtime;
 
 use crate::base::Clock;
-use crate::config::Settings;
+use crate::config::{Overrides, Settings};
 use crate::job::{NoReport, Reporter};
 use crate::ui::Printer;
 
@@ -26,6 +28,8 @@ pub struct Context {
     pub json: bool,
     /// Whether questions may be asked: stdin and stderr are terminals and `CI` is unset.
     pub is_interactive: bool,
+    /// The runtime, made when first needed.
+    pub runtime: Arc<OnceLock<Arc<Runtime>>>,
 }
 
 impl Context {
@@ -34,9 +38,25 @@ impl Context {
         Arc::new(NoReport)
     }
 
-    /// Runs something asynchronous to its end, on a runtime of its own.
+    /// Runs something asynchronous to its end, on the one runtime of this process: what was
+    /// started in an earlier call, such as the sandbox, goes on.
     pub fn block_on<F: Future>(&self, future: F) -> std::io::Result<F::Output> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = match self.runtime.get() {
+            Some(runtime) => runtime,
+            None => {
+                let runtime =
+                    tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+                self.runtime.get_or_init(|| Arc::new(runtime))
+            }
+        };
         Ok(runtime.block_on(future))
+    }
+
+    /// The same surroundings with more settings on top, for commands that run another one.
+    #[must_use]
+    pub fn with_settings(&self, lay: impl FnOnce(&mut Overrides)) -> Self {
+        let mut over = Overrides::default();
+        lay(&mut over);
+        Self { settings: self.settings.clone().with(&over), ..self.clone() }
     }
 }

@@ -142,12 +142,11 @@ fn move_file(from: &Path, to: &Path) -> Result<(), CommandError> {
     if std::fs::rename(from, to).is_ok() {
         return Ok(());
     }
-    let failed = |path: &Path| JobError::file("write", path);
-    let mut source = std::fs::File::open(from).map_err(failed(from))?;
-    let mut target = AtomicFile::create(to).map_err(failed(to))?;
-    std::io::copy(&mut source, &mut target).map_err(failed(to))?;
-    target.commit().map_err(failed(to))?;
-    Ok(std::fs::remove_file(from).map_err(failed(from))?)
+    let mut source = std::fs::File::open(from).map_err(JobError::file("read", from))?;
+    let mut target = AtomicFile::create(to).map_err(JobError::file("write", to))?;
+    std::io::copy(&mut source, &mut target).map_err(JobError::file("write", to))?;
+    target.commit().map_err(JobError::file("write", to))?;
+    Ok(std::fs::remove_file(from).map_err(JobError::file("read", from))?)
 }
 
 fn tell(
@@ -179,7 +178,7 @@ fn tell(
         ));
         if let Some(first) = planned.plan.skipped.first() {
             let reason = first.error.as_deref().unwrap_or_default();
-            context.printer.warn(&format!(
+            context.printer.warning(&format!(
                 "{} rows make no request; row {}: {reason}",
                 grouped(skipped),
                 first.row

@@ -7,7 +7,7 @@ use super::steps::{open_table, run_workflow};
 use super::flags::JsonArg;
 use crate::config::key;
 use crate::job::JobError;
-use crate::ui::{CommandError, ExitCode, table as table_text};
+use crate::ui::{CommandError, ExitCode, grid};
 
 /// Arguments of `demo`.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,7 +71,11 @@ fn show(output: &Path, context: &Context) -> Result<(), CommandError> {
     while let Some(row) = rows.next_row().map_err(JobError::from)? {
         lines.push(columns.iter().map(|column| shortened(row.cell(*column))).collect());
     }
-    context.printer.data(&table_text(&wanted, &lines));
+    let header = wanted.iter().map(ToString::to_string).collect();
+    lines.insert(0, header);
+    for line in grid(&lines, &[]) {
+        context.printer.data(&line)?;
+    }
     Ok(())
 }
 

@@ -11,6 +11,8 @@ use super::steps::{
     write_options,
 };
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
+use anyhow::Context as _;
+
 use crate::answer::{Fields, RowStatus};
 use crate::batch::ResultFile;
 use crate::config::{Overrides, key};
@@ -165,7 +167,14 @@ enum Origin {
     /// A job of this home.
     Job(Box<Found>),
     /// Request files of `convert`.
-    Convert(Box<Manifest>, PathBuf),
+    Convert {
+        /// Their manifest.
+        manifest: Box<Manifest>,
+        /// The rows it was made for.
+        selection: Selection,
+        /// Where it stands.
+        path: PathBuf,
+    },
     /// Somebody else's ids, or a job that is not known here.
     Unknown {
         /// The first id found.
@@ -187,7 +196,9 @@ impl Origin {
                 let manifest = Manifest::read(&path)
                     .map_err(|error| CommandError::new(ExitCode::Usage, error))?;
                 if manifest.job6 == id.job6 {
-                    return Ok(Self::Convert(Box::new(manifest), path));
+                    let selection = serde_json::from_value(manifest.selection.clone())
+                        .with_context(|| format!("{}: its selection", path.display()))?;
+                    return Ok(Self::Convert { manifest: Box::new(manifest), selection, path });
                 }
             }
         }
@@ -202,7 +213,7 @@ impl Origin {
     ) -> Result<(Table, PathBuf), CommandError> {
         match self {
             Self::Job(found) => Ok((found.table()?, PathBuf::from(&found.spec.source))),
-            Self::Convert(manifest, path) => {
+            Self::Convert { manifest, path, .. } => {
                 let table = PathBuf::from(&manifest.table);
                 if !table.exists() {
                     return Err(CommandError::usage(format!(
@@ -227,7 +238,7 @@ impl Origin {
     fn job6(&self) -> Option<&str> {
         match self {
             Self::Job(found) => Some(found.job.short()),
-            Self::Convert(manifest, _) => Some(&manifest.job6),
+            Self::Convert { manifest, .. } => Some(&manifest.job6),
             Self::Unknown { .. } => None,
         }
     }
@@ -235,7 +246,7 @@ impl Origin {
     fn fields(&self) -> Option<String> {
         match self {
             Self::Job(found) => found.spec.fields.clone(),
-            Self::Convert(manifest, _) => manifest.fields.clone(),
+            Self::Convert { manifest, .. } => manifest.fields.clone(),
             Self::Unknown { .. } => None,
         }
     }
@@ -243,7 +254,7 @@ impl Origin {
     fn selection(&self) -> Option<&Selection> {
         match self {
             Self::Job(found) => Some(&found.spec.selection),
-            Self::Convert(manifest, _) => Some(&manifest.selection),
+            Self::Convert { selection, .. } => Some(selection),
             Self::Unknown { .. } => None,
         }
     }
@@ -260,7 +271,7 @@ impl Origin {
                 .iter()
                 .map(|record| skipped(record.row, record.error.as_deref().unwrap_or_default()))
                 .collect(),
-            Self::Convert(manifest, _) => {
+            Self::Convert { manifest, .. } => {
                 manifest.skipped.iter().map(|row| skipped(row.row, &row.reason)).collect()
             }
             Self::Unknown { .. } => Vec::new(),
@@ -271,7 +282,7 @@ impl Origin {
     fn check(&self, store: &Store, same_selection: bool) -> Result<RowCheck, CommandError> {
         Ok(match self {
             Self::Job(found) => RowCheck::of_job(found, store)?,
-            Self::Convert(manifest, _) => RowCheck::of_manifest(manifest, same_selection),
+            Self::Convert { manifest, .. } => RowCheck::of_manifest(manifest, same_selection),
             Self::Unknown { .. } => RowCheck::Nothing,
         })
     }
@@ -281,7 +292,7 @@ impl Origin {
 fn first_id(files: &[PathBuf], context: &Context) -> Option<String> {
     files.iter().find_map(|file| {
         let mut lines = ResultFile::open(&context.folder.join(file)).ok()?;
-        lines.find_map(|line| Some(line.ok()?.line.ok()?.custom_id))
+        lines.find_map(|line| Some(line.ok()?.2.ok()?.custom_id))
     })
 }
 

@@ -13,7 +13,7 @@ use crate::batch::Usage;
 use crate::cost::grouped;
 use crate::job::last_seen;
 use crate::store::{JobState, ShardState, Store};
-use crate::ui::{CommandError, ExitCode, moment, table};
+use crate::ui::{CommandError, ExitCode, grid};
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -127,8 +127,19 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
             ]
         })
         .collect();
-    context.printer.data(&table(&header, &rows));
+    let header = header.iter().map(ToString::to_string).collect();
+    for line in grid(&[vec![header], rows].concat(), &[]) {
+        context.printer.data(&line)?;
+    }
     Ok(ExitCode::Success)
+}
+
+/// A moment in local time, as people write it.
+fn moment(unix: i64) -> String {
+    jiff::Timestamp::from_second(unix).map_or_else(
+        |_| "?".to_owned(),
+        |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 /// A batch of a job as `--json` prints it.
@@ -182,29 +193,29 @@ fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, Comm
         return Ok(ExitCode::Success);
     }
     let say = |line: String| context.printer.data(&line);
-    say(format!("job       {}   {}", view.job, view.state));
+    say(format!("job       {}   {}", view.job, view.state))?;
     if let Some(reason) = &view.reason {
-        say(format!("          {reason}"));
+        say(format!("          {reason}"))?;
     }
-    say(format!("asks      {} at {}   started {}", view.model, view.provider, moment(view.created)));
-    say(format!("input     {}", view.input));
+    say(format!("asks      {} at {}   started {}", view.model, view.provider, moment(view.created)))?;
+    say(format!("input     {}", view.input))?;
     if let Some(output) = &view.output {
-        say(format!("output    {output}"));
+        say(format!("output    {output}"))?;
     }
-    say(format!("rows      {}: {}", grouped(view.rows), view.statuses()));
+    say(format!("rows      {}: {}", grouped(view.rows), view.statuses()))?;
     say(format!(
         "tokens    prompt {}   completion {}   cost unknown",
         grouped(view.usage.prompt_tokens),
         grouped(view.usage.completion_tokens)
-    ));
+    ))?;
     for batch in &batches {
-        say(batch.line());
+        say(batch.line())?;
     }
     for call in open {
-        say(format!("unclear   {call}"));
+        say(format!("unclear   {call}"))?;
     }
     for hint in next_steps(&view) {
-        say(hint);
+        say(hint)?;
     }
     Ok(ExitCode::Success)
 }

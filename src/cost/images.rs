@@ -20,6 +20,16 @@ pub enum Detail {
     Original,
 }
 
+impl From<crate::request::Detail> for Detail {
+    fn from(detail: crate::request::Detail) -> Self {
+        match detail {
+            crate::request::Detail::High => Self::High,
+            crate::request::Detail::Low => Self::Low,
+            crate::request::Detail::Auto => Self::Auto,
+        }
+    }
+}
+
 /// How a family of models counts an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageRule {

@@ -12,7 +12,7 @@ use super::poll::{Pauses, last_seen};
 use super::submit::Sent;
 use super::{Event, JobError, JobFolder, Reporter, Spec, Stop, StopCause};
 use crate::base::Clock;
-use crate::batch::{Failure, FailureKind};
+use crate::batch::{ErrorWords, Failure, FailureKind};
 use crate::provider::{BatchApi, CallError};
 use crate::store::{CallEnd, CreateRecord, JobRecord, JobState, ShardRecord, ShardState, Store};
 use crate::table::Table;
@@ -106,6 +106,12 @@ impl Driver<'_> {
         Ok(ending)
     }
 
+    /// Asks once how the running batches stand and records it, without driving anything on.
+    /// Returns the calls that failed.
+    pub async fn ask_once(&self) -> Result<Vec<CallError>, JobError> {
+        self.poll().await
+    }
+
     async fn run(&self) -> Result<Ending, JobError> {
         if let Some(why) = self.unclear_create()? {
             return Ok(Ending::NeedsOperator(why));
@@ -132,6 +138,9 @@ impl Driver<'_> {
             }
             if self.has_work()? {
                 continue;
+            }
+            if !self.options.submit && !self.is_running()? {
+                return Ok(Ending::Waiting);
             }
             let pause = pauses.next().expect("pauses never end");
             let pause = self.options.max_wait.map_or(pause, |most| pause.min(most.saturating_sub(waited)));
@@ -171,7 +180,10 @@ impl Driver<'_> {
             .collect();
         let halted = AtomicBool::new(false);
         let mut sending = stream::iter(&open)
-            .map(|shard| async { (shard, self.send(shard, &halted).await) })
+            .map(|shard| {
+                let halted = &halted;
+                async move { (shard, self.send(shard, halted).await) }
+            })
             .buffer_unordered(self.options.parallel_uploads.max(1));
         let mut ending = None;
         // Heard out to the end: a create that has begun must not be dropped in mid-air. What has
@@ -226,14 +238,8 @@ impl Driver<'_> {
         let shards = self.store.shards(&self.job.key)?;
         if let Some(refused) = shards.iter().find(|shard| shard.state == ShardState::Rejected) {
             let words = refused.detail.clone().unwrap_or_else(|| "no reason given".to_owned());
-            let kind = crate::batch::classify_words(&words);
-            return Ok(Some(Ending::Refused(Failure {
-                kind,
-                status: None,
-                code: None,
-                message: words,
-                retry_after: None,
-            })));
+            let words = ErrorWords { message: words, ..ErrorWords::default() };
+            return Ok(Some(Ending::Refused(words.into_failure(None, None))));
         }
         if !shards.iter().all(|shard| shard.state.is_settled()) {
             return Ok(None);
@@ -246,6 +252,14 @@ impl Driver<'_> {
     fn has_work(&self) -> Result<bool, JobError> {
         let shards = self.store.shards(&self.job.key)?;
         Ok(self.options.submit && shards.iter().any(|shard| shard.state == ShardState::Planned))
+    }
+
+    /// Whether a batch of the job has not ended or has not been collected.
+    fn is_running(&self) -> Result<bool, JobError> {
+        let shards = self.store.shards(&self.job.key)?;
+        Ok(shards.iter().any(|shard| {
+            matches!(shard.state, ShardState::Running | ShardState::Ended | ShardState::Stored)
+        }))
     }
 
     /// Asks every running batch to stop, once, and settles what was never sent.

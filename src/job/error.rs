@@ -67,7 +67,7 @@ pub enum JobError {
     },
     /// No random numbers for a new id.
     #[error("no random numbers for a job id: {0}")]
-    Random(#[from] getrandom::Error),
+    Random(getrandom::Error),
 }
 
 impl JobError {

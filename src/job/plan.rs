@@ -89,7 +89,7 @@ pub fn plan(
         digest: digest_of(spec),
         plan: Plan::empty(spec),
     };
-    visit_selected(table, &spec.selection, |row| {
+    visit_selected::<JobError>(table, &spec.selection, |row| {
         planner.take(row)?;
         if planner.plan.rows.is_multiple_of(REPORT_EVERY) {
             reporter.report(&Event::Planning { rows: planner.plan.rows });

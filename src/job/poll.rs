@@ -18,14 +18,14 @@ const AT_ONCE: usize = 4;
 /// The pauses between two rounds of questions: short at first, for small batches end in seconds,
 /// then the interval that was asked for.
 #[derive(Debug, Clone)]
-pub struct Pauses {
+pub(super) struct Pauses {
     next: Duration,
     most: Duration,
 }
 
 impl Pauses {
     /// Pauses of 5, 10, 20, 40 seconds and so on, up to the given interval.
-    pub fn up_to(most: Duration) -> Self {
+    pub(super) fn up_to(most: Duration) -> Self {
         Self { next: Duration::from_secs(5).min(most), most }
     }
 }

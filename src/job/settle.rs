@@ -74,8 +74,8 @@ impl Driver<'_> {
         for artifact in self.artifacts_of(shard)? {
             let path = self.folder.results().join(&artifact.name);
             for line in ResultFile::open(&path).map_err(JobError::file("read", &path))? {
-                let placed = line.map_err(JobError::file("read", &path))?;
-                let Ok(line) = placed.line else {
+                let (offset, length, line) = line.map_err(JobError::file("read", &path))?;
+                let Ok(line) = line else {
                     settlement.broken += 1;
                     continue;
                 };
@@ -89,7 +89,7 @@ impl Driver<'_> {
                     row,
                     round: shard.round,
                     status: judged.status,
-                    place: Some((artifact.id, placed.offset, placed.length)),
+                    place: Some((artifact.id, offset, length)),
                     content_key: Some(key),
                     usage: line.usage,
                     error: judged.error,

@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// What became of the attempt to send one shard.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Sent {
+pub(super) enum Sent {
     /// Its batch exists.
     Created,
     /// None of its rows could become a request any more; they are settled.
@@ -210,10 +210,16 @@ impl Driver<'_> {
         }
         tokio::select! {
             reply = &mut create => reply,
-            () = tokio::time::sleep(GRACE) => Err(CallError::unknown(
-                "create",
-                "the run was stopped before the answer came",
-            )),
+            () = tokio::time::sleep(GRACE) => Err(CallError {
+                class: CallClass::Unknown,
+                failure: Failure::ours(
+                    FailureKind::Network,
+                    "the run was stopped before the answer came",
+                ),
+                call: "create the batch",
+                provider: self.api.name().to_owned(),
+                local: None,
+            }),
         }
     }
 

@@ -112,7 +112,9 @@ impl Skip {
 }
 
 /// The classes of skips: the image ones are counted together for the rule on missing images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipKind {
     /// The image is not there or outside of the allowed folders.
@@ -127,6 +129,8 @@ pub enum SkipKind {
     Messages,
     /// The foreign request line is not one, or is meant for another endpoint.
     Foreign,
+    /// The record has too few or too many cells, and the settings say to skip such rows.
+    Ragged,
     /// The line is longer than the provider takes.
     TooLong,
 }

@@ -18,6 +18,7 @@ mod image;
 mod infer;
 mod jinja;
 mod messages;
+mod names;
 mod question;
 mod template;
 
@@ -29,6 +30,7 @@ pub use hint::field_hint;
 pub use image::ImageSize;
 pub use infer::{Given, Inferred, infer};
 pub use messages::Message;
+pub use names::names_columns;
 pub use question::{Detail, Endpoint, ImageOptions, InputColumn, Question, RULES, Source};
 
 /// What building a request needs of a row; the rows of a table are it.
@@ -39,6 +41,20 @@ pub trait Cells {
     fn cell(&self, column: usize) -> &str;
     /// The record as it stands in the file.
     fn raw(&self) -> &str;
+}
+
+impl Cells for crate::table::Row {
+    fn number(&self) -> u64 {
+        Self::number(self)
+    }
+
+    fn cell(&self, column: usize) -> &str {
+        Self::cell(self, column)
+    }
+
+    fn raw(&self) -> &str {
+        Self::raw(self)
+    }
 }
 
 #[cfg(test)]

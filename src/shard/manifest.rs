@@ -30,7 +30,7 @@ pub struct Manifest {
     /// What was asked.
     pub question: Question,
     /// The wanted fields, as in `--json-fields`.
-    pub fields: Vec<String>,
+    pub fields: Option<String>,
     /// The request files, in order.
     pub files: Vec<ManifestFile>,
     /// Rows that made no request.

@@ -29,6 +29,16 @@ pub(super) struct Text {
     pub(super) note: Option<String>,
 }
 
+/// The whole text of a small file such as a prompt, decoded as tables are.
+pub fn read_text(path: &Path, label: Option<&str>) -> Result<String, TableError> {
+    let failed = |error| TableError::io("read", path, error);
+    let scratch = tempfile::tempdir().map_err(failed)?;
+    let found = text(path, label, scratch.path())?;
+    let bytes = std::fs::read(&found.path).map_err(failed)?;
+    let start = usize::try_from(found.start).unwrap_or(usize::MAX).min(bytes.len());
+    String::from_utf8(bytes[start..].to_vec()).map_err(|error| failed(io::Error::other(error)))
+}
+
 /// Finds the encoding of a file (or of standard input, for `-`) and decodes what is not UTF-8
 /// into `scratch/input.utf8`.
 pub(super) fn text(source: &Path, label: Option<&str>, scratch: &Path) -> Result<Text, TableError> {

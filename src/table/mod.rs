@@ -23,6 +23,7 @@ mod tests;
 mod write;
 
 pub use cell::Cell;
+pub use decode::read_text;
 pub use encoding::Encoding;
 pub use error::{Place, TableError};
 pub use open::Table;

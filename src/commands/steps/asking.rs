@@ -8,6 +8,7 @@ use crate::answer::Fields;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::JobError;
+use crate::provider::JsonMode;
 use crate::request::{
     Detail, Endpoint, Given, ImageOptions, InputColumn, Question, Source, field_hint, infer,
     names_columns,
@@ -49,9 +50,9 @@ pub(in crate::commands) fn ask(
         endpoint,
         model: who.model.clone(),
         base_url: who.stored_url.clone(),
-        line_url: who.api.line_url(endpoint).to_owned(),
+        line_url: line_url(who, endpoint)?,
         max_tokens: settings.get(key::MAX_TOKENS).and_then(|n| u32::try_from(n).ok()),
-        max_tokens_field: who.api.max_tokens_field(&who.model).to_owned(),
+        max_tokens_field: who.api.dialect().max_tokens_field(endpoint, &who.model).to_owned(),
         parameters: parameters(context)?,
         temperature: settings.get(key::TEMPERATURE),
         ..Question::default()
@@ -88,6 +89,18 @@ pub(in crate::commands) fn ask(
     Ok(Asked { question, notes: inferred.note.into_iter().collect() })
 }
 
+/// The `url` of each request line.
+fn line_url(who: &Who, endpoint: Endpoint) -> Result<String, CommandError> {
+    let url = who.api.line_url(endpoint).ok_or_else(|| {
+        CommandError::usage(format!(
+            "{} takes no {} requests in a batch",
+            who.name,
+            endpoint.as_str()
+        ))
+    })?;
+    Ok(url.to_owned())
+}
+
 /// Names the wanted keys in the request and asks for JSON mode where the provider has it.
 fn want_json(
     context: &Context,
@@ -104,7 +117,7 @@ fn want_json(
     let keys: Vec<String> = fields.keys().into_iter().map(str::to_owned).collect();
     let prompt = prompt.map(|prompt| prompt.text.as_str()).unwrap_or_default();
     question.json_hint = field_hint(&keys, prompt, question.system.as_deref());
-    question.json_mode = who.api.has_json_mode(&question.model);
+    question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
     Ok(())
 }
 

@@ -66,7 +66,7 @@ fn attach(
         .hint(format!("batchctl status {short}   shows what was called")));
     }
     if found.job.account != who.account && !found.job.account.is_empty() {
-        context.printer.warn(&format!(
+        context.printer.warning(&format!(
             "job {short} was submitted with another key of {}; its batches may not be visible",
             who.name
         ));
@@ -125,7 +125,7 @@ fn make(
     let spec = serde_json::to_string(&planned.spec)?;
     let scratch = scratch.keep();
     loop {
-        let key = new_job_key().map_err(JobError::from)?;
+        let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
             key: key.clone(),
             run_digest: planned.plan.run_digest.clone(),

@@ -8,7 +8,7 @@ use super::tables::{Rewrite, write_job_table};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{DriveOptions, Driver, Ending, JobError, Stop, StopCause};
+use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Stop, StopCause};
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode, Printer};
 
@@ -41,7 +41,7 @@ pub(in crate::commands) fn follow(
         // A table in between is a convenience; its failure must not stop the run, and the final
         // one will tell.
         if let Err(error) = write_job_table(context, store, found, &table, Rewrite::InBetween) {
-            context.printer.warn(&format!("the table was not written now: {}", error.error));
+            context.printer.warning(&format!("the table was not written now: {}", error.error));
         }
     };
     let driver = Driver {
@@ -72,6 +72,34 @@ pub(in crate::commands) fn follow(
     Ok(ending?)
 }
 
+/// Asks once how a job's batches stand and records it; whoever calls holds the lock.
+pub(super) fn ask_once(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    who: &Who,
+) -> Result<(), CommandError> {
+    let table = found.table()?;
+    let stop = Stop::default();
+    let driver = Driver {
+        store,
+        api: who.api.as_ref(),
+        folder: &found.folder,
+        spec: &found.spec,
+        table: &table,
+        job: &found.job,
+        clock: context.clock.as_ref(),
+        reporter: &NoReport,
+        stop: &stop,
+        options: options(context, who, Follow { submit: false, wait: false }),
+        on_settled: &|| {},
+    };
+    match context.block_on(driver.ask_once())??.first() {
+        Some(failed) => Err(CommandError::message(ExitCode::Unexpected, failed.to_string())),
+        None => Ok(()),
+    }
+}
+
 fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
     let settings = &context.settings;
     DriveOptions {
@@ -88,7 +116,7 @@ fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
 async fn listen(stop: Arc<Stop>, printer: Printer, job: String, provider: String) {
     let cause = next_signal().await;
     stop.raise(cause);
-    printer.warn(&format!(
+    printer.warning(&format!(
         "stopping; what was sent is still running at {provider} and still costing · go on: \
          batchctl resume {job} · stop it: batchctl cancel {job}"
     ));

@@ -16,7 +16,7 @@ use crate::ui::{CommandError, ExitCode};
 /// nobody drives the job. A failure is said and changes nothing: the recorded state is shown.
 pub(in crate::commands) fn look(context: &Context, store: &Store, found: &Found) {
     if let Err(error) = ask_again(context, store, found) {
-        context.printer.warn(&format!("showing what was last heard: {}", error.error));
+        context.printer.warning(&format!("showing what was last heard: {}", error.error));
     }
 }
 
@@ -42,7 +42,7 @@ fn ask_again(context: &Context, store: &Store, found: &Found) -> Result<(), Comm
     // Whoever holds the lock asks often enough.
     let Ok(_lock) = found.folder.lock() else { return Ok(()) };
     let who = who_of_job(context, found)?;
-    Ok(super::follow::ask_once(context, store, found, &who)?)
+    super::follow::ask_once(context, store, found, &who)
 }
 
 /// Shows how a job stands until the process that drives it is through.

@@ -22,7 +22,7 @@ pub(in crate::commands) fn approve(
             .hint("add --yes to send without asking")
             .hint("batchctl estimate   shows requests, bytes and tokens first"));
     }
-    if context.printer.confirm(&format!("{price}. Send {} requests?", planned.plan.requests())) {
+    if context.printer.confirm(&format!("{price}. Send {} requests?", planned.plan.requests()))? {
         Ok(())
     } else {
         Err(CommandError::message(ExitCode::Limit, "not approved; nothing was sent"))

@@ -8,9 +8,8 @@ use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, plan};
-use crate::request::{RULES, SkipKind};
+use crate::request::RULES;
 use crate::shard::Limits;
-use crate::store::JobState;
 use crate::table::{Condition, RowRange, Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
@@ -150,11 +149,11 @@ impl Planned {
             return Err(refuse(format!("{text} (strict_images is set)")));
         }
         if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
-            context.printer.warn(&format!("{text}; they will be skipped"));
+            context.printer.warning(&format!("{text}; they will be skipped"));
             return Ok(());
         }
         if context.is_interactive {
-            return if context.printer.confirm(&format!("{text}. Go on without them?")) {
+            return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
                 Ok(())
             } else {
                 Err(CommandError::message(ExitCode::Usage, "stopped; nothing was sent"))
@@ -164,13 +163,8 @@ impl Planned {
             return Err(refuse(format!("{text}, more than half"))
                 .hint("--allow-missing-images goes on without them"));
         }
-        context.printer.warn(&format!("{text}; they will be skipped"));
+        context.printer.warning(&format!("{text}; they will be skipped"));
         Ok(())
-    }
-
-    /// How many rows were skipped for one kind of reason.
-    pub(in crate::commands) fn skipped(&self, wanted: impl Fn(SkipKind) -> bool) -> u64 {
-        self.plan.skip_kinds.iter().filter(|(kind, _)| wanted(**kind)).map(|(_, n)| n).sum()
     }
 }
 
@@ -216,9 +210,4 @@ fn limits(context: &Context, who: &Who, spec: &Spec) -> Limits {
         limits.max_bytes = limits.max_bytes.min(most);
     }
     limits
-}
-
-/// Whether a job in this state was planned and never sent.
-pub(in crate::commands) fn is_fresh(state: JobState) -> bool {
-    state == JobState::Prepared
 }

@@ -94,13 +94,13 @@ fn show(
         return Ok(ExitCode::Success);
     }
     for line in plan_lines(planned, who) {
-        context.printer.data(&line);
+        context.printer.data(&line)?;
     }
     if let Some(request) = first_request {
         let request: serde_json::Value = serde_json::from_str(request)?;
-        context.printer.data("First request, as it would be sent:");
-        context.printer.data(&serde_json::to_string_pretty(&shortened(request))?);
-        context.printer.data("Nothing was sent.");
+        context.printer.data("First request, as it would be sent:")?;
+        context.printer.data(&serde_json::to_string_pretty(&shortened(request))?)?;
+        context.printer.data("Nothing was sent.")?;
     }
     Ok(ExitCode::Success)
 }

@@ -36,12 +36,12 @@ pub(in crate::commands) fn write_job_table(
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
         if why == Rewrite::Final {
-            write_to(context, store, found, table, &Target::Stdout)?;
+            write_to(context, store, found, table, Target::Stdout)?;
         }
         return Ok(None);
     };
     let path = place(context, store, found, path)?;
-    let digest = write_to(context, store, found, table, &Target::Path(path.clone()))?;
+    let digest = write_to(context, store, found, table, Target::Path(path.clone()))?;
     let now = context.clock.unix();
     store.mark_output(&path.to_string_lossy(), &digest, Some(&found.job.key), now)?;
     context.reporter().report(&Event::Written {
@@ -67,7 +67,7 @@ fn place(
         return Ok(path.to_owned());
     }
     let other = beside(path, found.job.short());
-    context.printer.warn(&format!(
+    context.printer.warning(&format!(
         "{} was changed meanwhile; writing {} instead",
         path.display(),
         other.display()
@@ -80,7 +80,7 @@ fn write_to(
     store: &Store,
     found: &Found,
     table: &Table,
-    target: &Target,
+    target: Target,
 ) -> Result<String, CommandError> {
     let spec = &found.spec;
     let records = store.artifacts(&found.job.key)?;
@@ -104,8 +104,8 @@ fn write_to(
     let fields = spec.fields.as_deref().map(Fields::parse).transpose();
     let fields = fields.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
     let columns = columns(fields.as_ref(), &spec.output);
-    let options = write_options(&spec.output, target, table);
-    let mut writer = Writer::create(target.clone(), table, columns.names(), &options)
+    let options = write_options(&spec.output, &target, table);
+    let mut writer = Writer::create(target, table, columns.names(), &options)
         .map_err(JobError::from)?;
     let join = Join {
         table,
@@ -142,14 +142,15 @@ pub(in crate::commands) fn write_options(
 ) -> WriteOptions {
     let named = match target {
         Target::Path(path) => Format::from_name(path),
-        Target::Stdout => None,
+        _ => None,
     };
     WriteOptions {
         format: named.unwrap_or(table.shape().format),
         bom: spec.bom.then_some(true),
         row_index: spec.row_index,
         raw_formulas: spec.raw_formulas,
-        ..WriteOptions::default()
+        encoding: None,
+        delimiter: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::config::{KeySource, key};
 use crate::provider::{
     Address, BatchApi, ProviderError, ProviderSettings, Proxy, dialect, open,
 };
-use crate::sandbox::{Running, SandboxOptions, serve};
+use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
 /// What the address of the sandbox in this program is stored as: its port is another each time.
@@ -106,9 +106,9 @@ fn open_account(
     if let Some(proxy) = context.settings.get(key::PROXY) {
         settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
     }
-    let sandbox = if is_sandbox { Some(start_sandbox(context, need)?) } else { None };
+    let sandbox = if is_sandbox { Some(start_sandbox(context)?) } else { None };
     settings.base_url = Some(match &sandbox {
-        Some(sandbox) => sandbox.openai_url(),
+        Some(sandbox) => sandbox.base_url(Family::OpenAi),
         None => account.base_url.clone(),
     });
     settings.check_model(&model).map_err(usage)?;
@@ -140,7 +140,7 @@ fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
 }
 
 /// The sandbox in this process; its state lies in the home and survives the process.
-fn start_sandbox(context: &Context, _need: Need) -> Result<Running, CommandError> {
+fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
     let options = SandboxOptions::new(context.home.join("sandbox"));
-    Ok(context.block_on(serve(options))?)
+    Ok(context.block_on(serve(options))??)
 }
