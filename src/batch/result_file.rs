@@ -11,20 +11,13 @@ use super::{BadLine, ResultLine, decode_line};
 const BUFFER: usize = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One line of a result file and where it stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlacedLine {
-    /// Where the line begins, in bytes from the start of the file (after a byte order mark).
-    pub offset: u64,
-    /// Its bytes, without the line end.
-    pub length: u64,
-    /// What it says, or why it is set aside.
-    pub line: Result<ResultLine, BadLine>,
-}
+/// One line of a result file: where it begins in bytes (after a byte order mark), its bytes without
+/// the line end, and what it says or why it is set aside.
+pub type PlacedLine = (u64, u64, Result<ResultLine, BadLine>);
 
 /// Iterates over the lines of an output or error file. Memory: one buffer and the longest line.
 #[derive(Debug)]
-pub struct ResultFile<R> {
+pub struct ResultFile<R = BufReader<File>> {
     reader: R,
     offset: u64,
     line: Vec<u8>,
@@ -48,7 +41,8 @@ impl<R: BufRead> ResultFile<R> {
         content_of(&self.line, 0).1
     }
 
-    fn next_line(&mut self) -> io::Result<Option<PlacedLine>> {
+    /// The next line that is not blank; `None` at the end of the file.
+    pub fn next_line(&mut self) -> io::Result<Option<PlacedLine>> {
         loop {
             let start = self.offset;
             self.line.clear();
@@ -67,7 +61,7 @@ impl<R: BufRead> ResultFile<R> {
                 Err(BadLine::NotJson(_)) if !is_ended => Err(BadLine::Unfinished),
                 line => line,
             };
-            return Ok(Some(PlacedLine { offset, length: content.len() as u64, line }));
+            return Ok(Some((offset, content.len() as u64, line)));
         }
     }
 }
@@ -109,7 +103,7 @@ mod tests {
         let lines = read(&file);
         let kinds: Vec<&str> = lines
             .iter()
-            .map(|placed| match &placed.line {
+            .map(|(_, _, line)| match line {
                 Ok(_) => "ok",
                 Err(BadLine::NotJson(_)) => "not json",
                 Err(BadLine::NoCustomId) => "no id",
@@ -117,9 +111,9 @@ mod tests {
             })
             .collect();
         assert_eq!(kinds, ["ok", "not json", "no id", "not json", "not json", "ok", "unfinished"]);
-        for placed in lines.iter().filter(|placed| placed.line.is_ok()) {
-            let start = usize::try_from(placed.offset).unwrap();
-            let end = start + usize::try_from(placed.length).unwrap();
+        for (offset, length, _) in lines.iter().filter(|(_, _, line)| line.is_ok()) {
+            let start = usize::try_from(*offset).unwrap();
+            let end = start + usize::try_from(*length).unwrap();
             assert_eq!(&file[start..end], good);
         }
     }
@@ -129,7 +123,7 @@ mod tests {
         let lines =
             read(br#"{"custom_id":"row-1","error":{"code":"batch_expired","message":"m"}}"#);
         assert_eq!(lines.len(), 1);
-        assert!(lines[0].line.is_ok());
+        assert!(lines[0].2.is_ok());
         assert!(read(b"").is_empty());
         assert!(read(BYTE_ORDER_MARK).is_empty(), "a zero-line error file");
     }
@@ -137,8 +131,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_to_their_end(bytes: Vec<u8>) {
-            for placed in read(&bytes) {
-                proptest::prop_assert!(placed.offset + placed.length <= bytes.len() as u64);
+            for (offset, length, _) in read(&bytes) {
+                proptest::prop_assert!(offset + length <= bytes.len() as u64);
             }
         }
     }
