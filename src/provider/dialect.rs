@@ -1,4 +1,4 @@
-//! What differs between services whose Batch API has OpenAI's shape: plain data, no calls.
+//! What differs between services whose Batch API has `OpenAI`'s shape: plain data, no calls.
 
 use crate::request::Endpoint;
 use crate::shard::Limits;
