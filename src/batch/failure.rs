@@ -133,7 +133,7 @@ impl ErrorWords {
             kind: signs.kind(),
             status,
             code: self.code.or(self.error_type).map(|code| redact(&code).into_owned()),
-            message: redact(&shorten(&self.message)).into_owned(),
+            message: redact(&shorten(&self.message, LONGEST_MESSAGE)).into_owned(),
             retry_after,
         }
     }
@@ -149,10 +149,13 @@ fn text_of(value: Option<&Value>) -> Option<String> {
     }
 }
 
-fn shorten(text: &str) -> String {
-    if text.len() <= LONGEST_MESSAGE {
+/// The text without surrounding blanks, cut after so many bytes at a character.
+pub(super) fn shorten(text: &str, most: usize) -> String {
+    let text = text.trim();
+    if text.len() <= most {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(LONGEST_MESSAGE);
-    format!("{} …", &text[..end])
+    let fits = |(start, c): &(usize, char)| start + c.len_utf8() <= most;
+    let kept: String = text.char_indices().take_while(fits).map(|(_, c)| c).collect();
+    kept + " …"
 }

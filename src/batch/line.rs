@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::failure::shorten;
 use super::loose::{Content, Fault, List, Loose, Number, Text};
 use super::{ErrorWords, Failure, FailureKind, Usage};
 
@@ -151,7 +152,7 @@ struct TokenDetails {
     reasoning_tokens: Number,
 }
 
-/// Reads one line of a result file of the OpenAI shape, Zhipu's variant included: chat,
+/// Reads one line of a result file of `OpenAI`'s shape, Zhipu's variant included: chat,
 /// embeddings, Responses. Anything but a status of 200 (or none) with an answer in the body and
 /// no error anywhere is a failure.
 pub fn decode_line(line: &[u8]) -> Result<ResultLine, BadLine> {
@@ -318,9 +319,7 @@ fn tokens(wire: UsageWire) -> Usage {
 }
 
 fn quote(text: &str) -> String {
-    let text = text.trim();
-    let end = text.floor_char_boundary(LONGEST_QUOTE.min(text.len()));
-    if end < text.len() { format!("{} …", &text[..end]) } else { text.to_owned() }
+    shorten(text, LONGEST_QUOTE)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What differs between services whose Batch API has OpenAI's shape: plain data, no calls.
+//! What differs between services whose Batch API has `OpenAI`'s shape: plain data, no calls.
 
 use crate::request::Endpoint;
 use crate::shard::Limits;
@@ -47,7 +47,7 @@ pub struct Dialect {
     pub currency: &'static str,
     /// The model that is asked when the user names none.
     pub default_model: Option<&'static str>,
-    /// Whether `OpenAI`'s newer models want `max_completion_tokens` here.
+    /// Whether OpenAI's newer models want `max_completion_tokens` here.
     pub newer_token_field: bool,
     /// Whether and how JSON can be asked for.
     pub json_mode: JsonMode,

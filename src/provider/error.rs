@@ -27,7 +27,7 @@ pub struct CallError {
     /// What was attempted, as words that follow "failed to".
     pub call: &'static str,
     /// Where, as the user names it.
-    pub provider: String,
+    pub provider: Box<str>,
     /// The fault of our own disk, if it was one.
     pub local: Option<io::Error>,
 }

@@ -47,7 +47,7 @@ impl OpenAiShaped {
             class: CallClass::Unknown,
             failure: Failure::ours(FailureKind::Server, "the answer cannot be understood"),
             call,
-            provider: self.wire.provider().to_owned(),
+            provider: self.wire.provider().into(),
             local: None,
         }
     }
@@ -110,7 +110,7 @@ impl BatchApi for OpenAiShaped {
             class: CallClass::Rejected,
             failure: Failure::ours(FailureKind::Invalid, words),
             call: CALL,
-            provider: self.wire.provider().to_owned(),
+            provider: self.wire.provider().into(),
             local: None,
         })?;
         let body = self.wire.post(CALL, &["batches"], Some(&body), is_made).await?;

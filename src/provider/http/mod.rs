@@ -228,7 +228,7 @@ impl Wire {
 
     /// Sends one request and waits for the head of the reply.
     async fn begin(&self, request: RequestBuilder) -> Result<Response, Fault> {
-        let response = request.send().await.map_err(|error| self.transport(&error))?;
+        let response = request.send().await.map_err(|error| Self::transport(&error))?;
         if let Some(time) = wait::server_time(response.headers()) {
             self.clock_offset.store(time - self.clock.unix(), Ordering::Relaxed);
         }
@@ -262,7 +262,7 @@ impl Wire {
     }
 
     /// What a fault of the transport says: only in the connect phase is it sure that nothing left.
-    fn transport(&self, error: &reqwest::Error) -> Fault {
+    fn transport(error: &reqwest::Error) -> Fault {
         let class = if error.is_connect() || error.is_builder() {
             CallClass::NotSent
         } else {
@@ -298,7 +298,7 @@ impl Wire {
             class: fault.class,
             failure: fault.failure,
             call,
-            provider: self.provider.clone(),
+            provider: self.provider.as_str().into(),
             local: fault.local,
         }
     }

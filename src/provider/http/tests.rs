@@ -272,7 +272,8 @@ async fn reads_repeat_after_faults_that_pass_and_obey_the_wait() {
 
 #[tokio::test]
 async fn reads_give_up_on_what_stays_wrong() {
-    let cases: [(&str, fn() -> Act, FailureKind, usize); 6] = [
+    type Case = (&'static str, fn() -> Act, FailureKind, usize);
+    let cases: [Case; 6] = [
         ("401", || reply(401, ""), FailureKind::Credentials, 1),
         ("404", || reply(404, ""), FailureKind::NotFound, 1),
         (
@@ -441,7 +442,8 @@ async fn s7_a_key_goes_only_to_its_own_host() {
 
 #[tokio::test]
 async fn what_is_gone_counts_as_deleted() {
-    let cases: [(fn() -> Act, Option<CallClass>); 6] = [
+    type Case = (fn() -> Act, Option<CallClass>);
+    let cases: [Case; 6] = [
         (|| reply(200, r#"{"id":"file-1","deleted":true}"#), None),
         (|| reply(404, r#"{"error":{"message":"m"}}"#), None),
         (|| Act::Bytes("HTTP/1.1 204 X\r\n\r\n".to_owned()), None),
@@ -561,7 +563,5 @@ async fn performance_g_a_large_upload_streams() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("").to_owned();
     let kilobytes: u64 = peak.split_whitespace().nth(1).map_or(0, |text| text.parse().unwrap());
-    assert!(kilobytes < 48 << 10, "{peak} after {:?}", start.elapsed());
-    std::fs::write(folder.path().with_extension("peak"), format!("{peak} {:?}", start.elapsed()))
-        .unwrap();
+    assert!(kilobytes < 24 << 10, "{peak} after {:?}", start.elapsed());
 }
