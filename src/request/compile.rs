@@ -51,10 +51,7 @@ impl Question {
         notes: &mut Vec<String>,
     ) -> Result<Text, RequestError> {
         let input = self.input(columns, images)?;
-        let jinja = match jinja {
-            true => Some(Jinja::parse(text, columns, input.as_ref())?),
-            false => None,
-        };
+        let jinja = if jinja { Some(Jinja::parse(text, columns, input.as_ref())?) } else { None };
         let mut rest = match jinja {
             Some(_) => Template::default(),
             None => Template::parse(text, columns, input.as_ref())?,

@@ -129,13 +129,14 @@ impl Compiled {
                 texts
             }
             Text::Plain(_) | Text::Jinja { .. } => {
+                let mut user = self.messages.pop().unwrap_or_default();
+                user.role.replace_range(.., "user");
+                user.text.clear();
+                self.content.text.write_text(row, &mut user.text)?;
                 if self.messages.is_empty() {
                     self.messages.extend(self.system.iter().map(|text| spoken("system", text)));
-                    self.messages.push(spoken("user", ""));
                 }
-                let user = &mut self.messages.last_mut().expect("it was just pushed").text;
-                user.clear();
-                self.content.text.write_text(row, user)?;
+                self.messages.push(user);
                 return Ok(&self.messages);
             }
         };

@@ -110,10 +110,10 @@ impl RowsReader {
             done: false,
         };
         reader.read_line()?;
-        match reader.text == HEADER {
-            true => Ok(reader),
-            false => Err(reader.damaged("it does not begin as a row list of version 1 does")),
+        if reader.text != HEADER {
+            return Err(reader.damaged("it does not begin as a row list of version 1 does"));
         }
+        Ok(reader)
     }
 
     fn read_line(&mut self) -> Result<(), RowsError> {
@@ -131,10 +131,10 @@ impl RowsReader {
         self.read_line()?;
         if let Some(count) = self.text.strip_prefix(END) {
             self.done = true;
-            return match count.trim().parse() == Ok(self.rows) {
-                true => Ok(None),
-                false => Err(self.damaged("it does not have as many rows as it says")),
-            };
+            if count.trim().parse() != Ok(self.rows) {
+                return Err(self.damaged("it does not have as many rows as it says"));
+            }
+            return Ok(None);
         }
         let entry = parse(&self.text).ok_or_else(|| self.damaged("it is no row"))?;
         self.rows += 1;
