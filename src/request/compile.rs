@@ -51,10 +51,7 @@ impl Question {
         notes: &mut Vec<String>,
     ) -> Result<Text, RequestError> {
         let input = self.input(columns, images)?;
-        let jinja = match jinja {
-            true => Some(Jinja::parse(text, columns, input.as_ref())?),
-            false => None,
-        };
+        let jinja = if jinja { Some(Jinja::parse(text, columns, input.as_ref())?) } else { None };
         let mut rest = match jinja {
             Some(_) => Template::default(),
             None => Template::parse(text, columns, input.as_ref())?,
@@ -62,7 +59,9 @@ impl Question {
         let named = jinja.as_ref().map_or(rest.columns().len(), |jinja| jinja.columns().len());
         match &input {
             Some(input) if named == 0 => {
-                rest.push_literal(gap_after(text));
+                // Jinja takes one line feed at the end of a file away.
+                let ends = if jinja.is_some() { text.strip_suffix('\n') } else { None };
+                rest.push_literal(gap_after(ends.unwrap_or(text)));
                 rest.append(input);
                 if !text.is_empty() {
                     notes.push(self.appended());
