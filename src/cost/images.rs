@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shrink::{Size, blocks_28_fit, blocks_28_round, patches_32, tiles_512, tiles_by_ratio};
 use super::tokens::{base_model, belongs};
+use crate::request;
 
 /// The `detail` sent with an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,16 @@ pub enum Detail {
     Auto,
     /// Not shrunk at all, where a model knows it.
     Original,
+}
+
+impl From<request::Detail> for Detail {
+    fn from(detail: request::Detail) -> Self {
+        match detail {
+            request::Detail::Low => Self::Low,
+            request::Detail::High => Self::High,
+            request::Detail::Auto => Self::Auto,
+        }
+    }
 }
 
 /// How a family of models counts an image.

@@ -96,21 +96,21 @@ struct Line<'a> {
 
 impl MergeIndex {
     /// Reads all files once.
-    pub fn build(paths: Vec<PathBuf>, options: MergeOptions<'_>) -> Result<Self, ResultError> {
+    pub fn build(paths: &[PathBuf], options: MergeOptions<'_>) -> Result<Self, ResultError> {
         if paths.len() > MOST_FILES {
             return Err(ResultError::TooManyFiles(MOST_FILES));
         }
         let MergeOptions { ids, fields, job6 } = options;
         let mut index = Self {
             places: Places::default(),
-            artifacts: Artifacts::new(paths.clone()),
+            artifacts: Artifacts::new(paths.to_vec()),
             counts: MergeCounts::default(),
             ids,
             job6,
             first: None,
             stranger: None,
         };
-        for (artifact, path) in (0u32..).zip(&paths) {
+        for (artifact, path) in (0u32..).zip(paths) {
             index.add_file(artifact, path, fields)?;
         }
         Ok(index)

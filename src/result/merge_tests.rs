@@ -23,7 +23,7 @@ impl Bench {
         let path = folder.path().join("in.csv");
         let mut text = "id,text\n".to_owned();
         for row in 0..rows {
-            text += &format!("id-{row},t{row}\n");
+            text.extend(["id-", &row.to_string(), ",t", &row.to_string(), "\n"]);
         }
         std::fs::write(&path, text).unwrap();
         let table = Table::open(&path, &ReadOptions::default(), folder.path()).unwrap();
@@ -62,7 +62,7 @@ impl Bench {
         };
         let out = self.folder.path().join("out.csv");
         let write = WriteOptions::like(&self.table, None);
-        let index = MergeIndex::build(paths, options)?;
+        let index = MergeIndex::build(&paths, options)?;
         let target = Target::Path(out.clone());
         let mut writer = Writer::create(target, &self.table, columns.names(), &write).unwrap();
         let summary = index.write(join, known, &mut writer)?;
