@@ -62,7 +62,9 @@ impl Question {
         let named = jinja.as_ref().map_or(rest.columns().len(), |jinja| jinja.columns().len());
         match &input {
             Some(input) if named == 0 => {
-                rest.push_literal(gap_after(text));
+                // Jinja takes one line feed at the end of a file away.
+                let ends = if jinja.is_some() { text.strip_suffix('\n') } else { None };
+                rest.push_literal(gap_after(ends.unwrap_or(text)));
                 rest.append(input);
                 if !text.is_empty() {
                     notes.push(self.appended());

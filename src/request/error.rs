@@ -119,6 +119,8 @@ pub enum SkipKind {
     ImageNotFound,
     /// The image is there but cannot be sent.
     ImageUnfit,
+    /// The record does not fit the header.
+    Ragged,
     /// The row has nothing to ask about.
     Empty,
     /// The Jinja prompt failed for this row.

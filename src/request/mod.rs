@@ -30,28 +30,3 @@ pub use image::ImageSize;
 pub use infer::{Given, Inferred, infer};
 pub use messages::Message;
 pub use question::{Detail, Endpoint, ImageOptions, InputColumn, Question, RULES, Source};
-
-/// What building a request needs of a row; the rows of a table are it.
-pub trait Cells {
-    /// The row's number, from 0.
-    fn number(&self) -> u64;
-    /// The text of a cell, by the position of its column; empty where there is none.
-    fn cell(&self, column: usize) -> &str;
-    /// The record as it stands in the file.
-    fn raw(&self) -> &str;
-}
-
-#[cfg(test)]
-impl Cells for [String] {
-    fn number(&self) -> u64 {
-        7
-    }
-
-    fn cell(&self, column: usize) -> &str {
-        self.get(column).map_or("", String::as_str)
-    }
-
-    fn raw(&self) -> &str {
-        self.first().map_or("", String::as_str)
-    }
-}

@@ -101,8 +101,14 @@ impl RowsReader {
     pub fn open(path: &Path) -> Result<Self, RowsError> {
         let io = |source| RowsError::Io { path: path.to_owned(), source };
         let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
-        let mut reader =
-            Self { path: path.to_owned(), file, text: String::new(), line: 0, rows: 0, done: false };
+        let mut reader = Self {
+            path: path.to_owned(),
+            file,
+            text: String::new(),
+            line: 0,
+            rows: 0,
+            done: false,
+        };
         reader.read_line()?;
         match reader.text == HEADER {
             true => Ok(reader),
@@ -179,7 +185,14 @@ mod tests {
 
     fn entry(row: u64) -> RowEntry {
         let content_key = u128::from(row).to_be_bytes();
-        RowEntry { row, line: row + 2, offset: row * 9, line_bytes: 300, row_hash: !row, content_key }
+        RowEntry {
+            row,
+            line: row + 2,
+            offset: row * 9,
+            line_bytes: 300,
+            row_hash: !row,
+            content_key,
+        }
     }
 
     fn read(path: &Path) -> Result<Vec<RowEntry>, RowsError> {
