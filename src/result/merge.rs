@@ -159,13 +159,16 @@ impl MergeIndex {
         summary.lines.unknown_ids += strangers;
         summary.lines.broken_lines += used.broken_lines;
         summary.lines.outside = places.filled() - strangers - used.lines;
-        if strangers == places.filled() && self.counts.lines > self.counts.broken_lines {
+        if strangers == places.filled() && self.counts.lines > 0 {
             return Err(self.nothing_matches());
         }
         Ok(summary)
     }
 
     fn nothing_matches(self) -> ResultError {
+        if self.counts.lines == self.counts.broken_lines {
+            return ResultError::NotResults { lines: self.counts.lines };
+        }
         let example = self.stranger.or(self.first.map(|first| first.id)).unwrap_or_default();
         ResultError::NothingMatches { lines: self.counts.lines, example }
     }
