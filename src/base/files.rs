@@ -102,6 +102,17 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Whether anyone but its owner may read or change a file (never said off Unix, where this
+/// program cannot tell).
+pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    #[cfg(unix)]
+    let is_open = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0;
+    #[cfg(not(unix))]
+    let is_open = metadata.len() == u64::MAX;
+    Ok(is_open)
+}
+
 /// Bytes that may still be written on the file system of this path.
 pub fn free_space(path: &Path) -> io::Result<u64> {
     #[cfg(unix)]

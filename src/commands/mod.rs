@@ -22,5 +22,7 @@ pub mod watch;
 pub mod workflow;
 
 mod context;
+mod errors;
 
 pub use context::Context;
+pub use errors::{config_error, missing_key};

@@ -1,6 +1,7 @@
 //! The table of all settings: name, kind, default, who may set it.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use super::value::Kind;
 
@@ -69,15 +70,14 @@ pub fn named(name: &str) -> Option<&'static Setting> {
 macro_rules! settings {
     ($(#[doc = $about:literal] $constant:ident: $type:ty = $name:literal, $kind:expr, $default:expr, $place:expr;)*) => {
         /// The settings as constants.
-        pub mod constants {
-            use super::Key;
-            use std::time::Duration;
+        pub(super) mod constants {
+            use super::{Duration, Key};
             $(#[doc = $about] pub const $constant: Key<$type> = Key::new($name);)*
         }
 
         /// Every setting there is, in the order in which a row meets them.
         pub const SETTINGS: &[Setting] = &[$(Setting {
-            name: $name, kind: $kind, default: $default, place: $place, about: $about,
+            name: $name, kind: $kind, default: $default, place: $place, about: $about.trim_ascii(),
         },)*];
 
         #[cfg(test)]
