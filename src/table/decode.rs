@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use encoding_rs::DecoderResult;
 
 use super::encoding::{Commonness, foreign, nul_remedy, sample};
-use super::scan::find;
+use super::scan::{count, find};
 use super::{Encoding, TableError};
 use crate::base::private_dir;
 
@@ -171,11 +171,11 @@ impl Bytes<'_> {
             let bytes = &buffer[..kept + read];
             let valid = encoding_rs::Encoding::utf8_valid_up_to(bytes);
             if let Some(nul) = find(&bytes[..valid], 0) {
-                let line = line + feeds(&bytes[..nul]);
+                let line = line + count(&bytes[..nul], b'\n');
                 let remedy = nul_remedy(head).to_owned();
                 return Err(TableError::Nul { path: self.source.to_owned(), line, remedy });
             }
-            line += feeds(&bytes[..valid]);
+            line += count(&bytes[..valid], b'\n');
             was_utf8 = was_utf8 || !bytes[..valid].is_ascii();
             let rest = bytes.len() - valid;
             let broken_off =
@@ -207,7 +207,7 @@ impl Bytes<'_> {
         io::copy(&mut Read::by_ref(&mut file).take(skip), &mut io::sink())
             .map_err(|error| TableError::io("read", self.source, error))?;
         let mut decoder = encoding.0.new_decoder_without_bom_handling();
-        let (mut buffer, mut decoded) = (vec![0; PIECE], vec![0; PIECE]);
+        let (mut buffer, mut utf8) = (vec![0; PIECE], vec![0; PIECE]);
         let mut line = 1;
         loop {
             let read = self.read(&mut file, &mut buffer)?;
@@ -215,15 +215,15 @@ impl Bytes<'_> {
             let mut rest = &buffer[..read];
             loop {
                 let (result, used, written) =
-                    decoder.decode_to_utf8_without_replacement(rest, &mut decoded, read == 0);
+                    decoder.decode_to_utf8_without_replacement(rest, &mut utf8, read == 0);
                 rest = &rest[used..];
-                let text = &decoded[..written];
+                let text = &utf8[..written];
                 if let Some(nul) = find(text, 0) {
-                    let line = line + feeds(&text[..nul]);
+                    let line = line + count(&text[..nul], b'\n');
                     let remedy = "this is a binary file, or not in this encoding".to_owned();
                     return Err(TableError::Nul { path: self.source.to_owned(), line, remedy });
                 }
-                line += feeds(text);
+                line += count(text, b'\n');
                 out.write_all(text).map_err(failed)?;
                 match result {
                     DecoderResult::InputEmpty => break,
@@ -278,7 +278,3 @@ impl Bytes<'_> {
 
 const UTF8_REMEDY: &str = "what stands before is, so this place may be damaged: mend it, name \
                            another --encoding, or save the table as CSV UTF-8 again";
-
-fn feeds(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|b| **b == b'\n').count() as u64
-}

@@ -73,7 +73,7 @@ impl Row {
             row.text.push_str(cell);
             row.cells.push(Piece { start, end: row.text.len(), rewritten: true });
         }
-        row.raw = String::from_utf8(raw).expect("made of strings and ASCII");
+        row.raw = String::from_utf8_lossy(&raw).into_owned();
         row
     }
 

@@ -123,9 +123,9 @@ impl Rows {
             return Ok(None);
         }
         if self.layout.shape.format.is_delimited() {
-            self.cut()?
+            self.cut()?;
         } else {
-            self.parse()?
+            self.parse()?;
         }
         Ok(Some(&self.row))
     }

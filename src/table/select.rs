@@ -185,7 +185,7 @@ fn list_after(rest: &str, operator: &str) -> Option<Vec<String>> {
             '"' | '\'' if quote.is_none() && value.trim().is_empty() => quote = Some(character),
             _ if quote == Some(character) => quote = None,
             ',' | '，' if quote.is_none() => {
-                values.push(std::mem::take(&mut value).trim().to_owned())
+                values.push(std::mem::take(&mut value).trim().to_owned());
             }
             _ => value.push(character),
         }
@@ -256,6 +256,7 @@ fn edits(a: &[char], b: &[char]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::Verdict::{Pass, Stop, Take};
     use super::*;
 
     fn headers() -> Vec<String> {
@@ -315,7 +316,6 @@ mod tests {
             let label = if number % 2 == 0 { "good" } else { "bad" };
             judged.push(selection.takes(&Row::from_cells(number, 0, &[label])));
         }
-        use Verdict::{Pass, Stop, Take};
         assert_eq!(judged, [Pass, Pass, Take, Pass, Take, Stop, Stop, Stop, Stop]);
         assert_eq!(serde_json::from_str::<Selection>(&stored).unwrap(), selection.fresh());
 

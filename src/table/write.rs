@@ -94,7 +94,7 @@ pub struct Writer {
 #[derive(Debug)]
 enum Store {
     /// UTF-8 goes straight to its place.
-    Direct(Sink),
+    Direct(Box<Sink>),
     /// Anything else is written as UTF-8 first; a file without a name, which no crash leaves.
     Spool { text: BufWriter<File>, target: Target },
 }
@@ -131,7 +131,7 @@ impl Writer {
         let store = if encoding.is_utf8() {
             let mut sink = Sink::create(target)?;
             sink.begin(encoding, bom).map_err(failed)?;
-            Store::Direct(sink)
+            Store::Direct(Box::new(sink))
         } else {
             let text = target.spool().map_err(failed)?;
             Store::Spool { text: BufWriter::with_capacity(GATHERED, text), target }
