@@ -40,6 +40,21 @@ impl Question {
         Ok(Compiled::new(frame, content, images, system_text(self), notes))
     }
 
+    /// Whether a prompt leaves a text column to be found: it names no column, or uses
+    /// `{input_text}`. What is found goes into `input_column`; see [`super::infer`].
+    pub fn wants_input_column(&self, headers: &[String]) -> Result<bool, RequestError> {
+        /// No table has this column, so finding it again shows the use of `{input_text}`.
+        const STAND_IN: usize = usize::MAX;
+        let Source::Prompt { template, jinja } = &self.source else { return Ok(false) };
+        let (columns, input) = (Columns(headers), Template::of_column(STAND_IN));
+        let named = if *jinja {
+            Jinja::parse(template, columns, Some(&input))?.columns().to_vec()
+        } else {
+            Template::parse(template, columns, Some(&input))?.columns().to_vec()
+        };
+        Ok(named.is_empty() || named.contains(&STAND_IN))
+    }
+
     /// The prompt with what is added to it: the input column where it names no column, and the
     /// line naming the wanted keys.
     fn prompt(

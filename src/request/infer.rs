@@ -20,7 +20,8 @@ const SUFFIXES: [&str; 13] = [
 pub struct Given {
     /// Whether there is a prompt.
     pub prompt: bool,
-    /// Whether that prompt names columns, so that no text column need be found.
+    /// Whether that prompt names its columns, so that no text column need be found: not
+    /// [`super::Question::wants_input_column`].
     pub prompt_names_columns: bool,
     /// `--input-column`.
     pub input_column: Option<InputColumn>,

@@ -268,6 +268,22 @@ fn a_prompt_without_names_gets_the_input_column() {
 }
 
 #[test]
+fn a_prompt_tells_whether_it_leaves_the_text_to_be_found() {
+    for (template, jinja, expected) in [
+        ("", false, true),
+        ("Sum up:", false, true),
+        ("Sum up {a}", false, false),
+        ("Sum up {a}: {input_text}", false, true),
+        ("{{ a }}", true, false),
+        ("{{ a }} {{ input_text }}", true, true),
+    ] {
+        let source = Source::Prompt { template: template.to_owned(), jinja };
+        let question = Question { source, ..Question::default() };
+        assert_eq!(question.wants_input_column(&strings(&["a"])), Ok(expected), "{template}");
+    }
+}
+
+#[test]
 fn parts_that_have_no_place_are_refused_before_anything_is_built() {
     let headers = strings(&["a", "m"]);
     let refused = |question: Question| question.compile(&headers).unwrap_err().to_string();
