@@ -131,8 +131,6 @@ pub enum SkipKind {
     Messages,
     /// The foreign request line is not one, or is meant for another endpoint.
     Foreign,
-    /// The record has too few or too many cells, and the settings say to skip such rows.
-    Ragged,
     /// The line is longer than the provider takes.
     TooLong,
 }

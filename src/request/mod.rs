@@ -18,7 +18,6 @@ mod image;
 mod infer;
 mod jinja;
 mod messages;
-mod names;
 mod question;
 mod template;
 
@@ -30,5 +29,4 @@ pub use hint::field_hint;
 pub use image::ImageSize;
 pub use infer::{Given, Inferred, infer};
 pub use messages::Message;
-pub use names::names_columns;
 pub use question::{Detail, Endpoint, ImageOptions, InputColumn, Question, RULES, Source};
