@@ -227,7 +227,7 @@ fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refu
     for id in ids {
         data.extend(desk.shelf().batch(&id)?.map(|batch| shape(desk, &batch)));
     }
-    Ok(listing(data, has_more))
+    Ok(listing(&data, has_more))
 }
 
 /// `POST /batches/{id}/cancel`

@@ -11,7 +11,7 @@ use super::{Family, Limits, Script, Upstream};
 /// How long a batch takes when nothing else is said: long enough to see every state pass by.
 const BATCH_DURATION: Duration = Duration::from_secs(2);
 /// The completion window of the real services.
-const WINDOW: Duration = Duration::from_hours(24);
+const WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything a sandbox wants to know before it starts.
 #[derive(Debug, Clone)]
