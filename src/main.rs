@@ -1,1 +1,2 @@
-fn main() {}
+//! batchctl.
+fn main() -> std::process::ExitCode { batchctl::cli::main().into() }

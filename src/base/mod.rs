@@ -10,5 +10,8 @@ mod secret;
 
 pub use clock::{Clock, SystemClock};
 pub use digest::{hex, hex_of_file, short_hash};
-pub use files::{AtomicFile, FileLock, LockError, free_space, private_dir, write_private};
+pub use files::{
+    AtomicFile, FileLock, LockError, free_space, is_on_network, is_open_to_others, private_dir, touch_private,
+    write_private,
+};
 pub use secret::{Secret, redact};

@@ -3,6 +3,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::classify::Signs;
+use crate::base::redact;
+
+/// Longer words of a provider are cut; a list of accepted models must still fit.
+const LONGEST_MESSAGE: usize = 4000;
 
 /// The classes that decide what may be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +55,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure in our own words, without status or code.
+    pub fn ours(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, status: None, code: None, message: message.into(), retry_after: None }
+    }
+
     /// Whether the same request may succeed when sent again.
     pub fn is_repeatable(&self) -> bool {
         matches!(
@@ -64,4 +76,86 @@ impl Failure {
     pub fn stops_the_account(&self) -> bool {
         matches!(self.kind, FailureKind::Credentials | FailureKind::Account)
     }
+}
+
+/// What an error object of a provider says, whatever its shape.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorWords {
+    /// The code; numbers as text.
+    pub code: Option<String>,
+    /// The type, at services that have one beside the code.
+    pub error_type: Option<String>,
+    /// The words; empty where there are none.
+    pub message: String,
+}
+
+impl ErrorWords {
+    /// Reads the value of an `error` key. `null`, `false`, `""` and `{}` are no error.
+    pub fn read(error: &Value) -> Option<Self> {
+        match error {
+            Value::Null | Value::Bool(false) => None,
+            Value::String(text) if text.trim().is_empty() => None,
+            Value::Object(map) if map.is_empty() => None,
+            Value::Object(map) => {
+                let words =
+                    ["message", "msg", "detail"].iter().find_map(|key| text_of(map.get(*key)));
+                Some(Self {
+                    code: text_of(map.get("code")),
+                    error_type: text_of(map.get("type")).or_else(|| text_of(map.get("status"))),
+                    message: words.unwrap_or_else(|| error.to_string()),
+                })
+            }
+            Value::String(text) => Some(Self { message: text.clone(), ..Self::default() }),
+            other => Some(Self { message: other.to_string(), ..Self::default() }),
+        }
+    }
+
+    /// Reads a whole reply: its `error` key, or a code and words at its top level, as some services
+    /// answer even with HTTP 200. `None` where the reply is no complaint.
+    pub fn in_reply(reply: &Value) -> Option<Self> {
+        if let Some(words) = reply.get("error").and_then(Self::read) {
+            return Some(words);
+        }
+        let code = text_of(reply.get("code")).filter(|code| code != "0" && code != "200")?;
+        let message = text_of(reply.get("message")).or_else(|| text_of(reply.get("msg")))?;
+        Some(Self { code: Some(code), error_type: None, message })
+    }
+
+    /// The failure these words stand for, classified, with loaded keys taken out of the text.
+    pub fn into_failure(self, status: Option<u16>, retry_after: Option<Duration>) -> Failure {
+        let signs = Signs {
+            code: self.code.as_deref(),
+            error_type: self.error_type.as_deref(),
+            status,
+            message: &self.message,
+        };
+        Failure {
+            kind: signs.kind(),
+            status,
+            code: self.code.or(self.error_type).map(|code| redact(&code).into_owned()),
+            message: redact(&shorten(&self.message, LONGEST_MESSAGE)).into_owned(),
+            retry_after,
+        }
+    }
+}
+
+/// A scalar as text; empty text, `null`, arrays and empty objects are absent.
+fn text_of(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(map) if !map.is_empty() => Some(Value::Object(map.clone()).to_string()),
+        _ => None,
+    }
+}
+
+/// The text without surrounding blanks, cut after so many bytes at a character.
+pub(super) fn shorten(text: &str, most: usize) -> String {
+    let text = text.trim();
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let fits = |(start, c): &(usize, char)| start + c.len_utf8() <= most;
+    let kept: String = text.char_indices().take_while(fits).map(|(_, c)| c).collect();
+    kept + " …"
 }

@@ -1,7 +1,15 @@
 //! One line of an output or error file, read loosely: keys may be absent, null, or of another
 //! type; what matters is whether there is an answer.
 
-use super::{Failure, Usage};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::failure::shorten;
+use super::loose::{Content, Fault, List, Loose, Number, Text};
+use super::{ErrorWords, Failure, FailureKind, Usage};
+
+/// Of a line that cannot be read, or says only what went wrong, this much is quoted.
+const LONGEST_QUOTE: usize = 300;
 
 /// What one line of a result file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,9 +55,273 @@ pub enum BadLine {
     /// Nothing to match it by.
     #[error("no custom_id")]
     NoCustomId,
+    /// The file ends in the middle of this line: the download was cut.
+    #[error("the file ends in the middle of a line")]
+    Unfinished,
 }
 
-/// Reads one line of a result file of the OpenAI shape, Zhipu's variant included.
-pub fn decode_line(_line: &[u8]) -> Result<ResultLine, BadLine> {
-    Err(BadLine::NoCustomId)
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    custom_id: Text,
+    response: Loose<Response>,
+    error: Fault,
+    message: Text,
 }
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Response {
+    status_code: Number,
+    body: Loose<Body>,
+    error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    model: Text,
+    created: Number,
+    created_at: Number,
+    usage: Loose<UsageWire>,
+    error: Fault,
+    code: Text,
+    message: Text,
+    msg: Text,
+    choices: List<Choice>,
+    data: List<Embedding>,
+    output: List<OutputItem>,
+    status: Text,
+    incomplete_details: Loose<Incomplete>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    message: Loose<Message>,
+    text: Text,
+    finish_reason: Text,
+    error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    content: Content,
+    refusal: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Embedding {
+    index: Number,
+    embedding: Option<Box<RawValue>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputItem {
+    r#type: Text,
+    content: Content,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Incomplete {
+    reason: Text,
+}
+
+/// Chat names them prompt and completion, Responses input and output.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UsageWire {
+    prompt_tokens: Number,
+    completion_tokens: Number,
+    input_tokens: Number,
+    output_tokens: Number,
+    prompt_tokens_details: Loose<TokenDetails>,
+    completion_tokens_details: Loose<TokenDetails>,
+    input_tokens_details: Loose<TokenDetails>,
+    output_tokens_details: Loose<TokenDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TokenDetails {
+    cached_tokens: Number,
+    reasoning_tokens: Number,
+}
+
+/// Reads one line of a result file of `OpenAI`'s shape, Zhipu's variant included: chat,
+/// embeddings, Responses. Anything but a status of 200 (or none) with an answer in the body and
+/// no error anywhere is a failure.
+pub fn decode_line(line: &[u8]) -> Result<ResultLine, BadLine> {
+    let text = std::str::from_utf8(line)
+        .map_err(|error| BadLine::NotJson(format!("byte {} is not UTF-8", error.valid_up_to())))?;
+    if !text.trim_start().starts_with('{') {
+        return Err(BadLine::NotJson(quote(text)));
+    }
+    let mut wire = read(text)?;
+    let custom_id = wire.custom_id.0.take().filter(|id| !id.is_empty());
+    let custom_id = custom_id.ok_or(BadLine::NoCustomId)?;
+    let mut response = wire.response.0.take().unwrap_or_default();
+    let mut body = response.body.0.take();
+    let usage = body.as_mut().and_then(|body| body.usage.0.take()).map(tokens);
+    let model = body.as_mut().and_then(|body| body.model.0.take());
+    let status = response.status_code.0.map(|code| u16::try_from(code).unwrap_or(0));
+
+    let complaint = complaint(&mut wire, &mut response, body.as_mut());
+    let outcome = match (complaint, body) {
+        (None, Some(body)) if status.is_none_or(|status| status == 200) => {
+            reply(body).map_or_else(|| Outcome::Failed(nothing_in(status, text)), Outcome::Answered)
+        }
+        (Some(words), _) => Outcome::Failed(words.into_failure(status, None)),
+        (None, _) => Outcome::Failed(nothing_in(status, text)),
+    };
+    Ok(ResultLine { custom_id, model, usage, outcome })
+}
+
+fn read(text: &str) -> Result<Line, BadLine> {
+    serde_json::from_str(text).or_else(|error| {
+        // A key that stands twice is legal JSON but not for typed reading; the last one counts.
+        let not_json = |_| BadLine::NotJson(format!("{error}: {}", quote(text)));
+        let tree: serde_json::Value = serde_json::from_str(text).map_err(not_json)?;
+        serde_json::from_str(&tree.to_string()).map_err(not_json)
+    })
+}
+
+/// The first error that the line holds, innermost first, as the message there says the most.
+fn complaint(
+    wire: &mut Line,
+    response: &mut Response,
+    body: Option<&mut Body>,
+) -> Option<ErrorWords> {
+    let in_body = body.and_then(|body| {
+        let in_choice =
+            |body: &mut Body| body.choices.0.iter_mut().find_map(|choice| choice.error.0.take());
+        body.error.0.take().or_else(|| in_choice(body)).or_else(|| bare_words(body))
+    });
+    let outer = wire.error.0.take();
+    let mut words = in_body.or_else(|| outer.clone()).or_else(|| response.error.0.take())?;
+    if words.code.is_none() {
+        words.code = outer.and_then(|outer| outer.code);
+    }
+    if words.message.is_empty() {
+        words.message = wire.message.0.take().unwrap_or_default();
+    }
+    Some(words)
+}
+
+/// A code at the top level of a body that holds no answer, or a stop that is no answer.
+fn bare_words(body: &mut Body) -> Option<ErrorWords> {
+    let lost = |choice: &Choice| choice.finish_reason.0.as_deref() == Some("network_error");
+    if body.choices.0.first().is_some_and(lost) {
+        return Some(ErrorWords {
+            code: Some("network_error".to_owned()),
+            error_type: None,
+            message: "the provider lost its connection to the model".to_owned(),
+        });
+    }
+    if !(body.choices.0.is_empty() && body.data.0.is_empty() && body.output.0.is_empty()) {
+        return None;
+    }
+    let code = body.code.0.take()?;
+    let message = body.message.0.take().or_else(|| body.msg.0.take()).unwrap_or_default();
+    Some(ErrorWords { code: Some(code), error_type: None, message })
+}
+
+/// The failure of a line that neither answers nor complains.
+fn nothing_in(status: Option<u16>, line: &str) -> Failure {
+    let message = format!("the result line holds no answer: {}", quote(line));
+    let words = ErrorWords { code: None, error_type: None, message };
+    let mut failure = words.into_failure(status, None);
+    if status.is_none_or(|status| status < 300) {
+        failure.kind = FailureKind::Server;
+    }
+    failure
+}
+
+/// The answer in a body, if there is one.
+fn reply(body: Body) -> Option<Reply> {
+    let created_at = body.created.0.or(body.created_at.0);
+    if let Some(choice) = body.choices.0.into_iter().next() {
+        return chat_reply(choice, created_at);
+    }
+    if !body.output.0.is_empty() {
+        let finish_reason = responses_finish(body.status.0, body.incomplete_details);
+        return Some(responses_reply(body.output.0, finish_reason, created_at));
+    }
+    embeddings_reply(body.data.0, created_at)
+}
+
+fn chat_reply(choice: Choice, created_at: Option<i64>) -> Option<Reply> {
+    let finish_reason = choice.finish_reason.0;
+    if let Some(message) = choice.message.0 {
+        let refusal = message.refusal.0.or(message.content.refusal).filter(|text| !text.is_empty());
+        let content = message.content.text.unwrap_or_default();
+        return Some(Reply { content, refusal, finish_reason, created_at });
+    }
+    let content = choice.text.0?;
+    Some(Reply { content, refusal: None, finish_reason, created_at })
+}
+
+fn responses_reply(
+    output: Vec<OutputItem>,
+    finish_reason: Option<String>,
+    created_at: Option<i64>,
+) -> Reply {
+    let mut reply = Reply { finish_reason, created_at, ..Reply::default() };
+    for item in output {
+        if item.r#type.0.is_none_or(|kind| kind == "message") {
+            reply.content.push_str(&item.content.text.unwrap_or_default());
+            reply.refusal = reply.refusal.or(item.content.refusal);
+        }
+    }
+    reply
+}
+
+/// The words of chat for how a response ended.
+fn responses_finish(status: Option<String>, incomplete: Loose<Incomplete>) -> Option<String> {
+    let reason = incomplete.0.and_then(|incomplete| incomplete.reason.0);
+    Some(match (reason, status?.as_str()) {
+        (Some(reason), _) if reason == "max_output_tokens" => "length".to_owned(),
+        (Some(reason), _) => reason,
+        (None, "completed") => "stop".to_owned(),
+        (None, other) => other.to_owned(),
+    })
+}
+
+/// The vector as the provider wrote it; of several inputs, an array of vectors by their index.
+fn embeddings_reply(mut data: Vec<Embedding>, created_at: Option<i64>) -> Option<Reply> {
+    data.sort_by_key(|item| item.index.0);
+    let vectors: Vec<Box<RawValue>> = data.into_iter().filter_map(|item| item.embedding).collect();
+    let content = match vectors.as_slice() {
+        [] => return None,
+        [vector] => vector.get().to_owned(),
+        several => {
+            let texts: Vec<&str> = several.iter().map(|vector| vector.get()).collect();
+            format!("[{}]", texts.join(","))
+        }
+    };
+    Some(Reply { content, created_at, ..Reply::default() })
+}
+
+fn tokens(wire: UsageWire) -> Usage {
+    let either = |a: Number, b: Number| if a.0.is_some() { a.count() } else { b.count() };
+    let prompt = wire.prompt_tokens_details.0.or(wire.input_tokens_details.0);
+    let completion = wire.completion_tokens_details.0.or(wire.output_tokens_details.0);
+    Usage {
+        prompt_tokens: either(wire.prompt_tokens, wire.input_tokens),
+        completion_tokens: either(wire.completion_tokens, wire.output_tokens),
+        cached_tokens: prompt.map_or(0, |details| details.cached_tokens.count()),
+        reasoning_tokens: completion.map_or(0, |details| details.reasoning_tokens.count()),
+    }
+}
+
+fn quote(text: &str) -> String {
+    shorten(text, LONGEST_QUOTE)
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

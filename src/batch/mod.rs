@@ -1,10 +1,15 @@
 //! The field's words for what comes back from a provider: the batch and its status, the outcome
 //! of one request, usage, failures. Words and pure functions only; nothing here makes a call.
 
+mod classify;
 mod failure;
 mod line;
+mod loose;
+mod result_file;
 mod status;
 
-pub use failure::{Failure, FailureKind};
+pub use classify::Signs;
+pub use failure::{ErrorWords, Failure, FailureKind};
 pub use line::{BadLine, Outcome, Reply, ResultLine, decode_line};
+pub use result_file::{PlacedLine, ResultFile};
 pub use status::{Batch, BatchError, BatchStatus, RequestCounts, Usage};

@@ -5,9 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The eight states of a batch, in the words of OpenAI's API; other services' words are mapped
+/// The eight states of a batch, in the words of `OpenAI`'s API; other services' words are mapped
 /// onto them where they are decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchStatus {
     /// The input file is being checked.
@@ -70,7 +72,7 @@ impl BatchStatus {
         matches!(self, Self::Completed | Self::Failed | Self::Expired | Self::Cancelled)
     }
 
-    /// The word of OpenAI's API.
+    /// The word of `OpenAI`'s API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Validating => "validating",

@@ -1,1 +1,42 @@
-//! Room `config`.
+//! Settings from layers: defaults, the user's file, the project's file, `.env`, the environment,
+//! flags. The last one set wins, and each value remembers where it came from.
+//!
+//! Also who is asked, at which address, with which key, and where the home folder is. Nothing
+//! here talks to a provider, and no key is ever written to a log or a message.
+
+mod account;
+mod address;
+mod environment;
+mod error;
+mod file;
+mod keyring;
+mod keys;
+mod known;
+mod nearest;
+mod settings;
+mod surroundings;
+mod text;
+mod units;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::{Account, KeySource, Who};
+pub use address::{is_loopback, without_secrets};
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use file::ProviderEntry;
+pub use keyring::{Kept, Keyring};
+pub use keys::{Key, Place, SETTINGS, Setting, named};
+pub use nearest::nearest;
+pub use settings::{Overrides, Settings, Source};
+pub use surroundings::Surroundings;
+pub use text::TextSource;
+pub use units::{parse_duration, parse_size};
+pub use value::{FromValue, Kind, Value};
+
+/// The settings by name, each with the type of its value: `settings.get(key::CHECK_INTERVAL)`.
+pub mod key {
+    pub use super::keys::constants::*;
+}

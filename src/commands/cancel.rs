@@ -1,0 +1,50 @@
+//! `cancel ID`: stop a job and collect what is done.
+
+use super::Context;
+use super::steps::{Bare, Follow, find_job, go_on, open_store};
+use super::flags::{Flags, JsonArg, WriteArgs};
+use crate::config::Overrides;
+use crate::ui::{CommandError, ExitCode};
+
+/// Arguments of `cancel`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Job id, the provider's batch id, or last [default: the only unfinished job]
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// How the output is written.
+    #[command(flatten)]
+    pub write: WriteArgs,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+impl Flags for Args {
+    fn lay(&self, over: &mut Overrides) {
+        self.write.lay(over);
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let short = found.job.short();
+    if found.job.state.is_over() {
+        context.printer.note(&format!("job {short} is {} already", found.job.state));
+        return Ok(ExitCode::Success);
+    }
+    store.wish_cancel(&found.job.key, context.clock.unix())?;
+    let follow = Follow { submit: false, wait: true };
+    match go_on(context, &store, &found, follow) {
+        Err(error) if error.exit == ExitCode::Locked => {
+            context.printer.note(&format!(
+                "job {short} is driven by another process, which stops it now and collects what \
+                 is done"
+            ));
+            Ok(ExitCode::Success)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,35 @@
+//! What the answers become.
+
+use super::Flags;
+use crate::config::{Overrides, key};
+
+/// Answer columns.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Answer")]
+pub struct AnswerArgs {
+    /// Keys of a JSON answer that become columns: a,b.c,d[0]
+    #[arg(long, value_name = "KEYS")]
+    pub json_fields: Option<String>,
+    /// Do not add a line naming the keys, and do not ask for JSON mode
+    #[arg(long, hide_short_help = true)]
+    pub no_json_hint: bool,
+    /// Name of the column with the answer [default: response, with --json-fields raw_response]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub response_column: Option<String>,
+    /// Add columns about each answer: ids, finish reason, tokens, seconds
+    #[arg(long, hide_short_help = true)]
+    pub details: bool,
+    /// Write rows that were not selected too, with empty answers
+    #[arg(long, hide_short_help = true)]
+    pub all_rows: bool,
+}
+
+impl Flags for AnswerArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.text(key::JSON_FIELDS, self.json_fields.as_deref());
+        over.switch(key::NO_JSON_HINT, self.no_json_hint);
+        over.text(key::RESPONSE_COLUMN, self.response_column.as_deref());
+        over.switch(key::DETAILS, self.details);
+        over.switch(key::ALL_ROWS, self.all_rows);
+    }
+}

@@ -1,0 +1,27 @@
+//! Flag groups that several commands share. Every value goes into the settings as the highest
+//! layer, so that commands read one place and a flag, a file and the environment mean the same.
+
+mod answer;
+mod general;
+mod question;
+mod rows;
+mod running;
+mod table;
+
+pub use answer::AnswerArgs;
+pub use general::{GeneralArgs, JsonArg};
+pub use question::QuestionArgs;
+pub use rows::{RangeArgs, RowsArgs};
+pub use running::{PaceArgs, RunningArgs, SpendArgs};
+pub use table::{ReadArgs, WriteArgs};
+
+mod who;
+pub use who::WhoArgs;
+
+use crate::config::Overrides;
+
+/// A group of flags that lays its values over the settings.
+pub trait Flags {
+    /// Writes down every flag that was given.
+    fn lay(&self, over: &mut Overrides);
+}

@@ -1,0 +1,46 @@
+//! Which rows are asked.
+
+use super::Flags;
+use crate::config::{Overrides, key};
+
+/// A range of rows.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Rows (applied in this order)")]
+pub struct RangeArgs {
+    /// First row, counted from 0 without the header [default: 0]
+    #[arg(long, value_name = "N")]
+    pub start_row: Option<u64>,
+    /// Row to stop before; --end-row 10 takes rows 0 to 9 [default: all]
+    #[arg(long, value_name = "N")]
+    pub end_row: Option<u64>,
+}
+
+impl Flags for RangeArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.whole(key::START_ROW, self.start_row);
+        over.whole(key::END_ROW, self.end_row);
+    }
+}
+
+/// A range of rows and what must hold for each.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Rows (applied in this order)")]
+pub struct RowsArgs {
+    /// The range.
+    #[command(flatten)]
+    pub range: RangeArgs,
+    /// Only rows where this holds: 'column=value', '!=', 'in (a, b)', 'not in (a, b)'; repeated = and
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub conditions: Vec<String>,
+    /// At most N rows of those that are left [default: all]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub max_rows: Option<u64>,
+}
+
+impl Flags for RowsArgs {
+    fn lay(&self, over: &mut Overrides) {
+        self.range.lay(over);
+        over.list(key::WHERE, &self.conditions);
+        over.whole(key::MAX_ROWS, self.max_rows);
+    }
+}

@@ -1,0 +1,80 @@
+//! How a job runs and what it may spend.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Flags;
+use super::question::path;
+use crate::config::{Overrides, Value, key, parse_duration};
+
+/// How long to wait, for commands that wait for a job.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub struct PaceArgs {
+    /// Time between two checks, as 90s, 5m or plain seconds [default: grows from 5 s to 60 s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
+    pub check_interval: Option<Duration>,
+    /// Stop waiting after that long, as 30m, 24h; the job goes on remotely [default: until it ends]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub max_wait: Option<Duration>,
+    /// Copy the provider's result files into this folder too
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub output_dir: Option<PathBuf>,
+    /// Exit 0 instead of 3 when some rows are not good
+    #[arg(long, hide_short_help = true)]
+    pub allow_partial: bool,
+}
+
+impl Flags for PaceArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.set(key::CHECK_INTERVAL, self.check_interval.map(Value::Duration));
+        over.set(key::MAX_WAIT, self.max_wait.map(Value::Duration));
+        over.text(key::OUTPUT_DIR, path(self.output_dir.as_ref()).as_deref());
+        over.switch(key::ALLOW_PARTIAL, self.allow_partial);
+    }
+}
+
+/// How a job runs from its first file to its end.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunningArgs {
+    /// How long to wait.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Submit and return; `batchctl watch` collects the answers later
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Keep the request files in the job's folder [default: removed once submitted]
+    #[arg(long, hide_short_help = true)]
+    pub keep_temp_files: bool,
+    /// Completion window asked for; a setting, the flag is accepted for older scripts [default: 24h]
+    #[arg(long, value_name = "WINDOW", hide = true)]
+    pub completion_window: Option<String>,
+}
+
+impl Flags for RunningArgs {
+    fn lay(&self, over: &mut Overrides) {
+        self.pace.lay(over);
+        over.switch(key::NO_WAIT, self.no_wait);
+        over.switch(key::KEEP_TEMP_FILES, self.keep_temp_files);
+        over.text(key::COMPLETION_WINDOW, self.completion_window.as_deref());
+    }
+}
+
+/// What may be spent.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Money")]
+pub struct SpendArgs {
+    /// Answer the question about money with yes (no other question)
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Build all, show the first request and the plan, send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Flags for SpendArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.switch(key::YES, self.yes);
+    }
+}

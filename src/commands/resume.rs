@@ -1,0 +1,41 @@
+//! `resume [ID]`: go on with an unfinished job, inside what was approved.
+
+use super::Context;
+use super::steps::{Bare, Follow, find_job, go_on, open_store, waits};
+use super::flags::{Flags, JsonArg, RunningArgs, WriteArgs};
+use crate::config::Overrides;
+use crate::ui::{CommandError, ExitCode};
+
+/// Arguments of `resume`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Job id, the provider's batch id, or last [default: the only unfinished job]
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// How it runs.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// How the output is written.
+    #[command(flatten)]
+    pub write: WriteArgs,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+impl Flags for Args {
+    fn lay(&self, over: &mut Overrides) {
+        self.running.lay(over);
+        self.write.lay(over);
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    if found.job.state.is_over() {
+        context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
+    }
+    go_on(context, &store, &found, Follow { submit: true, wait: waits(context) })
+}

@@ -1,0 +1,86 @@
+//! `workflow INPUT [OUTPUT]`: the whole way, from the table to the table with answers.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::steps::{
+    Destination, Need, dry_run, send, who_is_asked,
+};
+use super::flags::{
+    AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, RunningArgs, SpendArgs, WhoArgs,
+    WriteArgs,
+};
+use crate::config::{Overrides, key};
+use crate::ui::{CommandError, ExitCode};
+
+/// Arguments of `workflow`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Table to ask about (.csv .tsv .jsonl .json), or "-" for stdin [default: input of [job] in ./batchctl.toml]
+    #[arg(value_name = "INPUT")]
+    pub input: Option<PathBuf>,
+    /// Table to write, or "-" for stdout [default: <table>.answers.csv]
+    #[arg(value_name = "OUTPUT", conflicts_with = "output_flag")]
+    pub output: Option<PathBuf>,
+    /// Which rows.
+    #[command(flatten)]
+    pub rows: RowsArgs,
+    /// Who is asked.
+    #[command(flatten)]
+    pub who: WhoArgs,
+    /// What is asked.
+    #[command(flatten)]
+    pub question: QuestionArgs,
+    /// What the answers become.
+    #[command(flatten)]
+    pub answer: AnswerArgs,
+    /// How it runs.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// What it may spend.
+    #[command(flatten)]
+    pub spend: SpendArgs,
+    /// How the table is read.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// How the output is written.
+    #[command(flatten)]
+    pub write: WriteArgs,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+impl Flags for Args {
+    fn lay(&self, over: &mut Overrides) {
+        self.rows.lay(over);
+        self.who.lay(over);
+        self.question.lay(over);
+        self.answer.lay(over);
+        self.running.lay(over);
+        self.spend.lay(over);
+        self.read.lay(over);
+        self.write.lay(over);
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let input = input(args.input.as_deref(), context)?;
+    let need = if args.spend.dry_run { Need::NoKey } else { Need::Key };
+    let who = who_is_asked(context, need)?;
+    let named = args.output.as_deref().or(args.write.output.as_deref());
+    let destination = Destination::choose(named, &input, context)?;
+    if args.spend.dry_run {
+        return dry_run(&input, &who, context);
+    }
+    send(&input, &who, &destination, context)
+}
+
+/// The table that the line or the project's file names.
+fn input(named: Option<&Path>, context: &Context) -> Result<PathBuf, CommandError> {
+    let setting = context.settings.get(key::INPUT).map(PathBuf::from);
+    named.map(Path::to_owned).or(setting).ok_or_else(|| {
+        CommandError::usage("no table was named").hint("batchctl workflow in.csv out.csv")
+    })
+}

@@ -1,0 +1,259 @@
+//! Who is asked, where, and with which key.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::address::check_address;
+use super::error::ConfigError;
+use super::key;
+use super::keyring::Keyring;
+use super::known::{COMPATIBLE, KNOWN, Known, SANDBOX, known, vendor_of};
+use super::nearest::nearest;
+use super::settings::{Settings, Source};
+use crate::base::Secret;
+
+/// The provider and the model that were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// A built-in name or one of `[providers.NAME]`.
+    pub provider: String,
+    /// The model; `None` leaves it to the provider's default.
+    pub model: Option<String>,
+}
+
+/// One provider as the user configured it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name it is called by.
+    pub name: String,
+    /// The built-in provider it is of, or `openai-compatible`.
+    pub kind: String,
+    /// The address, without a slash at its end; `sandbox:` for the sandbox.
+    pub base_url: String,
+    /// What is unusual about the address, for a note before the first call.
+    pub note: Option<String>,
+    /// The account's tier, where the user says it.
+    pub tier: Option<u64>,
+    /// The variables its key may stand in.
+    variables: Vec<String>,
+}
+
+/// Where a key was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// An environment variable.
+    Environment(String),
+    /// `.env` of the working folder; to be noted before the first use.
+    DotEnv(PathBuf),
+    /// What `login` kept.
+    KeyFile(PathBuf),
+    /// None is needed.
+    NotNeeded,
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "key from {name}"),
+            Self::DotEnv(_) => f.write_str("key from ./.env"),
+            Self::KeyFile(path) => write!(f, "key from {}", path.display()),
+            Self::NotNeeded => f.write_str("no key needed"),
+        }
+    }
+}
+
+impl Settings {
+    /// Who is asked. Never guessed from the keys that are there: the provider that was named,
+    /// else the one whose well-known model was named, else `openai`. A model given with a flag
+    /// of its own comes before `NAME:MODEL`, and either before the provider's section.
+    pub fn who(&self) -> Result<Who, ConfigError> {
+        let asked: Option<String> = self.get(key::PROVIDER);
+        let model: Option<String> = self.get(key::MODEL);
+        let (provider, with_model) = match asked.as_deref() {
+            Some(text) => match text.split_once(':') {
+                Some((name, model)) => (name.trim(), Some(model.trim().to_owned())),
+                None => (text.trim(), None),
+            },
+            None => (self.vendor(model.as_deref()), None),
+        };
+        self.check_name(provider)?;
+        let rank = |source: Option<&Source>| source.map_or(0, Source::rank);
+        let is_flag_later = rank(self.source(key::MODEL)) >= rank(self.source(key::PROVIDER));
+        let of_section = self.providers.get(provider).and_then(|(entry, _)| entry.model.clone());
+        let model = match (model, with_model) {
+            (Some(model), with) if with.is_none() || is_flag_later => {
+                // A general default must not replace what was said for this provider.
+                let is_general = rank(self.source(key::MODEL)) < Source::Flag.rank();
+                of_section.filter(|_| is_general).or(Some(model))
+            }
+            (_, with) => with.or(of_section),
+        };
+        Ok(Who { provider: provider.to_owned(), model: model.filter(|model| !model.is_empty()) })
+    }
+
+    fn vendor(&self, model: Option<&str>) -> &'static str {
+        model.and_then(vendor_of).map_or("openai", |known| known.name)
+    }
+
+    /// Every provider that may be named.
+    pub fn provider_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = KNOWN.iter().map(|known| known.name.to_owned()).collect();
+        let own = self.providers.keys().filter(|name| known(name).is_none());
+        names.extend(own.cloned());
+        names
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), ConfigError> {
+        if known(name).is_some() || self.providers.contains_key(name) {
+            return Ok(());
+        }
+        let names = self.provider_names();
+        Err(ConfigError::NoProvider {
+            name: shown(name),
+            nearest: nearest(name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
+            names,
+        })
+    }
+
+    /// The provider of this name as it is configured.
+    pub fn account(&self, name: &str) -> Result<Account, ConfigError> {
+        self.check_name(name)?;
+        let (entry, source) = self.providers.get(name).cloned().unwrap_or_default();
+        let kind = match (&entry.kind, known(name)) {
+            (Some(kind), _) => kind.clone(),
+            (None, Some(_)) => name.to_owned(),
+            (None, None) => COMPATIBLE.to_owned(),
+        };
+        let model = known(&kind);
+        if model.is_none() && kind != COMPATIBLE {
+            let kinds = KNOWN.iter().map(|known| known.name).chain([COMPATIBLE]);
+            return Err(ConfigError::Unknown {
+                place: format!("{source} [providers.{name}]"),
+                what: "kind",
+                nearest: nearest(&kind, kinds).map(ToOwned::to_owned),
+                name: kind,
+            });
+        }
+        // Vendors' variables belong to the provider of the vendor's name, not to a second account.
+        let own = model.filter(|known| known.name == name);
+        let (base_url, note) =
+            self.address(name, own, model, entry.base_url.as_deref(), &source)?;
+        let variables = match (&entry.api_key_env, own) {
+            (Some(variable), _) => vec![variable.clone()],
+            (None, Some(known)) => known.key_variables.iter().map(ToString::to_string).collect(),
+            (None, None) => Vec::new(),
+        };
+        Ok(Account { name: name.to_owned(), kind, base_url, note, tier: entry.tier, variables })
+    }
+
+    /// The address: the vendor's variable, the section's, the built-in one.
+    fn address(
+        &self,
+        name: &str,
+        own: Option<&Known>,
+        kind: Option<&Known>,
+        of_section: Option<&str>,
+        source: &Source,
+    ) -> Result<(String, Option<String>), ConfigError> {
+        let variables = own.map_or(&[][..], |known| known.base_url_variables);
+        let of_variable = variables
+            .iter()
+            .find_map(|variable| Some((self.around.variable(variable)?, (*variable).to_owned())));
+        let of_section = of_section.map(|url| (url, format!("{source} [providers.{name}]")));
+        if let Some((url, place)) = of_variable.or(of_section) {
+            let url = check_address(url, &place)?;
+            let is_usual = kind.is_some_and(|known| known.base_url == url);
+            let note = (!is_usual).then(|| format!("{name} is at {url} (from {place})"));
+            return Ok((url, note));
+        }
+        let usual = kind.ok_or_else(|| ConfigError::Value {
+            place: format!("{source} [providers.{name}]"),
+            name: "base_url".into(),
+            message: "an address is needed, for example \"https://openrouter.ai/api/v1\"".into(),
+        })?;
+        // An address in .env is not taken, and silence about that would mislead.
+        let ignored = variables.iter().find(|variable| self.dot_env.get(variable).is_some());
+        let note = ignored.map(|variable| {
+            format!("{variable} in ./.env is not used: addresses come from the environment or your own configuration")
+        });
+        Ok((usual.base_url.to_owned(), note))
+    }
+
+    /// The key of a provider: its variable in the environment, then in `.env`, then the key file.
+    pub fn key_of(&self, account: &Account) -> Result<(Secret, KeySource), ConfigError> {
+        if account.kind == SANDBOX {
+            return Ok((Secret::new("sandbox-local"), KeySource::NotNeeded));
+        }
+        for variable in &account.variables {
+            if let Some(key) = self.around.variable(variable) {
+                let source = KeySource::Environment(variable.clone());
+                return Ok((Secret::new(key.trim()), source));
+            }
+        }
+        for variable in &account.variables {
+            if let Some(key) = self.dot_env.get(variable) {
+                return Ok((Secret::new(key.trim()), KeySource::DotEnv(self.dot_env.path.clone())));
+            }
+        }
+        let keyring = Keyring::open(&self.around.home()?)?;
+        if let Some(kept) = keyring.get(&account.name) {
+            if kept.base_url != account.base_url {
+                return Err(ConfigError::KeyElsewhere {
+                    provider: account.name.clone(),
+                    kept: kept.base_url.clone(),
+                    now: account.base_url.clone(),
+                });
+            }
+            return Ok((kept.key.clone(), KeySource::KeyFile(keyring.path().to_owned())));
+        }
+        if account.variables.is_empty() && super::address::is_loopback(&account.base_url) {
+            return Ok((Secret::new("none"), KeySource::NotNeeded));
+        }
+        Err(ConfigError::NoKey {
+            provider: account.name.clone(),
+            variable: account.variables.first().cloned(),
+            present: self.present_keys(),
+        })
+    }
+
+    /// The providers whose keys are there, sorted as in the list of names.
+    pub fn present_keys(&self) -> Vec<String> {
+        let keyring = self.around.home().ok().and_then(|home| Keyring::open(&home).ok());
+        let is_present = |name: &String| {
+            let variables = self.key_variables(name);
+            variables.iter().any(|variable| {
+                self.around.variable(variable).is_some() || self.dot_env.get(variable).is_some()
+            }) || keyring.as_ref().is_some_and(|keyring| keyring.get(name).is_some())
+        };
+        self.provider_names().into_iter().filter(is_present).collect()
+    }
+
+    fn key_variables(&self, name: &str) -> Vec<String> {
+        let of_section = self.providers.get(name).and_then(|(entry, _)| entry.api_key_env.clone());
+        match (of_section, known(name)) {
+            (Some(variable), _) => vec![variable],
+            (None, Some(known)) => known.key_variables.iter().map(ToString::to_string).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Makes every key in the environment and `.env` known to [`crate::base::redact`], whether
+    /// or not it will be used: a provider may repeat any of them.
+    pub(super) fn register_keys(&self) {
+        for name in self.provider_names() {
+            for variable in self.key_variables(&name) {
+                for text in [self.around.variable(&variable), self.dot_env.get(&variable)] {
+                    text.map(|key| Secret::new(key.trim()));
+                }
+            }
+        }
+    }
+}
+
+/// A name for a message. People type a key where a name belongs; that must not be repeated.
+fn shown(name: &str) -> String {
+    if name.starts_with("sk-") || name.chars().count() > 30 {
+        return "(something long, perhaps a key)".into();
+    }
+    name.to_owned()
+}

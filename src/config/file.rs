@@ -1,0 +1,286 @@
+//! A TOML file as a layer: every key is checked where it stands, so that a misspelt or forbidden
+//! one is named with its line.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+use super::keys::{Place, SETTINGS, Setting, named};
+use super::nearest::nearest;
+use super::value::{Kind, Value};
+
+/// Keys of a `[providers.NAME]` section.
+const PROVIDER_KEYS: [&str; 5] = ["kind", "base_url", "api_key_env", "model", "tier"];
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    User,
+    Project,
+}
+
+/// `[providers.NAME]` as it is written; the fields that are set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderEntry {
+    /// A built-in provider, or `openai-compatible`.
+    pub kind: Option<String>,
+    /// The address.
+    pub base_url: Option<String>,
+    /// The variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// The model when none is given.
+    pub model: Option<String>,
+    /// The account's tier.
+    pub tier: Option<u64>,
+}
+
+impl ProviderEntry {
+    /// Takes over what a higher layer sets.
+    pub(super) fn fill(&mut self, higher: Self) {
+        self.kind = higher.kind.or(self.kind.take());
+        self.base_url = higher.base_url.or(self.base_url.take());
+        self.api_key_env = higher.api_key_env.or(self.api_key_env.take());
+        self.model = higher.model.or(self.model.take());
+        self.tier = higher.tier.or(self.tier);
+    }
+}
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct FileLayer {
+    pub(super) values: Vec<(&'static Setting, Value)>,
+    pub(super) providers: Vec<(String, ProviderEntry)>,
+}
+
+/// Reads a file's text; `path` is for messages.
+pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let reader = Reader { text, path, owner };
+    let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+        place: reader.place(error.span().map_or(0, |span| span.start)),
+        message: error.message().to_owned(),
+    })?;
+    let mut layer = FileLayer::default();
+    for (name, value) in table.get_ref() {
+        match (name.get_ref().as_ref(), value.get_ref()) {
+            ("default_provider", _) => {
+                let setting = named("provider").expect("provider is in the table of settings");
+                layer.values.push((setting, reader.value(setting, value)?));
+            }
+            ("defaults", DeValue::Table(section)) => reader.section(section, false, &mut layer)?,
+            ("job", DeValue::Table(section)) if owner == Owner::Project => {
+                reader.section(section, true, &mut layer)?;
+            }
+            ("job", DeValue::Table(_)) => {
+                let why = "it belongs in ./batchctl.toml of the folder of the job";
+                return Err(reader.banned("[job]", name.span().start, why));
+            }
+            ("providers", DeValue::Table(section)) => {
+                for (name, value) in section {
+                    layer.providers.push((name.get_ref().to_string(), reader.provider(value)?));
+                }
+            }
+            ("defaults" | "job" | "providers", _) => {
+                let message = "a section is wanted: [defaults], [job], [providers.NAME]";
+                return Err(reader.wrong(name.get_ref(), name.span().start, message.into()));
+            }
+            (unknown, _) => return Err(reader.unknown_top(unknown, name.span().start)),
+        }
+    }
+    Ok(layer)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    path: &'a Path,
+    owner: Owner,
+}
+
+impl Reader<'_> {
+    /// `file:line` of a byte offset.
+    fn place(&self, offset: usize) -> String {
+        let line = self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1;
+        format!("{}:{line}", self.path.display())
+    }
+
+    fn section(
+        &self,
+        table: &DeTable<'_>,
+        is_job: bool,
+        layer: &mut FileLayer,
+    ) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let start = name.span().start;
+            let setting = named(name.get_ref()).ok_or_else(|| ConfigError::Unknown {
+                place: self.place(start),
+                what: "setting",
+                name: name.get_ref().to_string(),
+                nearest: nearest(name.get_ref(), visible()).map(ToOwned::to_owned),
+            })?;
+            match setting.place {
+                Place::NotProject(why) if self.owner == Owner::Project => {
+                    let why = format!("{why}; set it in your own configuration or by a flag");
+                    return Err(self.banned(setting.name, start, &why));
+                }
+                Place::Hidden if self.owner == Owner::Project => {
+                    return Err(self.banned(setting.name, start, "it is for tests"));
+                }
+                Place::Job if !is_job => {
+                    let why = "it belongs in [job] of ./batchctl.toml";
+                    return Err(self.banned(setting.name, start, why));
+                }
+                _ => {}
+            }
+            layer.values.push((setting, self.value(setting, value)?));
+        }
+        Ok(())
+    }
+
+    fn value(&self, setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Value, ConfigError> {
+        read_toml(setting.kind, value.get_ref())
+            .map_err(|message| self.wrong(setting.name, value.span().start, message))
+    }
+
+    fn provider(&self, value: &Spanned<DeValue<'_>>) -> Result<ProviderEntry, ConfigError> {
+        let DeValue::Table(table) = value.get_ref() else {
+            let message = "a section [providers.NAME] is wanted".to_owned();
+            return Err(self.wrong("providers", value.span().start, message));
+        };
+        let mut entry = ProviderEntry::default();
+        for (name, value) in table {
+            let key = name.get_ref().as_ref();
+            if self.owner == Owner::Project && matches!(key, "kind" | "base_url" | "api_key_env") {
+                let why = "it decides where data and keys go; set it in your own configuration";
+                return Err(self.banned(key, name.span().start, why));
+            }
+            let read = |kind| {
+                read_toml(kind, value.get_ref())
+                    .map_err(|message| self.wrong(key, value.span().start, message))
+            };
+            match key {
+                "kind" => entry.kind = Some(read(Kind::Text)?.to_string()),
+                "base_url" => entry.base_url = Some(read(Kind::Text)?.to_string()),
+                "api_key_env" => entry.api_key_env = Some(self.variable(&read(Kind::Text)?, name)?),
+                "model" => entry.model = Some(read(Kind::Text)?.to_string()),
+                "tier" => {
+                    let Value::Whole(tier) = read(Kind::Whole)? else { continue };
+                    entry.tier = Some(tier);
+                }
+                _ => {
+                    return Err(ConfigError::Unknown {
+                        place: self.place(name.span().start),
+                        what: "provider setting",
+                        name: key.to_owned(),
+                        nearest: nearest(key, PROVIDER_KEYS).map(ToOwned::to_owned),
+                    });
+                }
+            }
+        }
+        Ok(entry)
+    }
+
+    /// People write the key itself where its variable's name belongs; it must not be repeated.
+    fn variable(
+        &self,
+        value: &Value,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+    ) -> Result<String, ConfigError> {
+        let text = value.to_string();
+        let is_name = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_name && !text.is_empty() && text.len() <= 64 {
+            return Ok(text);
+        }
+        let message =
+            "the name of an environment variable is wanted, not a key (keys: batchctl login)";
+        Err(self.wrong("api_key_env", name.span().start, message.into()))
+    }
+
+    fn wrong(&self, name: &str, offset: usize, message: String) -> ConfigError {
+        ConfigError::Value { place: self.place(offset), name: name.to_owned(), message }
+    }
+
+    fn banned(&self, name: &str, offset: usize, why: &str) -> ConfigError {
+        ConfigError::Banned {
+            place: self.place(offset),
+            name: name.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
+    fn unknown_top(&self, name: &str, offset: usize) -> ConfigError {
+        if named(name).is_some() {
+            return ConfigError::Value {
+                place: self.place(offset),
+                name: name.to_owned(),
+                message: "write it below a line [defaults]".into(),
+            };
+        }
+        let known = ["default_provider", "defaults", "providers", "job"];
+        ConfigError::Unknown {
+            place: self.place(offset),
+            what: "key",
+            name: name.to_owned(),
+            nearest: nearest(name, known).map(ToOwned::to_owned),
+        }
+    }
+}
+
+/// Names worth suggesting.
+pub(super) fn visible() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter(|setting| setting.place != Place::Hidden).map(|setting| setting.name)
+}
+
+fn read_toml(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
+    let wanted = || Err(format!("{} is wanted", kind.describe()));
+    match (kind, value) {
+        (Kind::Flag, DeValue::Boolean(value)) => Ok(Value::Flag(*value)),
+        (Kind::Flag, _) => wanted(),
+        (Kind::List | Kind::Pairs, DeValue::Array(items)) => texts(items).map(Value::List),
+        (Kind::Names, DeValue::Array(items)) => texts(items).map(|all| Value::Text(all.join(","))),
+        (Kind::Pairs, DeValue::Table(table)) => Ok(Value::List(
+            table
+                .iter()
+                .map(|(name, value)| format!("{}={}", name.get_ref(), json_of(value.get_ref())))
+                .collect(),
+        )),
+        (_, DeValue::String(text)) if kind != Kind::Whole && kind != Kind::Number => {
+            kind.read(text)
+        }
+        (Kind::Whole | Kind::Number | Kind::Duration | Kind::Size, DeValue::Integer(number)) => {
+            match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => kind.read(&number.to_string()),
+                Err(_) => wanted(),
+            }
+        }
+        (Kind::Number | Kind::Duration, DeValue::Float(number)) => kind.read(number.as_str()),
+        _ => wanted(),
+    }
+}
+
+fn texts(items: &[Spanned<DeValue<'_>>]) -> Result<Vec<String>, String> {
+    items
+        .iter()
+        .map(|item| item.get_ref().as_str().map(ToOwned::to_owned))
+        .collect::<Option<_>>()
+        .ok_or_else(|| "a list of texts is wanted".to_owned())
+}
+
+fn json_of(value: &DeValue<'_>) -> serde_json::Value {
+    match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_default().into()
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().unwrap_or_default().into(),
+        DeValue::Boolean(value) => (*value).into(),
+        DeValue::Datetime(value) => value.to_string().into(),
+        DeValue::Array(items) => items.iter().map(|item| json_of(item.get_ref())).collect(),
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(name, value)| (name.get_ref().to_string(), json_of(value.get_ref())))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    }
+}

@@ -1,0 +1,248 @@
+//! The settings of one run, each with its source.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use super::environment::{self, DotEnv, parse_dot_env};
+use super::error::ConfigError;
+use super::file::{self, Owner, ProviderEntry, visible};
+use super::keys::{Key, Place, SETTINGS, Setting, named};
+use super::nearest::nearest;
+use super::surroundings::Surroundings;
+use super::value::{FromValue, Value};
+
+/// Where a value came from, lowest layer first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Built in.
+    #[default]
+    Default,
+    /// The user's own file.
+    User(PathBuf),
+    /// The file of the working folder.
+    Project(PathBuf),
+    /// `.env` of the working folder.
+    DotEnv(PathBuf),
+    /// An environment variable of this name.
+    Environment(String),
+    /// A flag, or `--set`.
+    Flag,
+}
+
+impl Source {
+    /// The height of the layer.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::User(_) => 1,
+            Self::Project(_) => 2,
+            Self::DotEnv(_) => 3,
+            Self::Environment(_) => 4,
+            Self::Flag => 5,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::User(path) | Self::Project(path) | Self::DotEnv(path) => {
+                write!(f, "{}", path.display())
+            }
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// What the flags of one command say: the highest layer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    values: Vec<(&'static str, Value)>,
+}
+
+impl Overrides {
+    /// Takes a value over if the flag was given.
+    pub fn set<T>(&mut self, key: Key<T>, value: Option<Value>) {
+        self.values.extend(value.map(|value| (key.name, value)));
+    }
+
+    /// Takes a switch over if it was given.
+    pub fn switch(&mut self, key: Key<bool>, on: bool) {
+        self.set(key, on.then_some(Value::Flag(true)));
+    }
+
+    /// Takes a text over if it was given.
+    pub fn text<T>(&mut self, key: Key<T>, text: Option<&str>) {
+        self.set(key, text.map(|text| Value::Text(text.to_owned())));
+    }
+
+    /// Takes a number over if it was given.
+    pub fn whole<T>(&mut self, key: Key<T>, number: Option<u64>) {
+        self.set(key, number.map(Value::Whole));
+    }
+
+    /// Takes a repeated flag over if it was given at least once.
+    pub fn list(&mut self, key: Key<Vec<String>>, values: &[String]) {
+        self.set(key, (!values.is_empty()).then(|| Value::List(values.to_vec())));
+    }
+
+    /// Takes `key=value` of `--set` over; lists grow by it.
+    pub fn assign(&mut self, assignment: &str) -> Result<(), ConfigError> {
+        let (name, text) = assignment
+            .split_once('=')
+            .ok_or_else(|| ConfigError::Assignment(assignment.to_owned()))?;
+        let setting =
+            named(name).filter(|setting| setting.place != Place::Job).ok_or_else(|| {
+                ConfigError::Unknown {
+                    place: "--set".into(),
+                    what: "setting",
+                    name: name.to_owned(),
+                    nearest: nearest(name, visible()).map(ToOwned::to_owned),
+                }
+            })?;
+        let value = setting.kind.read(text).map_err(|message| ConfigError::Value {
+            place: "--set".into(),
+            name: setting.name.to_owned(),
+            message,
+        })?;
+        let before = self.values.iter_mut().find(|(name, _)| *name == setting.name);
+        match (before, value) {
+            (Some((_, Value::List(all))), Value::List(more)) => all.extend(more),
+            (_, value) => self.values.push((setting.name, value)),
+        }
+        Ok(())
+    }
+}
+
+/// All settings of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (Value, Source)>,
+    pub(super) providers: BTreeMap<String, (ProviderEntry, Source)>,
+    pub(super) dot_env: DotEnv,
+    pub(super) around: Surroundings,
+    warnings: Vec<String>,
+}
+
+impl Settings {
+    /// The built-in values alone.
+    pub fn defaults() -> Self {
+        let mut settings = Self::default();
+        for setting in SETTINGS {
+            if let Some(default) = setting.default {
+                let value = setting.kind.read(default).expect("a test reads every default");
+                settings.values.insert(setting.name, (value, Source::Default));
+            }
+        }
+        settings
+    }
+
+    /// All layers below the flags: defaults, the user's file, the project's file, `.env`, the
+    /// environment.
+    pub fn load(around: &Surroundings) -> Result<Self, ConfigError> {
+        let mut settings = Self { around: around.clone(), ..Self::defaults() };
+        if let Some((path, must_exist)) = around.user_file() {
+            settings.add_file(&path, must_exist, Owner::User)?;
+        }
+        settings.add_file(&around.project_file(), false, Owner::Project)?;
+        settings.add_variables()?;
+        settings.register_keys();
+        Ok(settings)
+    }
+
+    fn add_file(&mut self, path: &Path, must_exist: bool, owner: Owner) -> Result<(), ConfigError> {
+        let Some(text) = read_if_there(path, must_exist)? else { return Ok(()) };
+        let layer = file::read(&text, path, owner)?;
+        let source = match owner {
+            Owner::User => Source::User(path.to_owned()),
+            Owner::Project => Source::Project(path.to_owned()),
+        };
+        for (setting, value) in layer.values {
+            self.put(setting, value, source.clone());
+        }
+        for (name, entry) in layer.providers {
+            let (known, from) = self.providers.entry(name).or_default();
+            known.fill(entry);
+            *from = source.clone();
+        }
+        Ok(())
+    }
+
+    fn add_variables(&mut self) -> Result<(), ConfigError> {
+        let path = self.around.dot_env();
+        if let Some(text) = read_if_there(&path, false)? {
+            self.dot_env = parse_dot_env(&text, &path);
+        }
+        let layer = self.dot_env.settings(&self.around.environment)?;
+        self.warnings.extend(layer.warnings);
+        for (setting, value, _) in layer.values {
+            self.put(setting, value, Source::DotEnv(path.clone()));
+        }
+        let layer = environment::read(&self.around.environment)?;
+        self.warnings.extend(layer.warnings);
+        for (setting, value, variable) in layer.values {
+            self.put(setting, value, Source::Environment(variable));
+        }
+        Ok(())
+    }
+
+    /// The value of a setting.
+    pub fn get<T: FromValue>(&self, key: Key<T>) -> T {
+        T::from_value(self.values.get(key.name).map(|(value, _)| value))
+            .expect("a test reads every setting as the type of its key")
+    }
+
+    /// Where the value of a setting came from; `None` if nothing set it.
+    pub fn source<T>(&self, key: Key<T>) -> Option<&Source> {
+        self.source_of(key.name)
+    }
+
+    fn source_of(&self, name: &str) -> Option<&Source> {
+        self.values.get(name).map(|(_, source)| source)
+    }
+
+    /// Every visible setting with its value and source, `None` where nothing sets it.
+    pub fn all(&self) -> impl Iterator<Item = (&'static Setting, Option<&(Value, Source)>)> {
+        SETTINGS
+            .iter()
+            .filter(|setting| setting.place != Place::Hidden)
+            .map(|setting| (setting, self.values.get(setting.name)))
+    }
+
+    /// The `[providers.NAME]` sections with the last file that has a part in each.
+    pub fn provider_entries(&self) -> &BTreeMap<String, (ProviderEntry, Source)> {
+        &self.providers
+    }
+
+    /// What was odd but not wrong, for the printer.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn put(&mut self, setting: &'static Setting, value: Value, source: Source) {
+        self.values.insert(setting.name, (value, source));
+    }
+
+    /// These settings with what the flags say on top.
+    #[must_use]
+    pub fn with(mut self, overrides: &Overrides) -> Self {
+        for (name, value) in &overrides.values {
+            if let Some(setting) = named(name) {
+                self.put(setting, value.clone(), Source::Flag);
+            }
+        }
+        self
+    }
+}
+
+/// The text of a file, `None` if there is none.
+fn read_if_there(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(None),
+        Err(source) => Err(ConfigError::File { path: path.to_owned(), source }),
+    }
+}

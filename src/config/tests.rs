@@ -1,0 +1,410 @@
+//! Tests of the layers together, on machines made of values.
+
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+
+/// A machine with its own folder, user file, home and environment.
+struct Machine {
+    folder: tempfile::TempDir,
+    around: Surroundings,
+}
+
+impl Machine {
+    fn new(environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        for name in ["work", "config/batchctl", "data"] {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        let around = Surroundings {
+            folder: path("work"),
+            environment: environment
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect(),
+            config_file: None,
+            config_folder: Some(path("config")),
+            data_folder: Some(path("data")),
+        };
+        Self { folder, around }
+    }
+
+    fn user(self, text: &str) -> Self {
+        fs::write(self.folder.path().join("config/batchctl/config.toml"), text).unwrap();
+        self
+    }
+
+    fn project(self, text: &str) -> Self {
+        fs::write(self.folder.path().join("work/batchctl.toml"), text).unwrap();
+        self
+    }
+
+    fn dot_env(self, text: &str) -> Self {
+        fs::write(self.folder.path().join("work/.env"), text).unwrap();
+        self
+    }
+
+    fn load(&self) -> Result<Settings, ConfigError> {
+        Settings::load(&self.around)
+    }
+
+    /// The message of what is wrong, with the folder's name taken out.
+    fn wrong(&self) -> String {
+        let text = self.load().unwrap_err().to_string();
+        text.replace(&self.folder.path().display().to_string(), "~")
+    }
+}
+
+#[test]
+fn the_highest_layer_wins_and_is_named() {
+    let user = "[defaults]\nmodel = \"user\"\ntemperature = 1\nragged = \"pad\"\nmax_wait = \"2h\"\nmax_rows = 7\n";
+    let project =
+        "[defaults]\nmodel = \"project\"\ntemperature = 0.5\nragged = \"skip\"\nmax_wait = 90\n";
+    let machine =
+        Machine::new(&[("BATCHCTL_MODEL", "environment"), ("BATCHCTL_TEMPERATURE", "0.25")])
+            .user(user)
+            .project(project)
+            .dot_env("BATCHCTL_RAGGED=error\nBATCHCTL_MODEL=dotenv\n");
+    let mut over = Overrides::default();
+    over.text(key::MODEL, Some("flag"));
+    let settings = machine.load().unwrap().with(&over);
+    assert_eq!(settings.get(key::MODEL).as_deref(), Some("flag"));
+    assert_eq!(settings.get(key::TEMPERATURE), Some(0.25));
+    assert_eq!(settings.get(key::RAGGED), "error");
+    assert_eq!(settings.get(key::MAX_WAIT), Some(Duration::from_secs(90)));
+    assert_eq!(settings.get(key::MAX_ROWS), Some(7));
+    assert_eq!(settings.get(key::COMPLETION_WINDOW), "24h", "S1.05");
+    let work = &machine.around.folder;
+    assert_eq!(settings.source(key::MODEL), Some(&Source::Flag));
+    let variable = Source::Environment("BATCHCTL_TEMPERATURE".into());
+    assert_eq!(settings.source(key::TEMPERATURE), Some(&variable));
+    assert_eq!(settings.source(key::RAGGED), Some(&Source::DotEnv(work.join(".env"))));
+    assert_eq!(settings.source(key::MAX_WAIT), Some(&Source::Project(work.join("batchctl.toml"))));
+    assert!(matches!(settings.source(key::MAX_ROWS), Some(Source::User(_))));
+    assert_eq!(settings.source(key::COMPLETION_WINDOW), Some(&Source::Default));
+    assert_eq!(settings.source(key::ENCODING), None);
+}
+
+#[test]
+fn every_shape_of_value_is_read() {
+    let project = r#"
+        [job]
+        input = "in.csv"
+        json_fields = ["a", "b.c"]
+        image_column = "photo"
+        where = ["a=b", "c!=d"]
+        max_shard_bytes = "1.5MB"
+        check_interval = 0.5
+        param = { top_p = 0.9, stop = ["x"], seed = 1 }
+    "#;
+    let settings = Machine::new(&[]).project(project).load().unwrap();
+    assert_eq!(settings.get(key::INPUT).as_deref(), Some("in.csv"));
+    assert_eq!(settings.get(key::JSON_FIELDS).as_deref(), Some("a,b.c"));
+    assert_eq!(settings.get(key::IMAGE_COLUMN), ["photo"]);
+    assert_eq!(settings.get(key::WHERE), ["a=b", "c!=d"]);
+    assert_eq!(settings.get(key::MAX_SHARD_BYTES), Some(1_500_000));
+    assert_eq!(settings.get(key::CHECK_INTERVAL), Some(Duration::from_millis(500)));
+    let mut parameters = settings.get(key::PARAM);
+    parameters.sort();
+    assert_eq!(parameters, ["seed=1", "stop=[\"x\"]", "top_p=0.9"]);
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_with_its_line() {
+    let table = [
+        (
+            "[defaults]\nchek_interval = 1\n",
+            "~/config/batchctl/config.toml:2: unknown setting `chek_interval` (did you mean `check_interval`?)",
+        ),
+        ("[defaults]\n\nmodel = 5\n", "~/config/batchctl/config.toml:3: model: a text is wanted"),
+        (
+            "[defaults]\nmax_wait = \"soon\"\n",
+            "~/config/batchctl/config.toml:2: max_wait: `soon` is not a duration: write 90s, 1h30m, 7d or plain seconds",
+        ),
+        (
+            "[defaults]\nmax_rows = -1\n",
+            "~/config/batchctl/config.toml:2: max_rows: `-1` is not a whole number",
+        ),
+        (
+            "[defaults]\nragged = \"foo\"\n",
+            "~/config/batchctl/config.toml:2: ragged: `foo` is not one of error, pad, skip",
+        ),
+        (
+            "[defualts]\n",
+            "~/config/batchctl/config.toml:1: unknown key `defualts` (did you mean `defaults`?)",
+        ),
+        (
+            "model = \"x\"\n",
+            "~/config/batchctl/config.toml:1: model: write it below a line [defaults]",
+        ),
+        (
+            "[job]\ninput = \"x\"\n",
+            "~/config/batchctl/config.toml:1: `[job]` may not be set here: it belongs in ./batchctl.toml of the folder of the job",
+        ),
+        (
+            "[defaults]\ninput = \"x\"\n",
+            "~/config/batchctl/config.toml:2: `input` may not be set here: it belongs in [job] of ./batchctl.toml",
+        ),
+        (
+            "[providers.x]\nbase-url = \"y\"\n",
+            "~/config/batchctl/config.toml:2: unknown provider setting `base-url` (did you mean `base_url`?)",
+        ),
+        (
+            "[providers.x]\napi_key_env = \"sk-secret-value\"\n",
+            "~/config/batchctl/config.toml:2: api_key_env: the name of an environment variable is wanted, not a key (keys: batchctl login)",
+        ),
+        ("[chains.safe]\n", "~/config/batchctl/config.toml:1: unknown key `chains`"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(Machine::new(&[]).user(text).wrong(), expected);
+    }
+    let syntax = Machine::new(&[]).user("[defaults]\nmodel = \n").wrong();
+    assert!(syntax.starts_with("~/config/batchctl/config.toml:2: "), "{syntax}");
+}
+
+#[test]
+fn a_cloned_folder_spends_no_money_and_redirects_no_key() {
+    let project = [
+        "[defaults]\nyes = true\n",
+        "[job]\nyes = true\n",
+        "[defaults]\nconfirm_above = \"1000 USD\"\n",
+        "[defaults]\nimage_root = [\"/home\"]\n",
+        "[defaults]\nproxy = \"http://evil:1\"\n",
+        "[defaults]\noverwrite = true\n",
+        "[providers.openai]\nbase_url = \"https://evil.example/v1\"\n",
+        "[providers.openai]\nkind = \"zhipu\"\n",
+        "[providers.openai]\napi_key_env = \"AWS_SECRET_ACCESS_KEY\"\n",
+        "[defaults]\ntime_scale = 5\n",
+    ];
+    for text in project {
+        let error = Machine::new(&[]).project(text).load().unwrap_err();
+        assert!(matches!(error, ConfigError::Banned { .. }), "{text}: {error}");
+    }
+    let dot_env = [
+        "BATCHCTL_YES=1",
+        "BATCHCTL_HOME=/tmp/x",
+        "BATCHCTL_CONFIG=evil.toml",
+        "BATCHCTL_PROXY=http://evil:1",
+        "BATCHCTL_IMAGE_ROOT=/",
+        "BATCHCTL_CONFIRM_ABOVE=1000",
+        "BATCHCTL_TIME_SCALE=5",
+    ];
+    for text in dot_env {
+        let error = Machine::new(&[]).dot_env(text).load().unwrap_err();
+        assert!(matches!(error, ConfigError::Banned { .. }), "{text}: {error}");
+    }
+    // The user may.
+    Machine::new(&[("BATCHCTL_YES", "1")]).user(project[0]).load().unwrap();
+    Machine::new(&[]).user(project[6]).load().unwrap();
+    let settings =
+        Machine::new(&[]).project("[providers.openai]\nmodel = \"m\"\ntier = 2\n").load();
+    assert_eq!(settings.unwrap().account("openai").unwrap().tier, Some(2));
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning_with_the_nearest_name() {
+    let machine = Machine::new(&[("BATCHCTL_CHEK_INTERVAL", "5"), ("BATCHCTL_MODEL", "")]);
+    let settings = machine.load().unwrap();
+    assert_eq!(
+        settings.warnings(),
+        [
+            "BATCHCTL_CHEK_INTERVAL in the environment is not a setting and is ignored (did you mean BATCHCTL_CHECK_INTERVAL?)"
+        ]
+    );
+    assert_eq!(settings.get(key::MODEL), None);
+    let error = Machine::new(&[("BATCHCTL_MAX_WAIT", "soon")]).wrong();
+    assert!(error.starts_with("environment: BATCHCTL_MAX_WAIT: `soon`"), "{error}");
+}
+
+#[test]
+fn set_is_checked_like_a_file() {
+    let mut over = Overrides::default();
+    over.assign("max-shard-bytes=5MB").unwrap();
+    over.assign("where=a=b").unwrap();
+    over.assign("where=c=d").unwrap();
+    let settings = Settings::defaults().with(&over);
+    assert_eq!(settings.get(key::MAX_SHARD_BYTES), Some(5_000_000));
+    assert_eq!(settings.get(key::WHERE), ["a=b", "c=d"]);
+    let table = [
+        ("ragd=pad", "--set: unknown setting `ragd` (did you mean `ragged`?)"),
+        ("ragged=x", "--set: ragged: `x` is not one of error, pad, skip"),
+        ("ragged", "--set ragged: write --set key=value"),
+        ("input=x", "--set: unknown setting `input` (did you mean `input`?)"),
+    ];
+    for (text, expected) in &table[..3] {
+        assert_eq!(over.assign(text).unwrap_err().to_string(), *expected);
+    }
+    assert!(over.assign(table[3].0).is_err());
+}
+
+#[test]
+fn who_is_asked_is_said_and_never_guessed_from_keys() {
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, Option<&'a str>);
+    let section = "[providers.openai]\nmodel = \"gpt-4o\"\n";
+    let table: [Case; 8] = [
+        ("", &[("ZHIPUAI_API_KEY", "zhipu-key-who-test")], "openai", None),
+        ("", &[("BATCHCTL_MODEL", "glm-4-flash")], "zhipu", Some("glm-4-flash")),
+        ("", &[("BATCHCTL_MODEL", "gpt-4o-mini")], "openai", Some("gpt-4o-mini")),
+        ("", &[("BATCHCTL_PROVIDER", "zhipu:glm-4")], "zhipu", Some("glm-4")),
+        ("default_provider = \"zhipu\"\n", &[], "zhipu", None),
+        (
+            "default_provider = \"zhipu:glm-4\"\n",
+            &[("BATCHCTL_MODEL", "glm-5")],
+            "zhipu",
+            Some("glm-5"),
+        ),
+        (
+            "[defaults]\nmodel = \"glm-4\"\n",
+            &[("BATCHCTL_PROVIDER", "openai:m")],
+            "openai",
+            Some("m"),
+        ),
+        (section, &[], "openai", Some("gpt-4o")),
+    ];
+    for (user, environment, provider, model) in table {
+        let who = Machine::new(environment).user(user).load().unwrap().who().unwrap();
+        assert_eq!((who.provider.as_str(), who.model.as_deref()), (provider, model), "{user}");
+    }
+    let settings = Machine::new(&[("BATCHCTL_PROVIDER", "opnai")]).load().unwrap();
+    let error = settings.who().unwrap_err().to_string();
+    assert_eq!(error, "no provider is called `opnai` (did you mean `openai`?)");
+}
+
+#[test]
+fn addresses_come_from_the_user_and_are_noted() {
+    let environment = [("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1/")];
+    let settings = Machine::new(&environment).load().unwrap();
+    let account = settings.account("openai").unwrap();
+    assert_eq!(account.base_url, "http://127.0.0.1:8080/v1");
+    assert_eq!(
+        account.note.as_deref(),
+        Some("openai is at http://127.0.0.1:8080/v1 (from OPENAI_BASE_URL)")
+    );
+    let settings =
+        Machine::new(&[]).dot_env("OPENAI_BASE_URL=https://evil.example").load().unwrap();
+    let account = settings.account("openai").unwrap();
+    assert_eq!(account.base_url, "https://api.openai.com/v1");
+    assert!(account.note.unwrap().contains("./.env is not used"));
+    // A second account of a vendor takes neither the vendor's variable nor the vendor's key.
+    let user = "[providers.second]\nkind = \"openai\"\napi_key_env = \"SECOND_KEY\"\n";
+    let environment =
+        [("OPENAI_BASE_URL", "http://127.0.0.1:1"), ("OPENAI_API_KEY", "sk-first-account-1")];
+    let settings = Machine::new(&environment).user(user).load().unwrap();
+    let account = settings.account("second").unwrap();
+    assert_eq!(account.base_url, "https://api.openai.com/v1");
+    assert!(matches!(settings.key_of(&account), Err(ConfigError::NoKey { .. })));
+    let settings = Machine::new(&[]).user("[providers.x]\nmodel = \"m\"\n").load().unwrap();
+    assert!(settings.account("x").unwrap_err().to_string().contains("an address is needed"));
+    let settings = Machine::new(&[]).user("[providers.x]\nkind = \"opnai\"\n").load().unwrap();
+    assert!(settings.account("x").unwrap_err().to_string().contains("did you mean `openai`?"));
+    let local = "[providers.ollama]\nbase_url = \"http://localhost:11434/v1\"\n";
+    let settings = Machine::new(&[]).user(local).load().unwrap();
+    let account = settings.account("ollama").unwrap();
+    assert_eq!(settings.key_of(&account).unwrap().1, KeySource::NotNeeded);
+}
+
+#[test]
+fn keys_come_from_environment_then_dot_env_then_login_s1_09_s3_01() {
+    let key_of = |settings: &Settings| {
+        let (key, source) = settings.key_of(&settings.account("openai").unwrap())?;
+        Ok::<_, ConfigError>((key.expose().to_owned(), source))
+    };
+    let both = Machine::new(&[("OPENAI_API_KEY", "sk-from-environment")])
+        .dot_env("OPENAI_API_KEY=sk-from-dot-env\n");
+    let (key, source) = key_of(&both.load().unwrap()).unwrap();
+    assert_eq!(key, "sk-from-environment");
+    assert_eq!(source, KeySource::Environment("OPENAI_API_KEY".into()));
+
+    let file = Machine::new(&[]).dot_env("OPENAI_API_KEY='sk-from-dot-env'\n");
+    let (key, source) = key_of(&file.load().unwrap()).unwrap();
+    assert_eq!((key.as_str(), source.to_string().as_str()), ("sk-from-dot-env", "key from ./.env"));
+
+    let kept = Machine::new(&[("ZHIPUAI_API_KEY", "zhipu-key-present")]);
+    let settings = kept.load().unwrap();
+    let Err(ConfigError::NoKey { provider, variable, present }) = key_of(&settings) else {
+        panic!()
+    };
+    assert_eq!((provider.as_str(), variable.as_deref()), ("openai", Some("OPENAI_API_KEY")));
+    assert_eq!(present, ["zhipu"]);
+    let mut keyring = Keyring::open(&kept.around.home().unwrap()).unwrap();
+    let base_url = "https://api.openai.com/v1".to_owned();
+    keyring
+        .keep("openai", Kept { key: crate::base::Secret::new("sk-kept-key-1"), base_url })
+        .unwrap();
+    assert_eq!(key_of(&settings).unwrap().0, "sk-kept-key-1");
+    assert_eq!(settings.present_keys(), ["openai", "zhipu"]);
+}
+
+#[test]
+fn a_kept_key_goes_to_its_own_address_and_is_refused_when_others_can_read_it() {
+    let machine = Machine::new(&[("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1")]);
+    let home = machine.around.home().unwrap();
+    let mut keyring = Keyring::open(&home).unwrap();
+    let base_url = "https://api.openai.com/v1".to_owned();
+    keyring
+        .keep("openai", Kept { key: crate::base::Secret::new("sk-kept-key-2"), base_url })
+        .unwrap();
+    let settings = machine.load().unwrap();
+    let error = settings.key_of(&settings.account("openai").unwrap()).unwrap_err();
+    assert!(matches!(error, ConfigError::KeyElsewhere { .. }), "{error}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode =
+            |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&home), mode(keyring.path())), (0o700, 0o600));
+        fs::set_permissions(keyring.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        let error = Keyring::open(&home).unwrap_err();
+        assert!(matches!(error, ConfigError::OpenKeyFile { .. }), "{error}");
+        fs::set_permissions(keyring.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut keyring = Keyring::open(&home).unwrap();
+    assert!(keyring.forget("openai").unwrap());
+    assert!(!keyring.forget("openai").unwrap());
+    fs::write(keyring.path(), "openai = sk-broken-key-3").unwrap();
+    let error = Keyring::open(&home).unwrap_err().to_string();
+    assert!(!error.contains("broken-key"), "{error}");
+}
+
+#[test]
+fn no_key_shows_in_settings_or_errors() {
+    let machine = Machine::new(&[("OPENAI_API_KEY", "sk-environment-secret-9")])
+        .dot_env("ZHIPUAI_API_KEY=dot-env-secret-9\nSERVICE_PASSWORD=hunter2-secret\n");
+    let settings = machine.load().unwrap();
+    let shown = crate::base::redact(&format!("{settings:?}")).into_owned();
+    for secret in ["sk-environment-secret-9", "dot-env-secret-9", "hunter2-secret"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    let error = settings.account("sk-typed-instead-of-a-name").unwrap_err();
+    assert!(!error.to_string().contains("sk-typed"), "{error}");
+}
+
+#[test]
+fn a_prompt_or_its_file_whichever_stands_higher() {
+    let inline = |text: &str| Some(TextSource::Inline(text.into()));
+    let file = |path: &str| Some(TextSource::File(path.into()));
+    let table = [
+        ("prompt = \"p\"", &[][..], inline("p")),
+        ("prompt = \"p\"", &[("BATCHCTL_PROMPT_FILE", "f.txt")][..], file("f.txt")),
+        ("prompt_file = \"f.txt\"", &[("BATCHCTL_PROMPT", "p")][..], inline("p")),
+        ("prompt = \"@f.txt\"", &[][..], file("f.txt")),
+        ("prompt = \"@@home\"", &[][..], inline("@home")),
+        ("model = \"m\"", &[][..], None),
+    ];
+    for (text, environment, expected) in table {
+        let machine = Machine::new(environment).project(&format!("[job]\n{text}\n"));
+        assert_eq!(machine.load().unwrap().prompt().unwrap(), expected, "{text}");
+    }
+    let both = Machine::new(&[]).project("[job]\nprompt = \"p\"\nprompt_file = \"f\"\n");
+    assert!(both.load().unwrap().prompt().is_err());
+}
+
+#[test]
+fn a_named_file_must_exist_and_home_is_absolute() {
+    let mut machine = Machine::new(&[("BATCHCTL_HOME", "here")]);
+    assert_eq!(machine.around.home().unwrap(), machine.around.folder.join("here"));
+    machine.around.config_file = Some("missing.toml".into());
+    assert!(machine.wrong().starts_with("cannot access missing.toml: "));
+}

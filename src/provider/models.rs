@@ -1,0 +1,156 @@
+//! Well-known model names: whose they are, and which of `OpenAI`'s want the newer token field.
+//! Not a list of all models: an unknown name is let through, the service decides.
+
+/// Who makes a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vendor {
+    /// `OpenAI`.
+    OpenAi,
+    /// Zhipu, abroad Z.ai.
+    Zhipu,
+    /// Anthropic.
+    Anthropic,
+    /// Google.
+    Google,
+    /// Moonshot.
+    Moonshot,
+    /// Alibaba.
+    Alibaba,
+    /// Mistral.
+    Mistral,
+    /// `DeepSeek`.
+    DeepSeek,
+    /// xAI.
+    Xai,
+    /// `ByteDance`.
+    ByteDance,
+}
+
+/// The beginnings of model names. Open weights that many services carry under the maker's name
+/// (`gpt-oss`) are left out on purpose.
+const BEGINNINGS: [(&str, Vendor); 36] = [
+    ("gpt-3", Vendor::OpenAi),
+    ("gpt-4", Vendor::OpenAi),
+    ("gpt-5", Vendor::OpenAi),
+    ("gpt-6", Vendor::OpenAi),
+    ("o1", Vendor::OpenAi),
+    ("o3", Vendor::OpenAi),
+    ("o4", Vendor::OpenAi),
+    ("chatgpt-", Vendor::OpenAi),
+    ("text-embedding-3", Vendor::OpenAi),
+    ("text-embedding-ada", Vendor::OpenAi),
+    ("glm-", Vendor::Zhipu),
+    ("charglm-", Vendor::Zhipu),
+    ("codegeex-", Vendor::Zhipu),
+    ("cogview-", Vendor::Zhipu),
+    ("embedding-2", Vendor::Zhipu),
+    ("embedding-3", Vendor::Zhipu),
+    ("claude-", Vendor::Anthropic),
+    ("gemini-", Vendor::Google),
+    ("kimi-", Vendor::Moonshot),
+    ("moonshot-", Vendor::Moonshot),
+    ("qwen-", Vendor::Alibaba),
+    ("qwen2", Vendor::Alibaba),
+    ("qwen3", Vendor::Alibaba),
+    ("qwq-", Vendor::Alibaba),
+    ("qvq-", Vendor::Alibaba),
+    ("text-embedding-v", Vendor::Alibaba),
+    ("mistral-", Vendor::Mistral),
+    ("magistral-", Vendor::Mistral),
+    ("ministral-", Vendor::Mistral),
+    ("codestral-", Vendor::Mistral),
+    ("devstral-", Vendor::Mistral),
+    ("pixtral-", Vendor::Mistral),
+    ("deepseek-", Vendor::DeepSeek),
+    ("grok-", Vendor::Xai),
+    ("doubao-", Vendor::ByteDance),
+    ("text-embedding-004", Vendor::Google),
+];
+
+impl Vendor {
+    /// Whose well-known model this is; a fine-tuned one counts by its base.
+    pub fn of_model(model: &str) -> Option<Self> {
+        let model = base_name(model);
+        let is_one = |beginning: &str| {
+            model.strip_prefix(beginning).is_some_and(|rest| {
+                // `o1` must not match `o1x`: after a digit the name ends or goes on with a mark.
+                let bare = beginning.starts_with('o') && beginning.len() == 2;
+                !bare || rest.is_empty() || rest.starts_with('-')
+            })
+        };
+        BEGINNINGS.iter().find(|(beginning, _)| is_one(beginning)).map(|(_, vendor)| *vendor)
+    }
+
+    /// The name of the service that the maker runs itself, for messages and for `--provider`.
+    pub fn provider_name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Zhipu => "zhipu",
+            Self::Anthropic => "anthropic",
+            Self::Google => "gemini",
+            Self::Moonshot => "moonshot",
+            Self::Alibaba => "dashscope",
+            Self::Mistral => "mistral",
+            Self::DeepSeek => "deepseek",
+            Self::Xai => "xai",
+            Self::ByteDance => "volcengine",
+        }
+    }
+}
+
+/// Whether the model refuses `max_tokens`: the o-series, and gpt-5 and later.
+pub(super) fn refuses_max_tokens(model: &str) -> bool {
+    let model = base_name(model);
+    let number_after = |prefix: &str| -> Option<u32> {
+        let rest = model.strip_prefix(prefix)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse().ok()
+    };
+    number_after("o").is_some() || number_after("gpt-").is_some_and(|version| version >= 5)
+}
+
+/// `ft:gpt-4o:acme::x` is a `gpt-4o`.
+fn base_name(model: &str) -> String {
+    let model = model.trim().to_ascii_lowercase();
+    model.strip_prefix("ft:").map_or(model.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makers_of_well_known_models() {
+        let table = [
+            ("gpt-4o-mini", Some(Vendor::OpenAi)),
+            ("ft:gpt-4o-mini-2024-07-18:acme::x", Some(Vendor::OpenAi)),
+            ("o3-mini", Some(Vendor::OpenAi)),
+            ("o1", Some(Vendor::OpenAi)),
+            ("o1x", None),
+            ("gpt-oss-120b", None),
+            ("openai/gpt-oss-120b", None),
+            ("GLM-4-Flash", Some(Vendor::Zhipu)),
+            ("embedding-3", Some(Vendor::Zhipu)),
+            ("text-embedding-3-small", Some(Vendor::OpenAi)),
+            ("text-embedding-v3", Some(Vendor::Alibaba)),
+            ("claude-haiku-4-5", Some(Vendor::Anthropic)),
+            ("qwen-plus", Some(Vendor::Alibaba)),
+            ("my-model", None),
+        ];
+        for (model, maker) in table {
+            assert_eq!(Vendor::of_model(model), maker, "{model}");
+        }
+    }
+
+    #[test]
+    fn which_models_refuse_max_tokens() {
+        for model in
+            ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1-mini", "gpt-6", "ft:o4-mini"]
+        {
+            assert!(refuses_max_tokens(model), "{model}");
+        }
+        for model in ["gpt-4o", "gpt-4.1", "gpt-3.5-turbo", "gpt-oss-120b", "omni", "glm-4"] {
+            assert!(!refuses_max_tokens(model), "{model}");
+        }
+    }
+}

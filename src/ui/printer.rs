@@ -1,0 +1,215 @@
+//! Who may write where: results on stdout, everything else on stderr. A closed pipe is a quiet
+//! success.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::clean::clean;
+use super::colour::{Colour, Style};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors and results only (`-q`).
+    Quiet,
+    /// Notes and warnings too.
+    #[default]
+    Normal,
+    /// Details too (`-v`).
+    Verbose,
+}
+
+type Sink = Arc<Mutex<dyn Write + Send>>;
+
+/// The one place that prints. Every line to stderr is cleaned; data to stdout goes out byte for
+/// byte unless it is text for a terminal. Clones print to the same places.
+#[derive(Clone)]
+pub struct Printer {
+    verbosity: Verbosity,
+    colour: Colour,
+    out: Sink,
+    err: Sink,
+    /// A bar on the terminal that has to step aside for a line.
+    bars: Option<indicatif::MultiProgress>,
+}
+
+impl std::fmt::Debug for Printer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Printer").field("verbosity", &self.verbosity).finish_non_exhaustive()
+    }
+}
+
+impl Printer {
+    /// Prints to this process's stdout and stderr; colour is for stderr.
+    pub fn new(verbosity: Verbosity, colour: Colour) -> Self {
+        Self {
+            verbosity,
+            colour,
+            out: Arc::new(Mutex::new(io::stdout())),
+            err: Arc::new(Mutex::new(io::stderr())),
+            bars: None,
+        }
+    }
+
+    /// Prints into memory, for tests: gives back what went to stdout and to stderr.
+    pub fn captured(verbosity: Verbosity) -> (Self, Captured) {
+        let captured = Captured::default();
+        let printer = Self {
+            verbosity,
+            colour: Colour::Never,
+            out: captured.out.clone(),
+            err: captured.err.clone(),
+            bars: None,
+        };
+        (printer, captured)
+    }
+
+    /// The same, stepping aside for bars while it prints.
+    #[must_use]
+    pub fn beside(mut self, bars: indicatif::MultiProgress) -> Self {
+        self.bars = Some(bars);
+        self
+    }
+
+    /// How much is said.
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// Whether stderr takes colour.
+    pub fn colour(&self) -> Colour {
+        self.colour
+    }
+
+    /// A sentence that may help; not with `-q`.
+    pub fn note(&self, text: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.line(&clean(text));
+        }
+    }
+
+    /// Something to look at; the run goes on. Not with `-q`.
+    pub fn warning(&self, text: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            let word = self.colour.paint(Style::Warning, "warning:");
+            self.line(&format!("{word} {}", clean(text)));
+        }
+    }
+
+    /// A detail; only with `-v`.
+    pub fn detail(&self, text: &str) {
+        if self.verbosity >= Verbosity::Verbose {
+            self.line(&self.colour.paint(Style::Faint, &clean(text)));
+        }
+    }
+
+    /// What a person must see even with `-q`: errors, and how to go on or stop after an
+    /// interrupt.
+    pub fn important(&self, text: &str) {
+        self.line(&clean(text));
+    }
+
+    /// Text for stderr whose foreign parts are clean already and which may hold colour.
+    pub(super) fn line(&self, text: &str) {
+        let write = || {
+            let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody is there to be told that stderr is closed.
+            let _ = writeln!(err, "{text}");
+        };
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Text without a line break, for a question.
+    pub(super) fn prompt(&self, text: &str) {
+        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = write!(err, "{text}");
+        let _ = err.flush();
+    }
+
+    /// A line of results on stdout. On a terminal it is cleaned; into a pipe or file only keys
+    /// are taken out. An error of the kind `BrokenPipe` means that nobody reads on: end quietly.
+    pub fn data(&self, text: &str) -> io::Result<()> {
+        let text = if io::stdout().is_terminal() {
+            clean(text)
+        } else {
+            crate::base::redact(text).into_owned()
+        };
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(out, "{text}")?;
+        out.flush()
+    }
+
+    /// One JSON document on stdout, with line breaks for people; JSON has no terminal escapes.
+    pub fn json(&self, document: &impl serde::Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(document)?;
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(out, "{}", crate::base::redact(&text))?;
+        out.flush()
+    }
+}
+
+/// What a [`Printer::captured`] was given.
+#[derive(Debug, Clone, Default)]
+pub struct Captured {
+    out: Arc<Mutex<Vec<u8>>>,
+    err: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Captured {
+    /// What went to stdout so far.
+    pub fn stdout(&self) -> String {
+        text_of(&self.out)
+    }
+
+    /// What went to stderr so far.
+    pub fn stderr(&self) -> String {
+        text_of(&self.err)
+    }
+}
+
+fn text_of(bytes: &Mutex<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Secret;
+
+    #[test]
+    fn what_is_said_depends_on_verbosity_and_is_always_clean() {
+        let table = [
+            (Verbosity::Quiet, "must\n"),
+            (Verbosity::Normal, "note \nwarning: odd\nmust\n"),
+            (Verbosity::Verbose, "note \nwarning: odd\nfine\nmust\n"),
+        ];
+        for (verbosity, expected) in table {
+            let (printer, captured) = Printer::captured(verbosity);
+            printer.note("note \u{1b}[2J");
+            printer.warning("odd\u{7}");
+            printer.detail("fine");
+            printer.important("must");
+            assert_eq!(captured.stderr(), expected);
+            assert_eq!(captured.stdout(), "");
+        }
+    }
+
+    #[test]
+    fn no_key_leaves_by_any_door() {
+        Secret::new("sk-printer-test-0001");
+        let (printer, captured) = Printer::captured(Verbosity::Verbose);
+        let text = "refused: sk-printer-test-0001";
+        printer.note(text);
+        printer.warning(text);
+        printer.detail(text);
+        printer.important(text);
+        printer.data(text).unwrap();
+        printer.json(&serde_json::json!({ "error": text })).unwrap();
+        let all = captured.stdout() + &captured.stderr();
+        assert!(!all.contains("sk-printer"), "{all}");
+        assert_eq!(all.matches("[key]").count(), 6);
+    }
+}
