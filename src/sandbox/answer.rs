@@ -220,7 +220,7 @@ mod tests {
             answer(Family::OpenAi, Endpoint::Chat, &chat("hello", &json!({})), &Answers::Auto)
                 .unwrap();
         assert_eq!(said.prompt_tokens, 8);
-        assert_eq!(said.completion_tokens, tokens::count("gpt-4o", "[sandbox] hello"));
+        assert_eq!(said.completion_tokens, crate::cost::text_tokens("gpt-4o", "[sandbox] hello"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
         family: desk.family,
         limits: desk.limits(),
         endpoint: &wanted.endpoint,
-        check_models: !upstream,
+        check_models: desk.shared.options.checks_models(),
     };
     let checked = check(&path, rules)?;
     let now = desk.now();

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio_util::io::ReaderStream;
 
+use super::Family;
 use super::check::check_zhipu_upload;
 use super::family::MAX_FILE_BYTES;
 use super::refusal::Refusal;
 use super::server::{Desk, blocking};
 use super::shelf::{FileRecord, page};
-use super::{Answers, Family};
 
 /// Pages are this long at most, and unless asked otherwise.
 const PAGE: usize = 10_000;
@@ -142,8 +142,7 @@ fn keep(desk: &Desk, id: String, upload: Upload, content: &FilePath) -> Result<V
             return Err(Refusal::bad(text).zhipu("1214").param("file"));
         }
         if desk.family == Family::Zhipu {
-            let check_models = !matches!(desk.shared.options.answers, Answers::Upstream(_));
-            check_zhipu_upload(content, check_models)?;
+            check_zhipu_upload(content, desk.shared.options.checks_models())?;
         }
     }
     let created_at = desk.now() / 1000;
