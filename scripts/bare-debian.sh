@@ -4,11 +4,11 @@
 #     sudo scripts/bare-debian.sh [SUITE]      (bookworm)
 # The Rust toolchain is bound in read-only; crates come from a copy of the local cargo cache, so
 # that nothing is fetched that `cargo fetch` has not fetched before.
+# DEBIAN_MIRROR names another mirror than the one debootstrap knows.
 set -eu
 cd "$(dirname "$0")/.."
 project=$PWD
 suite=${1:-bookworm}
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 
 [ "$(id -u)" = 0 ] || { echo "bare-debian: must run as root" >&2; exit 2; }
@@ -48,7 +48,8 @@ if ! command -v debootstrap >/dev/null 2>&1; then
 fi
 
 echo "== a bare $suite" >&2
-debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 || {
+# shellcheck disable=SC2086 # no mirror is no argument
+debootstrap --variant=minbase "$suite" "$root" ${DEBIAN_MIRROR:-} >"$work/debootstrap.log" 2>&1 || {
     tail -20 "$work/debootstrap.log" >&2
     exit 1
 }

@@ -104,12 +104,11 @@ def with_openai(address, folder):
     assert batch.output_file_id is None, batch
     print(f"  refused: line {batch.errors.data[0].line}: {batch.errors.data[0].message}")
 
-    for bad_key in ("sk-0123456789", ""):
-        try:
-            openai.OpenAI(api_key=bad_key or "x", base_url=f"{address}/v1", max_retries=0).batches.list()
-            raise AssertionError("a key that is not the sandbox's was accepted")
-        except openai.AuthenticationError as error:
-            assert bad_key == "" or bad_key not in str(error), "the key must not be repeated"
+    try:
+        openai.OpenAI(api_key="sk-0123456789", base_url=f"{address}/v1", max_retries=0).batches.list()
+        raise AssertionError("a key that is not the sandbox's was accepted")
+    except openai.AuthenticationError as error:
+        assert "sk-0123456789" not in str(error), "the key must not be repeated"
     try:
         client.batches.retrieve("batch_unknown")
         raise AssertionError("an unknown batch was found")

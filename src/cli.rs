@@ -1,8 +1,9 @@
 //! The top-level parser and the way from a command line to an exit code.
 
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
 
-
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
@@ -10,11 +11,11 @@ use crate::commands::{
     merge, resume, sandbox, status, submit, watch, workflow,
 };
 use crate::config::Overrides;
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
 
 /// Ask a language model one question per table row, through half-price Batch APIs.
 #[derive(Debug, Parser)]
-#[command(name = "batchctl", version, disable_help_subcommand = true)]
+#[command(name = "batchctl", version, disable_help_subcommand = true, term_width = 100)]
 pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
@@ -67,6 +68,15 @@ pub enum Command {
     Help(help::Args),
 }
 
+/// The groups in which the commands are listed.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Run", &["workflow", "estimate", "demo"]),
+    ("Steps", &["convert", "submit", "status", "watch", "download", "merge"]),
+    ("Jobs", &["resume", "cancel"]),
+    ("Setup", &["login", "logout", "config", "completions", "help"]),
+    ("Servers", &["sandbox"]),
+];
+
 impl Command {
     /// What this command's own flags say.
     fn flags(&self) -> Option<&dyn Flags> {
@@ -82,6 +92,31 @@ impl Command {
             Self::Cancel(args) => &**args,
             _ => return None,
         })
+    }
+
+    /// Whether it must work although the configuration cannot be read.
+    fn is_without_settings(&self) -> bool {
+        matches!(self, Self::Help(_) | Self::Completions(_))
+            || matches!(self, Self::Config(args) if !args.needs_settings())
+    }
+
+    /// Whether one JSON document is wanted on stdout.
+    fn wants_json(&self) -> bool {
+        let arg = match self {
+            Self::Workflow(args) => args.json,
+            Self::Estimate(args) => args.json,
+            Self::Demo(args) => args.json,
+            Self::Convert(args) => args.json,
+            Self::Submit(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::Watch(args) => args.json,
+            Self::Download(args) => args.json,
+            Self::Merge(args) => args.json,
+            Self::Resume(args) => args.json,
+            Self::Cancel(args) => args.json,
+            _ => return false,
+        };
+        arg.json
     }
 
     fn run(&self, context: &Context) -> Result<ExitCode, CommandError> {
@@ -107,19 +142,116 @@ impl Command {
     }
 }
 
-/// Parses, runs, and returns the exit code. (Temporary.)
-pub fn main() -> ExitCode {
-    use std::sync::{Arc, OnceLock};
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let cli = match Cli::try_parse() { Ok(c) => c, Err(e) => { let _ = e.print(); return ExitCode::Usage; } };
-    let around = crate::config::Surroundings::of_process(None).unwrap();
-    let mut over = Overrides::default();
-    cli.general.lay(&mut over);
-    if let Some(f) = cli.command.flags() { f.lay(&mut over); }
-    let printer = crate::ui::Printer::new(crate::ui::Verbosity::Normal, crate::ui::Colour::default());
-    let settings = match crate::config::Settings::load(&around) { Ok(s) => s.with(&over), Err(e) => { printer.error(&CommandError::new(ExitCode::Usage, e)); return ExitCode::Usage; } };
-    let home = around.home().unwrap();
-    let speed = settings.get(crate::config::key::TIME_SCALE);
-    let context = Context { printer: printer.clone(), settings, home, folder: around.folder.clone(), clock: Arc::new(crate::base::SystemClock::with_speed(speed)), json: false, is_interactive: crate::ui::is_interactive(), runtime: Arc::new(OnceLock::new()) };
-    match cli.command.run(&context) { Ok(e) => e, Err(e) => { printer.error(&e); e.exit } }
+/// The parser with the commands listed in their groups.
+pub fn parser() -> clap::Command {
+    let command = Cli::command();
+    let mut list = String::new();
+    for (group, names) in GROUPS {
+        list.push_str(&format!("{group}\n"));
+        for name in names {
+            let Some(found) = command.find_subcommand(name) else { continue };
+            let about = found.get_about().map(ToString::to_string).unwrap_or_default();
+            let aliases: Vec<&str> = found.get_visible_aliases().collect();
+            let aliases = match aliases.as_slice() {
+                [] => String::new(),
+                names => format!(" (or: {})", names.join(", ")),
+            };
+            list.push_str(&format!("  {name:<12} {about}{aliases}\n"));
+        }
+    }
+    let template = format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}\n{{options}}\n\n\
+         batchctl help COMMAND shows all flags of a command; without a key begin with: batchctl demo\n"
+    );
+    command.help_template(template)
 }
+
+/// Runs a command line, the program's name first, and gives back its exit code. Everything that
+/// is to be said has been said.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(error) = key_as_flag(&arguments) {
+        plain_printer().error(&error);
+        return error.exit;
+    }
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return show_usage(&error),
+    };
+    let context = match build_context(&cli) {
+        Ok(context) => context,
+        Err(error) => {
+            plain_printer().error(&error);
+            return error.exit;
+        }
+    };
+    match cli.command.run(&context) {
+        Ok(exit) => exit,
+        Err(error) if error.is_broken_pipe() => ExitCode::Success,
+        Err(error) => {
+            context.printer.error(&error);
+            error.exit
+        }
+    }
+}
+
+/// Reads a command line, the program's name first.
+pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = parser().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// A printer for what fails before the settings are known.
+fn plain_printer() -> Printer {
+    let variable = |name: &str| std::env::var(name).ok();
+    let colour = Colour::decide("auto", variable, io::stderr().is_terminal());
+    Printer::new(Verbosity::Normal, colour)
+}
+
+/// Help goes to stdout with exit 0, a usage error to stderr with exit 2.
+fn show_usage(error: &clap::Error) -> ExitCode {
+    let is_help = !error.use_stderr();
+    match error.print() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::Unexpected,
+        _ if is_help => {
+            let _ = io::stdout().flush();
+            ExitCode::Success
+        }
+        _ => ExitCode::Usage,
+    }
+}
+
+/// Settings with the flags on top, and what depends on them.
+fn build_context(cli: &Cli) -> Result<Context, CommandError> {
+    let mut over = Overrides::default();
+    for assignment in &cli.general.settings {
+        over.assign(assignment).map_err(crate::commands::config_error)?;
+    }
+    cli.general.lay(&mut over);
+    if let Some(flags) = cli.command.flags() {
+        flags.lay(&mut over);
+    }
+    let context = Context::build(&cli.general, &over, cli.command.is_without_settings())?;
+    Ok(Context { json: cli.command.wants_json(), ..context })
+}
+
+/// People try to hand over a key as a flag, where every program on the machine could read it.
+/// The answer must come before the parser's, which would repeat the key.
+fn key_as_flag(arguments: &[OsString]) -> Option<CommandError> {
+    let is_key = |argument: &&OsString| {
+        let text = argument.to_string_lossy();
+        let Some(name) = text.strip_prefix("--") else { return false };
+        let name = name.split('=').next().unwrap_or_default().replace(['-', '_'], "");
+        name.to_ascii_lowercase().ends_with("apikey")
+    };
+    let until_end = arguments.iter().skip(1).take_while(|argument| *argument != "--");
+    until_end.clone().find(is_key)?;
+    let set = Shell::of_process().set_variable("OPENAI_API_KEY", "…");
+    Some(
+        CommandError::usage("keys are never flags: other programs and your history would see them")
+            .hint(format!("batchctl login openai      or   {set}")),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,2 +1,5 @@
-//! batchctl.
-fn main() -> std::process::ExitCode { batchctl::cli::main().into() }
+//! The program: parse, run, exit code.
+
+fn main() -> std::process::ExitCode {
+    batchctl::cli::main(std::env::args_os()).into()
+}

@@ -40,6 +40,8 @@ fn s0_17_json_is_found_wherever_it_stands() {
         ("5", Failed, None),
         ("", Failed, None),
         (r#"{"label":"cut of"#, Failed, None),
+        (r#"{"label":"outer","sub":{"label":"inner"},"score":"#, Failed, None),
+        (r#"{"label":"outer","sub":{"label":"inner"},}"#, Failed, None),
         (r#"{"label":null}"#, Direct, Some("")),
     ];
     for (content, status, label) in table {

@@ -15,7 +15,8 @@ pub(super) struct Candidate {
     pub(super) value: Value,
 }
 
-/// Every outermost object and array in the text, in order. The work is bounded by a small
+/// Every outermost object and array in the text, in order. What lies inside JSON that is cut off or
+/// broken is not taken: an inner object would pass for the whole answer. The work is bounded by a small
 /// multiple of the length, whatever the text: a model may answer with a megabyte of brackets.
 pub(super) fn candidates(text: &str) -> Vec<Candidate> {
     let bytes = text.as_bytes();
@@ -31,7 +32,15 @@ pub(super) fn candidates(text: &str) -> Vec<Candidate> {
             at = span.end;
             found.push(Candidate { span, value });
         } else {
-            at = start + 1;
+            at = match (opens_json(&bytes[start..]), closed) {
+                (false, _) => start + 1,
+                (true, true) => span.end,
+                // Cut off: only a new fenced block can hold something whole again.
+                (true, false) => match text[start..].find("\n```") {
+                    Some(fence) => start + fence,
+                    None => break,
+                },
+            };
             if budget < length {
                 break;
             }
@@ -39,6 +48,19 @@ pub(super) fn candidates(text: &str) -> Vec<Candidate> {
         }
     }
     found
+}
+
+/// Whether the bracket at 0 begins JSON rather than a remark in brackets: an object with a first
+/// key, or an array of such.
+fn opens_json(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(inner) = rest.strip_prefix(b"[") {
+        rest = inner.trim_ascii_start();
+    }
+    let Some(inner) = rest.strip_prefix(b"{") else { return false };
+    let Some(key) = inner.trim_ascii_start().strip_prefix(b"\"") else { return false };
+    let Some(end) = key.iter().position(|byte| *byte == b'"') else { return false };
+    key[end + 1..].trim_ascii_start().starts_with(b":")
 }
 
 fn next_opening(bytes: &[u8], from: usize) -> Option<usize> {
@@ -77,7 +99,7 @@ mod tests {
 
     #[test]
     fn spans_of_objects_and_arrays_in_any_text() {
-        let table: [(&str, &[&str]); 10] = [
+        let table: [(&str, &[&str]); 15] = [
             ("nothing here", &[]),
             ("结果是：{\"情感\":\"正面\"}。", &["{\"情感\":\"正面\"}"]),
             ("{\"a\":\"}\"} and [1, 2]", &["{\"a\":\"}\"}", "[1, 2]"]),
@@ -88,6 +110,11 @@ mod tests {
             ("open { \" forever {\"a\":1}", &["{\"a\":1}"]),
             ("{\"a\":\"\\\"}\"}", &["{\"a\":\"\\\"}\"}"]),
             ("{\"a\":1", &[]),
+            ("{\"a\": {\"b\":1}, \"c", &[]),
+            ("[{\"a\":1}, {\"a\":2}, {\"a", &[]),
+            ("{\"a\": {\"b\":1},} or {\"c\":2}", &["{\"c\":2}"]),
+            ("like {\"a\": ...}: {\"a\":1}", &["{\"a\":1}"]),
+            ("{\"a\": {\"b\":1},\n```json\n{\"a\":2}\n```", &["{\"a\":2}"]),
         ];
         for (text, expected) in table {
             let found: Vec<&str> =

@@ -142,6 +142,20 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     Ok(is_open)
 }
 
+/// Fills the buffer with the bytes from this offset on; the file's own position may move.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+    }
+    #[cfg(not(unix))]
+    {
+        let mut file = file;
+        file.seek(io::SeekFrom::Start(offset))?;
+        file.read_exact(buffer)
+    }
+}
+
 /// Bytes that may still be written on the file system of this path.
 pub fn free_space(path: &Path) -> io::Result<u64> {
     #[cfg(unix)]

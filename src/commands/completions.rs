@@ -11,7 +11,10 @@ pub struct Args {
     pub shell: clap_complete::Shell,
 }
 
-/// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+/// Prints the script.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut crate::cli::parser(), "batchctl", &mut script);
+    context.printer.data(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(ExitCode::Success)
 }

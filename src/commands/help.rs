@@ -1,7 +1,11 @@
 //! `help [COMMAND|exit-codes|settings]`: help on a command or a topic.
 
 use super::Context;
-use crate::ui::{CommandError, ExitCode};
+use crate::config::{Place, SETTINGS, nearest};
+use crate::ui::{Align, CommandError, ExitCode, grid};
+
+/// The topics besides the commands.
+const TOPICS: [&str; 2] = ["exit-codes", "settings"];
 
 /// Arguments of `help`.
 #[derive(Debug, Clone, clap::Args)]
@@ -11,7 +15,89 @@ pub struct Args {
     pub topic: Vec<String>,
 }
 
-/// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+/// Prints help on stdout.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let words: Vec<&str> = args.topic.iter().map(String::as_str).collect();
+    let text = match words.as_slice() {
+        ["exit-codes"] => exit_codes(),
+        ["settings"] => settings(),
+        path => help_of(path)?,
+    };
+    context.printer.data(text.trim_end())?;
+    Ok(ExitCode::Success)
+}
+
+/// The long help of a command, or of the program.
+fn help_of(path: &[&str]) -> Result<String, CommandError> {
+    let mut command = crate::cli::parser();
+    command.build();
+    for word in path {
+        let Some(next) = command.find_subcommand(word) else {
+            let known = command.get_subcommands().map(clap::Command::get_name).chain(TOPICS);
+            let error = CommandError::usage(format!("there is no command or topic `{word}`"));
+            return Err(match nearest(word, known) {
+                Some(name) => error.hint(format!("batchctl help {name}")),
+                None => error.hint("batchctl help"),
+            });
+        };
+        command = next.clone();
+    }
+    Ok(command.render_long_help().to_string())
+}
+
+fn exit_codes() -> String {
+    let rows: Vec<Vec<String>> = ExitCode::ALL
+        .iter()
+        .map(|exit| vec![exit.code().to_string(), exit.about().into()])
+        .collect();
+    grid(&rows, &[Align::Right, Align::Left]).join("\n")
+}
+
+fn settings() -> String {
+    let shown = SETTINGS.iter().filter(|setting| setting.place != Place::Hidden);
+    let rows: Vec<Vec<String>> = shown
+        .map(|setting| {
+            let default = setting.default.unwrap_or("-");
+            vec![setting.name.into(), default.into(), setting.about.into()]
+        })
+        .collect();
+    let head = "Set by --set NAME=VALUE, by BATCHCTL_NAME in the environment, or below [defaults] in a configuration file\n\
+                (batchctl config path names the files; input and output belong in [job] of ./batchctl.toml).\n";
+    let mut lines = vec![head.to_owned()];
+    let mut all = vec![vec!["NAME".to_owned(), "DEFAULT".to_owned(), "WHAT IT SETS".to_owned()]];
+    all.extend(rows);
+    lines.extend(grid(&all, &[]));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_public_and_never_change() {
+        insta::assert_snapshot!(exit_codes(), @r"
+          0  every row is good (also a dry run, and --no-wait after a clean submit)
+          1  unexpected error
+          2  wrong usage or configuration
+          3  finished, some rows are not good (--allow-partial turns it into 0)
+          4  credentials missing or refused
+          5  nothing was accepted, or a person must decide
+          6  stopped waiting (--max-wait), the job goes on remotely
+          7  stopped by a limit on cost or requests
+          8  another process holds the job
+          9  local storage failed
+        130  interrupted by Ctrl-C, can be resumed
+        143  terminated by a signal, can be resumed
+        ");
+    }
+
+    #[test]
+    fn help_of_a_typing_error_names_the_nearest() {
+        let error = help_of(&["workflw"]).unwrap_err();
+        assert_eq!(error.hints, ["batchctl help workflow"]);
+        assert!(help_of(&["config", "show"]).unwrap().contains("--json"));
+        assert!(help_of(&["run"]).unwrap().contains("--end-row"));
+        assert!(settings().contains("max_shard_bytes") && !settings().contains("time_scale"));
+    }
 }

@@ -1,6 +1,7 @@
 //! `logout [PROVIDER]`: forget a key that `login` kept.
 
-use super::Context;
+use super::{Context, config_error};
+use crate::config::Keyring;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `logout`.
@@ -11,7 +12,21 @@ pub struct Args {
     pub provider: String,
 }
 
-/// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+/// Removes the key from the key file, and says if one stays in the environment.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let mut keyring = Keyring::open(&context.home).map_err(config_error)?;
+    let name = &args.provider;
+    if keyring.forget(name).map_err(config_error)? {
+        context
+            .printer
+            .note(&format!("the key for {name} is gone from {}", keyring.path().display()));
+    } else {
+        // Only now, so that the key of a provider whose section is gone can be forgotten.
+        context.settings.account(name).map_err(config_error)?;
+        context.printer.note(&format!("login kept no key for {name}"));
+    }
+    if context.settings.present_keys().contains(name) {
+        context.printer.note("a key for it is still set in the environment or in ./.env");
+    }
+    Ok(ExitCode::Success)
 }

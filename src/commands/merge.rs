@@ -327,13 +327,13 @@ fn merge_files(
     let fields = fields.as_deref().map(Fields::parse).transpose();
     let fields = fields.map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     let columns = columns(fields.as_ref(), &output);
-    let paths = files.iter().map(|file| context.folder.join(file)).collect();
+    let paths: Vec<_> = files.iter().map(|file| context.folder.join(file)).collect();
     let options = MergeOptions {
         ids: id_rule(args, &table)?,
         fields: fields.as_ref(),
         job6: origin.job6().map(str::to_owned),
     };
-    let index = MergeIndex::build(paths, options).map_err(usage)?;
+    let index = MergeIndex::build(&paths, options).map_err(usage)?;
     let target = match &output.path {
         Some(path) => Target::Path(path.clone()),
         None => Target::Stdout,

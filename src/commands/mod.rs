@@ -22,7 +22,9 @@ pub mod watch;
 pub mod workflow;
 
 mod context;
+mod errors;
 mod files;
 mod steps;
 
 pub use context::Context;
+pub use errors::{config_error, missing_key};

@@ -1,10 +1,10 @@
 //! The nearest name for a misspelt one.
 
 /// The candidate that a misspelt name most likely meant, if one is near enough to be worth
-/// naming: a third of its letters may differ, at least one, and `-` and `_` are the same.
+/// naming: a third of its letters may differ, rounded up, and `-` and `_` are the same.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = plain(name);
-    let allowed = (name.chars().count() / 3).max(1);
+    let allowed = name.chars().count().div_ceil(3);
     candidates
         .into_iter()
         .map(|candidate| (distance(&name, &plain(candidate)), candidate))

@@ -94,15 +94,19 @@ impl Overrides {
         let (name, text) = assignment
             .split_once('=')
             .ok_or_else(|| ConfigError::Assignment(assignment.to_owned()))?;
-        let setting =
-            named(name).filter(|setting| setting.place != Place::Job).ok_or_else(|| {
-                ConfigError::Unknown {
-                    place: "--set".into(),
-                    what: "setting",
-                    name: name.to_owned(),
-                    nearest: nearest(name, visible()).map(ToOwned::to_owned),
-                }
-            })?;
+        let setting = named(name).ok_or_else(|| ConfigError::Unknown {
+            place: "--set".into(),
+            what: "setting",
+            name: name.to_owned(),
+            nearest: nearest(name, visible()).map(ToOwned::to_owned),
+        })?;
+        if setting.place == Place::Job {
+            return Err(ConfigError::Banned {
+                place: "--set".into(),
+                name: setting.name.to_owned(),
+                why: "give it as an argument of the command".into(),
+            });
+        }
         let value = setting.kind.read(text).map_err(|message| ConfigError::Value {
             place: "--set".into(),
             name: setting.name.to_owned(),
@@ -244,5 +248,18 @@ fn read_if_there(path: &Path, must_exist: bool) -> Result<Option<String>, Config
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(None),
         Err(source) => Err(ConfigError::File { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_fits_its_key_and_no_name_is_twice() {
+        super::super::keys::check_types(&Settings::defaults());
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert!(!SETTINGS[..index].iter().any(|other| other.name == setting.name));
+        }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shrink::{Size, blocks_28_fit, blocks_28_round, patches_32, tiles_512, tiles_by_ratio};
 use super::tokens::{base_model, belongs};
+use crate::request;
 
 /// The `detail` sent with an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,12 +21,12 @@ pub enum Detail {
     Original,
 }
 
-impl From<crate::request::Detail> for Detail {
-    fn from(detail: crate::request::Detail) -> Self {
+impl From<request::Detail> for Detail {
+    fn from(detail: request::Detail) -> Self {
         match detail {
-            crate::request::Detail::High => Self::High,
-            crate::request::Detail::Low => Self::Low,
-            crate::request::Detail::Auto => Self::Auto,
+            request::Detail::Low => Self::Low,
+            request::Detail::High => Self::High,
+            request::Detail::Auto => Self::Auto,
         }
     }
 }

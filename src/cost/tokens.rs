@@ -123,7 +123,8 @@ pub fn text_tokens(model: &str, text: &str) -> u64 {
 }
 
 /// Prompt tokens of a chat: 3 a message, its role and content, 1 and the text for a name, and 3
-/// for the reply to begin. The rule is OpenAI's; for others it is part of the estimate.
+/// for the reply to begin. The rule is published for GPT models; for others it is
+/// part of the estimate.
 pub fn chat_tokens<'a>(model: &str, messages: impl IntoIterator<Item = ChatText<'a>>) -> u64 {
     let (tokenizer, _) = Tokenizer::for_model(model);
     let of_messages: u64 = messages

@@ -217,7 +217,7 @@ impl Driver<'_> {
                     "the run was stopped before the answer came",
                 ),
                 call: "create the batch",
-                provider: self.api.name().to_owned(),
+                provider: self.api.name().into(),
                 local: None,
             }),
         }

@@ -40,6 +40,21 @@ impl Question {
         Ok(Compiled::new(frame, content, images, system_text(self), notes))
     }
 
+    /// Whether a prompt leaves a text column to be found: it names no column, or uses
+    /// `{input_text}`. What is found goes into `input_column`; see [`super::infer`].
+    pub fn wants_input_column(&self, headers: &[String]) -> Result<bool, RequestError> {
+        /// No table has this column, so finding it again shows the use of `{input_text}`.
+        const STAND_IN: usize = usize::MAX;
+        let Source::Prompt { template, jinja } = &self.source else { return Ok(false) };
+        let (columns, input) = (Columns(headers), Template::of_column(STAND_IN));
+        let named = if *jinja {
+            Jinja::parse(template, columns, Some(&input))?.columns().to_vec()
+        } else {
+            Template::parse(template, columns, Some(&input))?.columns().to_vec()
+        };
+        Ok(named.is_empty() || named.contains(&STAND_IN))
+    }
+
     /// The prompt with what is added to it: the input column where it names no column, and the
     /// line naming the wanted keys.
     fn prompt(
@@ -51,10 +66,7 @@ impl Question {
         notes: &mut Vec<String>,
     ) -> Result<Text, RequestError> {
         let input = self.input(columns, images)?;
-        let jinja = match jinja {
-            true => Some(Jinja::parse(text, columns, input.as_ref())?),
-            false => None,
-        };
+        let jinja = if jinja { Some(Jinja::parse(text, columns, input.as_ref())?) } else { None };
         let mut rest = match jinja {
             Some(_) => Template::default(),
             None => Template::parse(text, columns, input.as_ref())?,
@@ -62,7 +74,9 @@ impl Question {
         let named = jinja.as_ref().map_or(rest.columns().len(), |jinja| jinja.columns().len());
         match &input {
             Some(input) if named == 0 => {
-                rest.push_literal(gap_after(text));
+                // Jinja takes one line feed at the end of a file away.
+                let ends = if jinja.is_some() { text.strip_suffix('\n') } else { None };
+                rest.push_literal(gap_after(ends.unwrap_or(text)));
                 rest.append(input);
                 if !text.is_empty() {
                     notes.push(self.appended());

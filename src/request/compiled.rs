@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::Skip;
 use super::content::{Content, Pictures, Text};
 use super::escape::escape;
 use super::foreign::read_foreign;
 use super::frame::Frame;
 use super::image::{ImageSize, ImageStore, Planned};
 use super::messages::{Message, split, texts_of_body};
-use super::{Cells, Skip};
+use crate::table::Row;
 
 /// What is known of a row's line before it is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +54,7 @@ impl Compiled {
     }
 
     /// The id that a row's line will carry: the given one, or a foreign line's own.
-    pub fn custom_id<'r, C: Cells + ?Sized>(
-        &self,
-        row: &'r C,
-        ours: &'r str,
-    ) -> Result<Cow<'r, str>, Skip> {
+    pub fn custom_id<'r>(&self, row: &'r Row, ours: &'r str) -> Result<Cow<'r, str>, Skip> {
         match self.content.text {
             Text::Foreign => {
                 read_foreign(row.raw(), self.content.endpoint).map(|request| request.custom_id)
@@ -70,11 +67,7 @@ impl Compiled {
     /// length counts. An image file is read when its digest is not known yet; one that must be
     /// made smaller is encoded once, as nothing else tells its exact length. `id_bytes` is the
     /// length of the id ([`super::CustomId::length`]); foreign lines have their own.
-    pub fn measure<C: Cells + ?Sized>(
-        &mut self,
-        row: &C,
-        id_bytes: usize,
-    ) -> Result<Measure, Skip> {
+    pub fn measure(&mut self, row: &Row, id_bytes: usize) -> Result<Measure, Skip> {
         let id_bytes = match self.content.text {
             Text::Foreign => {
                 let mut id = Vec::new();
@@ -97,9 +90,9 @@ impl Compiled {
     }
 
     /// Appends a row's request line, with its line feed. On a skip the buffer is as it was.
-    pub fn write_line<C: Cells + ?Sized>(
+    pub fn write_line(
         &mut self,
-        row: &C,
+        row: &Row,
         custom_id: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Skip> {
@@ -111,12 +104,7 @@ impl Compiled {
         written
     }
 
-    fn try_write<C: Cells + ?Sized>(
-        &mut self,
-        row: &C,
-        custom_id: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Skip> {
+    fn try_write(&mut self, row: &Row, custom_id: &str, out: &mut Vec<u8>) -> Result<(), Skip> {
         out.extend_from_slice(self.frame.before_id);
         escape(&self.custom_id(row, custom_id)?, out);
         out.extend_from_slice(&self.frame.after_id);
@@ -127,7 +115,7 @@ impl Compiled {
     }
 
     /// The texts of a row's request, for counting tokens; images are not among them.
-    pub fn prompt_texts<C: Cells + ?Sized>(&mut self, row: &C) -> Result<&[Message], Skip> {
+    pub fn prompt_texts(&mut self, row: &Row) -> Result<&[Message], Skip> {
         let texts = match &self.content.text {
             Text::Foreign => {
                 let request = read_foreign(row.raw(), self.content.endpoint)?;
@@ -141,13 +129,14 @@ impl Compiled {
                 texts
             }
             Text::Plain(_) | Text::Jinja { .. } => {
+                let mut user = self.messages.pop().unwrap_or_default();
+                user.role.replace_range(.., "user");
+                user.text.clear();
+                self.content.text.write_text(row, &mut user.text)?;
                 if self.messages.is_empty() {
                     self.messages.extend(self.system.iter().map(|text| spoken("system", text)));
-                    self.messages.push(spoken("user", ""));
                 }
-                let user = &mut self.messages.last_mut().expect("it was just pushed").text;
-                user.clear();
-                self.content.text.write_text(row, user)?;
+                self.messages.push(user);
                 return Ok(&self.messages);
             }
         };
@@ -156,7 +145,7 @@ impl Compiled {
     }
 
     /// The model that a row's request names: the question's, or a foreign body's own.
-    pub fn model<'r, C: Cells + ?Sized>(&'r self, row: &'r C) -> Result<Cow<'r, str>, Skip> {
+    pub fn model<'r>(&'r self, row: &'r Row) -> Result<Cow<'r, str>, Skip> {
         let own = match self.content.text {
             Text::Foreign => read_foreign(row.raw(), self.content.endpoint)?.model,
             _ => None,

@@ -7,7 +7,8 @@ use super::image::ImageStore;
 use super::jinja::Jinja;
 use super::messages::{push_on_one_line, split};
 use super::template::Template;
-use super::{Cells, Endpoint, Skip, SkipKind};
+use super::{Endpoint, Skip, SkipKind};
+use crate::table::Row;
 
 /// Where the row's own part of a line comes from.
 #[derive(Debug, Clone)]
@@ -55,11 +56,7 @@ impl Text {
         }
     }
 
-    pub(super) fn write_text<C: Cells + ?Sized>(
-        &self,
-        row: &C,
-        out: &mut String,
-    ) -> Result<(), Skip> {
+    pub(super) fn write_text(&self, row: &Row, out: &mut String) -> Result<(), Skip> {
         match self {
             Self::Plain(template) => template.write_text(row, out),
             Self::Jinja { prompt, rest } => {
@@ -71,7 +68,7 @@ impl Text {
         Ok(())
     }
 
-    fn write_escaped<C: Cells + ?Sized>(&self, row: &C, out: &mut Vec<u8>) -> Result<(), Skip> {
+    fn write_escaped(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), Skip> {
         if let Self::Plain(template) = self {
             template.write_escaped(row, out);
             return Ok(());
@@ -85,12 +82,15 @@ impl Text {
 
 impl Content {
     /// Appends the row's own part of the body.
-    pub(super) fn write<C: Cells + ?Sized>(
+    pub(super) fn write(
         &self,
-        row: &C,
+        row: &Row,
         out: &mut Vec<u8>,
         pictures: &mut impl Pictures,
     ) -> Result<(), Skip> {
+        if let Some(fault) = row.fault() {
+            return Err(Skip::new(SkipKind::Ragged, fault.to_string()));
+        }
         match &self.text {
             Text::Foreign => self.write_foreign(row, out),
             Text::Messages(column) => self.write_messages(row, *column, out),
@@ -98,7 +98,7 @@ impl Content {
         }
     }
 
-    fn write_foreign<C: Cells + ?Sized>(&self, row: &C, out: &mut Vec<u8>) -> Result<(), Skip> {
+    fn write_foreign(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), Skip> {
         let request = read_foreign(row.raw(), self.endpoint)?;
         if request.model.is_some() || self.model.is_empty() {
             push_on_one_line(request.body, out);
@@ -112,12 +112,7 @@ impl Content {
         Ok(())
     }
 
-    fn write_messages<C: Cells + ?Sized>(
-        &self,
-        row: &C,
-        column: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Skip> {
+    fn write_messages(&self, row: &Row, column: usize, out: &mut Vec<u8>) -> Result<(), Skip> {
         let cell = row.cell(column);
         if cell.trim().is_empty() {
             return Err(self.nothing_to_ask());
@@ -132,9 +127,9 @@ impl Content {
         Ok(())
     }
 
-    fn write_prompt<C: Cells + ?Sized>(
+    fn write_prompt(
         &self,
-        row: &C,
+        row: &Row,
         out: &mut Vec<u8>,
         pictures: &mut impl Pictures,
     ) -> Result<(), Skip> {
@@ -165,12 +160,7 @@ impl Content {
     }
 
     /// The text beside images; a text part that is empty is refused by services, so it is left out.
-    fn write_text_part<C: Cells + ?Sized>(
-        &self,
-        row: &C,
-        out: &mut Vec<u8>,
-        parts: &Parts,
-    ) -> Result<(), Skip> {
+    fn write_text_part(&self, row: &Row, out: &mut Vec<u8>, parts: &Parts) -> Result<(), Skip> {
         let start = out.len();
         out.extend_from_slice(parts.text);
         let before = out.len();

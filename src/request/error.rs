@@ -121,6 +121,8 @@ pub enum SkipKind {
     ImageNotFound,
     /// The image is there but cannot be sent.
     ImageUnfit,
+    /// The record does not fit the header.
+    Ragged,
     /// The row has nothing to ask about.
     Empty,
     /// The Jinja prompt failed for this row.
@@ -129,8 +131,6 @@ pub enum SkipKind {
     Messages,
     /// The foreign request line is not one, or is meant for another endpoint.
     Foreign,
-    /// The record has too few or too many cells, and the settings say to skip such rows.
-    Ragged,
     /// The line is longer than the provider takes.
     TooLong,
 }

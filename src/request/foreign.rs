@@ -39,22 +39,30 @@ struct Body<'a> {
 /// version prefix (`/v1/…` at a service that says `/v4/…`) is not, since the job writes its own.
 pub fn read_foreign(line: &str, endpoint: Endpoint) -> Result<ForeignRequest<'_>, Skip> {
     let refuse = |what: String| Skip::new(SkipKind::Foreign, what);
-    let Line { custom_id, url, body } = serde_json::from_str(line)
-        .map_err(|error| refuse(format!("not a request line with custom_id and body: {error}")))?;
+    let Line { custom_id, url, body } = read_object(line)
+        .map_err(|what| refuse(format!("not a request line with custom_id and body: {what}")))?;
     if let Some(url) = url.as_deref().filter(|url| !url.trim().is_empty())
         && Endpoint::of_url(url) != Some(endpoint)
     {
         let asked = endpoint.as_str();
         return Err(refuse(format!("the request is for {url}, but this job asks {asked}")));
     }
-    let Body { model, stream } = serde_json::from_str(body.get())
-        .map_err(|error| refuse(format!("the request body is not an object: {error}")))?;
+    let Body { model, stream } = read_object(body.get())
+        .map_err(|what| refuse(format!("the request body cannot be read: {what}")))?;
     if stream == Some(true) {
         return Err(refuse("the request asks for a stream, which no batch gives".to_owned()));
     }
     let custom_id = read_id(custom_id.get())
         .ok_or_else(|| refuse(format!("the custom_id {} is not a text", custom_id.get())))?;
     Ok(ForeignRequest { custom_id, model, body: body.get() })
+}
+
+/// Reads a JSON object. An array is refused: its elements would be taken for members in order.
+pub(super) fn read_object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+    if !json.trim_start().starts_with('{') {
+        return Err("it is not an object".to_owned());
+    }
+    serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
 fn read_id(json: &str) -> Option<Cow<'_, str>> {
@@ -83,10 +91,17 @@ mod tests {
         assert_eq!((bare.custom_id.as_ref(), bare.model), ("12", None));
         for (line, expected) in [
             (r#"{"body":{}}"#, "not a request line"),
+            (r#"["id","/v1/chat/completions",{}]"#, "not a request line"),
             (r#"{"custom_id":"a"}"#, "not a request line"),
             (r#"{"custom_id":null,"body":{}}"#, "the custom_id null"),
-            (r#"{"custom_id":"a","body":[]}"#, "the request body is not an object"),
-            (r#"{"custom_id":"a","body":"x"}"#, "the request body is not an object"),
+            (
+                r#"{"custom_id":"a","body":["m",false]}"#,
+                "the request body cannot be read: it is not an object",
+            ),
+            (
+                r#"{"custom_id":"a","body":"x"}"#,
+                "the request body cannot be read: it is not an object",
+            ),
             (r#"{"custom_id":"a","body":{"stream":true}}"#, "the request asks for a stream"),
             (r#"{"custom_id":"a","url":"/v1/embeddings","body":{}}"#, "the request is for /v1/emb"),
         ] {

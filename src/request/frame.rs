@@ -150,9 +150,10 @@ fn members(question: &Question) -> Vec<(String, Value)> {
         members.push(("temperature".to_owned(), temperature.into()));
     }
     if question.json_mode {
-        members.push(match responses {
-            true => ("text".to_owned(), json!({"format": {"type": "json_object"}})),
-            false => ("response_format".to_owned(), json!({"type": "json_object"})),
+        members.push(if responses {
+            ("text".to_owned(), json!({"format": {"type": "json_object"}}))
+        } else {
+            ("response_format".to_owned(), json!({"type": "json_object"}))
         });
     }
     for (name, value) in &question.parameters {

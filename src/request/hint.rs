@@ -39,9 +39,12 @@ fn steps(field: &str) -> Vec<Step> {
     path.split(['.', '[', ']'])
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(|part| match part.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => Step::Index,
-            false => Step::Key(part.to_owned()),
+        .map(|part| {
+            if part.bytes().all(|byte| byte.is_ascii_digit()) {
+                Step::Index
+            } else {
+                Step::Key(part.to_owned())
+            }
         })
         .collect()
 }
@@ -85,10 +88,12 @@ fn names(text: &str, key: &str) -> bool {
 mod tests {
     use super::*;
 
+    type Case<'a> = (&'a [&'a str], &'a str, Option<&'a str>, Option<&'a str>);
+
     #[test]
     fn the_hint_comes_only_where_a_key_is_not_named() {
         let start = "Answer with one JSON object of this shape and nothing else: ";
-        let table: [(&[&str], &str, Option<&str>, Option<&str>); 10] = [
+        let table: [Case<'_>; 10] = [
             (&[], "anything", None, None),
             (&["mood"], "Give JSON with mood.", None, None),
             (&["mood"], "Give the mood.", None, Some(r#"{"mood":"…"}"#)),

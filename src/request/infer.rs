@@ -20,7 +20,8 @@ const SUFFIXES: [&str; 13] = [
 pub struct Given {
     /// Whether there is a prompt.
     pub prompt: bool,
-    /// Whether that prompt names columns, so that no text column need be found.
+    /// Whether that prompt names its columns, so that no text column need be found: not
+    /// [`super::Question::wants_input_column`].
     pub prompt_names_columns: bool,
     /// `--input-column`.
     pub input_column: Option<InputColumn>,
@@ -184,10 +185,8 @@ fn names_an_image(cell: &str) -> bool {
     if cell.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("data:image/")) {
         return true;
     }
-    let path = match is_address(cell) {
-        true => cell.split(['?', '#']).next().unwrap_or_default(),
-        false => cell,
-    };
+    let path =
+        if is_address(cell) { cell.split(['?', '#']).next().unwrap_or_default() } else { cell };
     let is_suffix = |end: &str| SUFFIXES.iter().any(|suffix| end.eq_ignore_ascii_case(suffix));
     !path.contains('\n') && path.rsplit_once('.').is_some_and(|(_, end)| is_suffix(end))
 }

@@ -8,7 +8,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::columns::Columns;
 use super::template::Template;
-use super::{Cells, RequestError, Skip, SkipKind};
+use super::{RequestError, Skip, SkipKind};
+use crate::table::Row;
 
 const NAME: &str = "prompt";
 const PLACE: &str = "the Jinja prompt";
@@ -87,17 +88,13 @@ impl Jinja {
     }
 
     /// Appends the text for a row.
-    pub(super) fn write_text<C: Cells + ?Sized>(
-        &self,
-        row: &C,
-        out: &mut String,
-    ) -> Result<(), Skip> {
+    pub(super) fn write_text(&self, row: &Row, out: &mut String) -> Result<(), Skip> {
         let cells = |names: &[(String, usize)]| -> BTreeMap<String, Value> {
             names.iter().map(|(name, at)| (name.clone(), Value::from(row.cell(*at)))).collect()
         };
         let mut context = cells(&self.named);
         if let Some(all) = &self.row {
-            context.insert(ROW.to_owned(), Value::from_iter(cells(all)));
+            context.insert(ROW.to_owned(), Value::from(cells(all)));
         }
         if let Some(input) = &self.input {
             let mut text = String::new();
@@ -133,9 +130,9 @@ mod tests {
         let input = Template::of_column(1);
         let jinja = Jinja::parse(text, Columns(&headers), Some(&input))
             .map_err(|error| format!("compile: {error}"))?;
-        let cells = ["<b>", "p", "1", "2"].map(String::from);
+        let row = Row::from_cells(0, 2, &["<b>", "p", "1", "2"]);
         let mut out = String::new();
-        jinja.write_text(&cells[..], &mut out).map_err(|skip| format!("row: {skip}"))?;
+        jinja.write_text(&row, &mut out).map_err(|skip| format!("row: {skip}"))?;
         Ok(out)
     }
 

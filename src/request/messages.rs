@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::foreign::read_object;
 use super::{Skip, SkipKind};
 
 /// One message as text, for counting its tokens. Images are not in it.
@@ -27,10 +28,15 @@ struct Holder<'a> {
 
 #[derive(Deserialize)]
 struct Parts<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     role: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     content: Option<&'a RawValue>,
+}
+
+/// Tells a member that is null from one that is not there.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 /// The messages of a cell as JSON texts, each checked to have a role and a content. Errors name
@@ -38,9 +44,10 @@ struct Parts<'a> {
 pub(super) fn split(cell: &str, row: u64) -> Result<Vec<&str>, Skip> {
     let refuse =
         |what: String| Skip::new(SkipKind::Messages, format!("messages of row {row}: {what}"));
-    let read: Result<Vec<&RawValue>, _> = match cell.trim_start().starts_with('{') {
-        true => serde_json::from_str::<Holder<'_>>(cell).map(|holder| holder.messages),
-        false => serde_json::from_str(cell),
+    let read: Result<Vec<&RawValue>, _> = if cell.trim_start().starts_with('{') {
+        serde_json::from_str::<Holder<'_>>(cell).map(|holder| holder.messages)
+    } else {
+        serde_json::from_str(cell)
     };
     let messages =
         read.map_err(|error| refuse(format!("not a JSON array of messages: {error}")))?;
@@ -54,8 +61,7 @@ pub(super) fn split(cell: &str, row: u64) -> Result<Vec<&str>, Skip> {
 }
 
 fn check(message: &RawValue) -> Result<(), &'static str> {
-    let Parts { role, content } =
-        serde_json::from_str(message.get()).map_err(|_| "is not an object")?;
+    let Parts { role, content } = read_object(message.get()).map_err(|_| "is not an object")?;
     match role.map(|role| serde_json::from_str::<Cow<'_, str>>(role.get())) {
         None => return Err("has no role"),
         Some(Ok(role)) if !role.trim().is_empty() => {}
@@ -134,6 +140,7 @@ mod tests {
             (r#"[{"role":5,"content":"a"}]"#, "messages of row 7: message 1 has a role that"),
             (r#"[{"role":"","content":"a"}]"#, "messages of row 7: message 1 has a role that"),
             (r#"[{"role":"user","content":5}]"#, "messages of row 7: message 1 has a content"),
+            (r#"[["user","hi"]]"#, "messages of row 7: message 1 is not an object"),
             (r#"["hi"]"#, "messages of row 7: message 1 is not an object"),
         ];
         for (cell, expected) in bad {

@@ -195,8 +195,7 @@ impl Question {
     pub fn digest(&self) -> String {
         let mut given = self.clone();
         given.images.roots.clear();
-        let text = serde_json::to_vec(&(RULES, given)).expect("a question is plain JSON");
-        crate::base::hex(&text)
+        crate::base::hex(serde_json::json!([RULES, given]).to_string().as_bytes())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Prompt templates with `{column}`: compiled once into literal segments, already escaped for
 //! JSON, and column numbers. One pass: what a cell holds is never looked at again.
 
+use super::RequestError;
 use super::columns::Columns;
 use super::escape::escape;
-use super::{Cells, RequestError};
+use crate::table::Row;
 
 /// The placeholder for the input column.
 const INPUT_TEXT: &str = "input_text";
@@ -94,7 +95,7 @@ impl Template {
     }
 
     /// Appends the text for a row as the inside of a JSON string.
-    pub(super) fn write_escaped<C: Cells + ?Sized>(&self, row: &C, out: &mut Vec<u8>) {
+    pub(super) fn write_escaped(&self, row: &Row, out: &mut Vec<u8>) {
         for segment in &self.segments {
             match segment {
                 Segment::Literal { escaped, .. } => out.extend_from_slice(escaped),
@@ -104,7 +105,7 @@ impl Template {
     }
 
     /// Appends the text for a row as it is.
-    pub(super) fn write_text<C: Cells + ?Sized>(&self, row: &C, out: &mut String) {
+    pub(super) fn write_text(&self, row: &Row, out: &mut String) {
         for segment in &self.segments {
             out.push_str(match segment {
                 Segment::Literal { text, .. } => text,
@@ -225,10 +226,10 @@ mod tests {
         let headers = headers();
         let input = Template::of_column(3);
         let template = Template::parse(text, Columns(&headers), Some(&input))?;
-        let cells = CELLS.map(String::from);
+        let row = Row::from_cells(0, 2, &CELLS);
         let (mut plain, mut escaped) = (String::new(), Vec::new());
-        template.write_text(&cells[..], &mut plain);
-        template.write_escaped(&cells[..], &mut escaped);
+        template.write_text(&row, &mut plain);
+        template.write_escaped(&row, &mut escaped);
         let quoted = format!("\"{}\"", String::from_utf8(escaped).unwrap());
         assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), plain, "{text}");
         Ok(plain)
@@ -281,8 +282,8 @@ mod tests {
     #[test]
     fn all_columns_stand_as_lines() {
         let mut text = String::new();
-        let cells = CELLS.map(String::from);
-        Template::of_all(&headers(), [1, 3]).write_text(&cells[..], &mut text);
+        let row = Row::from_cells(0, 2, &CELLS);
+        Template::of_all(&headers(), [1, 3]).write_text(&row, &mut text);
         assert_eq!(text, "Content of P*: p\n文本: 中文");
     }
 }

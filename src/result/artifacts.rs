@@ -1,10 +1,11 @@
 //! The result files, read where an answer lies.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ResultError;
+use crate::base::read_exact_at;
 
 /// A job of thousands of shards has more files than a process may hold open.
 const MOST_OPEN: usize = 64;
@@ -68,10 +69,9 @@ impl Artifacts {
             self.open[number] = Some(File::open(path)?);
             self.opened += 1;
         }
-        let file = self.open[number].as_mut().ok_or_else(unknown)?;
-        file.seek(SeekFrom::Start(place.offset))?;
+        let file = self.open[number].as_ref().ok_or_else(unknown)?;
         self.buffer.resize(place.length as usize, 0);
-        file.read_exact(&mut self.buffer)
+        read_exact_at(file, &mut self.buffer, place.offset)
     }
 }
 

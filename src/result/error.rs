@@ -90,6 +90,15 @@ pub enum ResultError {
         /// The first id.
         example: String,
     },
+    /// Not one line can be read.
+    #[error(
+        "none of the {lines} lines is a line of a result file: give the files that the provider \
+         returned, and the table with --original-csv"
+    )]
+    NotResults {
+        /// Lines read.
+        lines: u64,
+    },
     /// The id column is of no use.
     #[error("the id column has `{id}` in row {first} and again in row {second}")]
     SameIdTwice {

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::ResultError;
 use super::places::MOST_ROWS;
 use crate::request::CustomId;
+use crate::table::Table;
 
 /// How ids are to be read.
 #[derive(Debug, Default)]
@@ -71,6 +72,16 @@ impl IdMap {
         builder.finish(|row| format!("(row {row})"))
     }
 
+    /// Reads the ids in a column of the table (its position).
+    pub fn of_column(table: &Table, column: usize) -> Result<Self, ResultError> {
+        let mut builder = IdMapBuilder::default();
+        let mut rows = table.rows()?;
+        while let Some(row) = rows.next_row()? {
+            builder.push(row.number(), row.cell(column));
+        }
+        builder.finish(|twice| id_in_row(table, column, twice).unwrap_or_default())
+    }
+
     /// The row of an id.
     pub fn row(&self, id: &str) -> Option<u64> {
         let digest = digest(id);
@@ -79,14 +90,24 @@ impl IdMap {
     }
 }
 
+fn id_in_row(table: &Table, column: usize, wanted: u64) -> Option<String> {
+    let mut rows = table.rows().ok()?;
+    while let Some(row) = rows.next_row().ok()? {
+        if row.number() == wanted {
+            return Some(row.cell(column).trim().to_owned());
+        }
+    }
+    None
+}
+
 /// Fills an [`IdMap`] from a stream.
 #[derive(Debug, Default)]
-pub(super) struct IdMapBuilder {
+struct IdMapBuilder {
     entries: Vec<(u64, u32)>,
 }
 
 impl IdMapBuilder {
-    pub(super) fn push(&mut self, row: u64, id: &str) {
+    fn push(&mut self, row: u64, id: &str) {
         if let Ok(row) = u32::try_from(row)
             && !id.trim().is_empty()
         {
@@ -95,7 +116,7 @@ impl IdMapBuilder {
     }
 
     /// `id_of` finds an id for the message about one that stands twice.
-    pub(super) fn finish(self, id_of: impl Fn(u64) -> String) -> Result<IdMap, ResultError> {
+    fn finish(self, id_of: impl Fn(u64) -> String) -> Result<IdMap, ResultError> {
         let mut sorted = self.entries;
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {

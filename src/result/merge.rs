@@ -96,21 +96,21 @@ struct Line<'a> {
 
 impl MergeIndex {
     /// Reads all files once.
-    pub fn build(paths: Vec<PathBuf>, options: MergeOptions<'_>) -> Result<Self, ResultError> {
+    pub fn build(paths: &[PathBuf], options: MergeOptions<'_>) -> Result<Self, ResultError> {
         if paths.len() > MOST_FILES {
             return Err(ResultError::TooManyFiles(MOST_FILES));
         }
         let MergeOptions { ids, fields, job6 } = options;
         let mut index = Self {
             places: Places::default(),
-            artifacts: Artifacts::new(paths.clone()),
+            artifacts: Artifacts::new(paths.to_vec()),
             counts: MergeCounts::default(),
             ids,
             job6,
             first: None,
             stranger: None,
         };
-        for (artifact, path) in (0u32..).zip(&paths) {
+        for (artifact, path) in (0u32..).zip(paths) {
             index.add_file(artifact, path, fields)?;
         }
         Ok(index)
@@ -159,13 +159,16 @@ impl MergeIndex {
         summary.lines.unknown_ids += strangers;
         summary.lines.broken_lines += used.broken_lines;
         summary.lines.outside = places.filled() - strangers - used.lines;
-        if strangers == places.filled() && self.counts.lines > self.counts.broken_lines {
+        if strangers == places.filled() && self.counts.lines > 0 {
             return Err(self.nothing_matches());
         }
         Ok(summary)
     }
 
     fn nothing_matches(self) -> ResultError {
+        if self.counts.lines == self.counts.broken_lines {
+            return ResultError::NotResults { lines: self.counts.lines };
+        }
         let example = self.stranger.or(self.first.map(|first| first.id)).unwrap_or_default();
         ResultError::NothingMatches { lines: self.counts.lines, example }
     }

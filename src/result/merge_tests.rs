@@ -23,7 +23,7 @@ impl Bench {
         let path = folder.path().join("in.csv");
         let mut text = "id,text\n".to_owned();
         for row in 0..rows {
-            text += &format!("id-{row},t{row}\n");
+            text.extend(["id-", &row.to_string(), ",t", &row.to_string(), "\n"]);
         }
         std::fs::write(&path, text).unwrap();
         let table = Table::open(&path, &ReadOptions::default(), folder.path()).unwrap();
@@ -62,7 +62,7 @@ impl Bench {
         };
         let out = self.folder.path().join("out.csv");
         let write = WriteOptions::like(&self.table, None);
-        let index = MergeIndex::build(paths, options)?;
+        let index = MergeIndex::build(&paths, options)?;
         let target = Target::Path(out.clone());
         let mut writer = Writer::create(target, &self.table, columns.names(), &write).unwrap();
         let summary = index.write(join, known, &mut writer)?;
@@ -120,15 +120,10 @@ fn s1_13_ids_of_each_kind_find_their_rows() {
 fn an_id_column_and_a_base_take_the_doubt_away() {
     let bench = Bench::new(3);
     let lines = [good("id-1", "b", 1), good("id-7", "?", 1)];
-    let column = |bench: &Bench| {
-        let mut ids = Vec::new();
-        let mut rows = bench.table.rows().unwrap();
-        while let Some(row) = rows.next_row().unwrap() {
-            ids.push((row.number(), row.cell(0).to_owned()));
-        }
-        IdMap::new(ids.iter().map(|(row, id)| (*row, id.as_str()))).unwrap()
+    let options = MergeOptions {
+        ids: IdRule::Map(IdMap::of_column(&bench.table, 0).unwrap()),
+        ..MergeOptions::default()
     };
-    let options = MergeOptions { ids: IdRule::Map(column(&bench)), ..MergeOptions::default() };
     let merged = bench.merge(&[&lines], options).unwrap();
     assert_eq!(Bench::statuses(&merged), ["|unasked", "b|ok", "|unasked"]);
     assert_eq!(merged.summary.lines.unknown_ids, 1);
@@ -144,7 +139,7 @@ fn an_id_column_and_a_base_take_the_doubt_away() {
 
 #[test]
 fn doubtful_ids_are_an_error_that_says_what_to_add() {
-    let table: [(&str, &[String], &[String], &str); 6] = [
+    let table: [(&str, &[String], &[String], &str); 7] = [
         (
             "one past the end",
             &[good("row_1", "a", 1)],
@@ -174,6 +169,12 @@ fn doubtful_ids_are_an_error_that_says_what_to_add() {
             &[good("row_1", "a", 1)],
             &[good("row_1", "b", 1)],
             "`row_1` has different good answers in",
+        ),
+        (
+            "no results",
+            &["id,text".to_owned()],
+            &["1,a".to_owned()],
+            "none of the 2 lines is a line",
         ),
         ("nothing fits", &[good("abc", "a", 1)], &[good("abd", "b", 1)], "(the first id is `abc`)"),
     ];

@@ -83,8 +83,12 @@ impl Summary {
         self.counts().filter(|(status, _)| status.is_good()).map(|(_, count)| count).sum()
     }
 
-    /// Whether the run may end with exit code 0: every row is good, or was never sent at all.
+    /// Whether the run may end with exit code 0: every row is good, or was never sent at all. A
+    /// broken line may be the answer of a row that seems never sent.
     pub fn is_all_good(&self) -> bool {
+        if self.lines.broken_lines > 0 && self.good() < self.selected {
+            return false;
+        }
         self.good() + self.count(RowStatus::Unasked) == self.selected
     }
 
@@ -174,6 +178,8 @@ mod tests {
         summary.add(RowStatus::Ok, None, None);
         summary.add(RowStatus::Unasked, None, None);
         assert!(summary.is_all_good());
+        let broken = MergeCounts { broken_lines: 1, ..MergeCounts::default() };
+        assert!(!Summary { lines: broken, ..summary.clone() }.is_all_good());
         summary.add(RowStatus::Pending, None, None);
         assert!(!summary.is_all_good());
     }

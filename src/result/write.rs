@@ -7,7 +7,7 @@ use super::artifacts::{Artifacts, Place};
 use super::columns::{Column, Columns};
 use super::summary::Summary;
 use crate::answer::{Fields, Judged, ParseStatus, RowStatus, judge};
-use crate::batch::{BadLine, ResultLine, decode_line};
+use crate::batch::{BadLine, Outcome, ResultLine, decode_line};
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
 /// What is on record about a row.
@@ -109,7 +109,7 @@ pub(super) fn write_rows(
         summary.table_rows += 1;
         if verdict == Verdict::Take {
             let settled = lookup(row.number())?;
-            write_selected(&join, row, settled, artifacts, writer, &mut summary)?;
+            write_selected(&join, row, settled.as_ref(), artifacts, writer, &mut summary)?;
             summary.written += 1;
         } else if join.all_rows {
             writer.write(row, &unselected)?;
@@ -122,7 +122,7 @@ pub(super) fn write_rows(
 fn write_selected(
     join: &Join<'_>,
     row: &Row,
-    settled: Option<Settled>,
+    settled: Option<&Settled>,
     artifacts: &mut Artifacts,
     writer: &mut Writer,
     summary: &mut Summary,
@@ -132,7 +132,7 @@ fn write_selected(
     {
         return Err(ResultError::OtherTable { row: row.number(), line: row.line() });
     }
-    let line = match settled.as_ref().and_then(|settled| settled.place) {
+    let line = match settled.and_then(|settled| settled.place) {
         Some(place) => Some(decode_line(artifacts.read(place)?)),
         None => None,
     };
@@ -142,7 +142,7 @@ fn write_selected(
         Some(Ok(line)) => Some(judge(line, join.fields)),
         _ => None,
     };
-    let (status, error) = conclude(join, row, settled.as_ref(), line.as_ref(), judged.as_ref());
+    let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());
     let line = line.as_ref().and_then(|line| line.as_ref().ok());
     let parsed = judged.as_ref().and_then(|judged| judged.parse_status);
     let is_parsed = parsed.is_some_and(|parsed| parsed != ParseStatus::Failed);
@@ -154,7 +154,7 @@ fn write_selected(
         provider: join.provider,
         status,
         error,
-        settled: settled.as_ref(),
+        settled,
         line,
         judged: judged.as_ref(),
         is_parsed,
@@ -183,13 +183,12 @@ fn conclude(
     let recorded = settled.error.clone();
     match (judged, line) {
         (Some(judged), _) => {
-            let status = match (settled.status, judged.status) {
-                (Some(RowStatus::Cached), RowStatus::Ok) => RowStatus::Cached,
-                (
-                    Some(status @ (RowStatus::Defaulted | RowStatus::Invalid | RowStatus::Skipped)),
-                    _,
-                ) => status,
-                (_, status) => status,
+            let status = match settled.status {
+                Some(RowStatus::Cached) if judged.status == RowStatus::Ok => RowStatus::Cached,
+                Some(status @ (RowStatus::Defaulted | RowStatus::Invalid | RowStatus::Skipped)) => {
+                    status
+                }
+                _ => judged.status,
             };
             (status, recorded.or_else(|| judged.error.clone()))
         }
@@ -233,8 +232,8 @@ impl Answer<'_> {
 
     fn cell<'s>(&'s self, column: Column, numbers: &'s Numbers) -> Cell<'s> {
         let reply = self.line.and_then(|line| match &line.outcome {
-            crate::batch::Outcome::Answered(reply) => Some(reply),
-            crate::batch::Outcome::Failed(_) => None,
+            Outcome::Answered(reply) => Some(reply),
+            Outcome::Failed(_) => None,
         });
         match column {
             Column::Field(number) => self

@@ -24,7 +24,8 @@ impl Bench {
         for line in lines {
             let length = u32::try_from(line.len()).unwrap();
             places.push(Place { artifact: 0, offset: text.len() as u64, length });
-            text += &format!("{line}\n");
+            text.push_str(line);
+            text.push('\n');
         }
         std::fs::write(folder.path().join("results.jsonl"), text).unwrap();
         Self { folder, table, places }

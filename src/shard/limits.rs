@@ -97,6 +97,7 @@ impl Cutter {
 
 #[cfg(test)]
 mod tests {
+    use super::Cut::{New, Same};
     use super::*;
     use proptest::prelude::*;
 
@@ -123,7 +124,6 @@ mod tests {
             .into_iter()
             .map(|bytes| cutter.push(bytes).unwrap())
             .collect();
-        use Cut::{New, Same};
         assert_eq!(cuts, [Same, Same, New, Same, Same, New, Same, New, Same]);
         assert_eq!((cutter.requests(), cutter.bytes()), (2, 10));
         let skip = cutter.push(10).unwrap_err();
@@ -145,7 +145,7 @@ mod tests {
             for line in lines {
                 match cutter.push(line) {
                     Err(_) => prop_assert!(line > max_bytes),
-                    Ok(Cut::Same) if !files.is_empty() => files.last_mut().unwrap().push(line),
+                    Ok(Same) if !files.is_empty() => files.last_mut().unwrap().push(line),
                     Ok(_) => files.push(vec![line]),
                 }
             }

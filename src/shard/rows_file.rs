@@ -101,13 +101,19 @@ impl RowsReader {
     pub fn open(path: &Path) -> Result<Self, RowsError> {
         let io = |source| RowsError::Io { path: path.to_owned(), source };
         let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
-        let mut reader =
-            Self { path: path.to_owned(), file, text: String::new(), line: 0, rows: 0, done: false };
+        let mut reader = Self {
+            path: path.to_owned(),
+            file,
+            text: String::new(),
+            line: 0,
+            rows: 0,
+            done: false,
+        };
         reader.read_line()?;
-        match reader.text == HEADER {
-            true => Ok(reader),
-            false => Err(reader.damaged("it does not begin as a row list of version 1 does")),
+        if reader.text != HEADER {
+            return Err(reader.damaged("it does not begin as a row list of version 1 does"));
         }
+        Ok(reader)
     }
 
     fn read_line(&mut self) -> Result<(), RowsError> {
@@ -125,10 +131,10 @@ impl RowsReader {
         self.read_line()?;
         if let Some(count) = self.text.strip_prefix(END) {
             self.done = true;
-            return match count.trim().parse() == Ok(self.rows) {
-                true => Ok(None),
-                false => Err(self.damaged("it does not have as many rows as it says")),
-            };
+            if count.trim().parse() != Ok(self.rows) {
+                return Err(self.damaged("it does not have as many rows as it says"));
+            }
+            return Ok(None);
         }
         let entry = parse(&self.text).ok_or_else(|| self.damaged("it is no row"))?;
         self.rows += 1;
@@ -179,7 +185,14 @@ mod tests {
 
     fn entry(row: u64) -> RowEntry {
         let content_key = u128::from(row).to_be_bytes();
-        RowEntry { row, line: row + 2, offset: row * 9, line_bytes: 300, row_hash: !row, content_key }
+        RowEntry {
+            row,
+            line: row + 2,
+            offset: row * 9,
+            line_bytes: 300,
+            row_hash: !row,
+            content_key,
+        }
     }
 
     fn read(path: &Path) -> Result<Vec<RowEntry>, RowsError> {

@@ -54,9 +54,14 @@ mod tests {
 
     #[test]
     fn the_default_is_no() {
-        for (line, expected) in
-            [("y\n", true), ("YES\n", true), ("\n", false), ("", false), ("n\n", false), ("yolo\n", false)]
-        {
+        for (line, expected) in [
+            ("y\n", true),
+            ("YES\n", true),
+            ("\n", false),
+            ("", false),
+            ("n\n", false),
+            ("yolo\n", false),
+        ] {
             assert_eq!(is_yes(line), expected, "{line:?}");
         }
     }

@@ -14,6 +14,8 @@ pub enum Colour {
 /// What a piece of text is, and so how it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
+    /// Like the rest.
+    Plain,
     /// The word `error:`.
     Error,
     /// The word `warning:`.
@@ -49,7 +51,7 @@ impl Colour {
     /// The text in its style.
     pub fn paint(self, style: Style, text: &str) -> String {
         let code = match (self, style) {
-            (Self::Never, _) => return text.to_owned(),
+            (Self::Never, _) | (_, Style::Plain) => return text.to_owned(),
             (_, Style::Error) => "1;31",
             (_, Style::Warning) => "1;33",
             (_, Style::Good) => "1;32",
@@ -80,7 +82,10 @@ mod tests {
         ];
         for (choice, variables, is_terminal, expected) in table {
             let look = |name: &str| {
-                variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
+                variables
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, text)| (*text).to_owned())
             };
             let colour = Colour::decide(choice, look, is_terminal);
             assert_eq!(colour == Colour::Always, expected, "{choice} {variables:?} {is_terminal}");

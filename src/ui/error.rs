@@ -85,7 +85,9 @@ fn has_own_word(hint: &str) -> bool {
     let start: String = hint.chars().take(24).take_while(|c| *c != ':' && *c != '?').collect();
     let next = hint[start.len()..].chars().next();
     let is_words = start.chars().all(|c| c.is_lowercase() || c == ' ');
-    next.is_some() && is_words && hint[start.len()..].starts_with([':', '?'])
+    next.is_some()
+        && is_words
+        && hint[start.len()..].starts_with([':', '?'])
         && hint[start.len() + 1..].starts_with(' ')
 }
 
@@ -99,6 +101,15 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
 impl Printer {
     /// Prints a command's failure, also with `-q`.
     pub fn error(&self, error: &CommandError) {
+        if self.is_json() {
+            let causes: Vec<_> =
+                error.error.chain().map(|cause| clean(&cause.to_string())).collect();
+            let hints: Vec<_> = error.hints.iter().map(|hint| clean(hint)).collect();
+            let line = serde_json::json!({
+                "event": "error", "exit": error.exit.code(), "causes": causes, "hints": hints,
+            });
+            return self.line(&line.to_string());
+        }
         for line in error.lines(self.colour()) {
             self.line(&line);
         }

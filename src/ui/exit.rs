@@ -8,7 +8,7 @@ pub enum ExitCode {
     Success = 0,
     /// Something nobody expected.
     Unexpected = 1,
-    /// Wrong usage or configuration; nothing was sent.
+    /// Wrong usage or configuration.
     Usage = 2,
     /// Finished, and some rows are not good.
     SomeRowsBad = 3,
@@ -59,7 +59,7 @@ impl ExitCode {
                 "every row is good (also a dry run, and --no-wait after a clean submit)"
             }
             Self::Unexpected => "unexpected error",
-            Self::Usage => "wrong usage or configuration; nothing was sent",
+            Self::Usage => "wrong usage or configuration",
             Self::SomeRowsBad => {
                 "finished, some rows are not good (--allow-partial turns it into 0)"
             }

@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn chinese_headers_stand_in_line() {
-        let rows = [vec!["列".into(), "n".into(), "end".into()], vec!["name\u{1b}[31m".into(), "1,204".into()]];
+        let rows = [
+            vec!["列".into(), "n".into(), "end".into()],
+            vec!["name\u{1b}[31m".into(), "1,204".into()],
+        ];
         let lines = grid(&rows, &[Align::Left, Align::Right]);
         assert_eq!(lines, ["列        n  end", "name  1,204"]);
     }

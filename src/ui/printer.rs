@@ -2,7 +2,7 @@
 //! success.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::clean::clean;
 use super::colour::{Colour, Style};
@@ -29,8 +29,10 @@ pub struct Printer {
     colour: Colour,
     out: Sink,
     err: Sink,
-    /// A bar on the terminal that has to step aside for a line.
-    bars: Option<indicatif::MultiProgress>,
+    /// A bar on the terminal that has to step aside for a line; shared by all clones.
+    bars: Arc<OnceLock<indicatif::MultiProgress>>,
+    /// Notes, warnings and errors as JSON lines too (`--progress json`).
+    is_json: bool,
 }
 
 impl std::fmt::Debug for Printer {
@@ -47,7 +49,8 @@ impl Printer {
             colour,
             out: Arc::new(Mutex::new(io::stdout())),
             err: Arc::new(Mutex::new(io::stderr())),
-            bars: None,
+            bars: Arc::default(),
+            is_json: false,
         }
     }
 
@@ -59,16 +62,28 @@ impl Printer {
             colour: Colour::Never,
             out: captured.out.clone(),
             err: captured.err.clone(),
-            bars: None,
+            bars: Arc::default(),
+            is_json: false,
         };
         (printer, captured)
     }
 
-    /// The same, stepping aside for bars while it prints.
+    /// The same with everything on stderr as one JSON object per line, so that a program that
+    /// reads the events is not given anything else.
     #[must_use]
-    pub fn beside(mut self, bars: indicatif::MultiProgress) -> Self {
-        self.bars = Some(bars);
+    pub fn in_json_lines(mut self) -> Self {
+        self.is_json = true;
         self
+    }
+
+    /// Steps aside for these bars from now on; the first ones stay.
+    pub(super) fn stand_beside(&self, bars: indicatif::MultiProgress) {
+        let _ = self.bars.set(bars);
+    }
+
+    /// Whether stderr is JSON lines.
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
     }
 
     /// How much is said.
@@ -84,29 +99,47 @@ impl Printer {
     /// A sentence that may help; not with `-q`.
     pub fn note(&self, text: &str) {
         if self.verbosity >= Verbosity::Normal {
-            self.line(&clean(text));
+            self.say("note", Style::Plain, &clean(text));
         }
     }
 
     /// Something to look at; the run goes on. Not with `-q`.
     pub fn warning(&self, text: &str) {
         if self.verbosity >= Verbosity::Normal {
-            let word = self.colour.paint(Style::Warning, "warning:");
-            self.line(&format!("{word} {}", clean(text)));
+            self.say("warning", Style::Warning, &clean(text));
         }
     }
 
     /// A detail; only with `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbosity >= Verbosity::Verbose {
-            self.line(&self.colour.paint(Style::Faint, &clean(text)));
+            self.say("detail", Style::Faint, &clean(text));
         }
     }
 
     /// What a person must see even with `-q`: errors, and how to go on or stop after an
     /// interrupt.
     pub fn important(&self, text: &str) {
-        self.line(&clean(text));
+        self.say("important", Style::Plain, &clean(text));
+    }
+
+    fn say(&self, event: &str, style: Style, text: &str) {
+        if self.is_json {
+            return self.line(&serde_json::json!({ "event": event, "text": text }).to_string());
+        }
+        match style {
+            Style::Warning => {
+                self.line(&format!("{} {text}", self.colour.paint(Style::Warning, "warning:")));
+            }
+            style => self.line(&self.colour.paint(style, text)),
+        }
+    }
+
+    /// A line about progress; not with `-q`.
+    pub(super) fn progress_line(&self, text: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.line(text);
+        }
     }
 
     /// Text for stderr whose foreign parts are clean already and which may hold colour.
@@ -116,7 +149,7 @@ impl Printer {
             // Nobody is there to be told that stderr is closed.
             let _ = writeln!(err, "{text}");
         };
-        match &self.bars {
+        match self.bars.get() {
             Some(bars) => bars.suspend(write),
             None => write(),
         }

@@ -68,7 +68,8 @@ mod tests {
             (None, false, Shell::Posix, "export KEY=…"),
         ];
         for (shell, is_windows, expected, line) in table {
-            let look = |name: &str| (name == "SHELL").then(|| shell.map(ToOwned::to_owned)).flatten();
+            let look =
+                |name: &str| (name == "SHELL").then(|| shell.map(ToOwned::to_owned)).flatten();
             let detected = Shell::detect(look, is_windows);
             assert_eq!(detected, expected);
             assert_eq!(detected.set_variable("KEY", "…"), line);

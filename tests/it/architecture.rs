@@ -304,15 +304,24 @@ mod tests {
 
     #[test]
     fn paths_to_rooms_are_found_wherever_they_stand() {
-        let cases: &[(&str, usize, &[(usize, &str)])] = &[
+        type Case<'a> = (&'a str, usize, &'a [(usize, &'a str)]);
+        let cases: &[Case<'_>] = &[
             ("use crate::base::Secret;\n", 1, &[(1, "base")]),
-            ("\nuse crate::{\n  batch::{Batch, Usage},\n  job,\n};", 1, &[(3, "batch"), (4, "job")]),
+            (
+                "\nuse crate::{\n  batch::{Batch, Usage},\n  job,\n};",
+                1,
+                &[(3, "batch"), (4, "job")],
+            ),
             ("fn f() -> crate::store::Store { crate::ui::print() }", 1, &[(1, "store"), (1, "ui")]),
             ("pub(in crate::table) fn f() {}", 2, &[(1, "table")]),
             ("use super::super::job::Event;", 2, &[(1, "job")]),
             ("use super::Event;", 2, &[]),
             ("// crate::job\n/* crate::ui */ /// [`crate::web`]\n", 1, &[]),
-            ("let a = \"crate::job\"; let b = r#\"\"crate::ui\"#; let c = '\"'; crate::web", 1, &[(1, "web")]),
+            (
+                "let a = \"crate::job\"; let b = r#\"\"crate::ui\"#; let c = '\"'; crate::web",
+                1,
+                &[(1, "web")],
+            ),
             ("fn f<'a>(a: &'a str) -> &'a str { crate::cost::x(a) }", 1, &[(1, "cost")]),
             ("#[cfg(test)]\nmod tests {\n  use crate::job::X;\n}\nuse crate::ui;", 1, &[(5, "ui")]),
             ("#[cfg(test)]\nmod tests;\nuse crate::ui;", 1, &[(3, "ui")]),
@@ -329,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_file_knows_its_room_and_its_depth() {
-        let cases = [("main.rs", "main", 1), ("table/mod.rs", "table", 1), ("table/csv.rs", "table", 2)];
+        let cases =
+            [("main.rs", "main", 1), ("table/mod.rs", "table", 1), ("table/csv.rs", "table", 2)];
         for (path, room, depth) in cases {
             let path = repo("src").join(path);
             assert_eq!((room_of(&path).as_str(), depth_of(&path)), (room, depth));

@@ -4,6 +4,7 @@
 mod architecture;
 mod readme;
 mod support;
+mod tokens;
 
 use std::fs;
 

@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use batchctl::cli;
+use batchctl::cli::Cli;
+use clap::CommandFactory as _;
 
 use crate::support::repo;
 
@@ -65,7 +66,6 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             (Some('"'), '\\') if matches!(characters.peek(), Some('"' | '\\' | '$')) => {
                 word.get_or_insert_default().extend(characters.next());
             }
-            (Some(_), c) => word.get_or_insert_default().push(c),
             (None, '\'' | '"') => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -83,7 +83,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
                     while characters.next_if(|c| !c.is_whitespace()).is_some() {}
                 }
             }
-            (None, c) => word.get_or_insert_default().push(c),
+            (_, c) => word.get_or_insert_default().push(c),
         }
     }
     found.last_mut().expect("it is never empty").extend(word);
@@ -113,7 +113,7 @@ fn our_arguments(words: &[String]) -> Option<Vec<String>> {
 
 #[test]
 fn both_readmes_name_every_command() {
-    let root = cli::command();
+    let root = Cli::command();
     for name in READMES {
         let text = readme(name);
         let missing: Vec<&str> = root
@@ -136,7 +136,7 @@ fn every_line_of_the_readmes_is_one_that_the_program_takes() {
                 for arguments in commands(&line).iter().filter_map(|words| our_arguments(words)) {
                     seen += 1;
                     let whole = std::iter::once("batchctl".to_owned()).chain(arguments);
-                    if let Err(error) = cli::command().try_get_matches_from(whole)
+                    if let Err(error) = Cli::command().try_get_matches_from(whole)
                         && error.use_stderr()
                     {
                         wrong.push(format!("{name}:{number}: {line}\n{error}"));
@@ -184,7 +184,10 @@ mod tests {
         let words = |line: &str| commands(line).join(&"|".to_owned()).join(" · ");
         let cases = [
             ("batchctl status # all jobs", "batchctl · status"),
-            ("A=1 batchctl x 'a b' \"c\\\"d\" | head -3", "A=1 · batchctl · x · a b · c\"d · | · head · -3"),
+            (
+                "A=1 batchctl x 'a b' \"c\\\"d\" | head -3",
+                "A=1 · batchctl · x · a b · c\"d · | · head · -3",
+            ),
             ("batchctl merge - < a.jsonl > b.csv", "batchctl · merge · -"),
         ];
         for (line, wanted) in cases {

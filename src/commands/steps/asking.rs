@@ -11,7 +11,6 @@ use crate::job::JobError;
 use crate::provider::JsonMode;
 use crate::request::{
     Detail, Endpoint, Given, ImageOptions, InputColumn, Question, Source, field_hint, infer,
-    names_columns,
 };
 use crate::table::{Format, Table, read_text};
 use crate::ui::{CommandError, ExitCode};
@@ -66,9 +65,7 @@ pub(in crate::commands) fn ask(
     let images = settings.get(key::IMAGE_COLUMN);
     let given = Given {
         prompt: prompt.is_some(),
-        prompt_names_columns: prompt
-            .as_ref()
-            .is_some_and(|prompt| names_columns(&prompt.text, prompt.is_jinja)),
+        prompt_names_columns: prompt.is_some() && names_columns(&question, table, prompt.as_ref())?,
         input_column: settings.get(key::INPUT_COLUMN).map(|text| InputColumn::read(&text)),
         image_columns: (!images.is_empty()).then_some(images),
         messages_column: settings.get(key::MESSAGES_COLUMN),
@@ -77,16 +74,33 @@ pub(in crate::commands) fn ask(
         .map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     question.source = match inferred.messages_column {
         Some(column) => Source::Messages { column },
-        None => Source::Prompt {
-            template: prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default(),
-            jinja: prompt.as_ref().is_some_and(|prompt| prompt.is_jinja),
-        },
+        None => prompt_source(prompt.as_ref()),
     };
     question.input_column = inferred.input_column;
     question.system = system.map(|system| system.text);
     question.images = image_options(context, source, inferred.image_columns);
     want_json(context, &mut question, prompt.as_ref(), who)?;
     Ok(Asked { question, notes: inferred.note.into_iter().collect() })
+}
+
+/// Whether the prompt says itself which columns are asked.
+fn names_columns(
+    question: &Question,
+    table: &Table,
+    prompt: Option<&Text>,
+) -> Result<bool, CommandError> {
+    let question = Question { source: prompt_source(prompt), ..question.clone() };
+    question
+        .wants_input_column(table.headers())
+        .map(|wants| !wants)
+        .map_err(|error| CommandError::new(ExitCode::Usage, error))
+}
+
+fn prompt_source(prompt: Option<&Text>) -> Source {
+    Source::Prompt {
+        template: prompt.map(|prompt| prompt.text.clone()).unwrap_or_default(),
+        jinja: prompt.is_some_and(|prompt| prompt.is_jinja),
+    }
 }
 
 /// The `url` of each request line.

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::table::{Format, ReadOptions, Table};
 use image::ImageFormat;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -31,10 +32,27 @@ fn line(question: &Question, headers: &[&str], cells: &[&str]) -> Result<String,
 }
 
 fn line_of(compiled: &mut Compiled, cells: &[&str]) -> Result<String, Skip> {
-    let cells = strings(cells);
-    let measure = compiled.measure(&cells[..], ID.len());
+    line_of_row(compiled, &row(cells))
+}
+
+/// A row of a file of requests: what counts there is its raw text.
+fn request_row(raw: &str) -> Row {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("requests.jsonl");
+    std::fs::write(&path, raw).unwrap();
+    let options = ReadOptions { format: Some(Format::Jsonl), ..ReadOptions::default() };
+    let table = Table::open(path.to_str().unwrap().as_ref(), &options, folder.path()).unwrap();
+    table.rows().unwrap().next_row().unwrap().unwrap().clone()
+}
+
+fn row(cells: &[&str]) -> Row {
+    Row::from_cells(7, 9, cells)
+}
+
+fn line_of_row(compiled: &mut Compiled, row: &Row) -> Result<String, Skip> {
+    let measure = compiled.measure(row, ID.len());
     let mut out = b"before".to_vec();
-    let written = compiled.write_line(&cells[..], ID, &mut out);
+    let written = compiled.write_line(row, ID, &mut out);
     let line = String::from_utf8(out).unwrap();
     let line = line.strip_prefix("before").unwrap();
     let measure = measure.inspect_err(|skip| {
@@ -150,7 +168,7 @@ fn images_stand_beside_the_text() {
     assert_eq!(content[2], second);
 
     let mut compiled = question.compile(&strings(&headers)).unwrap();
-    let sizes = compiled.measure(&strings(&["t", "a.png", "https://x.org/b"])[..], 1).unwrap();
+    let sizes = compiled.measure(&row(&["t", "a.png", "https://x.org/b"]), 1).unwrap();
     assert_eq!(sizes.image_headers, [Some(ImageSize { width: 8, height: 6 }), None]);
 }
 
@@ -183,7 +201,7 @@ fn message_columns_are_sent_as_they_are() {
     assert_eq!(skip.reason, "messages of row 7: message 1 has no content");
     assert_eq!(line(&question, &["m"], &[""]).unwrap_err().kind, SkipKind::Empty);
     let mut compiled = question.compile(&strings(&["m"])).unwrap();
-    let texts = compiled.prompt_texts(&strings(&[cell])[..]).unwrap();
+    let texts = compiled.prompt_texts(&row(&[cell])).unwrap();
     assert_eq!(texts.len(), 3);
     assert_eq!(texts[1], Message { role: "user".into(), text: "a\nb".into() });
 }
@@ -197,24 +215,26 @@ fn foreign_lines_keep_their_id_and_body() {
         ..Question::default()
     };
     let given = r#"{"custom_id":"my \"7\"","url":"/v1/chat/completions","body": {"model":"m","messages":[{"role":"user","content":"x"}], "n": 1}}"#;
+    let mut compiled = question.compile(&[]).unwrap();
+    let mut line = |raw: &str| line_of_row(&mut compiled, &request_row(raw));
     assert_eq!(
-        line(&question, &[], &[given]).unwrap(),
+        line(given).unwrap(),
         concat!(
             r#"{"custom_id":"my \"7\"","method":"POST","url":"/v4/chat/completions","#,
             r#""body":{"model":"m","messages":[{"role":"user","content":"x"}], "n": 1}}"#
         )
     );
-    let made = line(&question, &[], &[r#"{"custom_id":5,"body":{ }}"#]).unwrap();
+    let made = line(r#"{"custom_id":5,"body":{ }}"#).unwrap();
     assert_eq!(body(&made), json!({"model": "fallback"}));
-    let made = line(&question, &[], &[r#"{"custom_id":5,"body":{"n":1}}"#]).unwrap();
+    let made = line(r#"{"custom_id":5,"body":{"n":1}}"#).unwrap();
     assert_eq!(body(&made), json!({"model": "fallback", "n": 1}));
-    assert_eq!(line(&question, &[], &["{}"]).unwrap_err().kind, SkipKind::Foreign);
+    assert_eq!(line("{}").unwrap_err().kind, SkipKind::Foreign);
 
     let mut compiled = question.compile(&[]).unwrap();
-    let row = strings(&[given]);
-    assert_eq!(compiled.custom_id(&row[..], ID).unwrap(), "my \"7\"");
-    assert_eq!(compiled.model(&row[..]).unwrap(), "m");
-    assert_eq!(compiled.prompt_texts(&row[..]).unwrap()[0].text, "x");
+    let row = request_row(given);
+    assert_eq!(compiled.custom_id(&row, ID).unwrap(), "my \"7\"");
+    assert_eq!(compiled.model(&row).unwrap(), "m");
+    assert_eq!(compiled.prompt_texts(&row).unwrap()[0].text, "x");
 }
 
 /// S0.14: a prompt that names no column gets the input column, and that is said.
@@ -237,22 +257,30 @@ fn a_prompt_without_names_gets_the_input_column() {
             let question =
                 Question { source, input_column: Some(InputColumn::read("text")), ..prompt("") };
             let mut compiled = question.compile(&strings(&["text", "other"])).unwrap();
-            // Jinja takes the one line feed at the end of a file away.
-            let expected =
-                if jinja { expected.replace("\n\n\n", "\n\n") } else { expected.to_owned() };
             let made = line_of(&mut compiled, &["cell", "x"]).unwrap();
-            let made = body(&made)["messages"][0]["content"].as_str().unwrap().to_owned();
-            if jinja && template == "Sum up:\n" {
-                assert_eq!(made, "Sum up:\ncell");
-            } else {
-                assert_eq!(made, expected, "{template}");
-            }
+            assert_eq!(body(&made)["messages"][0]["content"], expected, "{template}");
             let said = compiled.notes().iter().any(|note| note.contains("`text` is appended"));
             assert_eq!(said, expected.ends_with("\n\ncell"), "{template}");
         }
     }
     let error = prompt("the same").compile(&strings(&["a"])).unwrap_err();
     assert!(matches!(error, RequestError::SameForEveryRow { .. }), "{error}");
+}
+
+#[test]
+fn a_prompt_tells_whether_it_leaves_the_text_to_be_found() {
+    for (template, jinja, expected) in [
+        ("", false, true),
+        ("Sum up:", false, true),
+        ("Sum up {a}", false, false),
+        ("Sum up {a}: {input_text}", false, true),
+        ("{{ a }}", true, false),
+        ("{{ a }} {{ input_text }}", true, true),
+    ] {
+        let source = Source::Prompt { template: template.to_owned(), jinja };
+        let question = Question { source, ..Question::default() };
+        assert_eq!(question.wants_input_column(&strings(&["a"])), Ok(expected), "{template}");
+    }
 }
 
 #[test]
@@ -301,7 +329,7 @@ fn content_keys_follow_what_decides_the_answer() {
     let question = Question { images: images(None), ..prompt("{text}") };
     let key = |question: &Question, cells: &[&str], id: usize| {
         let headers = strings(&["text", "photo", "private"]);
-        question.compile(&headers).unwrap().measure(&strings(cells)[..], id).unwrap().content_key
+        question.compile(&headers).unwrap().measure(&row(cells), id).unwrap().content_key
     };
     let first = key(&question, &["t", "a.png", "1"], 17);
     assert_eq!(key(&question, &["t", "same.png", "2"], 99), first, "same bytes, other name and id");
@@ -332,11 +360,9 @@ fn content_keys_of_rules_1_do_not_move() {
     let question =
         Question { base_url: "https://api.example/v1".into(), ..prompt("Mood of {text}?") };
     let mut compiled = question.compile(&strings(&["text"])).unwrap();
-    let key = compiled.measure(&strings(&["很好"])[..], 17).unwrap().content_key;
-    assert_eq!(
-        blake3::Hash::from([key, key].concat().try_into().unwrap() as [u8; 32]).to_hex()[..32],
-        *"00000000000000000000000000000000"
-    );
+    let key = compiled.measure(&row(&["很好"]), 17).unwrap().content_key;
+    let hex = format!("{:032x}", u128::from_be_bytes(key));
+    assert_eq!(hex, "6aa075a177a47f76bff5462d93f75726");
 }
 
 #[test]
@@ -361,18 +387,18 @@ proptest! {
         let question = Question { source, system: Some(format!("x{system}")), ..prompt("") };
         let mut compiled = question.compile(&strings(&["a", "b"])).unwrap();
         let id = CustomId { job6: "k7f2qd".into(), row, round: 1 }.to_string();
-        let cells = strings(&[&cell, &other]);
+        let cells = Row::from_cells(row, 1, &[&cell, &other]);
         prop_assume!(!(cell.trim().is_empty() && other.trim().is_empty()));
-        let measure = compiled.measure(&cells[..], CustomId::length(row, 1)).unwrap();
+        let measure = compiled.measure(&cells, CustomId::length(row, 1)).unwrap();
         let mut out = Vec::new();
-        compiled.write_line(&cells[..], &id, &mut out).unwrap();
+        compiled.write_line(&cells, &id, &mut out).unwrap();
         prop_assert_eq!(measure.line_bytes, out.len() as u64);
-        prop_assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+        prop_assert_eq!(out.iter().position(|byte| *byte == b'\n'), Some(out.len() - 1));
         let line: Value = serde_json::from_slice(&out).unwrap();
         let text = format!("<{cell}|{other}>");
         prop_assert_eq!(line["body"]["messages"][1]["content"].as_str(), Some(text.as_str()));
         prop_assert_eq!(line["custom_id"].as_str(), Some(id.as_str()));
-        let texts = compiled.prompt_texts(&cells[..]).unwrap();
+        let texts = compiled.prompt_texts(&cells).unwrap();
         prop_assert_eq!(&texts[1].text, &text);
     }
 }

@@ -167,10 +167,10 @@ fn load<'a>(cell: &str, bytes: &'a [u8], max_side: Option<u32>) -> Result<Loaded
         return Err(unfit("is cut short".to_owned()));
     }
     let size = size_of(bytes).ok_or_else(|| unfit("has no readable size".to_owned()))?;
-    match max_side.filter(|side| size.width.max(size.height) > *side) {
+    match max_side.filter(|longest| size.width.max(size.height) > *longest) {
         None => Ok(Loaded { kind, bytes: bytes.into(), size: Some(size) }),
-        Some(side) => {
-            let small = scale::fit(kind, bytes, size, side).map_err(unfit)?;
+        Some(longest) => {
+            let small = scale::fit(kind, bytes, size, longest).map_err(unfit)?;
             Ok(Loaded { kind: small.kind, bytes: small.bytes.into(), size: Some(small.size) })
         }
     }

@@ -25,13 +25,19 @@ pub(super) struct Small {
 /// Makes an image fit into a square of that side. JPEG stays JPEG, all else becomes PNG (of
 /// moving images the first picture). The turn that a camera noted is carried out, since the note
 /// itself is lost. Errors are words that follow "image".
-pub(super) fn fit(kind: Kind, bytes: &[u8], size: ImageSize, side: u32) -> Result<Small, String> {
+pub(super) fn fit(
+    kind: Kind,
+    bytes: &[u8],
+    size: ImageSize,
+    longest: u32,
+) -> Result<Small, String> {
     if u64::from(size.width) * u64::from(size.height) > MOST_PIXELS {
         let ImageSize { width, height } = size;
         return Err(format!("has too many pixels to be made smaller ({width} x {height})"));
     }
     let damaged = |error: image::ImageError| format!("cannot be decoded ({error})");
-    let small = decode(kind, bytes).map_err(damaged)?.resize(side, side, FilterType::Triangle);
+    let small =
+        decode(kind, bytes).map_err(damaged)?.resize(longest, longest, FilterType::Triangle);
     let size = ImageSize { width: small.width(), height: small.height() };
     let mut bytes = Vec::new();
     let kind = if kind == Kind::Jpeg {

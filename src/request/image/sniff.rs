@@ -51,8 +51,9 @@ fn text_or_unknown(bytes: &[u8]) -> &'static str {
     if !is_utf8 || start.contains(&0) {
         return "is of an unknown kind, not JPEG, PNG, GIF or WebP";
     }
-    match start.windows(4).any(|window| window == b"<svg") {
-        true => "is SVG, not JPEG, PNG, GIF or WebP",
-        false => "is text and not a picture",
+    if start.windows(4).any(|window| window == b"<svg") {
+        "is SVG, not JPEG, PNG, GIF or WebP"
+    } else {
+        "is text and not a picture"
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 
 /// A picture with enough going on that its size in bytes is no accident.
 pub(in crate::request) fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
-    let pixel = |x: u32, y: u32| image::Rgb([(x * 7) as u8, (y * 5) as u8, (x * y) as u8]);
+    let pixel = |x: u32, y: u32| image::Rgb([x * 7, y * 5, x * y].map(|v| v.to_le_bytes()[0]));
     let picture = DynamicImage::from(RgbImage::from_fn(width, height, pixel));
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();

@@ -50,14 +50,12 @@ impl Sandbox {
                 }
             }
         });
-        match told.recv_timeout(START) {
-            Ok(address) => Self { child, address, state },
-            Err(_) => {
-                let _ = child.kill();
-                let status = child.wait();
-                panic!("the sandbox did not say where it listens ({status:?})");
-            }
-        }
+        let Ok(address) = told.recv_timeout(START) else {
+            let _ = child.kill();
+            let status = child.wait();
+            panic!("the sandbox did not say where it listens ({status:?})");
+        };
+        Self { child, address, state }
     }
 
     /// `http://127.0.0.1:PORT`, without a path.

@@ -48,7 +48,7 @@ impl Reply {
     pub(crate) fn full(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Self {
         let mut head = format!("HTTP/1.1 {status} Reason\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("connection: close\r\n\r\n");
         let mut bytes = head.into_bytes();
@@ -202,11 +202,7 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
     Ok(Some(asked))
 }
 
-fn read_body(
-    reader: &mut impl BufRead,
-    asked: &mut Asked,
-    most: Option<usize>,
-) -> io::Result<()> {
+fn read_body(reader: &mut impl BufRead, asked: &mut Asked, most: Option<usize>) -> io::Result<()> {
     let most = most.map_or(u64::MAX, |n| n as u64);
     let chunked = asked.header("transfer-encoding").is_some_and(|v| v.contains("chunked"));
     if !chunked {

@@ -135,16 +135,25 @@ mod tests {
     #[test]
     fn what_changes_is_replaced_and_the_rest_stays() {
         let cases = [
-            ("✓ built 12 requests in 1 shard   8.1s\n", "✓ built 12 requests in 1 shard   [DURATION]\n"),
+            (
+                "✓ built 12 requests in 1 shard   8.1s\n",
+                "✓ built 12 requests in 1 shard   [DURATION]\n",
+            ),
             ("job k7f2qd · batch_1a2b3c4d", "job [JOB] · [BATCH]"),
             ("go on: batchctl resume k7f2qd", "go on: batchctl resume [JOB]"),
             ("\"custom_id\":\"k7f2qd-0000041-r1\"", "\"custom_id\":\"[JOB]-0000041-r1\""),
             ("http://127.0.0.1:34567/v1 as of 10:20:30", "http://127.0.0.1:[PORT]/v1 as of [TIME]"),
             ("at 2026-11-21T10:20:30Z.", "at [TIME]."),
             ("took 1m 12s, 1h30m, 250ms", "took [DURATION], [DURATION], [DURATION]"),
-            ("rows 0..10 of 1,204, row 7, line 9, 4.2 MB", "rows 0..10 of 1,204, row 7, line 9, 4.2 MB"),
+            (
+                "rows 0..10 of 1,204, row 7, line 9, 4.2 MB",
+                "rows 0..10 of 1,204, row 7, line 9, 4.2 MB",
+            ),
             ("file-a1b2c3d4e5 and results.jsonl", "[FILE] and results.jsonl"),
-            ("status merged batch_factor gpt-4o-mini 10 USD", "status merged batch_factor gpt-4o-mini 10 USD"),
+            (
+                "status merged batch_factor gpt-4o-mini 10 USD",
+                "status merged batch_factor gpt-4o-mini 10 USD",
+            ),
         ];
         for (text, wanted) in cases {
             assert_eq!(steady(text, &[]), wanted);

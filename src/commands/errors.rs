@@ -1,0 +1,117 @@
+//! Errors of the configuration with their exit codes and with what to do about them.
+
+use super::Context;
+use crate::config::ConfigError;
+use crate::ui::{CommandError, ExitCode, Shell};
+
+/// A configuration error as the error of a command; for a missing key use
+/// [`missing_key`], which can name the line to rehearse.
+pub fn config_error(error: ConfigError) -> CommandError {
+    let shell = Shell::of_process();
+    let (exit, hints) = match &error {
+        ConfigError::NoKey { provider, variable, present } => {
+            (ExitCode::Credentials, key_hints(provider, variable.as_deref(), present, shell))
+        }
+        ConfigError::KeyElsewhere { provider, .. } => {
+            (ExitCode::Credentials, vec![format!("batchctl login {}", shell.quote(provider))])
+        }
+        ConfigError::OpenKeyFile { path } => {
+            let path = shell.quote(&path.display().to_string());
+            (ExitCode::Credentials, vec![format!("chmod 600 {path}")])
+        }
+        ConfigError::NoProvider { names, .. } => {
+            (ExitCode::Usage, vec![format!("known: {}", names.join(", "))])
+        }
+        ConfigError::Unknown { what: "setting", .. } => {
+            (ExitCode::Usage, vec!["all settings: batchctl help settings".to_owned()])
+        }
+        _ => (ExitCode::Usage, Vec::new()),
+    };
+    CommandError { exit, hints, ..CommandError::new(exit, error) }
+}
+
+fn key_hints(
+    provider: &str,
+    variable: Option<&str>,
+    present: &[String],
+    shell: Shell,
+) -> Vec<String> {
+    let login = format!("batchctl login {}", shell.quote(provider));
+    let mut hints = vec![match variable {
+        Some(variable) => format!("{login}      or   {}", shell.set_variable(variable, "…")),
+        None => login,
+    }];
+    if !present.is_empty() {
+        hints.push(format!("keys present: {} (choose with --provider NAME)", present.join(", ")));
+    }
+    hints
+}
+
+/// A configuration error met on the way to a call: says what the key is needed for, and how the
+/// same line is rehearsed without one. `line` is the command as it was typed, without the
+/// program's name, `None` where a rehearsal makes no sense.
+pub fn missing_key(
+    error: ConfigError,
+    needed_for: &str,
+    line: Option<&str>,
+    _context: &Context,
+) -> CommandError {
+    let is_missing = matches!(error, ConfigError::NoKey { .. });
+    let mut error = config_error(error);
+    if is_missing {
+        error.hints.insert(0, format!("needed for: {needed_for}"));
+        if let Some(line) = line {
+            error.hints.push(format!(
+                "no key? rehearse the whole run: batchctl {line} --provider sandbox"
+            ));
+        }
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::Colour;
+
+    #[test]
+    fn each_error_has_its_exit_code_and_remedy() {
+        let no_key = || ConfigError::NoKey {
+            provider: "openai".into(),
+            variable: Some("OPENAI_API_KEY".into()),
+            present: vec!["zhipu".into()],
+        };
+        let lines = key_hints("openai", Some("OPENAI_API_KEY"), &["zhipu".into()], Shell::Posix);
+        assert_eq!(
+            lines,
+            [
+                "batchctl login openai      or   export OPENAI_API_KEY=…",
+                "keys present: zhipu (choose with --provider NAME)"
+            ]
+        );
+        let table = [
+            (no_key(), ExitCode::Credentials, "fix: batchctl login openai"),
+            (
+                ConfigError::OpenKeyFile { path: "/h/keys.toml".into() },
+                ExitCode::Credentials,
+                "fix: chmod 600 /h/keys.toml",
+            ),
+            (
+                ConfigError::NoProvider {
+                    name: "x".into(),
+                    nearest: None,
+                    names: vec!["openai".into()],
+                },
+                ExitCode::Usage,
+                "known: openai",
+            ),
+            (ConfigError::NoHome, ExitCode::Usage, "set BATCHCTL_HOME"),
+        ];
+        for (error, exit, expected) in table {
+            let error = config_error(error);
+            let text = error.lines(Colour::Never).join("\n");
+            assert_eq!(error.exit, exit, "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

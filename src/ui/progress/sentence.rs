@@ -1,0 +1,97 @@
+//! Events in words, the same for bars and plain lines.
+
+use std::fmt::Write;
+
+use crate::batch::BatchStatus;
+use crate::job::Event;
+use crate::ui::clean;
+use crate::ui::number::{bytes, count, counted, duration};
+
+/// One line about an event, without times that only a listener knows. `None` for notes and
+/// warnings, which the printer words itself.
+pub(super) fn sentence(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Note { .. } | Event::Warning { .. } => return None,
+        Event::Planning { rows } => format!("looking at the table: {}", counted(*rows, "row")),
+        Event::Planned { job, requests, skipped, shards, bytes: size, .. } => {
+            let mut text = format!(
+                "planned {} in {}, {}",
+                counted(*requests, "request"),
+                counted(*shards, "shard"),
+                bytes(*size)
+            );
+            if *skipped > 0 {
+                let _ = write!(text, " ({} skipped)", counted(*skipped, "row"));
+            }
+            format!("{text} · job {}", clean(job))
+        }
+        Event::Built { shard, shards, requests, bytes: size } => {
+            let requests = counted(*requests, "request");
+            format!("built shard {shard}/{shards}: {requests}, {}", bytes(*size))
+        }
+        Event::Uploading { shard, shards, sent, total } => {
+            format!("uploading shard {shard}/{shards}: {} of {}", bytes(*sent), bytes(*total))
+        }
+        Event::Submitted { shard, shards, batch } => {
+            format!("submitted shard {shard}/{shards}: {}", clean(batch))
+        }
+        Event::Polled { job, batches, completed, failed, total, .. } => {
+            let mut text = format!("job {}: {}", clean(job), states(batches));
+            let done = completed + failed;
+            let _ = write!(text, " · {}/{}", count(done.min(*total)), count(*total));
+            if *failed > 0 {
+                let _ = write!(text, " · failed {}", count(*failed));
+            }
+            text
+        }
+        Event::PollFailed { text, .. } => {
+            format!("the provider could not be asked, the batch goes on: {}", clean(text))
+        }
+        Event::Downloading { shard, shards, received } => {
+            format!("downloading results of shard {shard}/{shards}: {}", bytes(*received))
+        }
+        Event::Fetched { shard, shards, answered, failed } => {
+            let mut text = format!("fetched shard {shard}/{shards}: {} answered", count(*answered));
+            if *failed > 0 {
+                let _ = write!(text, ", {} failed", count(*failed));
+            }
+            text
+        }
+        Event::Written { path, rows } => {
+            format!("wrote {}: {}", clean(path), counted(*rows, "row"))
+        }
+    })
+}
+
+/// `in_progress 2, completed 1`; a single batch without its number. A provider may take long to
+/// write results after the last request has run, so that is a phase of its own.
+pub(super) fn states(batches: &[(BatchStatus, u64)]) -> String {
+    let open = batches.iter().filter(|(status, number)| *number > 0 && !status.is_terminal());
+    let is_finalizing = {
+        let mut open = open.peekable();
+        open.peek().is_some() && open.all(|(status, _)| *status == BatchStatus::Finalizing)
+    };
+    let shown: Vec<_> = batches.iter().filter(|(_, number)| *number > 0).collect();
+    let text = match shown.as_slice() {
+        [] => "no batch yet".to_owned(),
+        [(status, 1)] => status.to_string(),
+        many => {
+            let all: Vec<_> = many
+                .iter()
+                .map(|(status, number)| format!("{status} {}", count(*number)))
+                .collect();
+            all.join(", ")
+        }
+    };
+    if is_finalizing { format!("{text} (results are being written)") } else { text }
+}
+
+/// When the provider will be asked again, if it will.
+pub(super) fn next_check(event: &Event) -> Option<String> {
+    match event {
+        Event::Polled { next_check, .. } | Event::PollFailed { next_check, .. } => {
+            next_check.map(|wait| format!("next check {}", duration(wait)))
+        }
+        _ => None,
+    }
+}
