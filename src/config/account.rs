@@ -77,7 +77,7 @@ impl Settings {
                 Some((name, model)) => (name.trim(), Some(model.trim().to_owned())),
                 None => (text.trim(), None),
             },
-            None => (self.vendor(model.as_deref()), None),
+            None => (vendor(model.as_deref()), None),
         };
         self.check_name(provider)?;
         let rank = |source: Option<&Source>| source.map_or(0, Source::rank);
@@ -92,10 +92,6 @@ impl Settings {
             (_, with) => with.or(of_section),
         };
         Ok(Who { provider: provider.to_owned(), model: model.filter(|model| !model.is_empty()) })
-    }
-
-    fn vendor(&self, model: Option<&str>) -> &'static str {
-        model.and_then(provider_of_model).map_or("openai", |dialect| dialect.name)
     }
 
     /// Every provider that may be named.
@@ -282,6 +278,11 @@ impl Account {
 /// Whether an address is on this machine; the sandbox in this program is.
 pub fn is_loopback(url: &str) -> bool {
     url.starts_with("sandbox:") || Address::parse(url).is_ok_and(|address| address.is_loopback())
+}
+
+/// The provider whose well-known model was named, else the usual one.
+fn vendor(model: Option<&str>) -> &'static str {
+    model.and_then(provider_of_model).map_or("openai", |dialect| dialect.name)
 }
 
 fn built_in(name: &str) -> Option<&'static Dialect> {
