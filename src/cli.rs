@@ -101,6 +101,25 @@ impl Command {
             || matches!(self, Self::Config(args) if !args.needs_settings())
     }
 
+    /// Whether one JSON document is wanted on stdout.
+    fn wants_json(&self) -> bool {
+        let arg = match self {
+            Self::Workflow(args) => args.json,
+            Self::Estimate(args) => args.json,
+            Self::Demo(args) => args.json,
+            Self::Convert(args) => args.json,
+            Self::Submit(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::Watch(args) => args.json,
+            Self::Download(args) => args.json,
+            Self::Merge(args) => args.json,
+            Self::Resume(args) => args.json,
+            Self::Cancel(args) => args.json,
+            _ => return false,
+        };
+        arg.json
+    }
+
     fn run(&self, context: &Context) -> Result<ExitCode, CommandError> {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
@@ -213,7 +232,8 @@ fn build_context(cli: &Cli) -> Result<Context, CommandError> {
     if let Some(flags) = cli.command.flags() {
         flags.lay(&mut over);
     }
-    Context::build(&cli.general, &over, cli.command.is_without_settings())
+    let context = Context::build(&cli.general, &over, cli.command.is_without_settings())?;
+    Ok(Context { json: cli.command.wants_json(), ..context })
 }
 
 /// People try to hand over a key as a flag, where every program on the machine could read it.

@@ -102,6 +102,35 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Creates an empty file that only its owner may read, unless it exists.
+pub fn touch_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Whether a folder lies on a network file system, where locks and SQLite cannot be trusted.
+pub fn is_on_network(path: &Path) -> bool {
+    // NFS, SMB, CIFS, SMB2: the magic numbers of statfs(2).
+    #[cfg(target_os = "linux")]
+    const NETWORK: [u64; 4] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42];
+    #[cfg(target_os = "linux")]
+    {
+        rustix::fs::statfs(path).is_ok_and(|stat| {
+            // The field's width and sign differ between architectures.
+            let kind = u64::try_from(stat.f_type).unwrap_or_default() & 0xFFFF_FFFF;
+            NETWORK.contains(&kind)
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Whether anyone but its owner may read or change a file (never said off Unix, where this
 /// program cannot tell).
 pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
@@ -111,6 +140,20 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     #[cfg(not(unix))]
     let is_open = metadata.len() == u64::MAX;
     Ok(is_open)
+}
+
+/// Fills the buffer with the bytes from this offset on; the file's own position may move.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+    }
+    #[cfg(not(unix))]
+    {
+        let mut file = file;
+        file.seek(io::SeekFrom::Start(offset))?;
+        file.read_exact(buffer)
+    }
 }
 
 /// Bytes that may still be written on the file system of this path.

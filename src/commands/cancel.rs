@@ -1,6 +1,7 @@
 //! `cancel ID`: stop a job and collect what is done.
 
 use super::Context;
+use super::steps::{Bare, Follow, find_job, go_on, open_store};
 use super::flags::{Flags, JsonArg, WriteArgs};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
@@ -26,6 +27,24 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let short = found.job.short();
+    if found.job.state.is_over() {
+        context.printer.note(&format!("job {short} is {} already", found.job.state));
+        return Ok(ExitCode::Success);
+    }
+    store.wish_cancel(&found.job.key, context.clock.unix())?;
+    let follow = Follow { submit: false, wait: true };
+    match go_on(context, &store, &found, follow) {
+        Err(error) if error.exit == ExitCode::Locked => {
+            context.printer.note(&format!(
+                "job {short} is driven by another process, which stops it now and collects what \
+                 is done"
+            ));
+            Ok(ExitCode::Success)
+        }
+        other => other,
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Runtime;
 
 use super::errors::config_error;
 use super::flags::GeneralArgs;
@@ -31,6 +33,10 @@ pub struct Context {
     pub is_interactive: bool,
     /// The shell that lines to be typed are written for.
     pub shell: Shell,
+    /// Whether one JSON document is wanted on stdout (`--json`).
+    pub json: bool,
+    /// Runtime and listener.
+    pub shared: Arc<Shared>,
 }
 
 impl Context {
@@ -65,6 +71,8 @@ impl Context {
             clock: Arc::new(SystemClock::with_speed(settings.get(key::TIME_SCALE))),
             is_interactive: ui::is_interactive(),
             shell: Shell::of_process(),
+            json: false,
+            shared: Arc::default(),
             settings,
         })
     }
@@ -79,19 +87,43 @@ impl Context {
         Ok(&self.home)
     }
 
-    /// The listener that shows a run's progress as `--progress` asks; one per run.
+    /// The listener that shows a run's progress as `--progress` asks; one per process.
     pub fn reporter(&self) -> Arc<dyn Reporter> {
-        let mode = ProgressMode::read(&self.settings.get(key::PROGRESS));
-        let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        let can_draw = io::stderr().is_terminal() && !is_dumb;
-        ui::reporter(mode, &self.printer, self.clock.clone(), can_draw)
+        let make = || {
+            let mode = ProgressMode::read(&self.settings.get(key::PROGRESS));
+            let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+            let can_draw = io::stderr().is_terminal() && !is_dumb;
+            ui::reporter(mode, &self.printer, self.clock.clone(), can_draw)
+        };
+        self.shared.reporter.get_or_init(make).clone()
     }
 
-    /// Runs something asynchronous to its end, on a runtime of its own.
+    /// Runs something asynchronous to its end, on the one runtime of this process: what was
+    /// started in an earlier call, such as the sandbox, goes on.
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        if self.shared.runtime.get().is_none() {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            // Only this thread makes it.
+            let _ = self.shared.runtime.set(runtime);
+        }
+        let runtime = self.shared.runtime.get().expect("set above");
         Ok(runtime.block_on(future))
     }
+
+    /// The same surroundings with more settings on top, for commands that run another one.
+    #[must_use]
+    pub fn with_settings(&self, lay: impl FnOnce(&mut Overrides)) -> Self {
+        let mut over = Overrides::default();
+        lay(&mut over);
+        Self { settings: self.settings.clone().with(&over), ..self.clone() }
+    }
+}
+
+/// What is made once per process, when it is first needed.
+#[derive(Default)]
+pub struct Shared {
+    runtime: OnceLock<Runtime>,
+    reporter: OnceLock<Arc<dyn Reporter>>,
 }
 
 fn printer(general: &GeneralArgs, settings: &Settings) -> Printer {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
+use super::steps::{Bare, Follow, find_job, go_on, open_store};
 use super::flags::{AnswerArgs, Flags, JsonArg, WriteArgs};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
@@ -38,6 +39,8 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
+    go_on(context, &store, &found, Follow { submit: false, wait: false })
 }

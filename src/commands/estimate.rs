@@ -1,10 +1,12 @@
 //! `estimate [INPUT]`: what a run would take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Context;
+use super::steps::{Need, Planned, Scratch, find_job, open_store, Bare, show_estimate, who_is_asked};
 use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
-use crate::config::Overrides;
+use crate::config::{Overrides, key};
+use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `estimate`.
@@ -44,6 +46,59 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let who = who_is_asked(context, Need::NoKey)?;
+    let input = match &args.input {
+        Some(input) => input.clone(),
+        None => input_of_folder(context)?,
+    };
+    let scratch = Scratch::new(&context.home)?;
+    let planned = Planned::make(context, &input, &who, scratch.folder())?;
+    show_estimate(context, &planned, &who)
+}
+
+/// The `[job]` of the project's file, else the newest job of this folder, else its only table;
+/// it says which.
+fn input_of_folder(context: &Context) -> Result<PathBuf, CommandError> {
+    if let Some(input) = context.settings.get(key::INPUT) {
+        context.printer.note(&format!("estimating {input}, the input of [job] in ./batchctl.toml"));
+        return Ok(PathBuf::from(input));
+    }
+    let store = open_store(context)?;
+    if let Some(job) = store.last_job(&context.folder.to_string_lossy())? {
+        let found = find_job(context, &store, Some(&job.key), Bare::Last)?;
+        let source = PathBuf::from(&found.spec.source);
+        if source.exists() {
+            let name = source.strip_prefix(&context.folder).unwrap_or(&source);
+            context.printer.note(&format!(
+                "estimating {}, the table of this folder's newest job {}",
+                name.display(),
+                job.short()
+            ));
+            return Ok(name.to_owned());
+        }
+    }
+    let mut tables: Vec<PathBuf> = std::fs::read_dir(&context.folder)?
+        .filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())))
+        .filter(|name| Format::from_name(name).is_some() && !is_output(name))
+        .collect();
+    tables.sort();
+    match tables.as_slice() {
+        [only] => {
+            context.printer.note(&format!("estimating {}, the only table here", only.display()));
+            Ok(only.clone())
+        }
+        [] => Err(CommandError::usage("there is no table in this folder")
+            .hint("batchctl estimate in.csv")),
+        several => {
+            let names: Vec<_> = several.iter().map(|name| name.display().to_string()).collect();
+            Err(CommandError::usage(format!("several tables are here: {}", names.join(", ")))
+                .hint(format!("batchctl estimate {}", names[0])))
+        }
+    }
+}
+
+/// Whether a name is one that we give to outputs.
+fn is_output(name: &Path) -> bool {
+    name.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(".answers"))
 }

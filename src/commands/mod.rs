@@ -23,6 +23,8 @@ pub mod workflow;
 
 mod context;
 mod errors;
+mod files;
+mod steps;
 
 pub use context::Context;
 pub use errors::{config_error, missing_key};

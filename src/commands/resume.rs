@@ -1,6 +1,7 @@
 //! `resume [ID]`: go on with an unfinished job, inside what was approved.
 
 use super::Context;
+use super::steps::{Bare, Follow, find_job, go_on, open_store, waits};
 use super::flags::{Flags, JsonArg, RunningArgs, WriteArgs};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
@@ -30,6 +31,11 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    if found.job.state.is_over() {
+        context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
+    }
+    go_on(context, &store, &found, Follow { submit: true, wait: waits(context) })
 }

@@ -1,10 +1,16 @@
 //! `submit FILE.jsonl...`: upload request files and create their batches.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Context;
+use super::files::expand;
+use super::steps::{
+    Destination, Follow, Need, Planned, Scratch, begin, go_on_with, open_store, show_plan,
+    who_is_asked,
+};
 use super::flags::{Flags, JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs};
 use crate::config::Overrides;
+use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `submit`.
@@ -43,6 +49,38 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    if args.files.len() > 1 && args.write.output.is_some() {
+        return Err(CommandError::usage("--output names one table, but several files were given")
+            .hint("drop --output: each file gets a table of its own"));
+    }
+    let mut worst = ExitCode::Success;
+    for file in expand(&args.files, &context.folder)? {
+        let exit = submit_one(&file, args, context)?;
+        if exit != ExitCode::Success {
+            worst = exit;
+        }
+    }
+    Ok(worst)
+}
+
+fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let need = if args.spend.dry_run { Need::NoKey } else { Need::Key };
+    let who = who_is_asked(context, need)?;
+    let destination = Destination::choose(args.write.output.as_deref(), file, context)?;
+    let store = open_store(context)?;
+    let scratch = Scratch::new(store.home())?;
+    let planned = Planned::make(context, file, &who, scratch.folder())?;
+    if planned.table.shape().format != Format::Requests {
+        return Err(CommandError::usage(format!(
+            "{} is not a request file: its lines have no custom_id and body",
+            file.display()
+        ))
+        .hint(format!("batchctl workflow {}   asks a table", file.display())));
+    }
+    if args.spend.dry_run {
+        return show_plan(context, &planned, &who, scratch.folder());
+    }
+    let found = begin(context, &store, scratch, planned, &who, &destination)?;
+    go_on_with(context, &store, &found, &who, Follow { submit: true, wait: args.wait })
 }

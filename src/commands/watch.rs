@@ -1,6 +1,7 @@
 //! `watch ID`: wait for a job with a progress bar.
 
 use super::Context;
+use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other};
 use super::flags::{Flags, JsonArg, PaceArgs, WriteArgs};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
@@ -30,6 +31,12 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    match go_on(context, &store, &found, Follow { submit: false, wait: true }) {
+        // Another process drives it: look on until it is through.
+        Err(error) if error.exit == ExitCode::Locked => watch_other(context, &store, &found),
+        other => other,
+    }
 }

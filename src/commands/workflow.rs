@@ -1,13 +1,16 @@
 //! `workflow INPUT [OUTPUT]`: the whole way, from the table to the table with answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Context;
+use super::steps::{
+    Destination, Need, dry_run, send, who_is_asked,
+};
 use super::flags::{
     AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, RunningArgs, SpendArgs, WhoArgs,
     WriteArgs,
 };
-use crate::config::Overrides;
+use crate::config::{Overrides, key};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `workflow`.
@@ -62,6 +65,22 @@ impl Flags for Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let input = input(args.input.as_deref(), context)?;
+    let need = if args.spend.dry_run { Need::NoKey } else { Need::Key };
+    let who = who_is_asked(context, need)?;
+    let named = args.output.as_deref().or(args.write.output.as_deref());
+    let destination = Destination::choose(named, &input, context)?;
+    if args.spend.dry_run {
+        return dry_run(&input, &who, context);
+    }
+    send(&input, &who, &destination, context)
+}
+
+/// The table that the line or the project's file names.
+fn input(named: Option<&Path>, context: &Context) -> Result<PathBuf, CommandError> {
+    let setting = context.settings.get(key::INPUT).map(PathBuf::from);
+    named.map(Path::to_owned).or(setting).ok_or_else(|| {
+        CommandError::usage("no table was named").hint("batchctl workflow in.csv out.csv")
+    })
 }

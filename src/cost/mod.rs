@@ -1,1 +1,15 @@
-//! Room `cost`.
+//! What a job will cost before anything is sent: tokens of texts and images, and the table that
+//! shows them. Prices come later; until then they are printed as unknown, never as 0.
+//!
+//! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
+
+mod estimate;
+mod images;
+mod numbers;
+mod shrink;
+mod tokens;
+
+pub use estimate::{Estimate, Heading};
+pub use images::{Detail, ImageRule, image_tokens};
+pub use numbers::{grouped, megabytes};
+pub use tokens::{ChatText, Tokenizer, chat_tokens, text_tokens};

@@ -126,6 +126,7 @@ pub enum Event {
     },
 }
 
+#[expect(clippy::ref_option, reason = "serde's serialize_with hands over a reference")]
 fn as_seconds<S: serde::Serializer>(
     duration: &Option<Duration>,
     serializer: S,

@@ -1,6 +1,27 @@
 //! A job: one table sent through. Plans it, submits its shards, waits, fetches what came back,
 //! and records every step in the store, so that a killed run goes on where it was.
 
+mod build;
+mod drive;
+mod error;
 mod event;
+mod fetch;
+mod folder;
+mod id;
+mod plan;
+mod poll;
+mod settle;
+mod spec;
+mod stop;
+mod submit;
 
+pub use build::{BuiltFile, build_shard, each_row, require_space};
+pub use drive::{DriveOptions, Driver, Ending};
+pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
+pub use folder::JobFolder;
+pub use id::{create_key, key_of_digest, new_job_key};
+pub use plan::{Plan, plan, visit_selected};
+pub use poll::{Progress, last_seen};
+pub use spec::{OutputSpec, Spec};
+pub use stop::{Stop, StopCause};

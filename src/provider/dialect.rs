@@ -45,7 +45,9 @@ pub struct Dialect {
     pub custom_id_min: usize,
     /// The currency of its bills.
     pub currency: &'static str,
-    /// Whether `OpenAI`'s newer models want `max_completion_tokens` here.
+    /// The model that is asked when the user names none.
+    pub default_model: Option<&'static str>,
+    /// Whether OpenAI's newer models want `max_completion_tokens` here.
     pub newer_token_field: bool,
     /// Whether and how JSON can be asked for.
     pub json_mode: JsonMode,

@@ -34,6 +34,7 @@ pub const DASHSCOPE: Dialect = Dialect {
         max_line_bytes: Some(6_000_000),
     },
     currency: "CNY",
+    default_model: None,
     newer_token_field: false,
     json_mode: JsonMode::Object,
     only_models_of: None,
@@ -59,6 +60,7 @@ pub const MOONSHOT: Dialect = Dialect {
     completion_window: "1d",
     limits: Limits { max_requests: 50_000, max_bytes: 100_000_000, max_line_bytes: None },
     currency: "CNY",
+    default_model: None,
     newer_token_field: false,
     json_mode: JsonMode::Object,
     forbidden_parameters: &[
@@ -91,6 +93,7 @@ pub const SILICONFLOW: Dialect = Dialect {
     responses: None,
     limits: Limits { max_requests: 5_000, max_bytes: 1_000_000_000, max_line_bytes: None },
     currency: "CNY",
+    default_model: None,
     newer_token_field: false,
     json_mode: JsonMode::Object,
     only_models_of: None,

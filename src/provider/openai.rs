@@ -20,6 +20,8 @@ pub const OPENAI: Dialect = Dialect {
     auto_delete_input_file: None,
     custom_id_min: 1,
     currency: "USD",
+    // The seed of this program asked gpt-4o; S1.02.
+    default_model: Some("gpt-4o"),
     newer_token_field: true,
     json_mode: JsonMode::Schema,
     images: true,

@@ -24,6 +24,8 @@ pub const ZHIPU: Dialect = Dialect {
     auto_delete_input_file: Some(false),
     custom_id_min: 6,
     currency: "CNY",
+    // Free, also in batches; S4.02.
+    default_model: Some("glm-4-flash"),
     newer_token_field: false,
     json_mode: JsonMode::Object,
     only_models_of: Some(Vendor::Zhipu),

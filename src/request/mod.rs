@@ -1,16 +1,32 @@
-//! Room `request`.
+//! From a row to a request: the question as the user put it, compiled against the headers of a
+//! table, then one request line per row with its texts, images and id.
+//!
+//! Nothing here is sent, and nothing is fetched: an image that is an address stays an address.
+//! Which rows are asked and how lines are gathered into files is for other rooms.
 
-use serde::{Deserialize, Serialize};
+mod columns;
+mod compile;
+mod compiled;
+mod content;
+mod custom_id;
+mod error;
+mod escape;
+mod foreign;
+mod frame;
+mod hint;
+mod image;
+mod infer;
+mod jinja;
+mod messages;
+mod question;
+mod template;
 
-/// Which kind of request a line makes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Endpoint {
-    /// Chat completions.
-    #[default]
-    Chat,
-    /// Embeddings.
-    Embeddings,
-    /// `OpenAI`'s Responses.
-    Responses,
-}
+pub use compiled::{Compiled, Measure};
+pub use custom_id::CustomId;
+pub use error::{RequestError, Skip, SkipKind};
+pub use foreign::{ForeignRequest, read_foreign};
+pub use hint::field_hint;
+pub use image::ImageSize;
+pub use infer::{Given, Inferred, infer};
+pub use messages::Message;
+pub use question::{Detail, Endpoint, ImageOptions, InputColumn, Question, RULES, Source};

@@ -1,14 +1,12 @@
-//! Room `shard`.
+//! Cutting requests into files that a provider takes, and remembering which row went where: the
+//! row list of a shard, and the manifest of files that leave without a job.
+//!
+//! Plain values and text files; nothing here builds a request or sends one.
 
-use serde::{Deserialize, Serialize};
+mod limits;
+mod manifest;
+mod rows_file;
 
-/// What a provider takes in one input file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Requests, that is lines.
-    pub max_requests: u64,
-    /// Bytes of the whole file.
-    pub max_bytes: u64,
-    /// Bytes of one line, where a provider has such a limit.
-    pub max_line_bytes: Option<u64>,
-}
+pub use limits::{Cut, Cutter, Limits};
+pub use manifest::{Manifest, ManifestError, ManifestFile, SkippedRow};
+pub use rows_file::{RowEntry, RowsError, RowsReader, RowsWriter};

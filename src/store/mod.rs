@@ -1,1 +1,207 @@
-//! Room `store`.
+//! The account of every job, in one SQLite file per home: the only place with SQL.
+//!
+//! Files hold the answers, this room holds the account: jobs, shards, creates, calls made and
+//! what became of them, and one outcome per settled row with the place of its answer. It decides
+//! nothing; it makes what was decided durable before the next step is taken.
+
+mod calls;
+mod jobs;
+mod migrations;
+mod outcomes;
+mod records;
+mod shards;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
+pub use outcomes::OutcomeRecord;
+pub use records::{ArtifactKind, ArtifactRecord};
+pub use shards::{NewShard, ShardRecord, ShardState};
+
+/// How long a statement waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What can go wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused.
+    #[error("ledger {path}: {source}")]
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+        /// SQLite's words.
+        source: rusqlite::Error,
+    },
+    /// The file belongs to a newer release.
+    #[error(
+        "ledger {path} was written by a newer batchctl (schema {found}, this one knows {known}); \
+         update batchctl, or set BATCHCTL_HOME to another folder"
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// The home lies on a network file system, where SQLite's locks cannot be trusted.
+    #[error(
+        "home {0} is on a network file system, where locks cannot be trusted; set BATCHCTL_HOME \
+         to a folder on a local disk"
+    )]
+    Network(PathBuf),
+    /// The home cannot be made or entered.
+    #[error("home {path}: {source}")]
+    Home {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether the cause is a full disk or database.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => {
+                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            }
+            Self::Home { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+}
+
+/// The ledger of one home. One connection per process, so one writer; other processes are kept
+/// apart by SQLite, and jobs by their own lock files.
+#[derive(Debug)]
+pub struct Store {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    home: PathBuf,
+}
+
+impl Store {
+    /// Opens the ledger of a home, making folder and tables where they are missing.
+    pub fn open(home: &Path) -> Result<Self, StoreError> {
+        let path = home.join("batchctl.db");
+        let on_home = |source| StoreError::Home { path: home.to_owned(), source };
+        crate::base::private_dir(home).map_err(on_home)?;
+        if crate::base::is_on_network(home) {
+            return Err(StoreError::Network(home.to_owned()));
+        }
+        crate::base::private_dir(&home.join("jobs")).map_err(on_home)?;
+        crate::base::touch_private(&path).map_err(on_home)?;
+        let connection = Connection::open(&path)
+            .map_err(|source| StoreError::Sqlite { path: path.clone(), source })?;
+        let store =
+            Self { connection: Mutex::new(connection), path: path.clone(), home: home.to_owned() };
+        store.prepare()?;
+        Ok(store)
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    fn prepare(&self) -> Result<(), StoreError> {
+        let mut connection = self.lock();
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| self.sqlite(e))?;
+        // FULL, not NORMAL: an intent that a power loss takes back would be paid twice.
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+            )
+            .map_err(|e| self.sqlite(e))?;
+        let known = migrations::newest();
+        let found = migrations::apply(&mut connection).map_err(|e| self.sqlite(e))?;
+        if found > known {
+            return Err(StoreError::Newer { path: self.path.clone(), found, known });
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sqlite(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { path: self.path.clone(), source }
+    }
+
+    /// Runs a body that only reads.
+    fn read<T>(
+        &self,
+        body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        body(&self.lock()).map_err(|e| self.sqlite(e))
+    }
+
+    /// Runs a body inside one immediate transaction: a deferred one that reads before it writes
+    /// fails at once when another process writes, whatever the timeout.
+    fn write<T>(
+        &self,
+        body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        let run = |connection: &mut Connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = body(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run(&mut connection).map_err(|e| self.sqlite(e))
+    }
+}
+
+/// Turns a stored word back into its value; the words come from this program, so an unknown one
+/// means a newer release wrote it.
+fn word<T>(column: usize, text: &str, read: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
+    read(text).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            format!("unknown word {text:?}").into(),
+        )
+    })
+}
+
+/// Declares an enum whose values are stored as words.
+macro_rules! stored_words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$value_meta:meta])* $value:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$value_meta])* $value),+ }
+
+        impl $name {
+            /// The word it is stored and shown as.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $word),+ }
+            }
+
+            pub(in crate::store) fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$value),)+ _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+use stored_words;
+
+#[cfg(test)]
+mod tests;

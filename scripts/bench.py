@@ -1,0 +1,197 @@
+"""The bench; see bench.sh."""
+
+import argparse
+import csv
+import json
+import pathlib
+import random
+import shutil
+import statistics
+import struct
+import sys
+import tempfile
+import zlib
+
+from bench_peers import PROMPT
+from measured import measured
+from sandbox_child import clean_environment
+
+HERE = pathlib.Path(__file__).resolve().parent
+WORDS = ("good bad fast slow lid jacket sound battery screen 很好 一般 差评 物流 包装 颜色 质量 客服 "
+         "would buy again never too small large \"quoted\" it's naïve 😀 price quality").split()
+
+
+def make_table(path, rows, seed=41):
+    """Chinese and English, quoted cells, one in twenty with a line break: about 240 bytes a row."""
+    dice = random.Random(seed)
+    texts = []
+    for _ in range(5000):
+        words = dice.choices(WORDS, k=dice.randint(15, 45))
+        text = " ".join(words)
+        texts.append(text.replace(" ", "\n", 1) if dice.random() < 0.05 else text)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "product", "review", "stars"])
+        for number in range(rows):
+            writer.writerow([number, f"Product {number % 997}", texts[dice.randrange(5000)],
+                             number % 5 + 1])
+
+
+def make_images(folder, count, side=258):
+    """Noise does not compress: each picture has about 200 KB, and no two are equal."""
+    dice = random.Random(7)
+    folder.mkdir(parents=True)
+
+    def chunk(kind, data):
+        return (struct.pack(">I", len(data)) + kind + data
+                + struct.pack(">I", zlib.crc32(kind + data)))
+
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    with (folder / "images.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "question"])
+        for number in range(count):
+            noise = dice.randbytes(side * side * 3)
+            lines = b"".join(b"\0" + noise[at:at + side * 3]
+                             for at in range(0, len(noise), side * 3))
+            picture = head + chunk(b"IDAT", zlib.compress(lines, 0)) + chunk(b"IEND", b"")
+            (folder / f"{number:05}.png").write_bytes(picture)
+            writer.writerow([f"{number:05}.png", "What is on this picture?"])
+
+
+def make_results(requests, out, seed=3):
+    """A shuffled result for every request, as a provider would write it."""
+    ids = []
+    for path in requests:
+        with path.open(encoding="utf-8") as file:
+            ids += [json.loads(line)["custom_id"] for line in file]
+    random.Random(seed).shuffle(ids)
+    with out.open("w", encoding="utf-8") as file:
+        for number, custom_id in enumerate(ids):
+            body = {"id": f"chatcmpl-{number:024}", "object": "chat.completion",
+                    "created": 1792000000, "model": "gpt-4o-mini",
+                    "choices": [{"index": 0, "finish_reason": "stop",
+                                 "message": {"role": "assistant", "refusal": None,
+                                             "content": f"positive 正面 {custom_id} " + "because it is good " * 12}}],
+                    "usage": {"prompt_tokens": 60, "completion_tokens": 50, "total_tokens": 110}}
+            line = {"id": f"batch_req_{number:024}", "custom_id": custom_id,
+                    "response": {"status_code": 200, "request_id": f"req_{number:024}", "body": body},
+                    "error": None}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return len(ids)
+
+
+class Bench:
+    def __init__(self, binary, folder, rounds):
+        self.binary, self.folder, self.rounds = binary, folder, rounds
+        home = folder / "home"
+        home.mkdir()
+        self.env = clean_environment(HOME=str(home), BATCHCTL_HOME=str(home / "batchctl"))
+
+    def run(self, command):
+        result = measured(command, cwd=self.folder, env=self.env, log=str(self.folder / "log"))
+        if result.code not in (0, 3):
+            sys.exit(f"bench: {command} ended with {result.code}\n{result.stderr}")
+        return result
+
+    def ours(self, *arguments):
+        return self.run([self.binary, *arguments])
+
+    def peer(self, *arguments):
+        return self.run([sys.executable, HERE / "bench_peers.py", *arguments])
+
+    def copied(self, files):
+        to = self.folder / "copied"
+        to.mkdir()
+        result = self.run(["cp", *files, to])
+        shutil.rmtree(to)
+        return result
+
+    def compare(self, title, contestants):
+        """Each in turn, `rounds` times; the medians."""
+        times = {name: [] for name in contestants}
+        for _ in range(self.rounds):
+            for name, run in contestants.items():
+                times[name].append(run())
+        print(f"\n{title}")
+        base = statistics.median(r.seconds for r in times["batchctl"])
+        for name, runs in times.items():
+            seconds = statistics.median(r.seconds for r in runs)
+            peak = max(r.peak for r in runs) / 1e6
+            ratio = "" if name == "batchctl" else f"   batchctl takes {base / seconds:6.3f} of it"
+            print(f"  {name:22} {seconds:8.2f} s   peak {peak:8.1f} MB{ratio}", flush=True)
+
+
+def main():
+    words = argparse.ArgumentParser(description="Times batchctl beside its peers.")
+    words.add_argument("--rows", type=int, default=1_000_000)
+    words.add_argument("--images", type=int, default=2_000)
+    words.add_argument("--rounds", type=int, default=3)
+    words.add_argument("binary", nargs="?", default="target/release/batchctl")
+    given = words.parse_args()
+    with tempfile.TemporaryDirectory(prefix="batchctl-bench-") as name:
+        folder = pathlib.Path(name)
+        bench = Bench(pathlib.Path(given.binary).resolve(), folder, given.rounds)
+        if given.rows:
+            text(bench, folder, given.rows)
+        if given.images:
+            pictures(bench, folder, given.images)
+
+
+def megabytes(files):
+    return f"{sum(f.stat().st_size for f in files) / 1e6:,.0f} MB"
+
+
+def text(bench, folder, rows):
+    table = folder / "table.csv"
+    make_table(table, rows)
+    ours = ["convert", table, folder / "requests.jsonl", "--model", "gpt-4o-mini", "--max-tokens",
+            "100", "--prompt", PROMPT.format("{review}"), "--overwrite"]
+    bench.ours(*ours)
+    requests = sorted(p for p in folder.glob("requests*.jsonl"))
+    bench.compare(
+        f"convert: {rows:,} rows, {megabytes([table])} in, {megabytes(requests)} out",
+        {"batchctl": lambda: bench.ours(*ours),
+         "csv + json.dumps": lambda: bench.peer("convert", table, folder / "peer.jsonl"),
+         "cp of the output": lambda: bench.copied(requests)})
+    (folder / "peer.jsonl").unlink()
+    results = folder / "results.jsonl"
+    count = make_results(requests, results)
+    if count != rows:
+        sys.exit(f"bench: {rows} rows became {count} requests")
+    merged = folder / "merged.csv"
+    bench.compare(
+        f"merge: {rows:,} shuffled results, {megabytes([results])}, onto {megabytes([table])}",
+        {"batchctl": lambda: bench.ours("merge", results, "--original-csv", table, "-o", merged,
+                                        "--overwrite"),
+         "dict of answers": lambda: bench.peer("merge", table, folder / "peer.csv", results),
+         "cp of all three": lambda: bench.copied([table, results, merged])})
+    with merged.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        answer = next(reader).index("response")
+        for number, row in enumerate(reader):
+            if int(row[0]) != number or f"-{number:07}-" not in row[answer]:
+                sys.exit(f"bench: row {number} has a wrong answer: {row}")
+    for path in (*requests, results, merged, folder / "peer.csv"):
+        path.unlink()
+
+
+def pictures(bench, folder, count):
+    place = folder / "pictures"
+    make_images(place, count)
+    table = place / "images.csv"
+    out = place / "requests.jsonl"
+    ours = ["convert", table, out, "--model", "gpt-4o", "--prompt", "{question}",
+            "--image-column", "image", "--overwrite"]
+    bench.ours(*ours)
+    requests = sorted(place.glob("requests*.jsonl"))
+    images = sorted(place.glob("*.png"))
+    bench.compare(
+        f"convert: {count:,} images, {megabytes(images)} in, {megabytes(requests)} out",
+        {"batchctl": lambda: bench.ours(*ours),
+         "base64 + json.dumps": lambda: bench.peer("images", table, folder / "peer.jsonl"),
+         "cp of the output": lambda: bench.copied(requests)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Times `batchctl convert` and `merge` beside what people would write themselves in Python, and
+# beside cp, on generated tables. Only the ratios of one run are worth anything.
+#     scripts/bench.sh [--rows 1000000] [--images 2000] [--rounds 3] [target/release/batchctl]
+# Needs about 4 GB in TMPDIR (put it on tmpfs to measure the program and not the disk).
+set -eu
+cd "$(dirname "$0")/.."
+export PYTHONDONTWRITEBYTECODE=1
+exec python3 scripts/bench.py "$@"

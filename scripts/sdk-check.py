@@ -1,0 +1,144 @@
+"""The official `openai` and `zai-sdk` packages against a running sandbox; see sdk-check.sh."""
+
+import json
+import pathlib
+import sys
+import time
+
+import openai
+import zai
+from sandbox_child import KEY, sandbox
+
+ROWS = 12
+SECONDS = 1.0
+
+
+def lines(url, model, rows=ROWS):
+    for row in range(rows):
+        yield json.dumps({
+            "custom_id": f"row-{row:06}", "method": "POST", "url": url,
+            "body": {"model": model, "max_tokens": 50,
+                     "messages": [{"role": "user", "content": f"第 {row} 行: marker-{row}"}]},
+        }, ensure_ascii=False)
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_text("\n".join(content) + "\n", encoding="utf-8")
+    return path
+
+
+def ended(client, batch, patience=60):
+    """Polls as the SDK's own examples do."""
+    seen = []
+    deadline = time.monotonic() + patience
+    while batch.status not in ("completed", "failed", "expired", "cancelled"):
+        assert time.monotonic() < deadline, f"{batch.id} is still {batch.status}"
+        time.sleep(0.1)
+        batch = client.batches.retrieve(batch.id)
+        seen.append(batch.status)
+    print(f"  {batch.id}: {' > '.join(dict.fromkeys(seen))}")
+    return batch
+
+
+def check_results(text, model):
+    answers = {}
+    for line in text.splitlines():
+        result = json.loads(line)
+        assert result["response"]["status_code"] == 200, line
+        body = result["response"]["body"]
+        answers[result["custom_id"]] = body["choices"][0]["message"]["content"]
+        assert body["model"].removeprefix("sandbox-") == model, body["model"]
+        assert body["usage"]["total_tokens"] > 0, line
+    assert sorted(answers) == [f"row-{row:06}" for row in range(ROWS)], sorted(answers)
+    for row in range(ROWS):
+        answer = answers[f"row-{row:06}"]
+        assert answer.startswith("[sandbox]") and answer.endswith(f"marker-{row}"), answer
+
+
+def life_cycle(client, folder, name, url, model, create):
+    """What both SDKs do in the same words."""
+    path = write(folder, f"{name}.jsonl", lines(url, model))
+    with path.open("rb") as file:
+        uploaded = client.files.create(file=file, purpose="batch")
+    assert uploaded.id and uploaded.bytes == path.stat().st_size, uploaded
+    batch = create(uploaded.id)
+    assert batch.status == "validating" and batch.input_file_id == uploaded.id, batch
+
+    batch = ended(client, batch)
+    assert batch.status == "completed", batch
+    counts = batch.request_counts
+    assert (counts.total, counts.completed, counts.failed) == (ROWS, ROWS, 0), counts
+    assert batch.metadata == {"made-by": "sdk-check"}, batch.metadata
+    check_results(client.files.content(batch.output_file_id).content.decode(), model)
+
+    stopped = create(uploaded.id)
+    stopped = client.batches.cancel(stopped.id)
+    assert stopped.status in ("cancelling", "cancelled"), stopped
+    assert ended(client, stopped).status == "cancelled"
+
+    listed = [each.id for each in client.batches.list(limit=1)]
+    assert listed[:2] == [stopped.id, batch.id], f"newest first, page by page: {listed}"
+    files = {each.id for each in client.files.list(purpose="batch").data}
+    assert uploaded.id in files, files
+    assert client.files.delete(uploaded.id).deleted
+    files = {each.id for each in client.files.list(purpose="batch").data}
+    assert uploaded.id not in files, "it was deleted"
+    print(f"  {name}: upload, create, poll, download, cancel, list, delete")
+
+
+def with_openai(address, folder):
+    client = openai.OpenAI(api_key=KEY, base_url=f"{address}/v1", max_retries=0)
+    url = "/v1/chat/completions"
+
+    def create(file_id):
+        return client.batches.create(input_file_id=file_id, endpoint=url, completion_window="24h",
+                                     metadata={"made-by": "sdk-check"})
+
+    life_cycle(client, folder, "openai", url, "gpt-4o-mini", create)
+
+    doubled = list(lines(url, "gpt-4o-mini", 3)) + list(lines(url, "gpt-4o-mini", 1))
+    with write(folder, "doubled.jsonl", doubled).open("rb") as file:
+        batch = ended(client, create(client.files.create(file=file, purpose="batch").id))
+    assert batch.status == "failed" and batch.errors.data[0].line == 4, batch.errors
+    assert batch.output_file_id is None, batch
+    print(f"  refused: line {batch.errors.data[0].line}: {batch.errors.data[0].message}")
+
+    try:
+        openai.OpenAI(api_key="sk-0123456789", base_url=f"{address}/v1", max_retries=0).batches.list()
+        raise AssertionError("a key that is not the sandbox's was accepted")
+    except openai.AuthenticationError as error:
+        assert "sk-0123456789" not in str(error), "the key must not be repeated"
+    try:
+        client.batches.retrieve("batch_unknown")
+        raise AssertionError("an unknown batch was found")
+    except openai.NotFoundError:
+        print("  refused: foreign key, unknown batch")
+
+
+def with_zai(address, folder):
+    client = zai.ZaiClient(api_key=KEY, base_url=f"{address}/api/paas/v4", max_retries=0)
+    url = "/v4/chat/completions"
+
+    def create(file_id):
+        return client.batches.create(input_file_id=file_id, endpoint=url, completion_window="24h",
+                                     auto_delete_input_file=False,
+                                     metadata={"made-by": "sdk-check"})
+
+    life_cycle(client, folder, "zhipu", url, "glm-4-flash", create)
+
+
+def main():
+    binary, state = sys.argv[1], pathlib.Path(sys.argv[2])
+    folder = state.parent / "files"
+    folder.mkdir(parents=True)
+    with sandbox(binary, state, "--batch-seconds", str(SECONDS)) as address:
+        print(f"openai {openai.__version__} at {address}/v1")
+        with_openai(address, folder)
+        print(f"zai-sdk {zai.__version__} at {address}/api/paas/v4")
+        with_zai(address, folder)
+    print("sdk-check: all good")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+//! From a decoded result line to the status of its row.
+
+use serde_json::Value;
+
+use super::extract::{Extracted, ParseStatus, extract};
+use super::fields::Fields;
+use super::status::RowStatus;
+use crate::base::redact;
+use crate::batch::{Failure, FailureKind, Outcome, Reply, ResultLine};
+
+/// What a result line means for its row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged<'a> {
+    /// The row's status.
+    pub status: RowStatus,
+    /// What is wrong, for the error column. A good row may name keys its answer lacks.
+    pub error: Option<String>,
+    /// The answer as the model gave it; kept whatever the status (field report 39).
+    pub content: &'a str,
+    /// One value per wanted field; empty if none are wanted.
+    pub values: Vec<Option<Value>>,
+    /// How the JSON was found; `None` if no fields are wanted or there is no answer.
+    pub parse_status: Option<ParseStatus>,
+}
+
+/// Judges a line. The finish reason goes before the content: a cut or filtered answer is not good
+/// even if it parses.
+pub fn judge<'a>(line: &'a ResultLine, fields: Option<&Fields>) -> Judged<'a> {
+    match &line.outcome {
+        Outcome::Failed(failure) => Judged {
+            status: status_of_failure(failure.kind),
+            error: Some(failure_text(failure)),
+            content: "",
+            values: vec![None; fields.map_or(0, Fields::len)],
+            parse_status: None,
+        },
+        Outcome::Answered(reply) => judge_reply(reply, fields),
+    }
+}
+
+fn judge_reply<'a>(reply: &'a Reply, fields: Option<&Fields>) -> Judged<'a> {
+    let content = reply.content.as_str();
+    let blank = content.trim().is_empty();
+    let extracted = fields.filter(|_| !blank).map(|fields| extract(content, fields));
+    let (status, error) = verdict(reply, blank, extracted.as_ref());
+    let parse_status = extracted.as_ref().map(|extracted| extracted.status);
+    let values = match extracted {
+        Some(extracted) => extracted.values,
+        None => vec![None; fields.map_or(0, Fields::len)],
+    };
+    Judged { status, error, content, values, parse_status }
+}
+
+fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus, Option<String>) {
+    let reason = reply.finish_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+    if let Some(refusal) = reply.refusal.as_deref().filter(|text| !text.trim().is_empty()) {
+        return (RowStatus::Refused, Some(format!("refused: {}", redact(refusal.trim()))));
+    }
+    match reason.as_str() {
+        "content_filter" | "sensitive" | "refusal" | "safety" | "blocklist"
+        | "prohibited_content" | "recitation" | "spii" | "image_safety" => {
+            return (RowStatus::Refused, Some(format!("refused (finish reason {reason})")));
+        }
+        "length"
+        | "max_tokens"
+        | "max_output_tokens"
+        | "model_length"
+        | "model_context_window_exceeded"
+        | "incomplete" => {
+            let what = if blank {
+                "no answer before the token limit was reached; raise --max-tokens"
+            } else {
+                "cut off at the token limit; raise --max-tokens"
+            };
+            return (RowStatus::Truncated, Some(what.to_owned()));
+        }
+        "network_error" | "error" | "failed" => {
+            return (RowStatus::Error, Some(format!("broke off (finish reason {reason})")));
+        }
+        _ => {}
+    }
+    if blank {
+        let why =
+            if reason.is_empty() { String::new() } else { format!(" (finish reason {reason})") };
+        return (RowStatus::Error, Some(format!("the answer is empty{why}")));
+    }
+    match found {
+        Some(found) if found.status == ParseStatus::Failed => {
+            (RowStatus::Unparsed, Some("no JSON with the wanted fields in the answer".to_owned()))
+        }
+        Some(found) if !found.absent.is_empty() => {
+            (RowStatus::Ok, Some(format!("not in the answer: {}", found.absent.join(", "))))
+        }
+        _ => (RowStatus::Ok, None),
+    }
+}
+
+fn status_of_failure(kind: FailureKind) -> RowStatus {
+    match kind {
+        FailureKind::Expired => RowStatus::Expired,
+        FailureKind::Cancelled => RowStatus::Cancelled,
+        FailureKind::Filtered => RowStatus::Refused,
+        FailureKind::Network
+        | FailureKind::RateLimited
+        | FailureKind::Server
+        | FailureKind::Credentials
+        | FailureKind::Account
+        | FailureKind::Invalid
+        | FailureKind::QueueFull
+        | FailureKind::NotFound => RowStatus::Error,
+    }
+}
+
+/// A failure for people: the provider's words with its code, without keys.
+pub fn failure_text(failure: &Failure) -> String {
+    let message = failure.message.trim();
+    let code = failure.code.as_deref().filter(|code| !code.is_empty() && *code != message);
+    let text = match (message, code, failure.status) {
+        ("", None, None) => "failed without a message".to_owned(),
+        ("", None, Some(status)) => format!("failed with HTTP {status} and no message"),
+        ("", Some(code), _) => format!("failed with code {code} and no message"),
+        (message, Some(code), _) => format!("{message} (code {code})"),
+        (message, None, Some(status)) if status != 200 => format!("{message} (HTTP {status})"),
+        (message, None, _) => message.to_owned(),
+    };
+    redact(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Secret;
+
+    fn answered(content: &str, finish_reason: &str, refusal: Option<&str>) -> ResultLine {
+        line(Outcome::Answered(Reply {
+            content: content.to_owned(),
+            refusal: refusal.map(str::to_owned),
+            finish_reason: (!finish_reason.is_empty()).then(|| finish_reason.to_owned()),
+            created_at: None,
+        }))
+    }
+
+    fn failed(
+        kind: FailureKind,
+        status: Option<u16>,
+        code: Option<&str>,
+        message: &str,
+    ) -> ResultLine {
+        let code = code.map(str::to_owned);
+        let message = message.to_owned();
+        line(Outcome::Failed(Failure { kind, status, code, message, retry_after: None }))
+    }
+
+    fn line(outcome: Outcome) -> ResultLine {
+        ResultLine { custom_id: "row_0".to_owned(), model: None, usage: None, outcome }
+    }
+
+    /// Field reports 18 to 26: what looks like an answer and is none.
+    #[test]
+    fn field_21_25_26_answers_are_judged_by_reason_then_content() {
+        use RowStatus::{Error, Ok, Refused, Truncated, Unparsed};
+        let json = "{\"a\":1}";
+        let table = [
+            ("fine", "stop", None, None, Ok, ""),
+            ("fine", "", None, None, Ok, ""),
+            (json, "stop", None, Some("a"), Ok, ""),
+            (json, "stop", None, Some("a,b"), Ok, "not in the answer: b"),
+            ("fine", "stop", None, Some("a"), Unparsed, "no JSON with the wanted fields"),
+            (json, "length", None, Some("a"), Truncated, "--max-tokens"),
+            ("", "length", None, None, Truncated, "no answer before the token limit"),
+            ("half", "MAX_TOKENS", None, None, Truncated, "cut off"),
+            ("", "content_filter", None, None, Refused, "content_filter"),
+            (json, "sensitive", None, Some("a"), Refused, "sensitive"),
+            ("", "stop", Some("I can't help with that."), None, Refused, "I can't help"),
+            ("fine", "stop", Some("  "), None, Ok, ""),
+            ("", "stop", None, None, Error, "the answer is empty (finish reason stop)"),
+            (" \n", "", None, Some("a"), Error, "the answer is empty"),
+            ("half", "network_error", None, None, Error, "broke off"),
+        ];
+        for (content, reason, refusal, fields, status, error) in table {
+            let fields = fields.map(|text| Fields::parse(text).unwrap());
+            let line = answered(content, reason, refusal);
+            let judged = judge(&line, fields.as_ref());
+            assert_eq!(judged.status, status, "{content:?} {reason:?}");
+            let said = judged.error.unwrap_or_default();
+            assert!(said.contains(error) && said.is_empty() == error.is_empty(), "{said}");
+            assert_eq!(judged.content, content, "the raw answer stays (field 39)");
+            assert_eq!(judged.values.len(), fields.map_or(0, |fields| fields.len()));
+        }
+    }
+
+    #[test]
+    fn field_18_failures_keep_the_providers_words() {
+        use FailureKind::{Cancelled, Expired, Filtered, Invalid, Network, Server};
+        let table = [
+            (
+                Expired,
+                None,
+                Some("batch_expired"),
+                "Not run.",
+                RowStatus::Expired,
+                "Not run. (code batch_expired)",
+            ),
+            (Cancelled, None, None, "stopped", RowStatus::Cancelled, "stopped"),
+            (
+                Filtered,
+                Some(400),
+                Some("1301"),
+                "敏感内容",
+                RowStatus::Refused,
+                "敏感内容 (code 1301)",
+            ),
+            (Invalid, Some(400), None, "bad field", RowStatus::Error, "bad field (HTTP 400)"),
+            (Server, Some(500), None, "", RowStatus::Error, "failed with HTTP 500 and no message"),
+            (Server, Some(0), Some("x"), "", RowStatus::Error, "failed with code x and no message"),
+            (Network, None, None, " ", RowStatus::Error, "failed without a message"),
+        ];
+        for (kind, status, code, message, expected, text) in table {
+            let line = failed(kind, status, code, message);
+            let judged = judge(&line, None);
+            assert_eq!((judged.status, judged.error.as_deref()), (expected, Some(text)));
+        }
+    }
+
+    #[test]
+    fn keys_in_a_providers_words_are_not_repeated() {
+        let key = Secret::new("sk-judge-secret-test-0001");
+        let line =
+            failed(FailureKind::Credentials, Some(401), None, &format!("bad {}", key.expose()));
+        assert_eq!(judge(&line, None).error.as_deref(), Some("bad [key] (HTTP 401)"));
+    }
+}

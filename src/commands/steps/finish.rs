@@ -1,0 +1,229 @@
+//! What is said at the end, and the exit code that says it to a script.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::jobs::Found;
+use super::who::Who;
+use crate::answer::RowStatus;
+use crate::batch::{FailureKind, Usage};
+use crate::commands::Context;
+use crate::config::key;
+use crate::cost::grouped;
+use crate::job::{Ending, StopCause};
+use crate::store::Store;
+use crate::ui::{CommandError, ExitCode};
+
+/// Groups of errors that are shown.
+const ERROR_GROUPS: u64 = 5;
+
+/// The account of a run, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    schema_version: u32,
+    job: &'a str,
+    provider: &'a str,
+    model: &'a str,
+    ending: &'a str,
+    reason: Option<String>,
+    exit_code: u8,
+    rows: u64,
+    /// Rows by status; sums to `rows`.
+    statuses: BTreeMap<&'static str, u64>,
+    usage: Usage,
+    /// `null` = unknown.
+    cost: Option<f64>,
+    errors: Vec<ErrorGroup>,
+    output: Option<String>,
+    seconds: f64,
+    sandbox: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorGroup {
+    error: String,
+    rows: u64,
+}
+
+/// The exit code of a drive.
+pub(in crate::commands) fn exit_of(
+    ending: &Ending,
+    counts: &BTreeMap<RowStatus, u64>,
+    waits: bool,
+    allow_partial: bool,
+) -> ExitCode {
+    match ending {
+        Ending::Done | Ending::Cancelled => {
+            let all_good = counts.keys().all(|status| status.is_good());
+            if all_good || allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad }
+        }
+        Ending::Waiting if waits => ExitCode::StillRunning,
+        Ending::Waiting => ExitCode::Success,
+        Ending::Stopped(StopCause::Interrupt) => ExitCode::Interrupted,
+        Ending::Stopped(StopCause::Terminate) => ExitCode::Terminated,
+        Ending::Refused(failure) if failure.kind == FailureKind::Credentials => {
+            ExitCode::Credentials
+        }
+        Ending::Refused(_) | Ending::Unreachable(_) | Ending::NeedsOperator(_) => {
+            ExitCode::NothingAccepted
+        }
+    }
+}
+
+/// Prints the account of a run and returns its exit code.
+pub(in crate::commands) fn report(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    who: &Who,
+    (ending, waits): (&Ending, bool),
+    output: Option<&Path>,
+    took: Duration,
+) -> Result<ExitCode, CommandError> {
+    let key = &found.job.key;
+    let mut counts = store.status_counts(key)?;
+    let settled: u64 = counts.values().sum();
+    if settled < found.job.rows {
+        counts.insert(RowStatus::Pending, found.job.rows - settled);
+    }
+    let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
+    let report = Report {
+        schema_version: 1,
+        job: found.job.short(),
+        provider: &who.name,
+        model: &found.spec.question.model,
+        ending: word(ending),
+        reason: reason(ending),
+        exit_code: exit.code(),
+        rows: found.job.rows,
+        statuses: counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        usage: store.usage(key)?,
+        cost: None,
+        errors: store
+            .error_groups(key, ERROR_GROUPS)?
+            .into_iter()
+            .map(|(error, rows)| ErrorGroup { error, rows })
+            .collect(),
+        output: output.map(|path| path.display().to_string()),
+        seconds: took.as_secs_f64(),
+        sandbox: who.is_sandbox,
+    };
+    if context.json {
+        context.printer.json(&report)?;
+    } else {
+        for line in lines(&report) {
+            context.printer.note(&line);
+        }
+    }
+    for hint in hints(ending, found) {
+        context.printer.note(&hint);
+    }
+    Ok(exit)
+}
+
+fn word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Done => "done",
+        Ending::Cancelled => "cancelled",
+        Ending::Waiting => "still running",
+        Ending::Stopped(_) => "stopped",
+        Ending::Refused(_) => "refused",
+        Ending::Unreachable(_) => "not reachable",
+        Ending::NeedsOperator(_) => "needs a person",
+    }
+}
+
+fn reason(ending: &Ending) -> Option<String> {
+    match ending {
+        Ending::Refused(failure) | Ending::Unreachable(failure) => Some(failure.message.clone()),
+        Ending::NeedsOperator(why) => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// The account for people.
+fn lines(report: &Report<'_>) -> Vec<String> {
+    let statuses: Vec<_> =
+        report.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
+    let mut lines = vec![format!(
+        "job {} {} at {}   {} rows: {}",
+        report.job,
+        report.ending,
+        report.provider,
+        grouped(report.rows),
+        statuses.join(", ")
+    )];
+    if let Some(reason) = &report.reason {
+        lines.push(format!("  {reason}"));
+    }
+    for group in &report.errors {
+        lines.push(format!("  {} × {}", grouped(group.rows), group.error));
+    }
+    if report.usage.total() > 0 {
+        lines.push(format!(
+            "tokens   prompt {}   completion {}   cost unknown (this release knows no prices)",
+            grouped(report.usage.prompt_tokens),
+            grouped(report.usage.completion_tokens)
+        ));
+    }
+    if report.sandbox {
+        lines.push("sandbox  the answers are synthetic; nothing was paid".to_owned());
+    }
+    if let Some(output) = &report.output {
+        lines.push(format!("output   {output}"));
+    }
+    lines
+}
+
+/// What to do next.
+fn hints(ending: &Ending, found: &Found) -> Vec<String> {
+    let job = found.job.short();
+    match ending {
+        Ending::Waiting | Ending::Stopped(_) => vec![
+            format!("go on:   batchctl resume {job}"),
+            format!("stop it: batchctl cancel {job}"),
+        ],
+        Ending::Refused(_) | Ending::Unreachable(_) => {
+            vec![format!("once that is mended: batchctl resume {job}")]
+        }
+        Ending::NeedsOperator(_) => vec![
+            "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
+             console"
+                .to_owned(),
+            format!("batchctl status {job} shows what was called"),
+        ],
+        Ending::Done | Ending::Cancelled => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Failure;
+
+    #[test]
+    fn exit_codes_by_ending_and_rows() {
+        let good = BTreeMap::from([(RowStatus::Ok, 3), (RowStatus::Cached, 1)]);
+        let bad = BTreeMap::from([(RowStatus::Ok, 3), (RowStatus::Skipped, 1)]);
+        let refused = |kind| Ending::Refused(Failure::ours(kind, "no"));
+        let table = [
+            (Ending::Done, &good, true, false, ExitCode::Success),
+            (Ending::Done, &bad, true, false, ExitCode::SomeRowsBad),
+            (Ending::Done, &bad, true, true, ExitCode::Success),
+            (Ending::Cancelled, &bad, true, false, ExitCode::SomeRowsBad),
+            (Ending::Waiting, &bad, true, false, ExitCode::StillRunning),
+            (Ending::Waiting, &bad, false, false, ExitCode::Success),
+            (Ending::Stopped(StopCause::Interrupt), &bad, true, true, ExitCode::Interrupted),
+            (Ending::Stopped(StopCause::Terminate), &bad, true, true, ExitCode::Terminated),
+            (refused(FailureKind::Credentials), &bad, true, false, ExitCode::Credentials),
+            (refused(FailureKind::Invalid), &bad, true, false, ExitCode::NothingAccepted),
+            (Ending::NeedsOperator("?".into()), &bad, true, true, ExitCode::NothingAccepted),
+        ];
+        for (ending, counts, waits, partial, expected) in table {
+            assert_eq!(exit_of(&ending, counts, waits, partial), expected, "{ending:?}");
+        }
+    }
+}

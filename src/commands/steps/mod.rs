@@ -1,0 +1,35 @@
+//! The steps that commands are made of: take the table in, word the question, find out who is
+//! asked, plan, ask about money, attach to or make the job, drive it, write the table, report.
+
+mod asking;
+mod begin;
+mod finish;
+mod follow;
+mod go_on;
+mod input;
+mod jobs;
+mod look;
+mod merged;
+mod money;
+mod output;
+mod plan;
+mod row_check;
+mod send;
+mod show;
+mod tables;
+mod who;
+
+pub(super) use begin::{begin, waits};
+pub(super) use follow::Follow;
+pub(super) use go_on::{go_on, go_on_with};
+pub(super) use input::open_table;
+pub(super) use jobs::{Bare, Found, find_job, open_store};
+pub(super) use look::{look, watch_other};
+pub(super) use merged::report_merge;
+pub(super) use output::{Destination, require_folder, require_writable};
+pub(super) use plan::{Planned, Scratch, output_spec, selection};
+pub(super) use row_check::RowCheck;
+pub(super) use send::{dry_run, run_workflow, send};
+pub(super) use show::{show_estimate, show_plan};
+pub(super) use tables::{Rewrite, columns, write_job_table, write_options};
+pub(super) use who::{Need, who_is_asked};

@@ -1,0 +1,198 @@
+//! Where the table goes, and whether it may go there: decided before anything is sent.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::hex_of_file;
+use crate::commands::Context;
+use crate::config::key;
+use crate::job::{JobError, Spec, visit_selected};
+use crate::store::Store;
+use crate::table::{Selection, Table};
+use crate::ui::CommandError;
+
+/// Where the table with the answers goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::commands) enum Destination {
+    /// A file, absolute.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+impl Destination {
+    /// The place that arguments and settings name, else `<table>.answers.<its ending>` beside
+    /// the working folder's other files.
+    pub(in crate::commands) fn choose(
+        named: Option<&Path>,
+        input: &Path,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
+        let setting = context.settings.get(key::OUTPUT).map(PathBuf::from);
+        let path = match named.map(Path::to_owned).or(setting) {
+            Some(path) => path,
+            None => default_name(input),
+        };
+        if path == Path::new("-") {
+            if context.json {
+                return Err(CommandError::usage(
+                    "the table and the JSON document cannot both go to stdout; drop --json or \
+                     name a file",
+                ));
+            }
+            return Ok(Self::Stdout);
+        }
+        let path = context.folder.join(path);
+        if input != Path::new("-") && is_same_file(&path, &context.folder.join(input)) {
+            return Err(CommandError::usage(format!(
+                "OUTPUT {} is the input itself; name another file",
+                path.display()
+            )));
+        }
+        Ok(Self::File(path))
+    }
+
+    /// The file, if it is one.
+    pub(in crate::commands) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdout => None,
+        }
+    }
+}
+
+fn default_name(input: &Path) -> PathBuf {
+    if input == Path::new("-") {
+        return PathBuf::from("answers.csv");
+    }
+    let ending = input.extension().map_or_else(|| "csv".into(), |e| e.to_string_lossy());
+    input.with_extension(format!("answers.{ending}"))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// The run that wants to write: what must hold for replacing an older table of ours.
+pub(in crate::commands) struct Wanted<'a> {
+    /// The table as the user named it.
+    pub(in crate::commands) source: &'a str,
+    /// Its copy.
+    pub(in crate::commands) table: &'a Table,
+    /// The rows of this run.
+    pub(in crate::commands) selection: &'a Selection,
+}
+
+/// Refuses an output whose folder is missing or cannot be written to, or that would replace a
+/// file which is not ours or no longer as we wrote it. Of a job's table its rows must be among
+/// the new ones.
+pub(in crate::commands) fn require_writable(
+    destination: &Destination,
+    overwrite: bool,
+    store: &Store,
+    wanted: Option<&Wanted<'_>>,
+) -> Result<(), CommandError> {
+    let Destination::File(path) = destination else { return Ok(()) };
+    require_folder(path)?;
+    if path.is_dir() {
+        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display())));
+    }
+    if overwrite || !path.exists() {
+        return Ok(());
+    }
+    let refuse = |why: String| {
+        CommandError::usage(format!("{} exists and {why}", path.display()))
+            .hint("name another output file, or add --overwrite")
+    };
+    let Some(mark) = store.output_mark(&path.to_string_lossy())? else {
+        return Err(refuse("was not written by batchctl".to_owned()));
+    };
+    let now = hex_of_file(path).map_err(JobError::file("read", path))?;
+    if now != mark.digest {
+        return Err(refuse("was changed since batchctl wrote it".to_owned()));
+    }
+    let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
+    let old: Spec = serde_json::from_str(&spec)?;
+    if old.source != wanted.source {
+        return Err(refuse(format!("holds the answers of another table, {}", old.source)));
+    }
+    if !covers(wanted.table, &old.selection, wanted.selection)? {
+        return Err(refuse("holds rows that this run would not ask".to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses a file whose folder does not exist or cannot be written to.
+pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(CommandError::usage(format!("the folder {} does not exist", folder.display()))
+            .hint(format!("mkdir -p {}", folder.display())));
+    }
+    match tempfile::NamedTempFile::new_in(folder) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(JobError::file("write", path)(error).into())
+        }
+        Err(error) => {
+            Err(CommandError::usage(format!("cannot write to {}: {error}", folder.display())))
+        }
+    }
+}
+
+/// Whether every row of the old selection is in the new one.
+fn covers(table: &Table, old: &Selection, new: &Selection) -> Result<bool, JobError> {
+    let mut rows = std::collections::BTreeSet::new();
+    visit_selected::<JobError>(table, old, |row| {
+        rows.insert(row.number());
+        Ok(())
+    })?;
+    visit_selected::<JobError>(table, new, |row| {
+        rows.remove(&row.number());
+        Ok(())
+    })?;
+    Ok(rows.is_empty())
+}
+
+/// The name under which the table is written when its own place was edited or opened meanwhile:
+/// `out.csv` becomes `out.k7f2qd.csv`.
+pub(in crate::commands) fn beside(path: &Path, job: &str) -> PathBuf {
+    let ending = path.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    path.with_extension(format!("{job}{ending}"))
+}
+
+/// Whether a file is still as we wrote it, or not there.
+pub(in crate::commands) fn is_untouched(path: &Path, digest: Option<&str>) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+        Ok(_) => Ok(digest.is_some_and(|digest| hex_of_file(path).is_ok_and(|now| now == digest))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_made_up() {
+        for (input, expected) in [
+            ("in.csv", "in.answers.csv"),
+            ("a/my table.tsv", "a/my table.answers.tsv"),
+            ("in.jsonl", "in.answers.jsonl"),
+            ("table", "table.answers.csv"),
+            ("-", "answers.csv"),
+        ] {
+            assert_eq!(default_name(Path::new(input)), Path::new(expected), "{input}");
+        }
+        assert_eq!(beside(Path::new("out.csv"), "k7f2qd"), Path::new("out.k7f2qd.csv"));
+        assert_eq!(beside(Path::new("out"), "k7f2qd"), Path::new("out.k7f2qd"));
+    }
+}

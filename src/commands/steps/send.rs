@@ -1,0 +1,50 @@
+//! The whole way of a table, from the plan to the answers.
+
+use std::path::Path;
+
+use super::begin::{begin, waits};
+use super::follow::Follow;
+use super::go_on::go_on_with;
+use super::jobs::open_store;
+use super::output::Destination;
+use super::plan::{Planned, Scratch};
+use super::show::show_plan;
+use super::who::{Need, Who, who_is_asked};
+use crate::commands::Context;
+use crate::ui::{CommandError, ExitCode};
+
+/// Plans a table, attaches to the job that this line made before or makes one, drives it.
+pub(in crate::commands) fn send(
+    input: &Path,
+    who: &Who,
+    destination: &Destination,
+    context: &Context,
+) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let scratch = Scratch::new(store.home())?;
+    let planned = Planned::make(context, input, who, scratch.folder())?;
+    let found = begin(context, &store, scratch, planned, who, destination)?;
+    go_on_with(context, &store, &found, who, Follow { submit: true, wait: waits(context) })
+}
+
+/// The same from names alone, for commands that fill in the rest themselves.
+pub(in crate::commands) fn run_workflow(
+    input: &Path,
+    output: &Path,
+    context: &Context,
+) -> Result<ExitCode, CommandError> {
+    let who = who_is_asked(context, Need::Key)?;
+    let destination = Destination::choose(Some(output), input, context)?;
+    send(input, &who, &destination, context)
+}
+
+/// Builds everything, shows the plan and the first request, sends nothing.
+pub(in crate::commands) fn dry_run(
+    input: &Path,
+    who: &Who,
+    context: &Context,
+) -> Result<ExitCode, CommandError> {
+    let scratch = Scratch::new(&context.home)?;
+    let planned = Planned::make(context, input, who, scratch.folder())?;
+    show_plan(context, &planned, who, scratch.folder())
+}

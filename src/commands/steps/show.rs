@@ -1,0 +1,122 @@
+//! A plan shown to people and programs before anything is sent: what `estimate` prints, what
+//! `--dry-run` prints, what stands above the question about money.
+
+use serde::Serialize;
+
+use super::plan::Planned;
+use super::who::Who;
+use crate::commands::Context;
+use crate::cost::{Estimate, Heading, grouped};
+use crate::job::{JobFolder, build_shard};
+use crate::ui::{CommandError, ExitCode};
+
+/// The plan, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema_version: u32,
+    input: &'a str,
+    provider: &'a str,
+    model: &'a str,
+    rows: u64,
+    estimate: &'a Estimate,
+    /// `null` where images are sent whose rule is unknown.
+    input_tokens: Option<u64>,
+    /// `null` = unknown, never 0.
+    cost: Option<f64>,
+    first_request: Option<serde_json::Value>,
+}
+
+/// The lines for people.
+pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<String> {
+    let spec = &planned.spec;
+    let mut lines = vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.rows))];
+    lines.extend(planned.plan.estimate.lines(&Heading {
+        model: &spec.question.model,
+        provider: &who.name,
+        detail: spec.question.images.detail.into(),
+        limits: Some((planned.limits.max_requests, planned.limits.max_bytes)),
+    }));
+    lines
+}
+
+/// Prints the plan on stdout.
+pub(in crate::commands) fn show_estimate(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+) -> Result<ExitCode, CommandError> {
+    show(context, planned, who, None)
+}
+
+/// Builds every request file as it would be sent, prints the plan and the first request, sends
+/// nothing.
+pub(in crate::commands) fn show_plan(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+    folder: &JobFolder,
+) -> Result<ExitCode, CommandError> {
+    let reporter = context.reporter();
+    for shard in &planned.plan.shards {
+        let shard = shard.as_record();
+        let built = build_shard(&planned.spec, &planned.table, folder, "0000000000", &shard)?;
+        reporter.report(&crate::job::Event::Built {
+            shard: shard.number,
+            shards: planned.plan.shards.len() as u64,
+            requests: shard.rows,
+            bytes: built.bytes,
+        });
+        let path = folder.request_file(&shard.stem());
+        std::fs::remove_file(&path).map_err(crate::job::JobError::file("remove", &path))?;
+    }
+    show(context, planned, who, planned.plan.first_request.as_deref())
+}
+
+fn show(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+    first_request: Option<&str>,
+) -> Result<ExitCode, CommandError> {
+    let plan = &planned.plan;
+    if context.json {
+        context.printer.json(&Document {
+            schema_version: 1,
+            input: &planned.spec.source,
+            provider: &who.name,
+            model: &planned.spec.question.model,
+            rows: plan.rows,
+            estimate: &plan.estimate,
+            input_tokens: plan.estimate.input_tokens(),
+            cost: None,
+            first_request: first_request.map(serde_json::from_str).transpose()?,
+        })?;
+        return Ok(ExitCode::Success);
+    }
+    for line in plan_lines(planned, who) {
+        context.printer.data(&line)?;
+    }
+    if let Some(request) = first_request {
+        let request: serde_json::Value = serde_json::from_str(request)?;
+        context.printer.data("First request, as it would be sent:")?;
+        context.printer.data(&serde_json::to_string_pretty(&shortened(request))?)?;
+        context.printer.data("Nothing was sent.")?;
+    }
+    Ok(ExitCode::Success)
+}
+
+/// The request with the middle of its images left out: a screen is no place for megabytes of
+/// base64.
+fn shortened(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) if text.starts_with("data:") && text.len() > 120 => {
+            Value::String(format!("{}… ({} characters)", &text[..60], text.len()))
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(shortened).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, shortened(value))).collect())
+        }
+        other => other,
+    }
+}

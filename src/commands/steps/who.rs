@@ -1,0 +1,146 @@
+//! Who is asked and paid: settings and keys become an open provider.
+
+use std::time::Duration;
+
+use super::follow::default_interval;
+use super::jobs::Found;
+use crate::base::Secret;
+use crate::commands::Context;
+use crate::config::{KeySource, key};
+use crate::provider::{
+    Address, BatchApi, ProviderError, ProviderSettings, Proxy, dialect, open,
+};
+use crate::sandbox::{Family, Running, SandboxOptions, serve};
+use crate::ui::{CommandError, ExitCode};
+
+/// What the address of the sandbox in this program is stored as: its port is another each time.
+const SANDBOX_URL: &str = "sandbox:";
+/// What a run that sends nothing has for a key.
+const NO_KEY: &str = "none";
+
+/// Whether calls will be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Need {
+    /// Calls will be made.
+    Key,
+    /// Nothing is sent.
+    NoKey,
+}
+
+/// An open provider.
+pub(in crate::commands) struct Who {
+    /// The name it is called by.
+    pub(in crate::commands) name: String,
+    /// The model that is asked.
+    pub(in crate::commands) model: String,
+    /// The calls.
+    pub(in crate::commands) api: Box<dyn BatchApi>,
+    /// The address as it is stored and hashed.
+    pub(in crate::commands) stored_url: String,
+    /// Fingerprint of the key; empty where none is needed.
+    pub(in crate::commands) account: String,
+    /// Whether nothing leaves this machine.
+    pub(in crate::commands) is_loopback: bool,
+    /// Whether the answers are synthetic.
+    pub(in crate::commands) is_sandbox: bool,
+    /// The longest pause between two questions.
+    pub(in crate::commands) check_interval: Duration,
+    /// The sandbox in this process, stopped when this is dropped.
+    _sandbox: Option<Running>,
+}
+
+/// The provider and model that the settings name.
+pub(in crate::commands) fn who_is_asked(
+    context: &Context,
+    need: Need,
+) -> Result<Who, CommandError> {
+    let asked = context.settings.who()?;
+    open_account(context, &asked.provider, asked.model, need)
+}
+
+/// The provider that a job was planned for.
+pub(in crate::commands) fn who_of_job(
+    context: &Context,
+    found: &Found,
+) -> Result<Who, CommandError> {
+    let model = Some(found.spec.question.model.clone());
+    let who = open_account(context, &found.job.provider, model, Need::Key)?;
+    if who.stored_url != found.job.base_url {
+        return Err(CommandError::usage(format!(
+            "job {} was submitted to {} at {}, which is now set to {}",
+            found.job.short(),
+            found.job.provider,
+            found.job.base_url,
+            who.stored_url
+        ))
+        .hint("set the address back to go on with this job"));
+    }
+    Ok(who)
+}
+
+fn open_account(
+    context: &Context,
+    name: &str,
+    model: Option<String>,
+    need: Need,
+) -> Result<Who, CommandError> {
+    let account = context.settings.account(name)?;
+    let dialect = dialect(&account.kind).map_err(usage)?;
+    let model = model.or_else(|| dialect.default_model.map(str::to_owned)).ok_or_else(|| {
+        CommandError::usage(format!("{name} has no usual model")).hint("name one with --model")
+    })?;
+    let is_sandbox = account.base_url == SANDBOX_URL;
+    let key = match need {
+        Need::NoKey => Secret::new(NO_KEY),
+        Need::Key => {
+            let (key, source) = context.settings.key_of(&account)?;
+            note_source(context, account.note.as_deref(), &source);
+            key
+        }
+    };
+    let fingerprint =
+        if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
+    let mut settings = ProviderSettings::new(dialect, key);
+    settings.name.clone_from(&account.name);
+    settings.clock = context.clock.clone();
+    if let Some(proxy) = context.settings.get(key::PROXY) {
+        settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
+    }
+    let sandbox = if is_sandbox { Some(start_sandbox(context)?) } else { None };
+    settings.base_url = Some(match &sandbox {
+        Some(sandbox) => sandbox.base_url(Family::OpenAi),
+        None => account.base_url.clone(),
+    });
+    settings.check_model(&model).map_err(usage)?;
+    Ok(Who {
+        is_loopback: Address::parse(settings.base_url.as_deref().unwrap_or_default())
+            .is_ok_and(|address| address.is_loopback()),
+        api: open(&settings).map_err(usage)?,
+        name: account.name,
+        model,
+        stored_url: account.base_url,
+        account: fingerprint,
+        is_sandbox,
+        check_interval: default_interval(name),
+        _sandbox: sandbox,
+    })
+}
+
+fn usage(error: ProviderError) -> CommandError {
+    CommandError::new(ExitCode::Usage, error)
+}
+
+fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
+    if let Some(note) = note {
+        context.printer.note(note);
+    }
+    if matches!(source, KeySource::DotEnv(_)) {
+        context.printer.note(&source.to_string());
+    }
+}
+
+/// The sandbox in this process; its state lies in the home and survives the process.
+fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
+    let options = SandboxOptions::new(context.home.join("sandbox"));
+    Ok(context.block_on(serve(options))??)
+}

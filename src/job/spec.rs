@@ -1,0 +1,73 @@
+//! What a job was asked to do, as plain values: stored with the job when it is planned, so that
+//! a resume, a merge or a cancel needs nothing but the ledger and the job's folder.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::JobError;
+use crate::request::Question;
+use crate::store::JobRecord;
+use crate::table::{Selection, Shape};
+
+/// The whole request of one job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Spec {
+    /// [`RULES`](crate::request::RULES) when it was planned.
+    pub rules: u32,
+    /// The provider's name.
+    pub provider: String,
+    /// Where its calls go.
+    pub base_url: String,
+    /// How long the provider may take, in its own words (`24h`).
+    pub completion_window: String,
+    /// The table as the user named it, absolute; `-` for standard input.
+    pub source: String,
+    /// blake3 of the table's bytes.
+    pub source_digest: String,
+    /// Name of the copy below the job's folder; its text is UTF-8 whatever the table's was.
+    pub input: String,
+    /// How the user's table is written.
+    pub shape: Shape,
+    /// Which rows are asked.
+    pub selection: Selection,
+    /// What is asked of each.
+    pub question: Question,
+    /// The fields wanted from each answer, as typed.
+    pub fields: Option<String>,
+    /// Where and how the table is written.
+    pub output: OutputSpec,
+    /// Keep request files after their batch exists.
+    pub keep_request_files: bool,
+}
+
+/// Where and how the table with the answers is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// The file, absolute; `None` is standard output.
+    pub path: Option<PathBuf>,
+    /// Name of the raw answer's column, if not the usual one.
+    pub response_column: Option<String>,
+    /// The columns of `--details` too.
+    pub details: bool,
+    /// Unselected rows too, with empty answers.
+    pub all_rows: bool,
+    /// `row_index` as the first column.
+    pub row_index: bool,
+    /// Byte-order mark, where it is not to be as in the table.
+    pub bom: bool,
+    /// No apostrophe before answers that a spreadsheet would run as a formula.
+    pub raw_formulas: bool,
+    /// Replace a file that is not ours.
+    pub overwrite: bool,
+    /// Where result files are copied for the user.
+    pub files_folder: Option<PathBuf>,
+}
+
+impl Spec {
+    /// Reads the request that a job was planned with.
+    pub fn of(job: &JobRecord) -> Result<Self, JobError> {
+        serde_json::from_str(&job.spec)
+            .map_err(|e| JobError::Spec { job: job.short().to_owned(), detail: e.to_string() })
+    }
+}

@@ -1,0 +1,199 @@
+//! A question made ready for one table: measures the lines of rows before any is built, and
+//! writes them. Both go through the same code, so that a planned length is the written length.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use super::Skip;
+use super::content::{Content, Pictures, Text};
+use super::escape::escape;
+use super::foreign::read_foreign;
+use super::frame::Frame;
+use super::image::{ImageSize, ImageStore, Planned};
+use super::messages::{Message, split, texts_of_body};
+use crate::table::Row;
+
+/// What is known of a row's line before it is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measure {
+    /// The length of the line in bytes, with its line feed.
+    pub line_bytes: u64,
+    /// The hash of all that decides the answer.
+    pub content_key: [u8; 16],
+    /// The pixels of each image as sent, in order; `None` where only the provider will know.
+    pub image_headers: Vec<Option<ImageSize>>,
+}
+
+/// A question compiled against the headers of a table. Its buffers are reused from row to row;
+/// clone it to build on several threads.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    frame: Frame,
+    content: Content,
+    images: ImageStore,
+    notes: Vec<String>,
+    system: Option<String>,
+    scratch: Vec<u8>,
+    messages: Vec<Message>,
+}
+
+impl Compiled {
+    pub(super) fn new(
+        frame: Frame,
+        content: Content,
+        images: ImageStore,
+        system: Option<String>,
+        notes: Vec<String>,
+    ) -> Self {
+        Self { frame, content, images, notes, system, scratch: Vec::new(), messages: Vec::new() }
+    }
+
+    /// What the user should be told about how the question was understood.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The id that a row's line will carry: the given one, or a foreign line's own.
+    pub fn custom_id<'r>(&self, row: &'r Row, ours: &'r str) -> Result<Cow<'r, str>, Skip> {
+        match self.content.text {
+            Text::Foreign => {
+                read_foreign(row.raw(), self.content.endpoint).map(|request| request.custom_id)
+            }
+            _ => Ok(Cow::Borrowed(ours)),
+        }
+    }
+
+    /// What a row's line will be, without building it: texts are rendered, of images only the
+    /// length counts. An image file is read when its digest is not known yet; one that must be
+    /// made smaller is encoded once, as nothing else tells its exact length. `id_bytes` is the
+    /// length of the id ([`super::CustomId::length`]); foreign lines have their own.
+    pub fn measure(&mut self, row: &Row, id_bytes: usize) -> Result<Measure, Skip> {
+        let id_bytes = match self.content.text {
+            Text::Foreign => {
+                let mut id = Vec::new();
+                escape(&self.custom_id(row, "")?, &mut id);
+                id.len()
+            }
+            _ => id_bytes,
+        };
+        self.scratch.clear();
+        let mut plan =
+            Plan { store: &mut self.images, bytes: 0, sizes: Vec::new(), keys: Vec::new() };
+        self.content.write(row, &mut self.scratch, &mut plan)?;
+        let Plan { bytes, sizes, keys, .. } = plan;
+        let line = self.frame.bytes() + id_bytes + self.scratch.len();
+        Ok(Measure {
+            line_bytes: line as u64 + bytes,
+            content_key: content_key(&self.frame.digest, &mut self.scratch, &keys),
+            image_headers: sizes,
+        })
+    }
+
+    /// Appends a row's request line, with its line feed. On a skip the buffer is as it was.
+    pub fn write_line(
+        &mut self,
+        row: &Row,
+        custom_id: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Skip> {
+        let start = out.len();
+        let written = self.try_write(row, custom_id, out);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    fn try_write(&mut self, row: &Row, custom_id: &str, out: &mut Vec<u8>) -> Result<(), Skip> {
+        out.extend_from_slice(self.frame.before_id);
+        escape(&self.custom_id(row, custom_id)?, out);
+        out.extend_from_slice(&self.frame.after_id);
+        out.extend_from_slice(&self.frame.head);
+        self.content.write(row, out, &mut self.images)?;
+        out.extend_from_slice(&self.frame.tail);
+        Ok(())
+    }
+
+    /// The texts of a row's request, for counting tokens; images are not among them.
+    pub fn prompt_texts(&mut self, row: &Row) -> Result<&[Message], Skip> {
+        let texts = match &self.content.text {
+            Text::Foreign => {
+                let request = read_foreign(row.raw(), self.content.endpoint)?;
+                texts_of_body(&serde_json::from_str(request.body).unwrap_or_default())
+            }
+            Text::Messages(column) => {
+                let messages = split(row.cell(*column), row.number())?;
+                let array = format!("{{\"messages\":[{}]}}", messages.join(","));
+                let mut texts = texts_of_body(&serde_json::from_str(&array).unwrap_or_default());
+                texts.splice(0..0, self.system.iter().map(|system| spoken("system", system)));
+                texts
+            }
+            Text::Plain(_) | Text::Jinja { .. } => {
+                let mut user = self.messages.pop().unwrap_or_default();
+                user.role.replace_range(.., "user");
+                user.text.clear();
+                self.content.text.write_text(row, &mut user.text)?;
+                if self.messages.is_empty() {
+                    self.messages.extend(self.system.iter().map(|text| spoken("system", text)));
+                }
+                self.messages.push(user);
+                return Ok(&self.messages);
+            }
+        };
+        self.messages = texts;
+        Ok(&self.messages)
+    }
+
+    /// The model that a row's request names: the question's, or a foreign body's own.
+    pub fn model<'r>(&'r self, row: &'r Row) -> Result<Cow<'r, str>, Skip> {
+        let own = match self.content.text {
+            Text::Foreign => read_foreign(row.raw(), self.content.endpoint)?.model,
+            _ => None,
+        };
+        Ok(own.unwrap_or(Cow::Borrowed(&self.content.model)))
+    }
+
+    /// The folder that holds all images seen so far that exist and lie outside of the allowed
+    /// ones: what `--image-root` would have to name.
+    pub fn folder_of_outside_images(&self) -> Option<&Path> {
+        self.images.outside()
+    }
+}
+
+fn spoken(role: &str, text: &str) -> Message {
+    Message { role: role.to_owned(), text: text.to_owned() }
+}
+
+/// The key of a row: a hash over the frame's digest, the content, and what stands for the bytes
+/// of its images. `content` is used up as a buffer.
+fn content_key(frame: &[u8; 32], content: &mut Vec<u8>, images: &[u8]) -> [u8; 16] {
+    let length = content.len() as u64;
+    content.extend_from_slice(images);
+    content.extend_from_slice(&length.to_le_bytes());
+    content.extend_from_slice(frame);
+    let hash = blake3::hash(content);
+    let mut key = [0; 16];
+    key.copy_from_slice(&hash.as_bytes()[..16]);
+    key
+}
+
+/// Counts the bytes of images instead of writing them.
+struct Plan<'a> {
+    store: &'a mut ImageStore,
+    bytes: u64,
+    sizes: Vec<Option<ImageSize>>,
+    keys: Vec<u8>,
+}
+
+impl Pictures for Plan<'_> {
+    fn put(&mut self, cell: &str, _: &mut Vec<u8>) -> Result<(), Skip> {
+        let Planned { bytes, key, size } = self.store.plan(cell)?;
+        self.bytes += bytes;
+        self.sizes.push(size);
+        self.keys.extend_from_slice(&key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Which answer columns the output has, and in which order.
+
+use crate::answer::Fields;
+
+/// What the user wants to see beside the answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnOptions {
+    /// `--details`: ids, counts, cost and times too.
+    pub details: bool,
+    /// `--response-column`: the name of the raw answer's column.
+    pub response_column: Option<String>,
+}
+
+/// One answer column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    /// The value of a wanted field, by its number.
+    Field(usize),
+    /// The answer as the model gave it.
+    Raw,
+    /// `True` or `False`.
+    ParsingSuccess,
+    Status,
+    Error,
+    Model,
+    CustomId,
+    Provider,
+    FinishReason,
+    ParseStatus,
+    Rounds,
+    PromptTokens,
+    CompletionTokens,
+    /// Empty as long as prices are unknown.
+    Cost,
+    Seconds,
+}
+
+/// The answer columns in order, with the names they get unless the table has them already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    columns: Vec<Column>,
+    names: Vec<String>,
+}
+
+/// The columns of `--details`.
+const DETAILS: [(Column, &str); 9] = [
+    (Column::CustomId, "custom_id"),
+    (Column::Provider, "provider"),
+    (Column::FinishReason, "finish_reason"),
+    (Column::ParseStatus, "parse_status"),
+    (Column::Rounds, "rounds"),
+    (Column::PromptTokens, "prompt_tokens"),
+    (Column::CompletionTokens, "completion_tokens"),
+    (Column::Cost, "cost"),
+    (Column::Seconds, "seconds"),
+];
+
+impl Columns {
+    /// The columns for these fields and options.
+    pub fn new(fields: Option<&Fields>, options: &ColumnOptions) -> Self {
+        let mut new = Self { columns: Vec::new(), names: Vec::new() };
+        for (number, name) in fields.iter().flat_map(|fields| fields.columns()).enumerate() {
+            new.push(Column::Field(number), name);
+        }
+        let raw = if fields.is_some() { "raw_response" } else { "response" };
+        new.push(Column::Raw, options.response_column.as_deref().unwrap_or(raw));
+        if fields.is_some() {
+            new.push(Column::ParsingSuccess, "parsing_success");
+        }
+        new.push(Column::Status, "status");
+        new.push(Column::Error, "error");
+        new.push(Column::Model, "model");
+        if options.details {
+            for (column, name) in DETAILS {
+                new.push(column, name);
+            }
+        }
+        new
+    }
+
+    /// Their names, to be handed to the writer.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Column> {
+        self.columns.iter().copied()
+    }
+
+    fn push(&mut self, column: Column, name: &str) {
+        self.columns.push(column);
+        // A field may be called `status`: two columns of one name would be told apart by nobody.
+        let mut name = name.to_owned();
+        while self.names.contains(&name) {
+            name.push_str("_batchctl");
+        }
+        self.names.push(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s0_18_columns_in_their_order() {
+        let fields = Fields::parse("label,status").unwrap();
+        let names = |fields: Option<&Fields>, details: bool, response: Option<&str>| {
+            let response_column = response.map(str::to_owned);
+            Columns::new(fields, &ColumnOptions { details, response_column }).names().join(",")
+        };
+        let table = [
+            (None, false, None, "response,status,error,model"),
+            (None, false, Some("ChatGPT Response"), "ChatGPT Response,status,error,model"),
+            (
+                Some(&fields),
+                false,
+                None,
+                "label,status,raw_response,parsing_success,status_batchctl,error,model",
+            ),
+            (
+                None,
+                true,
+                None,
+                "response,status,error,model,custom_id,provider,finish_reason,parse_status,rounds,\
+                 prompt_tokens,completion_tokens,cost,seconds",
+            ),
+        ];
+        for (fields, details, response, expected) in table {
+            assert_eq!(names(fields, details, response), expected);
+        }
+    }
+}

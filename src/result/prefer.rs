@@ -1,0 +1,56 @@
+//! Which of several lines for one row counts.
+
+use crate::answer::{Fields, RowStatus, judge};
+use crate::batch::{Outcome, ResultLine, decode_line};
+
+/// What decides between two lines for one row; the greater one counts. The order is total, so
+/// the outcome does not depend on the order of files and lines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Weight {
+    rank: Rank,
+    /// By the provider's clock; unknown times are the oldest.
+    created_at: Option<i64>,
+    round: u32,
+    /// Nothing else tells them apart.
+    content: String,
+    digest: [u8; 32],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Broken,
+    Failed,
+    AnsweredBadly,
+    Good,
+}
+
+impl Weight {
+    /// Weighs a raw line.
+    pub(super) fn of(line: &[u8], round: u32, fields: Option<&Fields>) -> Self {
+        let digest = *blake3::hash(line).as_bytes();
+        let Ok(decoded) = decode_line(line) else {
+            let content = String::new();
+            return Self { rank: Rank::Broken, created_at: None, round, content, digest };
+        };
+        let (rank, created_at, content) = weigh(&decoded, fields);
+        Self { rank, created_at, round, content, digest }
+    }
+
+    /// Whether both are good and say different things.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        self.rank == Rank::Good && other.rank == Rank::Good && self.content != other.content
+    }
+}
+
+fn weigh(line: &ResultLine, fields: Option<&Fields>) -> (Rank, Option<i64>, String) {
+    match &line.outcome {
+        Outcome::Failed(_) => (Rank::Failed, None, String::new()),
+        Outcome::Answered(reply) => {
+            let rank = match judge(line, fields).status {
+                RowStatus::Ok => Rank::Good,
+                _ => Rank::AnsweredBadly,
+            };
+            (rank, reply.created_at, reply.content.clone())
+        }
+    }
+}

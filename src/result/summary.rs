@@ -1,0 +1,186 @@
+//! The account of a written table.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::merge::MergeCounts;
+use crate::answer::RowStatus;
+use crate::batch::Usage;
+use crate::cost::grouped;
+
+/// Different messages that are counted; further ones are only in the table.
+const MOST_MESSAGES: usize = 1000;
+/// Characters of a message that tell it from others.
+const MESSAGE_LENGTH: usize = 200;
+/// Messages shown to people.
+const SHOWN_MESSAGES: usize = 3;
+
+/// What became of the rows. The statuses sum to the selected rows (B05).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Rows of the table that were read.
+    pub table_rows: u64,
+    /// Selected rows.
+    pub selected: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Selected rows by status, in the order of [`RowStatus::ALL`].
+    #[serde(serialize_with = "by_name")]
+    counts: [u64; RowStatus::ALL.len()],
+    /// Rows whose wanted fields were found; `None` if no fields are wanted.
+    pub parsed: Option<u64>,
+    /// Tokens of the lines used, failed ones included, cached ones not.
+    pub usage: Usage,
+    /// What the result files held besides.
+    pub lines: MergeCounts,
+    /// How often each error text occurs among rows that are not good.
+    #[serde(skip)]
+    messages: HashMap<String, u64>,
+}
+
+fn by_name<S: serde::Serializer>(
+    counts: &[u64; RowStatus::ALL.len()],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(
+        RowStatus::ALL.iter().zip(counts).filter(|(_, n)| **n > 0).map(|(s, n)| (s.as_str(), n)),
+    )
+}
+
+impl Summary {
+    /// Takes one selected row into the account.
+    pub fn add(&mut self, status: RowStatus, error: Option<&str>, usage: Option<Usage>) {
+        self.selected += 1;
+        self.counts[status as usize] += 1;
+        if let Some(usage) = usage
+            && status != RowStatus::Cached
+        {
+            self.usage += usage;
+        }
+        if let Some(error) = error.filter(|_| !status.is_good()) {
+            let short: String = error.chars().take(MESSAGE_LENGTH).collect();
+            if let Some(count) = self.messages.get_mut(&short) {
+                *count += 1;
+            } else if self.messages.len() < MOST_MESSAGES {
+                self.messages.insert(short, 1);
+            }
+        }
+    }
+
+    /// Selected rows of this status.
+    pub fn count(&self, status: RowStatus) -> u64 {
+        self.counts[status as usize]
+    }
+
+    /// Statuses that occur, with their numbers, in the order of the list.
+    pub fn counts(&self) -> impl Iterator<Item = (RowStatus, u64)> {
+        RowStatus::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// Rows with a good answer.
+    pub fn good(&self) -> u64 {
+        self.counts().filter(|(status, _)| status.is_good()).map(|(_, count)| count).sum()
+    }
+
+    /// Whether the run may end with exit code 0: every row is good, or was never sent at all. A
+    /// broken line may be the answer of a row that seems never sent.
+    pub fn is_all_good(&self) -> bool {
+        if self.lines.broken_lines > 0 && self.good() < self.selected {
+            return false;
+        }
+        self.good() + self.count(RowStatus::Unasked) == self.selected
+    }
+
+    /// The commonest error messages, the most frequent first.
+    pub fn commonest_messages(&self) -> Vec<(&str, u64)> {
+        let mut messages: Vec<(&str, u64)> =
+            self.messages.iter().map(|(text, count)| (text.as_str(), *count)).collect();
+        messages.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        messages.truncate(SHOWN_MESSAGES);
+        messages
+    }
+
+    /// The account for people. Texts from outside are in it as they came.
+    pub fn lines(&self) -> Vec<String> {
+        let statuses: Vec<String> =
+            self.counts().map(|(status, count)| format!("{status} {}", grouped(count))).collect();
+        let mut lines =
+            vec![format!("Rows      {}: {}", counted(self.selected, "row"), statuses.join(", "))];
+        if let Some(parsed) = self.parsed.filter(|_| self.selected > 0) {
+            let tenths = parsed * 1000 / self.selected;
+            let share = format!("{}.{} %", tenths / 10, tenths % 10);
+            lines.push(format!(
+                "Parsed    {} of {} ({share})",
+                grouped(parsed),
+                grouped(self.selected)
+            ));
+        }
+        if self.usage != Usage::default() {
+            let (prompt, completion) = (self.usage.prompt_tokens, self.usage.completion_tokens);
+            lines.push(format!(
+                "Tokens    {} prompt, {} completion",
+                grouped(prompt),
+                grouped(completion)
+            ));
+        }
+        lines.extend(self.lines.text());
+        for (message, count) in self.commonest_messages() {
+            lines.push(format!("  {} x {message}", grouped(count)));
+        }
+        lines
+    }
+}
+
+/// A number with its noun.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Field report 18: when all rows fail, the commonest messages are shown.
+    #[test]
+    fn b05_field_18_the_account_closes() {
+        let mut summary = Summary { parsed: Some(1), ..Summary::default() };
+        let usage = Usage { prompt_tokens: 1000, completion_tokens: 7, ..Usage::default() };
+        summary.add(RowStatus::Ok, Some("not in the answer: b"), Some(usage));
+        summary.add(RowStatus::Cached, None, Some(usage));
+        for _ in 0..3 {
+            summary.add(RowStatus::Error, Some("model not found (code 1211)"), Some(usage));
+        }
+        summary.add(RowStatus::Error, Some("too long"), None);
+        summary.add(RowStatus::Unasked, None, None);
+        assert_eq!(summary.counts().map(|(_, n)| n).sum::<u64>(), summary.selected);
+        assert_eq!((summary.good(), summary.is_all_good()), (2, false));
+        assert_eq!(summary.commonest_messages()[0], ("model not found (code 1211)", 3));
+        summary.lines =
+            MergeCounts { lines: 9, duplicates: 1, broken_lines: 2, ..MergeCounts::default() };
+        insta::assert_snapshot!(summary.lines().join("\n"), @r#"
+    Rows      7 rows: ok 1, cached 1, error 4, unasked 1
+    Parsed    1 of 7 (14.2 %)
+    Tokens    4,000 prompt, 28 completion
+    Files     2 broken lines set aside
+    Files     1 surplus line for rows that have a better or equal one
+      3 x model not found (code 1211)
+      1 x too long
+    "#);
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["counts"]["error"], 4);
+    }
+
+    #[test]
+    fn what_was_never_sent_does_not_spoil_the_ending() {
+        let mut summary = Summary::default();
+        summary.add(RowStatus::Ok, None, None);
+        summary.add(RowStatus::Unasked, None, None);
+        assert!(summary.is_all_good());
+        let broken = MergeCounts { broken_lines: 1, ..MergeCounts::default() };
+        assert!(!Summary { lines: broken, ..summary.clone() }.is_all_good());
+        summary.add(RowStatus::Pending, None, None);
+        assert!(!summary.is_all_good());
+    }
+}

@@ -1,0 +1,277 @@
+//! Streams the table and writes each row with its answer.
+
+use serde_json::Value;
+
+use super::ResultError;
+use super::artifacts::{Artifacts, Place};
+use super::columns::{Column, Columns};
+use super::summary::Summary;
+use crate::answer::{Fields, Judged, ParseStatus, RowStatus, judge};
+use crate::batch::{BadLine, Outcome, ResultLine, decode_line};
+use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
+
+/// What is on record about a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The row, from 0.
+    pub row: u64,
+    /// Its status, where the record has one. What the answer's line says goes before it, except
+    /// that `cached`, `defaulted`, `invalid` and `skipped` cannot be seen in a line.
+    pub status: Option<RowStatus>,
+    /// What is wrong, where the record says it.
+    pub error: Option<String>,
+    /// Where its result line lies; `None` for rows that have none.
+    pub place: Option<Place>,
+    /// Rounds it took part in.
+    pub rounds: u32,
+    /// The id it was sent under.
+    pub custom_id: Option<String>,
+    /// How long the answer took, where that is known.
+    pub seconds: Option<f64>,
+}
+
+impl Settled {
+    /// A row of which only the status is known.
+    pub fn new(row: u64, status: Option<RowStatus>) -> Self {
+        Self { row, status, error: None, place: None, rounds: 0, custom_id: None, seconds: None }
+    }
+}
+
+/// What is to be joined with the answers, and how it shall look.
+#[derive(Clone, Copy)]
+pub struct Join<'a> {
+    /// The table, as it was asked.
+    pub table: &'a Table,
+    /// The rows that were asked.
+    pub selection: &'a Selection,
+    /// The columns to add: those the writer was created with.
+    pub columns: &'a Columns,
+    /// The wanted fields.
+    pub fields: Option<&'a Fields>,
+    /// The status of selected rows of which nothing is on record: `pending`, `missing`, `unasked`.
+    pub unsettled: RowStatus,
+    /// `--all-rows`: rows that are not selected are written too, their answer columns empty.
+    pub all_rows: bool,
+    /// Who was asked, for `--details`.
+    pub provider: &'a str,
+    /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
+    /// it knows nothing of.
+    pub is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
+}
+
+/// Writes the table with the answers of a job. The settled rows come in row order; those for
+/// other rows than the selected are passed by. The writer is left to be finished.
+pub fn write_table<E: std::fmt::Display>(
+    join: Join<'_>,
+    settled: impl IntoIterator<Item = Result<Settled, E>>,
+    artifacts: &mut Artifacts,
+    writer: &mut Writer,
+) -> Result<Summary, ResultError> {
+    let mut settled = settled.into_iter();
+    let mut held: Option<Settled> = None;
+    let mut next = |row: u64| {
+        while held.as_ref().is_none_or(|settled| settled.row < row) {
+            match settled.next() {
+                Some(Ok(settled)) => held = Some(settled),
+                Some(Err(error)) => return Err(ResultError::Settled(error.to_string())),
+                None => return Ok(None),
+            }
+        }
+        Ok(held.take_if(|settled| settled.row == row))
+    };
+    write_rows(join, &mut next, artifacts, writer, false)
+}
+
+/// Finds what is on record about a row; asked in row order.
+pub(super) type Lookup<'a> = dyn FnMut(u64) -> Result<Option<Settled>, ResultError> + 'a;
+
+/// The loop over the table. With `to_the_end` rows after the selection are counted too. In the
+/// summary, `lines.lines` are the result lines that were used.
+pub(super) fn write_rows(
+    join: Join<'_>,
+    lookup: &mut Lookup<'_>,
+    artifacts: &mut Artifacts,
+    writer: &mut Writer,
+    to_the_end: bool,
+) -> Result<Summary, ResultError> {
+    let mut summary = Summary::default();
+    summary.parsed = join.fields.map(|_| 0);
+    let unselected = vec![Cell::Empty; join.columns.names().len()];
+    let mut selection = join.selection.fresh();
+    let mut rows = join.table.rows()?;
+    let mut stopped = false;
+    while let Some(row) = rows.next_row()? {
+        let verdict = if stopped { Verdict::Pass } else { selection.takes(row) };
+        stopped |= verdict == Verdict::Stop;
+        if stopped && !join.all_rows && !to_the_end {
+            break;
+        }
+        summary.table_rows += 1;
+        if verdict == Verdict::Take {
+            let settled = lookup(row.number())?;
+            write_selected(&join, row, settled.as_ref(), artifacts, writer, &mut summary)?;
+            summary.written += 1;
+        } else if join.all_rows {
+            writer.write(row, &unselected)?;
+            summary.written += 1;
+        }
+    }
+    Ok(summary)
+}
+
+fn write_selected(
+    join: &Join<'_>,
+    row: &Row,
+    settled: Option<&Settled>,
+    artifacts: &mut Artifacts,
+    writer: &mut Writer,
+    summary: &mut Summary,
+) -> Result<(), ResultError> {
+    if let Some(is_same_row) = join.is_same_row
+        && !is_same_row(row.number(), row.hash())
+    {
+        return Err(ResultError::OtherTable { row: row.number(), line: row.line() });
+    }
+    let line = match settled.and_then(|settled| settled.place) {
+        Some(place) => Some(decode_line(artifacts.read(place)?)),
+        None => None,
+    };
+    summary.lines.lines += u64::from(line.is_some());
+    summary.lines.broken_lines += u64::from(matches!(line, Some(Err(_))));
+    let judged = match &line {
+        Some(Ok(line)) => Some(judge(line, join.fields)),
+        _ => None,
+    };
+    let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());
+    let line = line.as_ref().and_then(|line| line.as_ref().ok());
+    let parsed = judged.as_ref().and_then(|judged| judged.parse_status);
+    let is_parsed = parsed.is_some_and(|parsed| parsed != ParseStatus::Failed);
+    if let Some(parsed) = summary.parsed.as_mut() {
+        *parsed += u64::from(is_parsed);
+    }
+    summary.add(status, error.as_deref(), line.and_then(|line| line.usage));
+    let answer = Answer {
+        provider: join.provider,
+        status,
+        error,
+        settled,
+        line,
+        judged: judged.as_ref(),
+        is_parsed,
+    };
+    let numbers = answer.numbers();
+    let cells: Vec<Cell<'_>> =
+        join.columns.iter().map(|column| answer.cell(column, &numbers)).collect();
+    writer.write(row, &cells)?;
+    Ok(())
+}
+
+/// The row's status and error from its record and its line.
+fn conclude(
+    join: &Join<'_>,
+    row: &Row,
+    settled: Option<&Settled>,
+    line: Option<&Result<ResultLine, BadLine>>,
+    judged: Option<&Judged<'_>>,
+) -> (RowStatus, Option<String>) {
+    let Some(settled) = settled else {
+        return match row.fault() {
+            Some(fault) => (RowStatus::Skipped, Some(fault.to_string())),
+            None => (join.unsettled, None),
+        };
+    };
+    let recorded = settled.error.clone();
+    match (judged, line) {
+        (Some(judged), _) => {
+            let status = match settled.status {
+                Some(RowStatus::Cached) if judged.status == RowStatus::Ok => RowStatus::Cached,
+                Some(status @ (RowStatus::Defaulted | RowStatus::Invalid | RowStatus::Skipped)) => {
+                    status
+                }
+                _ => judged.status,
+            };
+            (status, recorded.or_else(|| judged.error.clone()))
+        }
+        (None, Some(Err(bad))) => {
+            (RowStatus::Error, Some(format!("its result line cannot be read: {bad}")))
+        }
+        (None, _) => (settled.status.unwrap_or(join.unsettled), recorded),
+    }
+}
+
+/// All that is known about a row, for its cells.
+struct Answer<'a> {
+    provider: &'a str,
+    status: RowStatus,
+    error: Option<String>,
+    settled: Option<&'a Settled>,
+    line: Option<&'a ResultLine>,
+    judged: Option<&'a Judged<'a>>,
+    is_parsed: bool,
+}
+
+/// Numbers as values, so that JSON outputs have numbers.
+struct Numbers {
+    rounds: Value,
+    prompt_tokens: Value,
+    completion_tokens: Value,
+    seconds: Value,
+}
+
+impl Answer<'_> {
+    fn numbers(&self) -> Numbers {
+        let usage = self.line.and_then(|line| line.usage);
+        let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
+        Numbers {
+            rounds: rounds.into(),
+            prompt_tokens: usage.map(|usage| usage.prompt_tokens).into(),
+            completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
+            seconds: self.settled.and_then(|settled| settled.seconds).into(),
+        }
+    }
+
+    fn cell<'s>(&'s self, column: Column, numbers: &'s Numbers) -> Cell<'s> {
+        let reply = self.line.and_then(|line| match &line.outcome {
+            Outcome::Answered(reply) => Some(reply),
+            Outcome::Failed(_) => None,
+        });
+        match column {
+            Column::Field(number) => self
+                .judged
+                .and_then(|judged| judged.values.get(number)?.as_ref())
+                .map_or(Cell::Empty, Cell::Json),
+            Column::Raw => model(self.judged.map(|judged| judged.content)),
+            Column::ParsingSuccess => Cell::Ours(if self.is_parsed { "True" } else { "False" }),
+            Column::Status => Cell::Ours(self.status.as_str()),
+            Column::Error => model(self.error.as_deref()),
+            Column::Model => model(self.line.and_then(|line| line.model.as_deref())),
+            Column::CustomId => {
+                let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
+                model(self.line.map(|line| line.custom_id.as_str()).or(sent))
+            }
+            Column::Provider if self.settled.is_some() => model(Some(self.provider)),
+            Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
+            Column::ParseStatus => self
+                .judged
+                .and_then(|judged| judged.parse_status)
+                .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
+            Column::Rounds => number(&numbers.rounds),
+            Column::PromptTokens => number(&numbers.prompt_tokens),
+            Column::CompletionTokens => number(&numbers.completion_tokens),
+            Column::Seconds => number(&numbers.seconds),
+            Column::Provider | Column::Cost => Cell::Empty,
+        }
+    }
+}
+
+fn model(text: Option<&str>) -> Cell<'_> {
+    text.filter(|text| !text.is_empty()).map_or(Cell::Empty, Cell::Model)
+}
+
+fn number(value: &Value) -> Cell<'_> {
+    if value.is_null() { Cell::Empty } else { Cell::Json(value) }
+}
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

@@ -1,0 +1,355 @@
+//! The batch calls: create (the input file is checked then), look, list, cancel.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::check::{Rules, check};
+use super::files::{limit, listing};
+use super::refusal::Refusal;
+use super::server::{Desk, blocking};
+use super::shelf::{BatchRecord, StoredBatch, page};
+use super::timeline::Plan;
+use super::{Answers, Family, Limits, engine};
+use crate::base::hex_of_file;
+use crate::batch::BatchStatus;
+
+/// Pages are this long at most, and this long unless asked otherwise.
+const PAGE: (usize, usize) = (100, 20);
+/// The only completion window that OpenAI sells.
+const WINDOW: &str = "24h";
+/// Bounds on metadata: pairs, characters of a key, characters of a value.
+const METADATA: (usize, usize, usize) = (16, 64, 512);
+/// OpenAI refuses fields that it does not know; Zhipu reads past them.
+const OPENAI_FIELDS: [&str; 5] =
+    ["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"];
+
+impl Desk {
+    /// The limits that hold here.
+    pub(super) fn limits(&self) -> Limits {
+        self.shared.options.limits.unwrap_or_else(|| self.family.limits())
+    }
+}
+
+/// `POST /batches`
+pub(super) async fn create(State(desk): State<Desk>, body: Bytes) -> Response {
+    let worker = desk.clone();
+    let created = blocking(move || create_batch(&worker, &body)).await;
+    if let Ok(batch) = &created {
+        engine::follow(&desk, &batch.record.id);
+    }
+    desk.reply(created.map(|batch| shape(&desk, &batch)))
+}
+
+/// What a create asks for.
+struct Wanted {
+    input_file_id: String,
+    endpoint: String,
+    completion_window: String,
+    metadata: Option<BTreeMap<String, String>>,
+    delete_input: bool,
+}
+
+fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
+    let wanted = read_create(desk.family, body)?;
+    let shelf = desk.shelf();
+    let id = &wanted.input_file_id;
+    let Some(file) = shelf.file(id)? else {
+        let text = format!("No such File object: {}", id.chars().take(80).collect::<String>());
+        return Err(Refusal::new(404, text).param("input_file_id"));
+    };
+    if file.purpose != "batch" {
+        let text = format!("File '{id}' has the purpose '{}', not 'batch'.", file.purpose);
+        return Err(Refusal::bad(text).param("input_file_id"));
+    }
+    let path = shelf.data_path(id);
+    let upstream = matches!(desk.shared.options.answers, Answers::Upstream(_));
+    let rules = Rules {
+        family: desk.family,
+        limits: desk.limits(),
+        endpoint: &wanted.endpoint,
+        check_models: !upstream,
+    };
+    let checked = check(&path, rules)?;
+    let now = desk.now();
+    let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
+    let options = &desk.shared.options;
+    let record = BatchRecord {
+        id: shelf.new_batch_id(now)?,
+        input_digest: hex_of_file(&path)?,
+        plan: Plan {
+            created: now,
+            duration: millis(options.batch_duration),
+            expires: now.saturating_add(millis(options.expire_after)),
+            total: checked.requests,
+            valid: checked.problems.is_empty(),
+            upstream,
+        },
+        model: checked.model,
+        problems: checked.problems,
+        endpoint: wanted.endpoint,
+        input_file_id: wanted.input_file_id,
+        completion_window: wanted.completion_window,
+        metadata: wanted.metadata,
+        delete_input: wanted.delete_input,
+    };
+    shelf.add_batch(&record)?;
+    desk.shared.ledger.append(&bill_of_creation(desk.family, &record)?)?;
+    Ok(StoredBatch { record, cancelled: None, settled: None })
+}
+
+fn read_create(family: Family, body: &[u8]) -> Result<Wanted, Refusal> {
+    let body: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|error| Refusal::bad(format!("The body is not a JSON object: {error}")))?;
+    let unknown = body.keys().find(|name| !OPENAI_FIELDS.contains(&name.as_str()));
+    if let (Family::OpenAi, Some(name)) = (family, unknown) {
+        let text = format!("Unknown parameter: '{name}'.");
+        return Err(Refusal::bad(text).code("unknown_parameter").param(name));
+    }
+    let text = |name: &str| {
+        let text = body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text.map(str::to_owned).ok_or_else(|| Refusal::missing(name))
+    };
+    let endpoint = text("endpoint")?;
+    if family.endpoint(&endpoint).is_none() {
+        let known = family.endpoints();
+        let text = format!("Invalid 'endpoint': '{endpoint}' is not one of {known}.");
+        return Err(Refusal::bad(text).code("invalid_value").param("endpoint"));
+    }
+    let completion_window = match family {
+        Family::OpenAi => text("completion_window")?,
+        Family::Zhipu => WINDOW.to_owned(),
+    };
+    if completion_window != WINDOW {
+        let text = format!("Invalid 'completion_window': it must be '{WINDOW}'.");
+        return Err(Refusal::bad(text).code("invalid_value").param("completion_window"));
+    }
+    let delete = body.get("auto_delete_input_file").and_then(Value::as_bool).unwrap_or(true);
+    Ok(Wanted {
+        input_file_id: text("input_file_id")?,
+        endpoint,
+        completion_window,
+        metadata: metadata(body.get("metadata"))?,
+        delete_input: family == Family::Zhipu && delete,
+    })
+}
+
+fn metadata(value: Option<&Value>) -> Result<Option<BTreeMap<String, String>>, Refusal> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    let (pairs, key, text) = METADATA;
+    let read: Option<BTreeMap<String, String>> = serde_json::from_value(value.clone()).ok();
+    let fits = |map: &BTreeMap<String, String>| {
+        map.len() <= pairs
+            && map.iter().all(|(k, v)| k.chars().count() <= key && v.chars().count() <= text)
+    };
+    read.filter(fits).map(Some).ok_or_else(|| {
+        let bounds =
+            format!("at most {pairs} pairs of strings, keys of {key} and values of {text}");
+        Refusal::bad(format!("Invalid 'metadata': {bounds} characters.")).param("metadata")
+    })
+}
+
+/// How a creation's line in the ledger begins; no other line does.
+fn creation_start(family: Family, id: &str) -> String {
+    format!(r#"{{"event":"created","family":"{}","batch":"{id}","#, family.name())
+}
+
+fn bill_of_creation(family: Family, record: &BatchRecord) -> Result<Vec<u8>, Refusal> {
+    let rest = json!({
+        "at": record.plan.created / 1000,
+        "endpoint": record.endpoint,
+        "metadata": record.metadata,
+        "input_file_id": record.input_file_id,
+        "input_digest": record.input_digest,
+        "requests": record.plan.total,
+        "valid": record.plan.valid,
+    });
+    let rest = serde_json::to_string(&rest).map_err(Refusal::fault)?;
+    Ok(format!("{}{}", creation_start(family, &record.id), &rest[1..]).into_bytes())
+}
+
+/// Bills the creation that a kill may have kept out of the ledger: only the newest batch can be
+/// one, or one of a few that were created at once.
+pub(super) fn bill_forgotten(desk: &Desk) -> std::io::Result<()> {
+    const AT_ONCE: usize = 16;
+    let ids = desk.shelf().batch_ids()?;
+    let newest = ids.iter().rev().take(AT_ONCE);
+    let mut missing = newest.clone().map(|id| creation_start(desk.family, id)).collect();
+    desk.shared.ledger.drop_present(&mut missing)?;
+    for id in newest.filter(|id| missing.contains(&creation_start(desk.family, id))) {
+        if let Some(batch) = desk.shelf().batch(id)? {
+            let line = bill_of_creation(desk.family, &batch.record);
+            desk.shared.ledger.append(&line.map_err(|e| std::io::Error::other(e.message))?)?;
+        }
+    }
+    Ok(())
+}
+
+/// `GET /batches/{id}`
+pub(super) async fn retrieve(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+    let found = find(&desk, &id);
+    if let Ok(batch) = &found {
+        if let Some(trouble) = desk.shared.trouble(&id) {
+            engine::follow(&desk, &id);
+            return desk.reply(Err(Refusal::fault(trouble)));
+        }
+        if batch.settled.is_none() && batch.record.plan.valid {
+            engine::follow(&desk, &id);
+        }
+    }
+    desk.reply(found.map(|batch| shape(&desk, &batch)))
+}
+
+fn find(desk: &Desk, id: &str) -> Result<StoredBatch, Refusal> {
+    desk.shelf().batch(id)?.ok_or_else(|| {
+        let id: String = id.chars().take(80).collect();
+        Refusal::new(404, format!("No batch found with id '{id}'."))
+    })
+}
+
+/// `GET /batches`
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let worker = desk.clone();
+    desk.reply(blocking(move || list_page(&worker, &query)).await)
+}
+
+fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refusal> {
+    let limit = limit(query, PAGE.0, PAGE.1)?;
+    let after = query.get("after").map(String::as_str);
+    let (ids, has_more) = page(desk.shelf().batch_ids()?, after, limit, false);
+    let mut data = Vec::with_capacity(ids.len());
+    for id in ids {
+        data.extend(desk.shelf().batch(&id)?.map(|batch| shape(desk, &batch)));
+    }
+    Ok(listing(data, has_more))
+}
+
+/// `POST /batches/{id}/cancel`
+pub(super) async fn cancel(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+    let worker = desk.clone();
+    desk.reply(blocking(move || cancel_batch(&worker, &id)).await)
+}
+
+fn cancel_batch(desk: &Desk, id: &str) -> Result<Value, Refusal> {
+    let batch = find(desk, id)?;
+    let now = desk.now();
+    let status = batch.settled.as_ref().map(|settled| settled.status);
+    let status = status.unwrap_or_else(|| batch.record.plan.at(now, batch.cancelled).status);
+    if status.is_terminal() {
+        let text = format!("Cannot cancel a batch with status '{status}'.");
+        let http = if desk.family == Family::OpenAi { 409 } else { 400 };
+        return Err(Refusal::new(http, text));
+    }
+    if batch.cancelled.is_none() {
+        desk.shelf().cancel(id, now)?;
+        desk.shared.wake(id);
+    }
+    Ok(shape(desk, &find(desk, id)?))
+}
+
+/// What a client may know of a batch's state now.
+struct Seen {
+    status: BatchStatus,
+    counts: (u64, u64, u64),
+}
+
+fn see(desk: &Desk, batch: &StoredBatch) -> Seen {
+    let plan = &batch.record.plan;
+    if let Some(settled) = &batch.settled {
+        let counts = (plan.total, settled.completed, settled.failed);
+        return Seen { status: settled.status, counts };
+    }
+    let moment = plan.at(desk.now(), batch.cancelled);
+    // Until the result files are there, the end has not come.
+    let status = match moment.status {
+        BatchStatus::Completed | BatchStatus::Expired => BatchStatus::Finalizing,
+        BatchStatus::Cancelled => BatchStatus::Cancelling,
+        other => other,
+    };
+    let done = if plan.upstream { desk.shared.progress(&batch.record.id) } else { moment.done };
+    let counts = match status {
+        BatchStatus::Validating | BatchStatus::Failed => (0, 0, 0),
+        _ => (plan.total, done, 0),
+    };
+    Seen { status, counts }
+}
+
+/// A batch as a client sees it.
+fn shape(desk: &Desk, batch: &StoredBatch) -> Value {
+    let (record, plan) = (&batch.record, &batch.record.plan);
+    let seen = see(desk, batch);
+    let (total, completed, failed) = seen.counts;
+    let settled = batch.settled.as_ref();
+    let mut body = json!({
+        "id": record.id,
+        "object": "batch",
+        "endpoint": record.endpoint,
+        "errors": errors(&seen, batch),
+        "input_file_id": record.input_file_id,
+        "completion_window": record.completion_window,
+        "status": seen.status.as_str(),
+        "output_file_id": settled.and_then(|settled| settled.output_file_id.as_ref()),
+        "error_file_id": settled.and_then(|settled| settled.error_file_id.as_ref()),
+        "created_at": plan.created / 1000,
+        "request_counts": {"total": total, "completed": completed, "failed": failed},
+        "metadata": record.metadata,
+    });
+    let stamps = stamps(desk, batch, seen.status);
+    for (name, stamp) in stamps {
+        body[name] = stamp.map_or(Value::Null, |stamp| json!(stamp / 1000));
+    }
+    if desk.family == Family::OpenAi {
+        body["model"] = json!(record.model);
+        body["usage"] = settled.map_or(Value::Null, |settled| {
+            json!({
+                "input_tokens": settled.usage.prompt_tokens,
+                "input_tokens_details": {"cached_tokens": settled.usage.cached_tokens},
+                "output_tokens": settled.usage.completion_tokens,
+                "output_tokens_details": {"reasoning_tokens": settled.usage.reasoning_tokens},
+                "total_tokens": settled.usage.total(),
+            })
+        });
+    }
+    body
+}
+
+fn errors(seen: &Seen, batch: &StoredBatch) -> Value {
+    match seen.status {
+        BatchStatus::Failed => json!({"object": "list", "data": batch.record.problems}),
+        _ => Value::Null,
+    }
+}
+
+/// When each state was reached, in milliseconds.
+fn stamps(
+    desk: &Desk,
+    batch: &StoredBatch,
+    status: BatchStatus,
+) -> [(&'static str, Option<i64>); 8] {
+    let plan = &batch.record.plan;
+    let end = batch.settled.as_ref().map(|settled| settled.ended);
+    let until = batch.cancelled.or(end).unwrap_or_else(|| desk.now());
+    let started = Some(plan.started()).filter(|start| plan.valid && *start <= until);
+    let answered = match status {
+        BatchStatus::Finalizing | BatchStatus::Completed if plan.upstream => end,
+        BatchStatus::Finalizing | BatchStatus::Completed => Some(plan.answered().min(plan.expires)),
+        _ => None,
+    };
+    let at_end = |wanted: BatchStatus| end.filter(|_| status == wanted);
+    [
+        ("in_progress_at", started),
+        ("expires_at", Some(plan.expires)),
+        ("finalizing_at", answered),
+        ("completed_at", at_end(BatchStatus::Completed)),
+        ("failed_at", Some(plan.started()).filter(|_| status == BatchStatus::Failed)),
+        ("expired_at", at_end(BatchStatus::Expired)),
+        ("cancelling_at", batch.cancelled),
+        ("cancelled_at", at_end(BatchStatus::Cancelled)),
+    ]
+}

@@ -1,0 +1,151 @@
+//! The two families of Batch API that are played here, as data: addresses, limits, models, ids.
+
+use serde::{Deserialize, Serialize};
+
+/// Which service's manners a base address has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Family {
+    /// OpenAI and those that copy it.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Zhipu BigModel.
+    #[serde(rename = "zhipu")]
+    Zhipu,
+}
+
+/// What one input file may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Lines.
+    pub max_requests: u64,
+    /// Bytes.
+    pub max_bytes: u64,
+}
+
+/// What a request line asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Chat,
+    Embeddings,
+    Responses,
+}
+
+/// No file of any purpose may be larger, at either service.
+pub(super) const MAX_FILE_BYTES: u64 = 512 << 20;
+
+/// The models Zhipu takes in batches.
+pub(super) const ZHIPU_BATCH_MODELS: [&str; 19] = [
+    "glm-5.1",
+    "glm-5-turbo",
+    "glm-4-plus",
+    "glm-4-air",
+    "glm-4-air-250414",
+    "glm-4-flash",
+    "glm-4-flash-250414",
+    "glm-4-flashx-250414",
+    "glm-4-long",
+    "glm-4-0520",
+    "glm-4",
+    "glm-3-turbo",
+    "glm-4v",
+    "glm-4v-plus",
+    "glm-4v-plus-0111",
+    "embedding-2",
+    "embedding-3",
+    "cogview-3-plus",
+    "cogvideox-2",
+];
+
+/// Beginnings of model names that OpenAI has never sold.
+const FOREIGN_TO_OPENAI: [&str; 6] = ["glm-", "claude-", "gemini-", "qwen", "deepseek", "mistral"];
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::OpenAi, Self::Zhipu];
+
+    /// The path in front of all its routes; with scheme, host and port it is the base address.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::OpenAi => "/v1",
+            Self::Zhipu => "/api/paas/v4",
+        }
+    }
+
+    /// Its folder in the state folder and its name in the ledger.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Zhipu => "zhipu",
+        }
+    }
+
+    pub(super) fn limits(self) -> Limits {
+        let max_bytes = match self {
+            Self::OpenAi => 200_000_000,
+            Self::Zhipu => 100_000_000,
+        };
+        Limits { max_requests: 50_000, max_bytes }
+    }
+
+    /// What a line's `url`, or a batch's `endpoint`, stands for.
+    pub(super) fn endpoint(self, url: &str) -> Option<Endpoint> {
+        match (self, url) {
+            (Self::OpenAi, "/v1/chat/completions") | (Self::Zhipu, "/v4/chat/completions") => {
+                Some(Endpoint::Chat)
+            }
+            (Self::OpenAi, "/v1/embeddings") | (Self::Zhipu, "/v4/embeddings") => {
+                Some(Endpoint::Embeddings)
+            }
+            (Self::OpenAi, "/v1/responses") => Some(Endpoint::Responses),
+            _ => None,
+        }
+    }
+
+    pub(super) fn endpoints(self) -> &'static str {
+        match self {
+            Self::OpenAi => "/v1/chat/completions, /v1/embeddings, /v1/responses",
+            Self::Zhipu => "/v4/chat/completions, /v4/embeddings",
+        }
+    }
+
+    /// Whether the service would know this model in a batch.
+    pub(super) fn takes_model(self, model: &str) -> bool {
+        match self {
+            Self::OpenAi => !FOREIGN_TO_OPENAI.iter().any(|start| model.starts_with(start)),
+            Self::Zhipu => ZHIPU_BATCH_MODELS.contains(&model),
+        }
+    }
+
+    /// An id for a file; ids of one family sort by their stamp (microseconds).
+    pub(super) fn file_id(self, stamp: u64, salt: u64) -> String {
+        match self {
+            Self::OpenAi => format!("file-{stamp:014x}{salt:016x}"),
+            Self::Zhipu => format!("{stamp:017}_{salt:016x}"),
+        }
+    }
+
+    /// An id for a batch; ids of one family sort by their stamp (microseconds).
+    pub(super) fn batch_id(self, stamp: u64, salt: u64) -> String {
+        match self {
+            Self::OpenAi => format!("batch_{stamp:014x}{salt:016x}"),
+            Self::Zhipu => format!("batch_{stamp:017}{:04}", salt % 10_000),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_stamp_and_endpoints_belong_to_one_family() {
+        for family in Family::ALL {
+            assert!(family.file_id(9, 5) < family.file_id(10, 1));
+            assert!(family.batch_id(999, 5) < family.batch_id(1_792_000_000_000_000, 1));
+        }
+        assert_eq!(Family::OpenAi.endpoint("/v1/chat/completions"), Some(Endpoint::Chat));
+        assert_eq!(Family::Zhipu.endpoint("/v1/chat/completions"), None);
+        assert!(!Family::OpenAi.takes_model("glm-4-flash"));
+        assert!(!Family::Zhipu.takes_model("gpt-4o-mini"));
+    }
+}

@@ -1,0 +1,337 @@
+//! The server: its address, who may talk to it, its routes, its end.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::ledger::Ledger;
+use super::refusal::Refusal;
+use super::shelf::Shelf;
+use super::{Family, SandboxError, SandboxOptions, batches, engine, faults, files, realtime};
+use crate::base::private_dir;
+
+/// All keys begin like this; others are refused unread.
+const KEY_PREFIX: &str = "sandbox-";
+/// JSON calls, images inline included.
+const MAX_JSON_BYTES: usize = 64 << 20;
+/// What is read of a refused call before the connection is closed.
+const MAX_DRAINED: usize = 1 << 30;
+/// How long calls under way may take to end after a shutdown.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What all calls share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: SandboxOptions,
+    pub(super) ledger: Ledger,
+    shelves: Vec<(Family, Shelf)>,
+    /// Batches that a task follows, and how to wake it.
+    followed: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Why a batch could not be settled.
+    troubles: Mutex<HashMap<String, String>>,
+    /// Rows that an upstream server has answered.
+    progress: Mutex<HashMap<String, u64>>,
+    stop: watch::Sender<bool>,
+}
+
+/// One family's counter of the server.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) family: Family,
+}
+
+impl Desk {
+    pub(super) fn shelf(&self) -> &Shelf {
+        let found = self.shared.shelves.iter().find(|(family, _)| *family == self.family);
+        &found.expect("a desk is made only for a family that has a shelf").1
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.shared.options.time.now()
+    }
+
+    /// A reply in the family's shape, whatever became of the call.
+    pub(super) fn reply(&self, outcome: Result<Value, Refusal>) -> Response {
+        match outcome {
+            Ok(body) => Json(body).into_response(),
+            Err(refusal) => refusal.response(self.family),
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// The bell of a new follower, or `None` if the batch has one.
+    pub(super) fn begin_to_follow(&self, id: &str) -> Option<Arc<Notify>> {
+        let mut followed = locked(&self.followed);
+        if followed.contains_key(id) {
+            return None;
+        }
+        let bell = Arc::new(Notify::new());
+        followed.insert(id.to_owned(), Arc::clone(&bell));
+        locked(&self.troubles).remove(id);
+        Some(bell)
+    }
+
+    pub(super) fn end_to_follow(&self, id: &str, trouble: Option<io::Error>) {
+        if let Some(trouble) = trouble {
+            locked(&self.troubles).insert(id.to_owned(), trouble.to_string());
+        }
+        locked(&self.followed).remove(id);
+        locked(&self.progress).remove(id);
+    }
+
+    /// Something has happened to a batch: its follower looks again.
+    pub(super) fn wake(&self, id: &str) {
+        if let Some(bell) = locked(&self.followed).get(id) {
+            bell.notify_one();
+        }
+    }
+
+    pub(super) fn trouble(&self, id: &str) -> Option<String> {
+        locked(&self.troubles).get(id).cloned()
+    }
+
+    pub(super) fn set_progress(&self, id: &str, done: u64) {
+        locked(&self.progress).insert(id.to_owned(), done);
+    }
+
+    pub(super) fn progress(&self, id: &str) -> u64 {
+        locked(&self.progress).get(id).copied().unwrap_or(0)
+    }
+}
+
+/// Runs something that reads or writes files away from the async threads.
+pub(super) async fn blocking<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<io::Error> + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(io::Error::other("a bug of the sandbox; see its output").into()))
+}
+
+/// A sandbox that is up. Dropped, it stops at once; [`Running::shutdown`] lets calls under way end.
+/// Either way nothing is lost.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base address of a family, such as `http://127.0.0.1:8080/v1`.
+    pub fn base_url(&self, family: Family) -> String {
+        format!("http://{}{}", self.address, family.prefix())
+    }
+
+    /// Takes no more calls, gives those under way two seconds, and ends.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(PATIENCE, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        self.task.abort();
+    }
+}
+
+/// Starts a sandbox on 127.0.0.1. Batches that a former server with the same state left
+/// unfinished go on.
+pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
+    let state_dir = options.state_dir.clone();
+    let failed = |source| SandboxError::state(&state_dir, source);
+    private_dir(&state_dir).map_err(failed)?;
+    let mut shelves = Vec::new();
+    for family in Family::ALL.into_iter().filter(|family| options.families.contains(*family)) {
+        shelves.push((family, Shelf::open(&state_dir, family).map_err(failed)?));
+    }
+    let port = options.port;
+    let refused = |source| SandboxError::Listen { port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let ledger = Ledger::new(&state_dir);
+    let shared = Arc::new(Shared {
+        options,
+        ledger,
+        shelves,
+        followed: Mutex::default(),
+        troubles: Mutex::default(),
+        progress: Mutex::default(),
+        stop: watch::Sender::new(false),
+    });
+    for family in shared.shelves.iter().map(|(family, _)| *family) {
+        let desk = Desk { shared: Arc::clone(&shared), family };
+        batches::bill_forgotten(&desk).map_err(failed)?;
+        engine::follow_all(&desk).map_err(failed)?;
+    }
+    let (stop, mut stopped) = (shared.stop.clone(), shared.stopped());
+    let app = routes(&shared, address);
+    let listener = listener.tap_io(|stream| {
+        // Small replies should not wait for more; a stream that refuses this works all the same.
+        let _ = stream.set_nodelay(true);
+    });
+    let task = tokio::spawn(async move {
+        let end = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        // Accepting goes on through errors of single connections; nothing else can fail.
+        let _ = axum::serve(listener, app).with_graceful_shutdown(end).await;
+    });
+    Ok(Running { address, stop, task })
+}
+
+fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
+    let mut app = Router::new()
+        .route("/", get(move || async move { Json(hello(address)) }))
+        .route("/sandbox/ledger", get(ledger).with_state(Arc::clone(shared)));
+    for (family, _) in &shared.shelves {
+        let desk = Desk { shared: Arc::clone(shared), family: *family };
+        app = app.nest(family.prefix(), family_routes(desk));
+    }
+    app.layer(middleware::from_fn(move |request: Request, next: Next| async move {
+        if is_own_host(request.headers(), request.uri(), address.port()) {
+            return next.run(request).await;
+        }
+        let text = "this server answers only to 127.0.0.1 and localhost";
+        (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+    }))
+}
+
+fn family_routes(desk: Desk) -> Router {
+    Router::new()
+        .route("/files", post(files::upload).get(files::list))
+        .route("/files/{id}", get(files::retrieve).delete(files::delete))
+        .route("/files/{id}/content", get(files::content))
+        .route("/batches", post(batches::create).get(batches::list))
+        .route("/batches/{id}", get(batches::retrieve))
+        .route("/batches/{id}/cancel", post(batches::cancel))
+        .route("/chat/completions", post(realtime::chat))
+        .route("/embeddings", post(realtime::embeddings))
+        .route("/responses", post(realtime::responses))
+        .route("/models", get(realtime::models))
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(desk.clone(), faults::around))
+        .layer(middleware::from_fn_with_state(desk.clone(), only_sandbox_keys))
+        .with_state(desk)
+}
+
+/// What an unauthenticated caller may know: that no key belongs here.
+fn hello(address: SocketAddr) -> Value {
+    json!({
+        "server": "batchctl-sandbox",
+        "version": env!("CARGO_PKG_VERSION"),
+        "openai_base_url": format!("http://{address}{}", Family::OpenAi.prefix()),
+        "zhipu_base_url": format!("http://{address}{}", Family::Zhipu.prefix()),
+    })
+}
+
+async fn unknown(State(desk): State<Desk>, method: axum::http::Method, uri: Uri) -> Response {
+    let text = format!("Invalid URL ({method} {})", uri.path());
+    Refusal::new(404, text).code("unknown_url").response(desk.family)
+}
+
+/// A page of another site that gets its name to point here still sends its own name.
+fn is_own_host(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(axum::http::uri::Authority::as_str));
+    let Some(host) = host else { return false };
+    let name = match host.strip_suffix(&format!(":{port}")) {
+        Some(name) => name,
+        None if port == 80 => host,
+        None => return false,
+    };
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+}
+
+fn has_sandbox_key(headers: &HeaderMap) -> bool {
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    key.is_some_and(|key| key.starts_with(KEY_PREFIX))
+}
+
+async fn only_sandbox_keys(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    if has_sandbox_key(request.headers()) {
+        return next.run(request).await;
+    }
+    drain(request.into_body()).await;
+    wrong_key(desk.family)
+}
+
+/// The refused key is not repeated: it may be a real one.
+fn wrong_key(family: Family) -> Response {
+    let text = match family {
+        Family::OpenAi => {
+            "Incorrect API key provided. The sandbox takes only keys that start with 'sandbox-'."
+        }
+        Family::Zhipu => {
+            "身份验证失败：沙箱只接受以 sandbox- 开头的 key \
+             (the sandbox takes only keys that start with sandbox-)"
+        }
+    };
+    Refusal::new(401, text).code("invalid_api_key").zhipu("1000").response(family)
+}
+
+/// Reads on and throws away: a client that is still sending would see a broken connection in
+/// place of the answer.
+pub(super) async fn drain(body: Body) {
+    let mut chunks = body.into_data_stream();
+    let mut read = 0;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        read += chunk.len();
+        if read > MAX_DRAINED {
+            break;
+        }
+    }
+}
+
+/// The bill so far, as JSON lines.
+async fn ledger(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if !has_sandbox_key(&headers) {
+        return wrong_key(Family::OpenAi);
+    }
+    match tokio::fs::read(shared.ledger.path()).await {
+        Ok(lines) => ([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => ().into_response(),
+        Err(error) => Refusal::fault(error).response(Family::OpenAi),
+    }
+}

@@ -1,0 +1,377 @@
+//! The end of a batch: its result files, its bill, its last state. Done once, by whichever server
+//! is there when the time has come; a kill in the middle leaves nothing that the next one does
+//! not write again, in the same words.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::answer;
+use super::lines::{self, Origin};
+use super::server::Desk;
+use super::shelf::{FileRecord, Settled, StoredBatch};
+use super::timeline::Moment;
+use super::upstream::{Kept, kept_answers};
+use crate::base::{FileLock, LockError, short_hash, write_private};
+use crate::batch::{BatchStatus, Usage};
+
+/// Rows answered between two writes.
+const CHUNK: usize = 512;
+/// Below this many rows a second thread is not worth starting.
+const ROWS_PER_THREAD: usize = 64;
+/// Files are kept for thirty days, as the services do (seconds).
+const KEPT_FOR: i64 = 30 * 24 * 3600;
+
+/// Where a line of the input file stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) length: usize,
+    /// From 1.
+    pub(super) number: u64,
+}
+
+/// A request line in full.
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    pub(super) custom_id: String,
+    pub(super) url: String,
+    pub(super) body: Value,
+}
+
+/// A line for a result file.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) custom_id: String,
+    pub(super) line: Value,
+    /// What the answer costs; `None` for a request that failed, which costs nothing.
+    pub(super) bill: Option<Bill>,
+}
+
+/// Tokens of one answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bill {
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
+}
+
+/// Ends a batch whose time has come. False if another process is at it.
+pub(super) fn settle(desk: &Desk, id: &str, finished: Option<Moment>) -> io::Result<bool> {
+    let shelf = desk.shelf();
+    let _lock = match FileLock::acquire(&shelf.batch_dir(id).join("settle.lock")) {
+        Ok(lock) => lock,
+        Err(LockError::Held(_)) => return Ok(false),
+        Err(LockError::Io { source, .. }) => return Err(source),
+    };
+    let Some(batch) = shelf.batch(id)?.filter(|batch| batch.settled.is_none()) else {
+        return Ok(true);
+    };
+    let clock = batch.record.plan.at(desk.now(), batch.cancelled);
+    let moment = finished.unwrap_or(clock);
+    let mut results = Results::new(desk, id);
+    write_results(desk, &batch, moment, &mut results)?;
+    bill(desk, &batch, moment, &results)?;
+    let settled = results.finish(desk, &batch, moment)?;
+    shelf.settle(id, &settled)?;
+    if batch.record.delete_input {
+        shelf.delete_file(&batch.record.input_file_id)?;
+    }
+    Ok(true)
+}
+
+fn write_results(
+    desk: &Desk,
+    batch: &StoredBatch,
+    moment: Moment,
+    results: &mut Results,
+) -> io::Result<()> {
+    let path = desk.shelf().input_path(&batch.record.id);
+    let mut places = places(&path)?;
+    let unrun = if batch.record.plan.upstream {
+        let mut run = HashSet::new();
+        kept_answers(desk, &batch.record.id, |Kept { number, made }| {
+            // A killed server may have kept an answer twice; the first counts.
+            if run.insert(number) { results.take(&made) } else { Ok(()) }
+        })?;
+        places.retain(|place| !run.contains(&place.number));
+        places
+    } else {
+        shuffle(&mut places, &batch.record.id);
+        let done = usize::try_from(moment.done).unwrap_or(usize::MAX).min(places.len());
+        let unrun = places.split_off(done);
+        for chunk in places.chunks(CHUNK) {
+            for made in answer_chunk(desk, batch, &path, chunk)? {
+                results.take(&made)?;
+            }
+        }
+        unrun
+    };
+    write_unrun(desk, batch, moment.status, &path, &unrun, results)
+}
+
+/// Answers some requests on as many threads as there are processors, keeping their order.
+fn answer_chunk(
+    desk: &Desk,
+    batch: &StoredBatch,
+    path: &Path,
+    chunk: &[Place],
+) -> io::Result<Vec<Made>> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors.min(chunk.len() / ROWS_PER_THREAD).max(1);
+    let share = chunk.len().div_ceil(threads).max(1);
+    let one = |places: &[Place]| {
+        let mut file = File::open(path)?;
+        places.iter().map(|place| answer_one(desk, batch, &mut file, *place)).collect()
+    };
+    let parts: Vec<io::Result<Vec<Made>>> = thread::scope(|scope| {
+        let workers: Vec<_> =
+            chunk.chunks(share).map(|places| scope.spawn(move || one(places))).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| Err(io::Error::other("a bug"))))
+            .collect()
+    });
+    let mut made = Vec::with_capacity(chunk.len());
+    for part in parts {
+        made.extend(part?);
+    }
+    Ok(made)
+}
+
+fn answer_one(desk: &Desk, batch: &StoredBatch, file: &mut File, place: Place) -> io::Result<Made> {
+    let request = read_request(file, place)?;
+    let origin = origin(desk, batch, &request)?;
+    let said = answer(desk.family, origin.endpoint, &request.body, &desk.shared.options.answers);
+    let (line, bill) = match said {
+        Ok(said) => {
+            let bill = Bill {
+                prompt_tokens: said.prompt_tokens,
+                completion_tokens: said.completion_tokens,
+            };
+            (lines::line(&origin, 200, &lines::body(&origin, &said)), Some(bill))
+        }
+        Err(refusal) => (lines::refused(&origin, &refusal), None),
+    };
+    Ok(Made { custom_id: request.custom_id, line, bill })
+}
+
+/// Requests that were never run stand in the error file at OpenAI and nowhere at Zhipu.
+fn write_unrun(
+    desk: &Desk,
+    batch: &StoredBatch,
+    status: BatchStatus,
+    path: &Path,
+    unrun: &[Place],
+    results: &mut Results,
+) -> io::Result<()> {
+    let (code, message) = match status {
+        BatchStatus::Cancelled => {
+            ("batch_cancelled", "This request was not run: the batch was cancelled.")
+        }
+        _ => ("batch_expired", "This request was not run before the batch expired."),
+    };
+    let mut file = File::open(path)?;
+    for place in unrun {
+        let request = read_request(&mut file, *place)?;
+        let origin = origin(desk, batch, &request)?;
+        if let Some(line) = lines::unrun(&origin, code, message) {
+            results.write_error(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whose answer a line will hold.
+pub(super) fn origin<'a>(
+    desk: &Desk,
+    batch: &'a StoredBatch,
+    request: &'a Request,
+) -> io::Result<Origin<'a>> {
+    let endpoint = desk.family.endpoint(&request.url);
+    Ok(Origin {
+        family: desk.family,
+        endpoint: endpoint.ok_or_else(|| io::Error::other("an unchecked input file"))?,
+        batch: &batch.record.id,
+        custom_id: &request.custom_id,
+        created: batch.record.plan.answered() / 1000,
+        realtime: false,
+    })
+}
+
+/// Where the lines of an input file stand, blank ones left out.
+pub(super) fn places(path: &Path) -> io::Result<Vec<Place>> {
+    let mut reader = BufReader::with_capacity(1 << 18, File::open(path)?);
+    let (mut places, mut line, mut offset) = (Vec::new(), Vec::new(), 0);
+    for number in 1.. {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        if length == 0 {
+            break;
+        }
+        if !line.trim_ascii().is_empty() {
+            places.push(Place { offset, length, number });
+        }
+        offset += length as u64;
+    }
+    Ok(places)
+}
+
+/// Reads one request line again.
+pub(super) fn read_request(file: &mut File, place: Place) -> io::Result<Request> {
+    let mut bytes = vec![0; place.length];
+    file.seek(SeekFrom::Start(place.offset))?;
+    file.read_exact(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// Fisher and Yates over splitmix64, seeded by the batch: results come in an order of their own,
+/// and in the same one when they are written again.
+fn shuffle(places: &mut [Place], batch: &str) {
+    let mut state = short_hash(&blake3::hash(batch.as_bytes()));
+    for last in (1..places.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut random = state;
+        random = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        random = (random ^ (random >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        random ^= random >> 31;
+        let chosen = random % (last as u64 + 1);
+        places.swap(last, usize::try_from(chosen).expect("at most `last`, which is a usize"));
+    }
+}
+
+/// Appends the bill, once: a marker says that an earlier try may have got as far.
+fn bill(desk: &Desk, batch: &StoredBatch, moment: Moment, results: &Results) -> io::Result<()> {
+    let id = &batch.record.id;
+    let start =
+        format!(r#"{{"event":"executed","family":"{}","batch":"{id}","#, desk.family.name());
+    let marker = desk.shelf().batch_dir(id).join("billing");
+    if marker.exists() {
+        if desk.shared.ledger.has(&start)? {
+            return Ok(());
+        }
+    } else {
+        write_private(&marker, b"")?;
+    }
+    let mut line = start.into_bytes();
+    write!(
+        line,
+        r#""at":{},"status":"{}","prompt_tokens":{},"completion_tokens":{},"rows":["#,
+        moment.end / 1000,
+        moment.status,
+        results.usage.prompt_tokens,
+        results.usage.completion_tokens
+    )?;
+    line.extend_from_slice(&results.bill);
+    line.extend_from_slice(b"]}");
+    desk.shared.ledger.append(&line)
+}
+
+/// The two result files being written.
+struct Results {
+    output: Part,
+    error: Part,
+    /// The rows of the bill as JSON objects with commas between.
+    bill: Vec<u8>,
+    completed: u64,
+    failed: u64,
+    usage: Usage,
+}
+
+/// A file that is made with its first line.
+struct Part {
+    path: PathBuf,
+    writer: Option<BufWriter<File>>,
+    bytes: u64,
+}
+
+impl Results {
+    fn new(desk: &Desk, id: &str) -> Self {
+        let part = |kind: &str| Part {
+            path: desk.shelf().scratch(&format!("{id}.{kind}")),
+            writer: None,
+            bytes: 0,
+        };
+        Self {
+            output: part("output"),
+            error: part("error"),
+            bill: Vec::new(),
+            completed: 0,
+            failed: 0,
+            usage: Usage::default(),
+        }
+    }
+
+    fn take(&mut self, made: &Made) -> io::Result<()> {
+        let Some(bill) = made.bill else {
+            return self.write_error(&made.line);
+        };
+        if !self.bill.is_empty() {
+            self.bill.push(b',');
+        }
+        let row = json!({
+            "custom_id": made.custom_id,
+            "prompt_tokens": bill.prompt_tokens,
+            "completion_tokens": bill.completion_tokens,
+        });
+        serde_json::to_writer(&mut self.bill, &row)?;
+        self.completed += 1;
+        self.usage.prompt_tokens += bill.prompt_tokens;
+        self.usage.completion_tokens += bill.completion_tokens;
+        self.output.write(&made.line)
+    }
+
+    fn write_error(&mut self, line: &Value) -> io::Result<()> {
+        self.failed += 1;
+        self.error.write(line)
+    }
+
+    fn finish(self, desk: &Desk, batch: &StoredBatch, moment: Moment) -> io::Result<Settled> {
+        Ok(Settled {
+            status: moment.status,
+            ended: moment.end,
+            output_file_id: self.output.finish(desk, &batch.record.id, "output", moment.end)?,
+            error_file_id: self.error.finish(desk, &batch.record.id, "error", moment.end)?,
+            completed: self.completed,
+            failed: self.failed,
+            usage: self.usage,
+        })
+    }
+}
+
+impl Part {
+    fn write(&mut self, line: &Value) -> io::Result<()> {
+        if self.writer.is_none() {
+            self.writer = Some(BufWriter::with_capacity(1 << 18, File::create(&self.path)?));
+        }
+        let writer = self.writer.as_mut().expect("made above");
+        let mut bytes = serde_json::to_vec(line)?;
+        bytes.push(b'\n');
+        self.bytes += bytes.len() as u64;
+        writer.write_all(&bytes)
+    }
+
+    /// Puts the file on the shelf and tells its id; `None` if nothing was written.
+    fn finish(self, desk: &Desk, batch: &str, kind: &str, end: i64) -> io::Result<Option<String>> {
+        let Some(mut writer) = self.writer else { return Ok(None) };
+        writer.flush()?;
+        // The id follows from the batch, so that a second try replaces what a killed one left.
+        let salt = short_hash(&blake3::hash(format!("{batch} {kind}").as_bytes()));
+        let stamp = u64::try_from(end).unwrap_or(0).saturating_mul(1000);
+        let id = desk.family.file_id(stamp, salt);
+        let record = FileRecord {
+            id: id.clone(),
+            filename: format!("{batch}_{kind}.jsonl"),
+            purpose: "batch_output".to_owned(),
+            bytes: self.bytes,
+            created_at: end / 1000,
+            expires_at: Some(end / 1000 + KEPT_FOR),
+        };
+        desk.shelf().add_file(&record, &self.path)?;
+        Ok(Some(id))
+    }
+}

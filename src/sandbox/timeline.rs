@@ -1,0 +1,141 @@
+//! Where a batch stands at a given moment. Pure: the clock, the plan and the cancel decide.
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::BatchStatus;
+
+/// What was settled when the batch was created. All times in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) created: i64,
+    /// From creation to completion.
+    pub(super) duration: i64,
+    /// When it expires.
+    pub(super) expires: i64,
+    /// Requests in the file.
+    pub(super) total: u64,
+    /// Whether the file passed the check.
+    pub(super) valid: bool,
+    /// Whether another server answers, at its own speed.
+    pub(super) upstream: bool,
+}
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) status: BatchStatus,
+    /// Requests finished so far; with an upstream the clock cannot know, and this is 0.
+    pub(super) done: u64,
+    /// When the state was or will be final, as far as the clock knows.
+    pub(super) end: i64,
+}
+
+impl Plan {
+    /// When the check is over.
+    pub(super) fn started(&self) -> i64 {
+        self.created + self.duration / 10
+    }
+
+    /// When all requests are answered.
+    pub(super) fn answered(&self) -> i64 {
+        self.created + self.duration * 9 / 10
+    }
+
+    fn completed(&self) -> i64 {
+        self.created + self.duration
+    }
+
+    /// How long a cancel takes to come through.
+    fn cancelling(&self) -> i64 {
+        self.duration / 10
+    }
+
+    fn done_at(&self, now: i64) -> u64 {
+        let (start, end) = (self.started(), self.answered());
+        if self.upstream || now < start {
+            return 0;
+        }
+        if now >= end {
+            return self.total;
+        }
+        let share = i128::from(self.total) * i128::from(now - start) / i128::from(end - start);
+        u64::try_from(share).unwrap_or(0)
+    }
+
+    /// Where it stands now. `cancelled` is when a cancel was accepted.
+    pub(super) fn at(&self, now: i64, cancelled: Option<i64>) -> Moment {
+        let moment = |status, done, end| Moment { status, done, end };
+        if !self.valid {
+            let end = self.started();
+            let status = if now < end { BatchStatus::Validating } else { BatchStatus::Failed };
+            return moment(status, 0, end);
+        }
+        if let Some(cancelled) = cancelled {
+            let end = cancelled + self.cancelling();
+            let status = if now < end { BatchStatus::Cancelling } else { BatchStatus::Cancelled };
+            return moment(status, self.done_at(cancelled), end);
+        }
+        let end = if self.upstream { self.expires } else { self.completed().min(self.expires) };
+        if now >= end {
+            let status = if end == self.completed() && !self.upstream {
+                BatchStatus::Completed
+            } else {
+                BatchStatus::Expired
+            };
+            return moment(status, self.done_at(end), end);
+        }
+        let status = if now < self.started() {
+            BatchStatus::Validating
+        } else if now < self.answered() || self.upstream {
+            BatchStatus::InProgress
+        } else {
+            BatchStatus::Finalizing
+        };
+        moment(status, self.done_at(now), end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BatchStatus::{
+        Cancelled, Cancelling, Completed, Expired, Failed, Finalizing, InProgress, Validating,
+    };
+
+    const PLAN: Plan = Plan {
+        created: 1000,
+        duration: 1000,
+        expires: 9000,
+        total: 80,
+        valid: true,
+        upstream: false,
+    };
+
+    #[test]
+    fn states_follow_the_clock() {
+        let short = Plan { expires: 1500, ..PLAN };
+        let bad = Plan { valid: false, ..PLAN };
+        let remote = Plan { upstream: true, ..PLAN };
+        let table = [
+            (PLAN, 1000, None, Validating, 0, 2000),
+            (PLAN, 1100, None, InProgress, 0, 2000),
+            (PLAN, 1500, None, InProgress, 40, 2000),
+            (PLAN, 1900, None, Finalizing, 80, 2000),
+            (PLAN, 2000, None, Completed, 80, 2000),
+            (PLAN, 99_999, None, Completed, 80, 2000),
+            (PLAN, 1550, Some(1500), Cancelling, 40, 1600),
+            (PLAN, 1600, Some(1500), Cancelled, 40, 1600),
+            (PLAN, 5000, Some(1000), Cancelled, 0, 1100),
+            (short, 1499, None, InProgress, 39, 1500),
+            (short, 1500, None, Expired, 40, 1500),
+            (bad, 1099, None, Validating, 0, 1100),
+            (bad, 1100, None, Failed, 0, 1100),
+            (remote, 5000, None, InProgress, 0, 9000),
+            (remote, 9000, None, Expired, 0, 9000),
+        ];
+        for (plan, now, cancelled, status, done, end) in table {
+            let expected = Moment { status, done, end };
+            assert_eq!(plan.at(now, cancelled), expected, "at {now}, cancelled {cancelled:?}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Calls that change something at a provider: the intent is committed before the call leaves,
+//! its end after it. An intent without an end is a call whose outcome nobody knows.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::{ShardState, Store, StoreError, shards, stored_words, word};
+
+stored_words! {
+    /// What was called.
+    CallKind {
+        /// An input file was sent.
+        Upload = "upload",
+        /// A batch was made from it: the one call that costs money.
+        Create = "create",
+        /// A batch was asked to stop.
+        Cancel = "cancel",
+        /// A remote file was removed.
+        Delete = "delete",
+    }
+}
+
+stored_words! {
+    /// How a create stands.
+    CreateState {
+        /// Its input file is being sent or was sent.
+        Uploading = "uploading",
+        /// The file is there; no batch was asked for.
+        Uploaded = "uploaded",
+        /// The batch was asked for; no end is recorded.
+        Intended = "intended",
+        /// No clear answer came.
+        Unknown = "unknown",
+        /// The provider refused; nothing exists.
+        Rejected = "rejected",
+        /// The batch exists.
+        Created = "created",
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallEnd {
+    /// `ok`, `not_sent`, `rejected`, `unknown`.
+    pub class: &'static str,
+    /// The HTTP status, where one came.
+    pub http: Option<u16>,
+    /// The id the provider gave.
+    pub remote_id: Option<String>,
+    /// The provider's words, redacted.
+    pub excerpt: Option<String>,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// One create of a shard: one upload of its file and one batch made from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateRecord {
+    /// The ledger's own number.
+    pub id: i64,
+    /// The shard.
+    pub shard: i64,
+    /// Which create of this shard, from 1.
+    pub attempt: u32,
+    /// `bc1-<job>-r1-s0003-c1`: upload name and metadata.
+    pub key: String,
+    /// How it stands.
+    pub state: CreateState,
+    /// blake3 of the input file.
+    pub file_digest: String,
+    /// Bytes of the input file.
+    pub file_bytes: u64,
+    /// The provider's id of the input file.
+    pub file_id: Option<String>,
+    /// The provider's id of the batch.
+    pub batch_id: Option<String>,
+    /// The provider's last description of the batch, as JSON.
+    pub reply: Option<String>,
+    /// The provider's last status word.
+    pub status_word: Option<String>,
+    /// When it last changed, in Unix seconds.
+    pub updated: i64,
+}
+
+/// A call in the log of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRecord {
+    /// What was called.
+    pub kind: CallKind,
+    /// The create it belongs to.
+    pub create: Option<i64>,
+    /// Unix seconds.
+    pub started: i64,
+    /// Unix seconds; `None` = the end is unknown.
+    pub ended: Option<i64>,
+    /// `ok`, `not_sent`, `rejected`, `unknown`.
+    pub class: Option<String>,
+    /// The provider's words.
+    pub excerpt: Option<String>,
+}
+
+impl CallRecord {
+    /// Whether nobody knows what it did: it left and no clear end is recorded.
+    pub fn is_unclear(&self) -> bool {
+        self.kind == CallKind::Create && self.class.as_deref().is_none_or(|c| c == "unknown")
+    }
+}
+
+impl std::fmt::Display for CallRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} begun at {}", self.kind, self.started)?;
+        match (&self.class, &self.excerpt) {
+            (None, _) => f.write_str(", no end recorded"),
+            (Some(class), None) => write!(f, ", {class}"),
+            (Some(class), Some(excerpt)) => write!(f, ", {class}: {excerpt}"),
+        }
+    }
+}
+
+const COLUMNS: &str = "id, shard, attempt, key, state, file_digest, file_bytes, file_id, \
+                       batch_id, reply, status_word, updated";
+
+fn read_create(row: &Row<'_>) -> rusqlite::Result<CreateRecord> {
+    Ok(CreateRecord {
+        id: row.get(0)?,
+        shard: row.get(1)?,
+        attempt: row.get(2)?,
+        key: row.get(3)?,
+        state: word(4, &row.get::<_, String>(4)?, CreateState::from_word)?,
+        file_digest: row.get(5)?,
+        file_bytes: row.get(6)?,
+        file_id: row.get(7)?,
+        batch_id: row.get(8)?,
+        reply: row.get(9)?,
+        status_word: row.get(10)?,
+        updated: row.get(11)?,
+    })
+}
+
+fn begin(
+    tx: &Transaction<'_>,
+    job: &str,
+    create: i64,
+    kind: CallKind,
+    now: i64,
+) -> rusqlite::Result<i64> {
+    tx.execute(
+        "INSERT INTO call (job, create_id, kind, started) VALUES (?1, ?2, ?3, ?4)",
+        params![job, create, kind.as_str(), now],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+fn end(tx: &Transaction<'_>, call: i64, end: &CallEnd) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE call SET ended = ?2, class = ?3, http = ?4, remote_id = ?5, excerpt = ?6 \
+         WHERE id = ?1",
+        params![call, end.now, end.class, end.http, end.remote_id, end.excerpt],
+    )?;
+    Ok(())
+}
+
+fn set_create(
+    tx: &Transaction<'_>,
+    create: i64,
+    state: CreateState,
+    now: i64,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE batch_create SET state = ?2, updated = ?3 WHERE id = ?1",
+        params![create, state.as_str(), now],
+    )?;
+    Ok(())
+}
+
+impl Store {
+    /// The newest create of a shard.
+    pub fn newest_create(&self, shard: i64) -> Result<Option<CreateRecord>, StoreError> {
+        self.read(|c| {
+            c.query_row(
+                &format!(
+                    "SELECT {COLUMNS} FROM batch_create WHERE shard = ?1 \
+                     ORDER BY attempt DESC LIMIT 1"
+                ),
+                [shard],
+                read_create,
+            )
+            .optional()
+        })
+    }
+
+    /// The newest create of every shard of a job that has one.
+    pub fn creates(&self, job: &str) -> Result<Vec<CreateRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT {COLUMNS} FROM batch_create b WHERE shard IN \
+                 (SELECT id FROM shard WHERE job = ?1) AND attempt = \
+                 (SELECT max(attempt) FROM batch_create WHERE shard = b.shard) ORDER BY shard"
+            ))?
+            .query_map([job], read_create)?
+            .collect()
+        })
+    }
+
+    /// The log of a job's calls, oldest first.
+    pub fn calls(&self, job: &str) -> Result<Vec<CallRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT kind, create_id, started, ended, class, excerpt FROM call \
+                 WHERE job = ?1 ORDER BY id",
+            )?
+            .query_map([job], |row| {
+                Ok(CallRecord {
+                    kind: word(0, &row.get::<_, String>(0)?, CallKind::from_word)?,
+                    create: row.get(1)?,
+                    started: row.get(2)?,
+                    ended: row.get(3)?,
+                    class: row.get(4)?,
+                    excerpt: row.get(5)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    /// Commits the intent to send a shard's file, and returns the create and the open call.
+    /// A create whose upload has not succeeded is used again: uploads cost nothing.
+    pub fn begin_upload(
+        &self,
+        job: &str,
+        shard: i64,
+        key_of: impl FnOnce(u32) -> String,
+        file: (&str, u64),
+        now: i64,
+    ) -> Result<(CreateRecord, i64), StoreError> {
+        self.write(|tx| {
+            let open = tx
+                .query_row(
+                    &format!(
+                        "SELECT {COLUMNS} FROM batch_create WHERE shard = ?1 AND \
+                         state = 'uploading'"
+                    ),
+                    [shard],
+                    read_create,
+                )
+                .optional()?;
+            let id = if let Some(open) = open {
+                tx.execute(
+                    "UPDATE batch_create SET file_digest = ?2, file_bytes = ?3, updated = ?4 \
+                     WHERE id = ?1",
+                    params![open.id, file.0, file.1, now],
+                )?;
+                open.id
+            } else {
+                let attempt: u32 = tx.query_row(
+                    "SELECT coalesce(max(attempt), 0) + 1 FROM batch_create WHERE shard = ?1",
+                    [shard],
+                    |row| row.get(0),
+                )?;
+                tx.execute(
+                    "INSERT INTO batch_create (shard, attempt, key, state, file_digest, \
+                     file_bytes, updated) VALUES (?1, ?2, ?3, 'uploading', ?4, ?5, ?6)",
+                    params![shard, attempt, key_of(attempt), file.0, file.1, now],
+                )?;
+                tx.last_insert_rowid()
+            };
+            let call = begin(tx, job, id, CallKind::Upload, now)?;
+            let create = tx.query_row(
+                &format!("SELECT {COLUMNS} FROM batch_create WHERE id = ?1"),
+                [id],
+                read_create,
+            )?;
+            Ok((create, call))
+        })
+    }
+
+    /// Records how an upload ended; with a file id the create is ready to be asked for.
+    pub fn end_upload(
+        &self,
+        create: &CreateRecord,
+        call: i64,
+        ended: &CallEnd,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            end(tx, call, ended)?;
+            if let Some(file_id) = &ended.remote_id {
+                tx.execute(
+                    "UPDATE batch_create SET file_id = ?2, state = 'uploaded', updated = ?3 \
+                     WHERE id = ?1",
+                    params![create.id, file_id, ended.now],
+                )?;
+                shards::set_state(tx, create.shard, ShardState::Uploaded, None)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Commits the intent to make the batch. From here on the create is never repeated unless
+    /// its absence is shown.
+    pub fn begin_create(
+        &self,
+        job: &str,
+        create: &CreateRecord,
+        now: i64,
+    ) -> Result<i64, StoreError> {
+        self.write(|tx| {
+            set_create(tx, create.id, CreateState::Intended, now)?;
+            shards::set_state(tx, create.shard, ShardState::Creating, None)?;
+            begin(tx, job, create.id, CallKind::Create, now)
+        })
+    }
+
+    /// Records that the batch exists, with its id and the provider's description.
+    pub fn end_create_ok(
+        &self,
+        create: &CreateRecord,
+        call: i64,
+        ended: &CallEnd,
+        (reply, status_word): (&str, &str),
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            end(tx, call, ended)?;
+            tx.execute(
+                "UPDATE batch_create SET batch_id = ?2, state = 'created', reply = ?3, \
+                 status_word = ?4, updated = ?5 WHERE id = ?1",
+                params![create.id, ended.remote_id, reply, status_word, ended.now],
+            )?;
+            shards::set_state(tx, create.shard, ShardState::Running, None)
+        })
+    }
+
+    /// Records that the batch was refused (`rejected`), that the call never left (`not_sent`,
+    /// the file stays ready), or that nobody knows (`unknown`).
+    pub fn end_create_badly(
+        &self,
+        create: &CreateRecord,
+        call: i64,
+        ended: &CallEnd,
+    ) -> Result<(), StoreError> {
+        let (create_state, shard_state) = match ended.class {
+            "not_sent" => (CreateState::Uploaded, ShardState::Uploaded),
+            "rejected" => (CreateState::Rejected, ShardState::Rejected),
+            _ => (CreateState::Unknown, ShardState::Unknown),
+        };
+        self.write(|tx| {
+            end(tx, call, ended)?;
+            set_create(tx, create.id, create_state, ended.now)?;
+            shards::set_state(tx, create.shard, shard_state, ended.excerpt.as_deref())
+        })
+    }
+
+    /// Records what the provider said of a batch and when; true if it is news.
+    pub fn batch_seen(
+        &self,
+        create: i64,
+        reply: &str,
+        status_word: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.write(|tx| {
+            let known: Option<String> = tx.query_row(
+                "SELECT reply FROM batch_create WHERE id = ?1",
+                [create],
+                |row| row.get(0),
+            )?;
+            tx.execute(
+                "UPDATE batch_create SET reply = ?2, status_word = ?3, updated = ?4 \
+                 WHERE id = ?1",
+                params![create, reply, status_word, now],
+            )?;
+            Ok(known.as_deref() != Some(reply))
+        })
+    }
+
+    /// Whether the provider took a cancel of this batch.
+    pub fn has_cancelled(&self, create: i64) -> Result<bool, StoreError> {
+        self.read(|c| {
+            Ok(c.query_row(
+                "SELECT 1 FROM call WHERE create_id = ?1 AND kind = 'cancel' AND class = 'ok'",
+                [create],
+                |_| Ok(()),
+            )
+            .optional()?
+            .is_some())
+        })
+    }
+
+    /// Commits the intent to stop a batch.
+    pub fn begin_cancel(&self, job: &str, create: i64, now: i64) -> Result<i64, StoreError> {
+        self.write(|tx| begin(tx, job, create, CallKind::Cancel, now))
+    }
+
+    /// Records how a call ended that changes no state of ours.
+    pub fn end_call(&self, call: i64, ended: &CallEnd) -> Result<(), StoreError> {
+        self.write(|tx| end(tx, call, ended))
+    }
+}

@@ -1,0 +1,124 @@
+//! The ledger's shape, as an ordered list of named steps. A step that was released is never
+//! edited; a change of shape is a new step with a test from a real older file.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Name and statements of each step; the version of a file is the number of steps it has taken.
+const STEPS: &[(&str, &str)] = &[("jobs, shards, creates, calls, artifacts, outcomes", FIRST)];
+
+const FIRST: &str = "
+CREATE TABLE job (
+    key           TEXT PRIMARY KEY,          -- 10 Crockford base32 characters
+    short         TEXT NOT NULL UNIQUE,      -- its first six, what people type
+    run_digest    TEXT NOT NULL UNIQUE,      -- what the user asked for; the same line finds its job
+    state         TEXT NOT NULL,
+    reason        TEXT,                      -- why it waits, in words
+    folder        TEXT NOT NULL,             -- where it was started: `last` looks here
+    created       INTEGER NOT NULL,
+    updated       INTEGER NOT NULL,
+    provider      TEXT NOT NULL,
+    base_url      TEXT NOT NULL,
+    account       TEXT NOT NULL,             -- salted fingerprint of the key
+    spec          TEXT NOT NULL,             -- the whole request as JSON
+    rows          INTEGER NOT NULL,          -- selected rows
+    requests      INTEGER NOT NULL,
+    output_path   TEXT                       -- where its table goes
+);
+CREATE TABLE output (
+    path    TEXT PRIMARY KEY,                -- a table that we wrote
+    digest  TEXT NOT NULL,                   -- of its bytes as we wrote them
+    job     TEXT REFERENCES job(key),        -- null = merged from result files alone
+    written INTEGER NOT NULL
+);
+CREATE TABLE shard (
+    id        INTEGER PRIMARY KEY,
+    job       TEXT NOT NULL REFERENCES job(key),
+    round     INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    state     TEXT NOT NULL,
+    rows      INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    detail    TEXT,                          -- the provider's words about why it ended as it did
+    UNIQUE (job, round, number)
+);
+CREATE TABLE batch_create (
+    id          INTEGER PRIMARY KEY,
+    shard       INTEGER NOT NULL REFERENCES shard(id),
+    attempt     INTEGER NOT NULL,
+    key         TEXT NOT NULL UNIQUE,
+    state       TEXT NOT NULL,
+    file_digest TEXT NOT NULL,
+    file_bytes  INTEGER NOT NULL,
+    file_id     TEXT,
+    batch_id    TEXT,
+    reply       TEXT,                        -- the provider's last description, as it came
+    status_word TEXT,
+    updated     INTEGER NOT NULL,
+    UNIQUE (shard, attempt)
+);
+CREATE INDEX batch_create_by_batch ON batch_create(batch_id);
+CREATE TABLE call (
+    id        INTEGER PRIMARY KEY,
+    job       TEXT NOT NULL REFERENCES job(key),
+    create_id INTEGER REFERENCES batch_create(id),
+    kind      TEXT NOT NULL,
+    started   INTEGER NOT NULL,
+    ended     INTEGER,
+    class     TEXT,                          -- ok, not_sent, rejected, unknown; null = still open
+    http      INTEGER,
+    remote_id TEXT,
+    excerpt   TEXT                           -- redacted
+);
+CREATE TABLE artifact (
+    id     INTEGER PRIMARY KEY,
+    shard  INTEGER NOT NULL REFERENCES shard(id),
+    kind   TEXT NOT NULL,
+    name   TEXT NOT NULL,                    -- file name below the job's results folder
+    bytes  INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    UNIQUE (shard, kind)
+);
+CREATE TABLE outcome (
+    job               TEXT NOT NULL REFERENCES job(key),
+    row               INTEGER NOT NULL,
+    round             INTEGER NOT NULL,
+    status            TEXT NOT NULL,
+    artifact          INTEGER REFERENCES artifact(id),
+    place             INTEGER,
+    length            INTEGER,
+    content_key       BLOB,
+    prompt_tokens     INTEGER,
+    completion_tokens INTEGER,
+    cached_tokens     INTEGER,
+    reasoning_tokens  INTEGER,
+    error             TEXT,
+    PRIMARY KEY (job, row, round)
+) WITHOUT ROWID;
+CREATE INDEX outcome_by_content ON outcome(content_key);
+CREATE TABLE wish (
+    job    TEXT PRIMARY KEY REFERENCES job(key),
+    cancel INTEGER NOT NULL                  -- when a person asked for it
+);
+";
+
+/// The version this program writes.
+pub(super) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).expect("a handful of steps")
+}
+
+/// Takes the steps a file has not taken yet, all in one transaction, and returns its version;
+/// a version above [`newest`] means a newer release, and nothing was touched.
+pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let taken = usize::try_from(found).unwrap_or(0);
+    if taken >= STEPS.len() {
+        return Ok(found);
+    }
+    for (_, statements) in &STEPS[taken..] {
+        transaction.execute_batch(statements)?;
+    }
+    transaction.pragma_update(None, "user_version", newest())?;
+    transaction.commit()?;
+    Ok(newest())
+}

@@ -1,0 +1,217 @@
+//! Outcomes: what became of each settled row, and where its answer lies.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Row, Transaction, params};
+
+use super::{NewShard, ShardState, Store, StoreError, shards, word};
+use crate::answer::RowStatus;
+use crate::batch::Usage;
+
+/// The outcome of one row in one round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeRecord {
+    /// The row, from 0.
+    pub row: u64,
+    /// The pass it was sent in, from 1; 0 for a row that was never sent.
+    pub round: u32,
+    /// What became of it.
+    pub status: RowStatus,
+    /// Artifact, offset and length of its line.
+    pub place: Option<(i64, u64, u64)>,
+    /// Digest of what decides its answer.
+    pub content_key: Option<[u8; 16]>,
+    /// Tokens, where the provider gave them.
+    pub usage: Option<Usage>,
+    /// Why it is not good.
+    pub error: Option<String>,
+}
+
+pub(super) fn insert<'a>(
+    tx: &Transaction<'_>,
+    job: &str,
+    records: impl Iterator<Item = &'a OutcomeRecord>,
+) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare(
+        "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
+         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    for record in records {
+        let (artifact, place, length) = match record.place {
+            Some((artifact, place, length)) => (Some(artifact), Some(place), Some(length)),
+            None => (None, None, None),
+        };
+        statement.execute(params![
+            job,
+            record.row,
+            record.round,
+            record.status.as_str(),
+            artifact,
+            place,
+            length,
+            record.content_key,
+            record.usage.map(|u| u.prompt_tokens),
+            record.usage.map(|u| u.completion_tokens),
+            record.usage.map(|u| u.cached_tokens),
+            record.usage.map(|u| u.reasoning_tokens),
+            record.error,
+        ])?;
+    }
+    Ok(())
+}
+
+fn read_outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeRecord> {
+    let place = match (row.get(3)?, row.get(4)?, row.get(5)?) {
+        (Some(artifact), Some(place), Some(length)) => Some((artifact, place, length)),
+        _ => None,
+    };
+    let usage = row.get::<_, Option<u64>>(7)?.map(|prompt_tokens| -> rusqlite::Result<Usage> {
+        Ok(Usage {
+            prompt_tokens,
+            completion_tokens: row.get(8)?,
+            cached_tokens: row.get(9)?,
+            reasoning_tokens: row.get(10)?,
+        })
+    });
+    Ok(OutcomeRecord {
+        row: row.get(0)?,
+        round: row.get(1)?,
+        status: word(2, &row.get::<_, String>(2)?, RowStatus::read)?,
+        place,
+        content_key: row.get(6)?,
+        usage: usage.transpose()?,
+        error: row.get(11)?,
+    })
+}
+
+/// One outcome per row: the newest round that has one.
+const NEWEST: &str = "SELECT row, round, status, artifact, place, length, content_key, \
+    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error FROM outcome o \
+    WHERE job = ?1 AND round = (SELECT max(round) FROM outcome WHERE job = o.job AND \
+    row = o.row)";
+
+impl Store {
+    /// Records the outcomes of a shard's rows and that the shard is settled, in one transaction:
+    /// either all of its rows have their outcome or none.
+    pub fn settle_shard(
+        &self,
+        job: &str,
+        shard: i64,
+        records: &[OutcomeRecord],
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            insert(tx, job, records.iter())?;
+            shards::set_state(tx, shard, ShardState::Settled, None)
+        })
+    }
+
+    /// Records outcomes of rows whose shard goes on.
+    pub fn record_outcomes(
+        &self,
+        job: &str,
+        records: &[OutcomeRecord],
+    ) -> Result<(), StoreError> {
+        self.write(|tx| insert(tx, job, records.iter()))
+    }
+
+    /// Records that a shard's file was refused: the named rows have their outcome, the rest goes
+    /// on in a new shard of the next round. One transaction: no row is in both or in neither.
+    pub fn replan_shard(
+        &self,
+        job: &str,
+        shard: i64,
+        refused: &[OutcomeRecord],
+        next: Option<&NewShard>,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            insert(tx, job, refused.iter())?;
+            shards::insert(tx, job, next.map(std::slice::from_ref).unwrap_or_default())?;
+            shards::set_state(tx, shard, ShardState::Settled, None)
+        })
+    }
+
+    /// The outcomes of the rows from `first` to `last`, both included, in row order.
+    pub fn outcomes_between(
+        &self,
+        job: &str,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<OutcomeRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!("{NEWEST} AND row BETWEEN ?2 AND ?3 ORDER BY row"))?
+                .query_map(params![job, first, last], read_outcome)?
+                .collect()
+        })
+    }
+
+    /// The outcomes of at most `limit` rows from row `from` on, in row order.
+    pub fn outcomes_from(
+        &self,
+        job: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<OutcomeRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!("{NEWEST} AND row >= ?2 ORDER BY row LIMIT ?3"))?
+                .query_map(params![job, from, limit], read_outcome)?
+                .collect()
+        })
+    }
+
+    /// The outcomes with one status, in row order.
+    pub fn rows_with_status(
+        &self,
+        job: &str,
+        status: RowStatus,
+    ) -> Result<Vec<OutcomeRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!("{NEWEST} AND status = ?2 ORDER BY row"))?
+                .query_map(params![job, status.as_str()], read_outcome)?
+                .collect()
+        })
+    }
+
+    /// How many rows ended how.
+    pub fn status_counts(&self, job: &str) -> Result<BTreeMap<RowStatus, u64>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!("SELECT status, count(*) FROM ({NEWEST}) GROUP BY status"))?
+                .query_map([job], |row| {
+                    Ok((word(0, &row.get::<_, String>(0)?, RowStatus::read)?, row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+
+    /// Tokens over all rounds of all rows: what was used, good or not.
+    pub fn usage(&self, job: &str) -> Result<Usage, StoreError> {
+        self.read(|c| {
+            c.query_row(
+                "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), \
+                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) \
+                 FROM outcome WHERE job = ?1",
+                [job],
+                |row| {
+                    Ok(Usage {
+                        prompt_tokens: row.get(0)?,
+                        completion_tokens: row.get(1)?,
+                        cached_tokens: row.get(2)?,
+                        reasoning_tokens: row.get(3)?,
+                    })
+                },
+            )
+        })
+    }
+
+    /// The commonest reasons of rows that are not good, most frequent first.
+    pub fn error_groups(&self, job: &str, most: u64) -> Result<Vec<(String, u64)>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT error, count(*) AS n FROM ({NEWEST}) WHERE error IS NOT NULL \
+                 GROUP BY error ORDER BY n DESC, error LIMIT ?2"
+            ))?
+            .query_map(params![job, most], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! Artifacts: files of results that are complete and synced. A file without a record is rubbish.
+
+use rusqlite::params;
+
+use super::{ShardState, Store, StoreError, shards, stored_words, word};
+
+stored_words! {
+    /// What a result file holds.
+    ArtifactKind {
+        /// Answers.
+        Output = "output",
+        /// Refused requests.
+        Error = "error",
+    }
+}
+
+/// A result file on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRecord {
+    /// The ledger's own number; outcomes point to it.
+    pub id: i64,
+    /// The shard whose batch wrote it.
+    pub shard: i64,
+    /// What it holds.
+    pub kind: ArtifactKind,
+    /// File name below the job's results folder.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// blake3 of its bytes.
+    pub digest: String,
+}
+
+impl Store {
+    /// Records the files of an ended shard, in one transaction with its state.
+    pub fn record_artifacts(
+        &self,
+        shard: i64,
+        artifacts: &[ArtifactRecord],
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            for artifact in artifacts {
+                tx.execute(
+                    "INSERT INTO artifact (shard, kind, name, bytes, digest) \
+                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (shard, kind) DO UPDATE SET \
+                     name = excluded.name, bytes = excluded.bytes, digest = excluded.digest",
+                    params![
+                        shard,
+                        artifact.kind.as_str(),
+                        artifact.name,
+                        artifact.bytes,
+                        artifact.digest
+                    ],
+                )?;
+            }
+            shards::set_state(tx, shard, ShardState::Stored, None)
+        })
+    }
+
+    /// All result files of a job, oldest first.
+    pub fn artifacts(&self, job: &str) -> Result<Vec<ArtifactRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT artifact.id, shard, kind, name, artifact.bytes, digest FROM artifact \
+                 JOIN shard ON shard.id = artifact.shard WHERE shard.job = ?1 \
+                 ORDER BY artifact.id",
+            )?
+            .query_map([job], |row| {
+                Ok(ArtifactRecord {
+                    id: row.get(0)?,
+                    shard: row.get(1)?,
+                    kind: word(2, &row.get::<_, String>(2)?, ArtifactKind::from_word)?,
+                    name: row.get(3)?,
+                    bytes: row.get(4)?,
+                    digest: row.get(5)?,
+                })
+            })?
+            .collect()
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! Shards: one input file for one provider batch, and how far it has come.
+
+use rusqlite::{Row, Transaction, params};
+
+use super::{Store, StoreError, stored_words, word};
+
+stored_words! {
+    /// How far a shard has come.
+    ShardState {
+        /// Its rows are listed; no file was made.
+        Planned = "planned",
+        /// Its file is being or was sent, no batch was made from it.
+        Uploaded = "uploaded",
+        /// The call that makes the batch is under way; after a crash its end is unknown.
+        Creating = "creating",
+        /// The call that makes the batch ended without a clear answer.
+        Unknown = "unknown",
+        /// The provider refused file or batch; nothing ran.
+        Rejected = "rejected",
+        /// The batch exists and has not ended.
+        Running = "running",
+        /// The batch reached a final state; its files are to be fetched.
+        Ended = "ended",
+        /// Both files are on disk and synced.
+        Stored = "stored",
+        /// Every row of it has its outcome.
+        Settled = "settled",
+    }
+}
+
+impl ShardState {
+    /// Whether every row of it has its outcome.
+    pub fn is_settled(self) -> bool {
+        self == Self::Settled
+    }
+}
+
+/// A shard to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewShard {
+    /// The pass over the open rows it belongs to, from 1.
+    pub round: u32,
+    /// Its number within the round, from 1.
+    pub number: u64,
+    /// Its requests.
+    pub rows: u64,
+    /// Its bytes as planned.
+    pub bytes: u64,
+}
+
+impl NewShard {
+    /// The shard as a record of no ledger, for building its file without a job.
+    pub fn as_record(&self) -> ShardRecord {
+        ShardRecord {
+            id: 0,
+            job: String::new(),
+            round: self.round,
+            number: self.number,
+            state: ShardState::Planned,
+            rows: self.rows,
+            bytes: self.bytes,
+            detail: None,
+        }
+    }
+}
+
+/// A shard as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardRecord {
+    /// The ledger's own number.
+    pub id: i64,
+    /// The job's key.
+    pub job: String,
+    /// The pass over the open rows it belongs to, from 1.
+    pub round: u32,
+    /// Its number within the round, from 1.
+    pub number: u64,
+    /// How far it has come.
+    pub state: ShardState,
+    /// Its requests.
+    pub rows: u64,
+    /// Its bytes as planned.
+    pub bytes: u64,
+    /// The provider's words about why it ended as it did.
+    pub detail: Option<String>,
+}
+
+impl ShardRecord {
+    /// `r1-s0003`: the stem of all its file names.
+    pub fn stem(&self) -> String {
+        format!("r{}-s{:04}", self.round, self.number)
+    }
+}
+
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    job: &str,
+    new_shards: &[NewShard],
+) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare(
+        "INSERT INTO shard (job, round, number, state, rows, bytes) \
+         VALUES (?1, ?2, ?3, 'planned', ?4, ?5)",
+    )?;
+    for shard in new_shards {
+        statement.execute(params![job, shard.round, shard.number, shard.rows, shard.bytes])?;
+    }
+    Ok(())
+}
+
+fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
+    Ok(ShardRecord {
+        id: row.get(0)?,
+        job: row.get(1)?,
+        round: row.get(2)?,
+        number: row.get(3)?,
+        state: word(4, &row.get::<_, String>(4)?, ShardState::from_word)?,
+        rows: row.get(5)?,
+        bytes: row.get(6)?,
+        detail: row.get(7)?,
+    })
+}
+
+impl Store {
+    /// The shards of a job, in order of round and number.
+    pub fn shards(&self, job: &str) -> Result<Vec<ShardRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT id, job, round, number, state, rows, bytes, detail FROM shard \
+                 WHERE job = ?1 ORDER BY round, number",
+            )?
+            .query_map([job], read_shard)?
+            .collect()
+        })
+    }
+
+    /// Records how far a shard has come, with the provider's words where they explain it.
+    pub fn set_shard_state(
+        &self,
+        shard: i64,
+        state: ShardState,
+        detail: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| set_state(tx, shard, state, detail))
+    }
+}
+
+pub(super) fn set_state(
+    tx: &Transaction<'_>,
+    shard: i64,
+    state: ShardState,
+    detail: Option<&str>,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE shard SET state = ?2, detail = coalesce(?3, detail) WHERE id = ?1",
+        params![shard, state.as_str(), detail],
+    )?;
+    Ok(())
+}

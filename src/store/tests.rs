@@ -1,0 +1,175 @@
+use rusqlite::Connection;
+
+use super::*;
+use crate::answer::RowStatus;
+use crate::batch::Usage;
+
+fn new_job(key: &str, digest: &str) -> NewJob {
+    NewJob {
+        key: key.to_owned(),
+        run_digest: digest.to_owned(),
+        folder: "/data".to_owned(),
+        provider: "openai".to_owned(),
+        base_url: "https://api.openai.com/v1".to_owned(),
+        account: "00112233".to_owned(),
+        spec: "{}".to_owned(),
+        rows: 3,
+        requests: 2,
+        output_path: Some("/data/out.csv".to_owned()),
+        now: 1000,
+    }
+}
+
+fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
+    OutcomeRecord {
+        row,
+        round: 1,
+        status,
+        place: None,
+        content_key: Some([7; 16]),
+        usage: Some(Usage { prompt_tokens: 5, completion_tokens: 2, ..Usage::default() }),
+        error: (status != RowStatus::Ok).then(|| "why".to_owned()),
+    }
+}
+
+const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400 };
+
+fn store_with_job() -> (tempfile::TempDir, Store) {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let skipped = OutcomeRecord { round: 0, usage: None, ..outcome(2, RowStatus::Skipped) };
+    let made = store.insert_job(&new_job("k7f2qd0000", "d1"), &[SHARD], &[skipped]).unwrap();
+    assert_eq!(made, Inserted::New);
+    (home, store)
+}
+
+#[test]
+fn pragmas_are_what_the_promises_need() {
+    let (_home, store) = store_with_job();
+    let read = |pragma: &str| -> String {
+        store
+            .read(|c| {
+                c.query_row(&format!("PRAGMA {pragma}"), [], |row| {
+                    row.get::<_, rusqlite::types::Value>(0)
+                })
+            })
+            .map(|value| format!("{value:?}"))
+            .unwrap()
+    };
+    assert_eq!(read("journal_mode"), r#"Text("wal")"#);
+    assert_eq!(read("synchronous"), "Integer(2)", "FULL");
+    assert_eq!(read("foreign_keys"), "Integer(1)");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_the_home() {
+    use std::os::unix::fs::PermissionsExt;
+    let outside = tempfile::tempdir().unwrap();
+    let home = outside.path().join("home");
+    Store::open(&home).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&home), 0o700);
+    assert_eq!(mode(&home.join("batchctl.db")), 0o600);
+}
+
+#[test]
+fn the_same_request_finds_its_job_and_short_ids_are_unique() {
+    let (_home, store) = store_with_job();
+    let same = store.insert_job(&new_job("aaaaaa0000", "d1"), &[], &[]).unwrap();
+    assert!(matches!(same, Inserted::Same(job) if job.key == "k7f2qd0000"));
+    let taken = store.insert_job(&new_job("k7f2qd9999", "d2"), &[], &[]).unwrap();
+    assert_eq!(taken, Inserted::Taken);
+    assert_eq!(store.jobs().unwrap().len(), 1);
+}
+
+#[test]
+fn a_job_is_found_by_key_short_id_batch_id_and_folder() {
+    let (_home, store) = store_with_job();
+    let shard = &store.shards("k7f2qd0000").unwrap()[0];
+    let (create, call) =
+        store.begin_upload("k7f2qd0000", shard.id, |c| format!("key-c{c}"), ("d", 4), 1).unwrap();
+    let ended =
+        CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 2, ..CallEnd::default() };
+    store.end_upload(&create, call, &ended).unwrap();
+    let call = store.begin_create("k7f2qd0000", &create, 3).unwrap();
+    let ended = CallEnd { remote_id: Some("batch_ABC".into()), ..ended };
+    store.end_create_ok(&create, call, &ended, ("{}", "validating")).unwrap();
+    for id in ["k7f2qd", "K7F2QD", "k7f2qd0000", "batch_ABC"] {
+        assert!(store.job_by_id(id).unwrap().is_some(), "{id}");
+    }
+    assert!(store.job_by_id("batch_abc").unwrap().is_none(), "provider ids keep their case");
+    assert!(store.last_job("/data").unwrap().is_some());
+    assert!(store.last_job("/elsewhere").unwrap().is_none());
+}
+
+#[test]
+fn a_create_intent_is_there_before_its_end_and_survives_the_process() {
+    let (home, store) = store_with_job();
+    let shard = store.shards("k7f2qd0000").unwrap()[0].clone();
+    let key = |attempt| format!("bc1-k7f2qd0000-r1-s0001-c{attempt}");
+    let (first, _) = store.begin_upload("k7f2qd0000", shard.id, key, ("d", 4), 1).unwrap();
+    // The process dies in the upload; the next one uses the same create again.
+    let (create, call) = store.begin_upload("k7f2qd0000", shard.id, key, ("d", 4), 2).unwrap();
+    assert_eq!(first.id, create.id);
+    let ended =
+        CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 3, ..CallEnd::default() };
+    store.end_upload(&create, call, &ended).unwrap();
+    store.begin_create("k7f2qd0000", &create, 4).unwrap();
+    drop(store);
+
+    let store = Store::open(home.path()).unwrap();
+    let create = store.newest_create(shard.id).unwrap().unwrap();
+    assert_eq!(create.state, CreateState::Intended);
+    assert_eq!(create.file_id.as_deref(), Some("file-1"));
+    assert_eq!(store.shards("k7f2qd0000").unwrap()[0].state, ShardState::Creating);
+    let open: Vec<_> = store.calls("k7f2qd0000").unwrap();
+    let open: Vec<_> = open.iter().filter(|c| c.ended.is_none()).map(|c| c.kind).collect();
+    assert_eq!(open, [CallKind::Upload, CallKind::Create], "the dead upload and the create");
+}
+
+#[test]
+fn a_shard_settles_whole_and_the_counts_are_of_rows() {
+    let (_home, store) = store_with_job();
+    let shard = store.shards("k7f2qd0000").unwrap()[0].clone();
+    let records = [outcome(0, RowStatus::Ok), outcome(1, RowStatus::Error)];
+    store.settle_shard("k7f2qd0000", shard.id, &records).unwrap();
+    store.settle_shard("k7f2qd0000", shard.id, &records).unwrap();
+    let counts = store.status_counts("k7f2qd0000").unwrap();
+    assert_eq!(counts.values().sum::<u64>(), 3, "B05: settling twice counts nothing twice");
+    assert_eq!(counts[&RowStatus::Skipped], 1);
+    assert_eq!(store.usage("k7f2qd0000").unwrap().prompt_tokens, 10);
+    assert_eq!(store.error_groups("k7f2qd0000", 5).unwrap(), [("why".to_owned(), 2)]);
+    let later = OutcomeRecord { round: 2, ..outcome(1, RowStatus::Ok) };
+    store.settle_shard("k7f2qd0000", shard.id, &[later]).unwrap();
+    let read = store.outcomes_from("k7f2qd0000", 1, 1).unwrap();
+    assert_eq!((read[0].round, read[0].status), (2, RowStatus::Ok), "the newest round counts");
+    assert_eq!(store.usage("k7f2qd0000").unwrap().prompt_tokens, 15, "all rounds were used");
+}
+
+#[test]
+fn a_newer_file_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    drop(Store::open(home.path()).unwrap());
+    let path = home.path().join("batchctl.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Store::open(home.path()), Err(StoreError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn a_full_database_is_named_as_such() {
+    let (_home, store) = store_with_job();
+    store.lock().execute_batch("PRAGMA max_page_count = 30").unwrap();
+    let many: Vec<_> = (0..20_000).map(|row| outcome(row, RowStatus::Ok)).collect();
+    let error = store.settle_shard("k7f2qd0000", 1, &many).unwrap_err();
+    assert!(error.is_disk_full(), "{error}");
+    assert_eq!(store.status_counts("k7f2qd0000").unwrap().len(), 1, "nothing half-written");
+}
+
+#[test]
+fn a_wish_is_heard_by_another_connection() {
+    let (home, store) = store_with_job();
+    assert!(!store.is_cancel_wished("k7f2qd0000").unwrap());
+    Store::open(home.path()).unwrap().wish_cancel("k7f2qd0000", 5).unwrap();
+    assert!(store.is_cancel_wished("k7f2qd0000").unwrap());
+}

@@ -1,0 +1,14 @@
+//! What the integration tests stand on: scratch folders with the built program, servers, and
+//! filters for snapshots.
+
+pub(crate) mod sandbox;
+pub(crate) mod server;
+pub(crate) mod snapshot;
+pub(crate) mod workdir;
+
+use std::path::{Path, PathBuf};
+
+/// A path inside the project, e.g. `repo("fixtures/tables")`.
+pub(crate) fn repo(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
