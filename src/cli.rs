@@ -1,7 +1,8 @@
 //! The top-level parser and the way from a command line to an exit code.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -147,7 +148,7 @@ pub fn parser() -> clap::Command {
     let command = Cli::command();
     let mut list = String::new();
     for (group, names) in GROUPS {
-        list.push_str(&format!("{group}\n"));
+        let _ = writeln!(list, "{group}");
         for name in names {
             let Some(found) = command.find_subcommand(name) else { continue };
             let about = found.get_about().map(ToString::to_string).unwrap_or_default();
@@ -156,7 +157,7 @@ pub fn parser() -> clap::Command {
                 [] => String::new(),
                 names => format!(" (or: {})", names.join(", ")),
             };
-            list.push_str(&format!("  {name:<12} {about}{aliases}\n"));
+            let _ = writeln!(list, "  {name:<12} {about}{aliases}");
         }
     }
     let template = format!(
@@ -214,7 +215,7 @@ fn show_usage(error: &clap::Error) -> ExitCode {
     match error.print() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::Unexpected,
         _ if is_help => {
-            let _ = io::stdout().flush();
+            let _ = io::Write::flush(&mut io::stdout());
             ExitCode::Success
         }
         _ => ExitCode::Usage,

@@ -16,7 +16,7 @@ pub struct Args {
 /// Reads a key, typed without echo or piped, and keeps it for the provider's present address.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let account = context.settings.account(&args.provider).map_err(config_error)?;
-    if account.kind == "sandbox" {
+    if account.is_sandbox() {
         context.printer.note("the sandbox needs no key");
         return Ok(ExitCode::Success);
     }

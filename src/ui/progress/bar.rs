@@ -141,7 +141,9 @@ impl Reporter for BarReporter {
         match event {
             Event::Note { text } => self.printer.note(text),
             Event::Warning { text } => self.printer.warning(text),
-            Event::Planning { .. } => self.spin(sentence(event).unwrap_or_default()),
+            Event::Planning { .. } | Event::Downloading { .. } => {
+                self.spin(sentence(event).unwrap_or_default());
+            }
             Event::Planned { shards, .. } => {
                 phase.shards = *shards;
                 self.done(phase, &sentence(event).unwrap_or_default());
@@ -172,7 +174,6 @@ impl Reporter for BarReporter {
                 *self.next_check.lock().unwrap_or_else(PoisonError::into_inner) = due;
                 self.printer.note(&sentence(event).unwrap_or_default());
             }
-            Event::Downloading { .. } => self.spin(sentence(event).unwrap_or_default()),
             Event::Fetched { shards, answered, failed, .. } => {
                 phase.fetched += 1;
                 phase.answered += answered;
