@@ -29,7 +29,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
 
 /// The long help of a command, or of the program.
 fn help_of(path: &[&str]) -> Result<String, CommandError> {
-    let mut command = crate::cli::parser();
+    let mut command = (context.parser)();
     command.build();
     for word in path {
         let Some(next) = command.find_subcommand(word) else {
