@@ -21,15 +21,14 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let text = match words.as_slice() {
         ["exit-codes"] => exit_codes(),
         ["settings"] => settings(),
-        path => help_of(path)?,
+        path => help_of((context.parser)(), path)?,
     };
     context.printer.data(text.trim_end())?;
     Ok(ExitCode::Success)
 }
 
 /// The long help of a command, or of the program.
-fn help_of(path: &[&str]) -> Result<String, CommandError> {
-    let mut command = (context.parser)();
+fn help_of(mut command: clap::Command, path: &[&str]) -> Result<String, CommandError> {
     command.build();
     for word in path {
         let Some(next) = command.find_subcommand(word) else {
