@@ -7,9 +7,7 @@ use super::jobs::Found;
 use crate::base::Secret;
 use crate::commands::Context;
 use crate::config::{KeySource, key};
-use crate::provider::{
-    Address, BatchApi, ProviderError, ProviderSettings, Proxy, dialect, open,
-};
+use crate::provider::{Address, BatchApi, ProviderError, ProviderSettings, Proxy, open};
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
@@ -85,7 +83,7 @@ fn open_account(
     need: Need,
 ) -> Result<Who, CommandError> {
     let account = context.settings.account(name)?;
-    let dialect = dialect(&account.kind).map_err(usage)?;
+    let dialect = account.dialect;
     let model = model.or_else(|| dialect.default_model.map(str::to_owned)).ok_or_else(|| {
         CommandError::usage(format!("{name} has no usual model")).hint("name one with --model")
     })?;
@@ -98,8 +96,7 @@ fn open_account(
             key
         }
     };
-    let fingerprint =
-        if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
+    let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
     let mut settings = ProviderSettings::new(dialect, key);
     settings.name.clone_from(&account.name);
     settings.clock = context.clock.clone();
