@@ -1,7 +1,19 @@
 //! `sandbox`: a local Batch API.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use super::Context;
+use crate::base::Secret;
+use crate::sandbox::{
+    Answers, Families, Family, Running, SandboxError, SandboxOptions, Script, Upstream, serve,
+};
 use crate::ui::{CommandError, ExitCode};
+
+/// The key in the lines that are printed; any other that begins like it is taken as well.
+const DEMO_KEY: &str = "sandbox-demo";
+/// A batch of a day is as long as one can get.
+const LONGEST: f64 = 7.0 * 24.0 * 3600.0;
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Clone, clap::Args)]
@@ -9,9 +21,184 @@ pub struct Args {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
+    /// Where answers come from: auto (schema where JSON is asked for, else echo), echo, schema,
+    /// or script:FILE with rules in TOML or JSON
+    #[arg(long, value_name = "auto|echo|schema|script:FILE", default_value = "auto",
+        value_parser = parse_answers)]
+    pub answers: AnswersArg,
+    /// An OpenAI-compatible server that answers instead, such as `http://127.0.0.1:11434/v1`
+    #[arg(long, value_name = "URL", conflicts_with = "answers")]
+    pub upstream: Option<String>,
+    /// The environment variable that holds the upstream server's key
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub upstream_key_env: Option<String>,
+    /// Requests at the upstream server at once
+    #[arg(long, value_name = "N", requires = "upstream", default_value_t = 4)]
+    pub upstream_concurrency: usize,
+    /// Folder for files, batches and the bill; the next start goes on with it [default: in the
+    /// home folder]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Seconds from the creation of a batch to its completion
+    #[arg(long, value_name = "N", default_value = "2", env = "BATCHCTL_SANDBOX_BATCH_SECONDS",
+        value_parser = parse_seconds)]
+    pub batch_seconds: Duration,
+    /// Seconds from the creation of a batch to its expiry
+    #[arg(long, value_name = "N", default_value = "86400", value_parser = parse_seconds)]
+    pub expire_seconds: Duration,
+    /// Which services it plays
+    #[arg(long, value_name = "openai|zhipu|both", default_value = "both",
+        value_parser = parse_families)]
+    pub family: Families,
+    /// Take any model, not only those that the services sell
+    #[arg(long)]
+    pub any_model: bool,
 }
 
-/// Runs the command.
-pub fn run(_args: &Args, _context: &Context) -> Result<ExitCode, CommandError> {
-    Err(CommandError::usage("not built"))
+/// What `--answers` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswersArg {
+    /// By what the request asks for.
+    Auto,
+    /// The last user text.
+    Echo,
+    /// Values of the right types.
+    Schema,
+    /// By the rules of a file.
+    Script(PathBuf),
+}
+
+fn parse_answers(text: &str) -> Result<AnswersArg, String> {
+    Ok(match text {
+        "auto" => AnswersArg::Auto,
+        "echo" => AnswersArg::Echo,
+        "schema" => AnswersArg::Schema,
+        _ => match text.strip_prefix("script:").filter(|path| !path.is_empty()) {
+            Some(path) => AnswersArg::Script(path.into()),
+            None => return Err("give auto, echo, schema or script:FILE".to_owned()),
+        },
+    })
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
+    let seconds = seconds.ok_or_else(|| format!("give seconds from 0 to {LONGEST}"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn parse_families(text: &str) -> Result<Families, String> {
+    match text {
+        "openai" => Ok(Families::Only(Family::OpenAi)),
+        "zhipu" => Ok(Families::Only(Family::Zhipu)),
+        "both" => Ok(Families::Both),
+        _ => Err("give openai, zhipu or both".to_owned()),
+    }
+}
+
+/// Runs the command until it is interrupted, which is how it is meant to end.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let options = options(args, context)?;
+    let families = options.families;
+    let running = context.block_on(serve(options))?.map_err(failed)?;
+    for line in greeting(&running, families) {
+        context.printer.data(&line)?;
+    }
+    context.block_on(async {
+        stop_signal().await?;
+        running.shutdown().await;
+        std::io::Result::Ok(())
+    })??;
+    Ok(ExitCode::Success)
+}
+
+fn options(args: &Args, context: &Context) -> Result<SandboxOptions, CommandError> {
+    let state = args.state.as_ref().map(|folder| context.folder.join(folder));
+    let state = state.unwrap_or_else(|| context.home.join("sandbox-server"));
+    Ok(SandboxOptions {
+        port: args.port,
+        answers: answers(args, context)?,
+        families: args.family,
+        batch_duration: args.batch_seconds,
+        expire_after: args.expire_seconds,
+        any_model: args.any_model,
+        ..SandboxOptions::new(state)
+    })
+}
+
+fn answers(args: &Args, context: &Context) -> Result<Answers, CommandError> {
+    if let Some(url) = &args.upstream {
+        let key = args.upstream_key_env.as_deref().map(key_from).transpose()?;
+        let upstream = Upstream::new(url, key).map_err(failed)?;
+        return Ok(Answers::Upstream(upstream.with_concurrency(args.upstream_concurrency)));
+    }
+    Ok(match &args.answers {
+        AnswersArg::Auto => Answers::Auto,
+        AnswersArg::Echo => Answers::Echo,
+        AnswersArg::Schema => Answers::Schema,
+        AnswersArg::Script(path) => {
+            Answers::Script(Script::open(&context.folder.join(path)).map_err(failed)?)
+        }
+    })
+}
+
+fn key_from(name: &str) -> Result<Secret, CommandError> {
+    match std::env::var(name) {
+        Ok(key) if !key.trim().is_empty() => Ok(Secret::new(key.trim())),
+        _ => Err(CommandError::message(
+            ExitCode::Credentials,
+            format!("the environment variable {name} holds no key"),
+        )),
+    }
+}
+
+fn failed(error: SandboxError) -> CommandError {
+    let exit = match error {
+        SandboxError::State { .. } => ExitCode::Storage,
+        _ => ExitCode::Usage,
+    };
+    CommandError::new(exit, error)
+}
+
+/// Where it is, and the lines that make a client talk to it.
+fn greeting(running: &Running, families: Families) -> Vec<String> {
+    let mut lines = vec![format!("batchctl-sandbox at http://{}", running.address())];
+    for (family, name) in [(Family::OpenAi, "OPENAI"), (Family::Zhipu, "ZHIPUAI")] {
+        if families.contains(family) {
+            lines.push(format!("export {name}_BASE_URL={}", running.base_url(family)));
+            lines.push(format!("export {name}_API_KEY={DEMO_KEY}"));
+        }
+    }
+    lines
+}
+
+/// Ctrl-C, or what a supervisor sends.
+async fn stop_signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_flags_may_say() {
+        assert_eq!(parse_answers("script:a.toml"), Ok(AnswersArg::Script("a.toml".into())));
+        assert!(parse_answers("script:").is_err() && parse_answers("loud").is_err());
+        assert_eq!(parse_seconds("0.05"), Ok(Duration::from_millis(50)));
+        for wrong in ["-1", "NaN", "inf", "soon"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_families("zhipu"), Ok(Families::Only(Family::Zhipu)));
+        assert!(parse_families("all").is_err());
+    }
 }

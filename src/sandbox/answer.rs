@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::asked::{Asked, Form, Image};
 use super::family::{Endpoint, Family};
 use super::refusal::Refusal;
-use super::schema::{Maker, fields_in};
+use super::schema::Maker;
 use super::script::Rule;
+use super::wanted::{Wanted, wanted};
 use super::{Answers, tokens};
 
 /// What the model would have said.
@@ -48,7 +49,7 @@ pub(super) fn answer(
         return Ok(embed(&asked));
     }
     let rule = match answers {
-        Answers::Script(script) => script.find(asked.texts().collect::<Vec<_>>().into_iter()),
+        Answers::Script(script) => script.find(&asked.texts().collect::<Vec<_>>()),
         _ => None,
     };
     if let Some(refusal) = rule.and_then(refused_by_rule) {
@@ -104,20 +105,20 @@ fn made_up(asked: &Asked, answers: &Answers) -> String {
     let json = match (&asked.form, answers) {
         (_, Answers::Echo) => None,
         (Form::Schema(schema), _) => Some(maker.value(schema)),
-        (Form::Object, _) => Some(object(&maker, asked, true)),
-        (Form::Text, Answers::Schema) => Some(object(&maker, asked, true)),
-        (Form::Text, _) => Some(object(&maker, asked, false)).filter(|made| !made.is_null()),
+        (Form::Text, Answers::Auto | Answers::Script(_) | Answers::Upstream(_)) => {
+            object(&maker, asked, true)
+        }
+        _ => object(&maker, asked, false).or_else(|| Some(maker.object(&["answer".to_owned()]))),
     };
     json.map_or_else(|| echo(asked, &question), |json| json.to_string())
 }
 
-/// An object with the fields that the texts name; without any, `null` or one field `answer`.
-fn object(maker: &Maker<'_>, asked: &Asked, always: bool) -> Value {
-    let fields = fields_in(asked.texts());
-    match (fields.is_empty(), always) {
-        (false, _) => maker.object(&fields),
-        (true, true) => maker.object(&["answer".to_owned()]),
-        (true, false) => Value::Null,
+/// An object with the fields that the texts name, if they name any. Where nothing but the texts
+/// says that JSON is wanted, only a plain list of fields or an example counts.
+fn object(maker: &Maker<'_>, asked: &Asked, only_plain: bool) -> Option<Value> {
+    match wanted(asked.texts(), only_plain)? {
+        Wanted::Example(example) => Some(maker.fill(&example, "")),
+        Wanted::Names(names) => Some(maker.object(&names)),
     }
 }
 
@@ -134,7 +135,7 @@ fn echo(asked: &Asked, question: &str) -> String {
             .collect();
         let count = each.len();
         let noun = if count == 1 { "image" } else { "images" };
-        text.push_str(&format!(" [{count} {noun}: {}]", each.join(", ")));
+        text += &format!(" [{count} {noun}: {}]", each.join(", "));
     }
     text
 }
@@ -219,7 +220,7 @@ mod tests {
             answer(Family::OpenAi, Endpoint::Chat, &chat("hello", &json!({})), &Answers::Auto)
                 .unwrap();
         assert_eq!(said.prompt_tokens, 8);
-        assert_eq!(said.completion_tokens, tokens::count("gpt-4o", "[sandbox] hello"));
+        assert_eq!(said.completion_tokens, crate::cost::text_tokens("gpt-4o", "[sandbox] hello"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) struct Asked {
 pub(super) struct Message {
     pub(super) role: String,
     pub(super) texts: Vec<String>,
-    pub(super) named: bool,
+    pub(super) name: Option<String>,
 }
 
 /// What is known of an image without decoding it.
@@ -111,7 +111,7 @@ impl Asked {
         };
         let mut read = Message {
             role: role.to_owned(),
-            named: message.get("name").is_some_and(Value::is_string),
+            name: message.get("name").and_then(Value::as_str).map(str::to_owned),
             ..Message::default()
         };
         match message.get("content") {
@@ -161,11 +161,11 @@ impl Asked {
     fn take_responses_input(&mut self, body: &Value) -> Result<(), Refusal> {
         if let Some(text) = body.get("instructions").and_then(Value::as_str) {
             let texts = vec![text.to_owned()];
-            self.messages.push(Message { role: "system".into(), texts, named: false });
+            self.messages.push(Message { role: "system".into(), texts, name: None });
         }
         if let Some(text) = body.get("input").and_then(Value::as_str) {
             let texts = vec![text.to_owned()];
-            self.messages.push(Message { role: "user".into(), texts, named: false });
+            self.messages.push(Message { role: "user".into(), texts, name: None });
             return Ok(());
         }
         self.take_messages(body.get("input"), "input")

@@ -71,7 +71,7 @@ fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
         family: desk.family,
         limits: desk.limits(),
         endpoint: &wanted.endpoint,
-        check_models: !upstream,
+        check_models: desk.shared.options.checks_models(),
     };
     let checked = check(&path, rules)?;
     let now = desk.now();
@@ -227,7 +227,7 @@ fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refu
     for id in ids {
         data.extend(desk.shelf().batch(&id)?.map(|batch| shape(desk, &batch)));
     }
-    Ok(listing(data, has_more))
+    Ok(listing(&data, has_more))
 }
 
 /// `POST /batches/{id}/cancel`

@@ -56,8 +56,8 @@ pub(super) const ZHIPU_BATCH_MODELS: [&str; 19] = [
     "cogvideox-2",
 ];
 
-/// Beginnings of model names that OpenAI has never sold.
-const FOREIGN_TO_OPENAI: [&str; 6] = ["glm-", "claude-", "gemini-", "qwen", "deepseek", "mistral"];
+/// Beginnings of model names that no service of OpenAI's family sells.
+const FOREIGN_TO_OPENAI: [&str; 3] = ["glm-", "claude-", "gemini-"];
 
 impl Family {
     /// Both.

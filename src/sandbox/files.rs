@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio_util::io::ReaderStream;
 
+use super::Family;
 use super::check::check_zhipu_upload;
 use super::family::MAX_FILE_BYTES;
 use super::refusal::Refusal;
 use super::server::{Desk, blocking};
 use super::shelf::{FileRecord, page};
-use super::{Answers, Family};
 
 /// Pages are this long at most, and unless asked otherwise.
 const PAGE: usize = 10_000;
@@ -83,15 +83,15 @@ async fn take_upload(desk: &Desk, mut multipart: Multipart) -> Result<Value, Ref
     let id = desk.shelf().new_file_id(desk.now())?;
     let scratch = Scratch(desk.shelf().scratch(&id));
     let mut upload = Upload::default();
-    while let Some(field) = multipart.next_field().await.map_err(broken)? {
+    while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
             "file" => {
                 upload.filename = Some(field.file_name().unwrap_or("upload").to_owned());
                 upload.bytes = write_content(field, &scratch.0).await?;
             }
-            "purpose" => upload.purpose = Some(field.text().await.map_err(broken)?),
+            "purpose" => upload.purpose = Some(field.text().await.map_err(|error| broken(&error))?),
             "expires_after[seconds]" => {
-                let text = field.text().await.map_err(broken)?;
+                let text = field.text().await.map_err(|error| broken(&error))?;
                 upload.expires_after = Some(expiry(&text)?);
             }
             _ => {}
@@ -101,7 +101,7 @@ async fn take_upload(desk: &Desk, mut multipart: Multipart) -> Result<Value, Ref
     blocking(move || keep(&desk, id, upload, &scratch.0)).await
 }
 
-fn broken(error: axum::extract::multipart::MultipartError) -> Refusal {
+fn broken(error: &axum::extract::multipart::MultipartError) -> Refusal {
     Refusal::bad(format!("The upload could not be read: {}", error.body_text()))
 }
 
@@ -118,7 +118,7 @@ fn expiry(text: &str) -> Result<i64, Refusal> {
 async fn write_content(mut field: Field<'_>, path: &FilePath) -> Result<u64, Refusal> {
     let mut file = BufWriter::with_capacity(PIECE, tokio::fs::File::create(path).await?);
     let mut bytes = 0;
-    while let Some(piece) = field.chunk().await.map_err(broken)? {
+    while let Some(piece) = field.chunk().await.map_err(|error| broken(&error))? {
         bytes += piece.len() as u64;
         if bytes > MAX_READ {
             break;
@@ -137,13 +137,12 @@ fn keep(desk: &Desk, id: String, upload: Upload, content: &FilePath) -> Result<V
     let Some(purpose) = upload.purpose else { return Err(Refusal::missing("purpose")) };
     judge_size(desk, &purpose, upload.bytes)?;
     if purpose == "batch" {
-        if !FilePath::new(&filename).extension().is_some_and(|end| end == "jsonl") {
+        if FilePath::new(&filename).extension().is_none_or(|end| end != "jsonl") {
             let text = format!("Invalid file '{filename}': a batch input file ends in .jsonl.");
             return Err(Refusal::bad(text).zhipu("1214").param("file"));
         }
         if desk.family == Family::Zhipu {
-            let check_models = !matches!(desk.shared.options.answers, Answers::Upstream(_));
-            check_zhipu_upload(content, check_models)?;
+            check_zhipu_upload(content, desk.shared.options.checks_models())?;
         }
     }
     let created_at = desk.now() / 1000;
@@ -201,11 +200,11 @@ fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refu
         }
         records.push(shape(&record));
     }
-    Ok(listing(records, has_more))
+    Ok(listing(&records, has_more))
 }
 
 /// A page as both families send it.
-pub(super) fn listing(data: Vec<Value>, has_more: bool) -> Value {
+pub(super) fn listing(data: &[Value], has_more: bool) -> Value {
     let id = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
     let (first_id, last_id) = (id(data.first()), id(data.last()));
     json!({

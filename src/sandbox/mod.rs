@@ -26,6 +26,7 @@ mod asked;
 mod schema;
 mod script;
 mod tokens;
+mod wanted;
 
 mod check;
 mod ledger;

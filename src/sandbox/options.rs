@@ -11,7 +11,7 @@ use super::{Family, Limits, Script, Upstream};
 /// How long a batch takes when nothing else is said: long enough to see every state pass by.
 const BATCH_DURATION: Duration = Duration::from_secs(2);
 /// The completion window of the real services.
-const WINDOW: Duration = Duration::from_hours(24);
+const WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything a sandbox wants to know before it starts.
 #[derive(Debug, Clone)]
@@ -32,11 +32,19 @@ pub struct SandboxOptions {
     pub expire_after: Duration,
     /// Limits other than the services' own, for tests that do not want to send 200 MB.
     pub limits: Option<Limits>,
+    /// Whether any model is taken. Otherwise a batch for a model that the family does not sell is
+    /// refused, as the services do.
+    pub any_model: bool,
     /// What the time is.
     pub time: Time,
 }
 
 impl SandboxOptions {
+    /// Whether models are looked up; what another server knows is not known here.
+    pub(super) fn checks_models(&self) -> bool {
+        !self.any_model && !matches!(self.answers, Answers::Upstream(_))
+    }
+
     /// A sandbox of both families on any free port, with made-up answers, state in this folder.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -47,6 +55,7 @@ impl SandboxOptions {
             batch_duration: BATCH_DURATION,
             expire_after: WINDOW,
             limits: None,
+            any_model: false,
             time: Time::System,
         }
     }

@@ -1,4 +1,4 @@
-//! Made-up JSON of the right types: by a JSON schema, or by the names of fields found in a prompt.
+//! Made-up JSON of the right types: by a JSON schema, by an example, or by the names of fields.
 
 use serde_json::{Map, Value, json};
 
@@ -34,6 +34,27 @@ impl<'a> Maker<'a> {
         object
     }
 
+    /// The example with other values of the same types; `a|b` in it is a choice.
+    pub(super) fn fill(&self, example: &Value, name: &str) -> Value {
+        match example {
+            Value::Object(object) => {
+                let filled = object.iter().map(|(key, value)| (key.clone(), self.fill(value, key)));
+                Value::Object(filled.collect())
+            }
+            Value::Array(list) => {
+                Value::Array(list.iter().map(|item| self.fill(item, name)).collect())
+            }
+            Value::String(text) if text.contains('|') => {
+                let choices: Vec<Value> = text.split('|').map(|one| one.trim().into()).collect();
+                self.pick(&choices, name)
+            }
+            Value::String(_) | Value::Null => self.guess(name),
+            Value::Number(number) if number.is_f64() => json!(self.between(&Value::Null, name)),
+            Value::Number(_) => json!(self.whole(&Value::Null, name)),
+            Value::Bool(_) => json!(self.dice(name).is_multiple_of(2)),
+        }
+    }
+
     fn make(&self, root: &Value, schema: &Value, name: &str, depth: u32) -> Value {
         if depth == 0 {
             return Value::Null;
@@ -64,7 +85,7 @@ impl<'a> Maker<'a> {
             }
             "integer" => json!(self.whole(schema, name)),
             "number" => json!(self.between(schema, name)),
-            "boolean" => json!(self.dice(name) % 2 == 0),
+            "boolean" => json!(self.dice(name).is_multiple_of(2)),
             "null" => Value::Null,
             _ => Value::String(self.string(schema, name)),
         }
@@ -135,7 +156,7 @@ impl<'a> Maker<'a> {
         if has(&["score", "rating", "confidence", "probability", "评分", "得分", "置信"]) {
             json!(self.between(&json!({"minimum": 0, "maximum": 1}), name))
         } else if lower.starts_with("is_") || lower.starts_with("has_") {
-            json!(self.dice(name) % 2 == 0)
+            json!(self.dice(name).is_multiple_of(2))
         } else {
             Value::String(self.says(name))
         }
@@ -189,53 +210,6 @@ fn plant(at: &mut Value, steps: &[&str], value: Value) {
     }
 }
 
-/// The fields that a prompt asks for: the quoted names of the last line that speaks of JSON, or,
-/// where nothing is quoted, the list after its last colon.
-pub(super) fn fields_in<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut found = Vec::new();
-    for line in texts.flat_map(str::lines) {
-        if line.to_lowercase().contains("json") {
-            let names = names_in(line);
-            if !names.is_empty() {
-                found = names;
-            }
-        }
-    }
-    found
-}
-
-fn names_in(line: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (open, close) in [('"', '"'), ('`', '`'), ('\'', '\''), ('“', '”'), ('「', '」')] {
-        let mut rest = line;
-        while let Some((name, after)) = rest
-            .split_once(open)
-            .and_then(|(_, inside)| inside.split_once(close))
-            .filter(|_| names.len() < 200)
-        {
-            if is_name(name) && !names.iter().any(|known| known == name.trim()) {
-                names.push(name.trim().to_owned());
-            }
-            rest = after;
-        }
-        if !names.is_empty() {
-            return names;
-        }
-    }
-    let list = line.rsplit([':', '：']).next().filter(|list| list.len() < line.len());
-    let list = list.unwrap_or_default().trim_end_matches(['.', '。']);
-    list.split([',', '，', '、']).map(str::trim).filter(|n| is_name(n)).map(Into::into).collect()
-}
-
-/// Short and without blanks: `score`, `b.c`, `d[0]`, `情感`.
-fn is_name(text: &str) -> bool {
-    let text = text.trim();
-    text.contains(char::is_alphanumeric)
-        && text.chars().count() <= 64
-        && !text.contains([' ', '{', '}', '"', ':', ','])
-        && !text.eq_ignore_ascii_case("json")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,20 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_found_in_prompts() {
-        let table = [
-            ("Answer with a JSON object with the keys \"a\", \"b.c\".", vec!["a", "b.c"]),
-            ("Reply in JSON with `mood` and `score`", vec!["mood", "score"]),
-            ("只回答一个 JSON 对象，字段：情感，理由。", vec!["情感", "理由"]),
-            ("Return JSON: {\"sentiment\": \"...\", \"why\": 1}", vec!["sentiment", "why"]),
-            ("Classify the text.", vec![]),
-            ("Answer in JSON.", vec![]),
-        ];
-        for (prompt, fields) in table {
-            assert_eq!(fields_in(std::iter::once(prompt)), fields, "{prompt}");
-        }
-        let made = Maker::new(1, "x").object(&["b.c".into(), "d[1]".into(), "score".into()]);
+    fn places_inside_and_examples_are_filled() {
+        let maker = Maker::new(1, "x");
+        let made = maker.object(&["b.c".into(), "d[1]".into(), "score".into()]);
         assert!(made["b"]["c"].as_str().unwrap().starts_with("[sandbox] "));
         assert!(made["d"][0].is_null() && made["d"][1].is_string() && made["score"].is_number());
+        let made = maker.fill(&json!({"a": "…", "d": ["…"], "n": 3, "m": "good|bad"}), "");
+        assert!(made["a"].is_string() && made["d"][0].is_string() && made["n"].is_number());
+        assert!(["good", "bad"].contains(&made["m"].as_str().unwrap()));
     }
 }

@@ -52,8 +52,8 @@ impl Script {
     }
 
     /// The first rule whose piece is in one of the texts.
-    pub(super) fn find<'a>(&self, texts: impl Iterator<Item = &'a str> + Clone) -> Option<&Rule> {
-        self.rule.iter().find(|rule| texts.clone().any(|text| text.contains(&rule.contains)))
+    pub(super) fn find(&self, texts: &[&str]) -> Option<&Rule> {
+        self.rule.iter().find(|rule| texts.iter().any(|text| text.contains(&rule.contains)))
     }
 }
 
@@ -73,9 +73,9 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             let script = Script::open(&path).unwrap();
-            let found = script.find(["an angry text"].into_iter()).unwrap();
+            let found = script.find(&["an angry text"]).unwrap();
             assert_eq!(found.reply.as_deref(), Some("no"), "{name}");
-            assert!(script.find(["calm"].into_iter()).is_none());
+            assert!(script.find(&["calm"]).is_none());
         }
         let path = folder.path().join("d.toml");
         std::fs::write(&path, "[[rule]]\nmatches = \"angry\"\n").unwrap();

@@ -1,0 +1,192 @@
+//! A client of the sandbox, and input files to send.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Answers, Family, Running, SandboxOptions, Time, serve};
+
+/// When the manual clocks begin (milliseconds): some day in 2026.
+const START: i64 = 1_792_000_000_000;
+
+/// A sandbox with a clock in the test's hand, and a client of one of its families.
+pub(super) struct Bench {
+    pub(super) running: Running,
+    pub(super) family: Family,
+    clock: Arc<AtomicI64>,
+    client: reqwest::Client,
+}
+
+/// Options with a manual clock: a batch takes a second of it.
+pub(super) fn options(state_dir: &Path) -> SandboxOptions {
+    SandboxOptions {
+        batch_duration: Duration::from_secs(1),
+        time: Time::Manual(Arc::new(AtomicI64::new(START))),
+        ..SandboxOptions::new(state_dir)
+    }
+}
+
+pub(super) fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+impl Bench {
+    pub(super) async fn start(options: SandboxOptions, family: Family) -> Self {
+        let Time::Manual(clock) = &options.time else { panic!("tests hold the clock") };
+        let clock = Arc::clone(clock);
+        let running = serve(options).await.unwrap();
+        Self { running, family, clock, client: client() }
+    }
+
+    /// Moves the clock on.
+    pub(super) fn pass(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.running.base_url(self.family))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let response = request.bearer_auth("sandbox-test").send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (u16, Value) {
+        self.send(self.client.get(self.url(path))).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send(self.client.post(self.url(path)).json(body)).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> (u16, Value) {
+        self.send(self.client.delete(self.url(path))).await
+    }
+
+    pub(super) async fn text(&self, path: &str) -> String {
+        let request = self.client.get(self.url(path)).bearer_auth("sandbox-test");
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    pub(super) async fn upload(&self, content: &str) -> (u16, Value) {
+        let part = reqwest::multipart::Part::text(content.to_owned()).file_name("input.jsonl");
+        let form = reqwest::multipart::Form::new().text("purpose", "batch").part("file", part);
+        self.send(self.client.post(self.url("/files")).multipart(form)).await
+    }
+
+    pub(super) fn endpoint(&self) -> &'static str {
+        match self.family {
+            Family::OpenAi => "/v1/chat/completions",
+            Family::Zhipu => "/v4/chat/completions",
+        }
+    }
+
+    pub(super) fn model(&self) -> &'static str {
+        match self.family {
+            Family::OpenAi => "gpt-4o-mini",
+            Family::Zhipu => "glm-4-flash",
+        }
+    }
+
+    /// The body of a create.
+    pub(super) fn create_body(&self, file: &str) -> Value {
+        json!({
+            "input_file_id": file,
+            "endpoint": self.endpoint(),
+            "completion_window": "24h",
+            "metadata": {"k": "v"},
+        })
+    }
+
+    /// Uploads the texts as rows and creates a batch; its id.
+    pub(super) async fn submit(&self, texts: &[&str]) -> String {
+        let (status, file) = self.upload(&self.rows(texts)).await;
+        assert_eq!(status, 200, "{file}");
+        let (status, batch) =
+            self.post("/batches", &self.create_body(file["id"].as_str().unwrap())).await;
+        assert_eq!(status, 200, "{batch}");
+        batch["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An input file with one row for each text.
+    pub(super) fn rows(&self, texts: &[&str]) -> String {
+        let mut rows = String::new();
+        for (index, text) in texts.iter().enumerate() {
+            let row = json!({
+                "custom_id": format!("row-{index:06}"),
+                "method": "POST",
+                "url": self.endpoint(),
+                "body": {
+                    "model": self.model(),
+                    "messages": [{"role": "user", "content": text}],
+                },
+            });
+            rows += &format!("{row}\n");
+        }
+        rows
+    }
+
+    pub(super) async fn batch(&self, id: &str) -> Value {
+        let (status, batch) = self.get(&format!("/batches/{id}")).await;
+        assert_eq!(status, 200, "{batch}");
+        batch
+    }
+
+    /// Polls until the batch has this state.
+    pub(super) async fn until(&self, id: &str, status: &str) -> Value {
+        for _ in 0..2000 {
+            let batch = self.batch(id).await;
+            if batch["status"] == status {
+                return batch;
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        panic!("never {status}: {}", self.batch(id).await);
+    }
+
+    /// The lines of a result file; none if the batch has no such file.
+    pub(super) async fn lines(&self, batch: &Value, file: &str) -> Vec<Value> {
+        let Some(id) = batch[file].as_str() else { return Vec::new() };
+        let text = self.text(&format!("/files/{id}/content")).await;
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The ledger's lines about one event.
+    pub(super) async fn ledger(&self, event: &str) -> Vec<Value> {
+        let url = format!("http://{}/sandbox/ledger", self.running.address());
+        let request = self.client.get(url).bearer_auth("sandbox-test");
+        let text = request.send().await.unwrap().text().await.unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["event"] == event).collect()
+    }
+}
+
+/// A bench with everything as usual, and the folder it lives in.
+pub(super) async fn bench(family: Family) -> (Bench, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(options(folder.path()), family).await;
+    (bench, folder)
+}
+
+/// A bench with these answers.
+pub(super) async fn bench_with(answers: Answers) -> (Bench, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SandboxOptions { answers, ..options(folder.path()) };
+    (Bench::start(options, Family::OpenAi).await, folder)
+}
+
+/// The text of a chat answer in a result line.
+pub(super) fn content(line: &Value) -> &str {
+    line["response"]["body"]["choices"][0]["message"]["content"].as_str().unwrap()
+}
+
+pub(super) fn ids(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["custom_id"].as_str().unwrap()).collect()
+}
