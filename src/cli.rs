@@ -252,7 +252,7 @@ fn build_context(cli: &Cli) -> Result<Context, CommandError> {
     if let Some(flags) = cli.command.flags() {
         flags.lay(&mut over);
     }
-    let context = Context::build(&cli.general, &over, cli.command.is_without_settings())?;
+    let context = Context::build(&cli.general, &over, cli.command.is_without_settings(), parser)?;
     Ok(Context { json: cli.command.wants_json(), ..context })
 }
 

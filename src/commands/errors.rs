@@ -1,5 +1,6 @@
 //! Errors of the configuration with their exit codes and with what to do about them.
 
+use super::Context;
 use crate::config::ConfigError;
 use crate::ui::{CommandError, ExitCode, Shell};
 
@@ -7,6 +8,29 @@ use crate::ui::{CommandError, ExitCode, Shell};
 pub fn config_error(error: ConfigError) -> CommandError {
     let (exit, hints) = remedy(&error);
     CommandError { exit, hints, ..CommandError::new(exit, error) }
+}
+
+/// A configuration error met on the way to a call: for a missing key, says what it is needed for,
+/// and how the same line is rehearsed without one. `line` is the command as it was typed, without
+/// the program's name, `None` where a rehearsal makes no sense or the parser will name it.
+pub fn missing_key(
+    error: ConfigError,
+    needed_for: &str,
+    line: Option<&str>,
+    _context: &Context,
+) -> CommandError {
+    let is_missing = matches!(error, ConfigError::NoKey { .. });
+    let mut error = config_error(error);
+    if is_missing {
+        error.hints.insert(0, format!("needed for: {needed_for}"));
+        let line = line.map(|line| format!("batchctl {line} --provider sandbox"));
+        error.hints.extend(line.as_deref().map(rehearse));
+    }
+    error
+}
+
+fn rehearse(line: &str) -> String {
+    format!("no key? rehearse the whole run: {line}")
 }
 
 /// Gives an error that nobody looked at the exit code and the hints of the configuration error
@@ -22,9 +46,10 @@ pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError 
         error.exit = exit;
         error.hints.extend(hints);
     }
-    if let (ConfigError::NoKey { .. }, Some(line)) = (cause, rehearsal) {
-        let hint = format!("no key? rehearse the whole run: {line}");
-        error.hints.push(hint);
+    let is_missing = matches!(cause, ConfigError::NoKey { .. });
+    let is_said = error.hints.iter().any(|hint| hint.starts_with("no key?"));
+    if is_missing && !is_said {
+        error.hints.extend(rehearsal.map(rehearse));
     }
     error
 }
