@@ -120,6 +120,24 @@ impl Command {
         arg.json
     }
 
+    /// The same line through the sandbox, which needs no key.
+    fn rehearsal(&self, arguments: &[OsString], shell: Shell) -> Option<String> {
+        if !matches!(self, Self::Workflow(_)) {
+            return None;
+        }
+        let mut words = vec!["batchctl".to_owned()];
+        let mut rest = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+        while let Some(word) = rest.next() {
+            if word == "--provider" {
+                rest.next();
+            } else if !word.starts_with("--provider=") {
+                words.push(shell.quote(&word));
+            }
+        }
+        words.push("--provider sandbox".to_owned());
+        Some(words.join(" "))
+    }
+
     fn run(&self, context: &Context) -> Result<ExitCode, CommandError> {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
@@ -190,6 +208,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(error) if error.is_broken_pipe() => ExitCode::Success,
         Err(error) => {
+            let rehearsal = cli.command.rehearsal(&arguments, context.shell);
+            let error = crate::commands::refine(error, rehearsal.as_deref());
             context.printer.error(&error);
             error.exit
         }

@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn help_of_a_typing_error_names_the_nearest() {
-        let error = help_of(&["workflw"]).unwrap_err();
+        let error = help_of(crate::cli::parser(), &["workflw"]).unwrap_err();
         assert_eq!(error.hints, ["batchctl help workflow"]);
-        assert!(help_of(&["config", "show"]).unwrap().contains("--json"));
-        assert!(help_of(&["run"]).unwrap().contains("--end-row"));
+        assert!(help_of(crate::cli::parser(), &["config", "show"]).unwrap().contains("--json"));
+        assert!(help_of(crate::cli::parser(), &["run"]).unwrap().contains("--end-row"));
         assert!(settings().contains("max_shard_bytes") && !settings().contains("time_scale"));
     }
 }

@@ -91,9 +91,10 @@ fn open_account(
     let key = match need {
         Need::NoKey => Secret::new(NO_KEY),
         Need::Key => {
-            let (key, source) = context.settings.key_of(&account).map_err(|error| {
-                missing_key(error, "calls to the provider", Some(&typed_line(context)), context)
-            })?;
+            let (key, source) = context
+                .settings
+                .key_of(&account)
+                .map_err(|error| missing_key(error, "calls to the provider", None, context))?;
             note_source(context, account.note.as_deref(), &source);
             key
         }
@@ -123,12 +124,6 @@ fn open_account(
         check_interval: default_interval(name),
         _sandbox: sandbox,
     })
-}
-
-/// The command as it was typed, without the program's name.
-fn typed_line(context: &Context) -> String {
-    let words: Vec<_> = std::env::args().skip(1).map(|word| context.shell.quote(&word)).collect();
-    words.join(" ")
 }
 
 fn usage(error: ProviderError) -> CommandError {
