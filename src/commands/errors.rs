@@ -1,7 +1,12 @@
 //! Errors of the configuration with their exit codes and with what to do about them.
 
 use super::Context;
+use crate::batch::FailureKind;
 use crate::config::ConfigError;
+use crate::job::JobError;
+use crate::request::RequestError;
+use crate::store::StoreError;
+use crate::table::TableError;
 use crate::ui::{CommandError, ExitCode, Shell};
 
 /// A configuration error as the error of a command.
@@ -37,6 +42,14 @@ fn rehearse(line: &str) -> String {
 /// in its chain, if there is one; then `?` is enough where settings are read. `rehearsal` is the
 /// same line without a key, for a missing one.
 pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError {
+    if error.exit == ExitCode::Unexpected {
+        error.exit = error.error.chain().find_map(exit_of).unwrap_or(error.exit);
+        if error.exit == ExitCode::Storage {
+            error
+                .hints
+                .push("nothing that was sent is lost; free some space and run it again".into());
+        }
+    }
     let Some(cause) = error.error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>())
     else {
         return error;
@@ -93,6 +106,39 @@ fn key_hints(
         hints.push(format!("keys present: {} (choose with --provider NAME)", present.join(", ")));
     }
     hints
+}
+
+/// The exit code that the errors of the rooms stand for, the outermost known one first.
+fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
+    if let Some(error) = cause.downcast_ref::<JobError>() {
+        return Some(match error {
+            _ if error.is_storage() => ExitCode::Storage,
+            JobError::Held { .. } => ExitCode::Locked,
+            JobError::Table(error) => of_table(error),
+            JobError::Request(_) => ExitCode::Usage,
+            JobError::Call(error) if error.is_local() => ExitCode::Storage,
+            JobError::Call(error) if error.failure.kind == FailureKind::Credentials => {
+                ExitCode::Credentials
+            }
+            JobError::Call(_) => ExitCode::NothingAccepted,
+            _ => return None,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<TableError>() {
+        return Some(of_table(error));
+    }
+    if cause.is::<StoreError>() {
+        return Some(ExitCode::Storage);
+    }
+    cause.is::<RequestError>().then_some(ExitCode::Usage)
+}
+
+/// A table that does not read is the user's to mend; a disk that does not take one is not.
+fn of_table(error: &TableError) -> ExitCode {
+    match error {
+        TableError::Io { action: "write" | "create", .. } => ExitCode::Storage,
+        _ => ExitCode::Usage,
+    }
 }
 
 #[cfg(test)]
