@@ -133,7 +133,7 @@ impl Check<'_> {
             return Err(("invalid_method", "The method must be POST.".into(), Some("method")));
         }
         self.judge_url(&url)?;
-        self.judge_model(model)
+        self.judge_model(&model)
     }
 
     fn judge_url(&self, url: &str) -> Result<(), Complaint> {
@@ -150,13 +150,13 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn judge_model(&mut self, model: String) -> Result<(), Complaint> {
+    fn judge_model(&mut self, model: &str) -> Result<(), Complaint> {
         let param = Some("body.model");
-        if self.rules.check_models && !self.rules.family.takes_model(&model) {
+        if self.rules.check_models && !self.rules.family.takes_model(model) {
             let text = format!("The model '{model}' does not exist or is not for batches.");
             return Err(("model_not_found", text, param));
         }
-        let first = self.found.model.get_or_insert_with(|| model.clone());
+        let first = self.found.model.get_or_insert_with(|| model.to_owned());
         if *first != model {
             let text = format!("The model '{model}' is not the '{first}' of the first line.");
             return Err(("mismatched_model", text, param));

@@ -28,7 +28,7 @@ impl Origin<'_> {
         hasher.finalize().to_hex()[..24].to_owned()
     }
 
-    /// Zhipu's inner request id: the custom_id with a number and a dash in front.
+    /// Zhipu's inner request id: the `custom_id` with a number and a dash in front.
     fn zhipu_request_id(&self) -> String {
         let number = u16::from_str_radix(&self.digits()[..4], 16).unwrap_or_default();
         format!("{}-{}", 100 + number % 900, self.custom_id)
