@@ -25,7 +25,7 @@ use super::shelf::Shelf;
 use super::{Family, SandboxError, SandboxOptions, batches, engine, faults, files, realtime};
 use crate::base::private_dir;
 
-/// JSON calls, images inline included.
+/// JSON calls, images inline included (bytes).
 const MAX_JSON_BYTES: usize = 64 << 20;
 /// How long calls under way may take to end after a shutdown.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -225,8 +225,10 @@ fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
 }
 
 fn family_routes(desk: Desk) -> Router {
+    // The upload keeps its own, far higher limit, and streams.
+    let upload = post(files::upload).layer(DefaultBodyLimit::disable());
     Router::new()
-        .route("/files", post(files::upload).get(files::list))
+        .route("/files", upload.get(files::list))
         .route("/files/{id}", get(files::retrieve).delete(files::delete))
         .route("/files/{id}/content", get(files::content))
         .route("/batches", post(batches::create).get(batches::list))
