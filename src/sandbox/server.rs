@@ -15,7 +15,7 @@ use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::guard::{has_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
@@ -27,6 +27,8 @@ use crate::base::private_dir;
 
 /// JSON calls, images inline included (bytes).
 const MAX_JSON_BYTES: usize = 64 << 20;
+/// Batches settled at once.
+const SETTLERS: usize = 4;
 /// How long calls under way may take to end after a shutdown.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,8 @@ pub(super) struct Shared {
     troubles: Mutex<HashMap<String, String>>,
     /// Rows that an upstream server has answered.
     progress: Mutex<HashMap<String, u64>>,
+    /// Batches that are settled at once: each takes all processors and some memory.
+    pub(super) settlers: Semaphore,
     stop: watch::Sender<bool>,
 }
 
@@ -190,6 +194,7 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
         followed: Mutex::default(),
         troubles: Mutex::default(),
         progress: Mutex::default(),
+        settlers: Semaphore::new(SETTLERS),
         stop: watch::Sender::new(false),
     });
     for family in shared.shelves.iter().map(|(family, _)| *family) {
