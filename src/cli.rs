@@ -1,7 +1,8 @@
 //! The top-level parser and the way from a command line to an exit code.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -119,6 +120,24 @@ impl Command {
         arg.json
     }
 
+    /// The same line through the sandbox, which needs no key.
+    fn rehearsal(&self, arguments: &[OsString], shell: Shell) -> Option<String> {
+        if !matches!(self, Self::Workflow(_)) {
+            return None;
+        }
+        let mut words = vec!["batchctl".to_owned()];
+        let mut rest = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+        while let Some(word) = rest.next() {
+            if word == "--provider" {
+                rest.next();
+            } else if !word.starts_with("--provider=") {
+                words.push(shell.quote(&word));
+            }
+        }
+        words.push("--provider sandbox".to_owned());
+        Some(words.join(" "))
+    }
+
     fn run(&self, context: &Context) -> Result<ExitCode, CommandError> {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
@@ -147,7 +166,7 @@ pub fn parser() -> clap::Command {
     let command = Cli::command();
     let mut list = String::new();
     for (group, names) in GROUPS {
-        list.push_str(&format!("{group}\n"));
+        let _ = writeln!(list, "{group}");
         for name in names {
             let Some(found) = command.find_subcommand(name) else { continue };
             let about = found.get_about().map(ToString::to_string).unwrap_or_default();
@@ -156,7 +175,7 @@ pub fn parser() -> clap::Command {
                 [] => String::new(),
                 names => format!(" (or: {})", names.join(", ")),
             };
-            list.push_str(&format!("  {name:<12} {about}{aliases}\n"));
+            let _ = writeln!(list, "  {name:<12} {about}{aliases}");
         }
     }
     let template = format!(
@@ -189,6 +208,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(error) if error.is_broken_pipe() => ExitCode::Success,
         Err(error) => {
+            let rehearsal = cli.command.rehearsal(&arguments, context.shell);
+            let error = crate::commands::refine(error, rehearsal.as_deref());
             context.printer.error(&error);
             error.exit
         }
@@ -214,7 +235,7 @@ fn show_usage(error: &clap::Error) -> ExitCode {
     match error.print() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::Unexpected,
         _ if is_help => {
-            let _ = io::stdout().flush();
+            let _ = io::Write::flush(&mut io::stdout());
             ExitCode::Success
         }
         _ => ExitCode::Usage,
@@ -231,7 +252,7 @@ fn build_context(cli: &Cli) -> Result<Context, CommandError> {
     if let Some(flags) = cli.command.flags() {
         flags.lay(&mut over);
     }
-    let context = Context::build(&cli.general, &over, cli.command.is_without_settings())?;
+    let context = Context::build(&cli.general, &over, cli.command.is_without_settings(), parser)?;
     Ok(Context { json: cli.command.wants_json(), ..context })
 }
 

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The eight states of a batch, in the words of `OpenAI`'s API; other services' words are mapped
 /// onto them where they are decoded.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchStatus {
     /// The input file is being checked.

@@ -112,6 +112,30 @@ fn a_key_is_never_a_flag_and_is_not_repeated_s1_09() {
 }
 
 #[test]
+fn a_missing_key_names_the_same_line_through_the_sandbox_s1_23() {
+    let table = [
+        (
+            "batchctl workflow in.csv out.csv",
+            Some("batchctl workflow in.csv out.csv --provider sandbox"),
+        ),
+        (
+            "batchctl workflow --provider zhipu in.csv -n 3",
+            Some("batchctl workflow in.csv -n 3 --provider sandbox"),
+        ),
+        (
+            "batchctl run in.csv -p Say:{a}",
+            Some("batchctl run in.csv -p 'Say:{a}' --provider sandbox"),
+        ),
+        ("batchctl submit in.jsonl", None),
+    ];
+    for (text, expected) in table {
+        let words: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
+        let command = parse(&words).unwrap().command;
+        assert_eq!(command.rehearsal(&words, Shell::Posix).as_deref(), expected);
+    }
+}
+
+#[test]
 fn short_help_shows_twenty_flags_of_the_main_command() {
     let mut parser = parser();
     parser.build();

@@ -1,8 +1,8 @@
 //! `cancel ID`: stop a job and collect what is done.
 
 use super::Context;
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
 use super::flags::{Flags, JsonArg, WriteArgs};
+use super::steps::{Bare, Follow, find_job, go_on, open_store};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 

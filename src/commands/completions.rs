@@ -14,7 +14,7 @@ pub struct Args {
 /// Prints the script.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::cli::parser(), "batchctl", &mut script);
+    clap_complete::generate(args.shell, &mut (context.parser)(), "batchctl", &mut script);
     context.printer.data(String::from_utf8_lossy(&script).trim_end())?;
     Ok(ExitCode::Success)
 }

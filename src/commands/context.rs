@@ -35,6 +35,8 @@ pub struct Context {
     pub shell: Shell,
     /// Whether one JSON document is wanted on stdout (`--json`).
     pub json: bool,
+    /// The parser of the whole program, for help and completions.
+    pub parser: fn() -> clap::Command,
     /// Runtime and listener.
     pub shared: Arc<Shared>,
 }
@@ -46,6 +48,7 @@ impl Context {
         general: &GeneralArgs,
         over: &Overrides,
         is_lenient: bool,
+        parser: fn() -> clap::Command,
     ) -> Result<Self, CommandError> {
         let surroundings = Surroundings::of_process(general.config_file.clone())?;
         let settings = match Settings::load(&surroundings) {
@@ -72,6 +75,7 @@ impl Context {
             is_interactive: ui::is_interactive(),
             shell: Shell::of_process(),
             json: false,
+            parser,
             shared: Arc::default(),
             settings,
         })

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::steps::{Need, Planned, Scratch, require_folder, who_is_asked};
 use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
+use super::steps::{Need, Planned, Scratch, require_folder, who_is_asked};
 use crate::base::AtomicFile;
 use crate::config::Overrides;
 use crate::cost::grouped;
@@ -77,8 +77,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let mut files = Vec::new();
     for shard in &planned.plan.shards {
         let shard = shard.as_record();
-        let built =
-            build_shard(&planned.spec, &planned.table, scratch.folder(), &job, &shard)?;
+        let built = build_shard(&planned.spec, &planned.table, scratch.folder(), &job, &shard)?;
         let path = numbered(&output, shard.number);
         move_file(&scratch.folder().request_file(&shard.stem()), &path)?;
         files.push(ManifestFile {

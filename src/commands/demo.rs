@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::steps::{open_table, run_workflow};
 use super::flags::JsonArg;
+use super::steps::{open_table, run_workflow};
 use crate::config::key;
 use crate::job::JobError;
 use crate::ui::{CommandError, ExitCode, grid};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
 use super::flags::{AnswerArgs, Flags, JsonArg, WriteArgs};
+use super::steps::{Bare, Follow, find_job, go_on, open_store};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 

@@ -4,11 +4,60 @@ use super::Context;
 use crate::config::ConfigError;
 use crate::ui::{CommandError, ExitCode, Shell};
 
-/// A configuration error as the error of a command; for a missing key use
-/// [`missing_key`], which can name the line to rehearse.
+/// A configuration error as the error of a command.
 pub fn config_error(error: ConfigError) -> CommandError {
+    let (exit, hints) = remedy(&error);
+    CommandError { exit, hints, ..CommandError::new(exit, error) }
+}
+
+/// A configuration error met on the way to a call: for a missing key, says what it is needed for,
+/// and how the same line is rehearsed without one. `line` is the command as it was typed, without
+/// the program's name, `None` where a rehearsal makes no sense or the parser will name it.
+pub fn missing_key(
+    error: ConfigError,
+    needed_for: &str,
+    line: Option<&str>,
+    _context: &Context,
+) -> CommandError {
+    let is_missing = matches!(error, ConfigError::NoKey { .. });
+    let mut error = config_error(error);
+    if is_missing {
+        error.hints.insert(0, format!("needed for: {needed_for}"));
+        let line = line.map(|line| format!("batchctl {line} --provider sandbox"));
+        error.hints.extend(line.as_deref().map(rehearse));
+    }
+    error
+}
+
+fn rehearse(line: &str) -> String {
+    format!("no key? rehearse the whole run: {line}")
+}
+
+/// Gives an error that nobody looked at the exit code and the hints of the configuration error
+/// in its chain, if there is one; then `?` is enough where settings are read. `rehearsal` is the
+/// same line without a key, for a missing one.
+pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError {
+    let Some(cause) = error.error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>())
+    else {
+        return error;
+    };
+    if error.exit == ExitCode::Unexpected {
+        let (exit, hints) = remedy(cause);
+        error.exit = exit;
+        error.hints.extend(hints);
+    }
+    let is_missing = matches!(cause, ConfigError::NoKey { .. });
+    let is_said = error.hints.iter().any(|hint| hint.starts_with("no key?"));
+    if is_missing && !is_said {
+        error.hints.extend(rehearsal.map(rehearse));
+    }
+    error
+}
+
+/// The exit code of a configuration error, and what to do about it.
+fn remedy(error: &ConfigError) -> (ExitCode, Vec<String>) {
     let shell = Shell::of_process();
-    let (exit, hints) = match &error {
+    match error {
         ConfigError::NoKey { provider, variable, present } => {
             (ExitCode::Credentials, key_hints(provider, variable.as_deref(), present, shell))
         }
@@ -26,8 +75,7 @@ pub fn config_error(error: ConfigError) -> CommandError {
             (ExitCode::Usage, vec!["all settings: batchctl help settings".to_owned()])
         }
         _ => (ExitCode::Usage, Vec::new()),
-    };
-    CommandError { exit, hints, ..CommandError::new(exit, error) }
+    }
 }
 
 fn key_hints(
@@ -45,28 +93,6 @@ fn key_hints(
         hints.push(format!("keys present: {} (choose with --provider NAME)", present.join(", ")));
     }
     hints
-}
-
-/// A configuration error met on the way to a call: says what the key is needed for, and how the
-/// same line is rehearsed without one. `line` is the command as it was typed, without the
-/// program's name, `None` where a rehearsal makes no sense.
-pub fn missing_key(
-    error: ConfigError,
-    needed_for: &str,
-    line: Option<&str>,
-    _context: &Context,
-) -> CommandError {
-    let is_missing = matches!(error, ConfigError::NoKey { .. });
-    let mut error = config_error(error);
-    if is_missing {
-        error.hints.insert(0, format!("needed for: {needed_for}"));
-        if let Some(line) = line {
-            error.hints.push(format!(
-                "no key? rehearse the whole run: batchctl {line} --provider sandbox"
-            ));
-        }
-    }
-    error
 }
 
 #[cfg(test)]
@@ -113,5 +139,24 @@ mod tests {
             assert_eq!(error.exit, exit, "{text}");
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn an_error_nobody_looked_at_gets_its_exit_code_and_hints() {
+        let no_key = ConfigError::NoKey {
+            provider: "zhipu".into(),
+            variable: Some("ZHIPUAI_API_KEY".into()),
+            present: Vec::new(),
+        };
+        let error = CommandError::from(no_key).context("upload of shard 1 needs a key");
+        let error = refine(error, Some("batchctl workflow in.csv --provider sandbox"));
+        assert_eq!(error.exit, ExitCode::Credentials);
+        assert_eq!(error.hints.len(), 2);
+        assert_eq!(
+            error.hints[1],
+            "no key? rehearse the whole run: batchctl workflow in.csv --provider sandbox"
+        );
+        let other = refine(CommandError::from(anyhow::anyhow!("disk")), Some("x"));
+        assert_eq!((other.exit, other.hints.len()), (ExitCode::Unexpected, 0));
     }
 }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::steps::{Need, Planned, Scratch, find_job, open_store, Bare, show_estimate, who_is_asked};
 use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
+use super::steps::{
+    Bare, Need, Planned, Scratch, find_job, open_store, show_estimate, who_is_asked,
+};
 use crate::config::{Overrides, key};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};

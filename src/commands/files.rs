@@ -55,7 +55,8 @@ mod tests {
             let given: Vec<PathBuf> = given.iter().map(PathBuf::from).collect();
             expand(&given, folder.path()).map_err(|e| e.error.to_string())
         };
-        let expected: Vec<PathBuf> = ["b-1.jsonl", "b-2.jsonl", "gone.csv"].map(PathBuf::from).into();
+        let expected: Vec<PathBuf> =
+            ["b-1.jsonl", "b-2.jsonl", "gone.csv"].map(PathBuf::from).into();
         assert_eq!(names(&["b-?.jsonl", "gone.csv"]), Ok(expected.clone()));
         assert_eq!(names(&["b*l"]).unwrap(), expected[..2]);
         assert!(names(&["x*.jsonl"]).unwrap_err().contains("no file fits"));

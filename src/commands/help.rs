@@ -21,15 +21,14 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let text = match words.as_slice() {
         ["exit-codes"] => exit_codes(),
         ["settings"] => settings(),
-        path => help_of(path)?,
+        path => help_of((context.parser)(), path)?,
     };
     context.printer.data(text.trim_end())?;
     Ok(ExitCode::Success)
 }
 
 /// The long help of a command, or of the program.
-fn help_of(path: &[&str]) -> Result<String, CommandError> {
-    let mut command = crate::cli::parser();
+fn help_of(mut command: clap::Command, path: &[&str]) -> Result<String, CommandError> {
     command.build();
     for word in path {
         let Some(next) = command.find_subcommand(word) else {
@@ -94,10 +93,10 @@ mod tests {
 
     #[test]
     fn help_of_a_typing_error_names_the_nearest() {
-        let error = help_of(&["workflw"]).unwrap_err();
+        let error = help_of(crate::cli::parser(), &["workflw"]).unwrap_err();
         assert_eq!(error.hints, ["batchctl help workflow"]);
-        assert!(help_of(&["config", "show"]).unwrap().contains("--json"));
-        assert!(help_of(&["run"]).unwrap().contains("--end-row"));
+        assert!(help_of(crate::cli::parser(), &["config", "show"]).unwrap().contains("--json"));
+        assert!(help_of(crate::cli::parser(), &["run"]).unwrap().contains("--end-row"));
         assert!(settings().contains("max_shard_bytes") && !settings().contains("time_scale"));
     }
 }

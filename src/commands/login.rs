@@ -16,13 +16,13 @@ pub struct Args {
 /// Reads a key, typed without echo or piped, and keeps it for the provider's present address.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let account = context.settings.account(&args.provider).map_err(config_error)?;
-    if account.kind == "sandbox" {
+    if account.is_sandbox() {
         context.printer.note("the sandbox needs no key");
         return Ok(ExitCode::Success);
     }
     let question = format!("key for {} at {} (not shown): ", account.name, account.base_url);
     let key = context.printer.read_key(&question)?;
-    check(&key)?;
+    check(&key, &account.name)?;
     context.make_home()?;
     let mut keyring = Keyring::open(&context.home).map_err(config_error)?;
     let kept = Kept { key: Secret::new(key), base_url: account.base_url.clone() };
@@ -36,9 +36,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
 }
 
 /// A key must fit a header line; what was pasted by mistake often does not.
-fn check(key: &str) -> Result<(), CommandError> {
+fn check(key: &str, provider: &str) -> Result<(), CommandError> {
     if key.is_empty() {
-        return Err(CommandError::usage("no key was given").hint("batchctl login openai < key.txt"));
+        return Err(CommandError::usage("no key was given")
+            .hint(format!("batchctl login {provider} < key.txt")));
     }
     if !key.chars().all(|c| c.is_ascii_graphic()) {
         return Err(CommandError::usage(
@@ -62,7 +63,7 @@ mod tests {
             ("sk-\u{1b}[0m", false),
             ("密钥", false),
         ] {
-            assert_eq!(check(text).is_ok(), is_key, "{text}");
+            assert_eq!(check(text, "openai").is_ok(), is_key, "{text}");
         }
     }
 }

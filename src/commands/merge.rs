@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::files::expand;
-use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store, open_table,
-    output_spec, report_merge, require_folder, require_writable, selection, write_job_table,
-    write_options,
-};
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
+use super::steps::{
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
+    open_table, output_spec, report_merge, require_folder, require_writable, selection,
+    write_job_table, write_options,
+};
 use anyhow::Context as _;
 
 use crate::answer::{Fields, RowStatus};
@@ -34,9 +34,8 @@ pub struct Args {
     pub results: Vec<PathBuf>,
     /// Table the questions came from; without a value the one that the ids belong to
     #[arg(long, value_name = "TABLE", num_args = 0..=1)]
-    #[expect(clippy::option_option, reason = "flag absent, flag without a value, flag with one")]
     pub original_csv: Option<Option<PathBuf>>,
-    /// Column of the table that holds the custom_id of each row
+    /// Column of the table that holds the `custom_id` of each row
     #[arg(long, value_name = "COLUMN")]
     pub id_column: Option<String>,
     /// What the first row is called where ids are numbers, 0 or 1 [default: by the pattern]
@@ -93,15 +92,11 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         }
         None => origin.table(context, scratch.folder().root())?,
     };
-    merge_files(args, context, &store, files, &origin, table)
+    merge_files(args, context, &store, &files, &origin, table)
 }
 
 /// A job given instead of files.
-fn job_named(
-    args: &Args,
-    context: &Context,
-    store: &Store,
-) -> Result<Option<Found>, CommandError> {
+fn job_named(args: &Args, context: &Context, store: &Store) -> Result<Option<Found>, CommandError> {
     let [only] = args.results.as_slice() else { return Ok(None) };
     if context.folder.join(only).exists() {
         return Ok(None);
@@ -157,7 +152,11 @@ fn refuse_swapped(table: &Path, files: &[PathBuf], context: &Context) -> Result<
             "{} holds results, it is not the table they belong to",
             table.display()
         ))
-        .hint(format!("batchctl merge {} --original-csv {}", table.display(), names.join(" "))));
+        .hint(format!(
+            "batchctl merge {} --original-csv {}",
+            table.display(),
+            names.join(" ")
+        )));
     }
     Ok(())
 }
@@ -206,11 +205,7 @@ impl Origin {
     }
 
     /// The table that the ids belong to.
-    fn table(
-        &self,
-        context: &Context,
-        scratch: &Path,
-    ) -> Result<(Table, PathBuf), CommandError> {
+    fn table(&self, context: &Context, scratch: &Path) -> Result<(Table, PathBuf), CommandError> {
         match self {
             Self::Job(found) => Ok((found.table()?, PathBuf::from(&found.spec.source))),
             Self::Convert { manifest, path, .. } => {
@@ -310,16 +305,14 @@ fn merge_files(
     args: &Args,
     context: &Context,
     store: &Store,
-    files: Vec<PathBuf>,
+    files: &[PathBuf],
     origin: &Origin,
     (table, source): (Table, PathBuf),
 ) -> Result<ExitCode, CommandError> {
     let usage = |error: ResultError| CommandError::new(ExitCode::Usage, error);
     let destination = Destination::choose(args.write.output.as_deref(), &source, context)?;
-    let output = OutputSpec {
-        path: destination.path().map(Path::to_owned),
-        ..output_spec(context)
-    };
+    let output =
+        OutputSpec { path: destination.path().map(Path::to_owned), ..output_spec(context) };
     require_writable(&destination, output.overwrite, store, None)?;
     let given = selection(context, table.headers())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);

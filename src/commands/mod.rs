@@ -27,4 +27,4 @@ mod files;
 mod steps;
 
 pub use context::Context;
-pub use errors::{config_error, missing_key};
+pub use errors::{config_error, missing_key, refine};

@@ -1,8 +1,8 @@
 //! `resume [ID]`: go on with an unfinished job, inside what was approved.
 
 use super::Context;
-use super::steps::{Bare, Follow, find_job, go_on, open_store, waits};
 use super::flags::{Flags, JsonArg, RunningArgs, WriteArgs};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, waits};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 

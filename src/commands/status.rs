@@ -6,13 +6,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Context;
-use super::steps::{Found, find_job, open_store, Bare, look};
 use super::flags::JsonArg;
+use super::steps::{Bare, Found, find_job, look, open_store};
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::cost::grouped;
 use crate::job::last_seen;
-use crate::store::{JobState, ShardState, Store};
+use crate::store::{CallRecord, JobState, ShardState, Store};
 use crate::ui::{CommandError, ExitCode, grid};
 
 /// Arguments of `status`.
@@ -96,11 +96,8 @@ impl JobView {
 }
 
 fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
-    let views: Result<Vec<_>, CommandError> = store
-        .jobs()?
-        .into_iter()
-        .map(|job| JobView::of(store, &Found::of(store, job)?))
-        .collect();
+    let views: Result<Vec<_>, CommandError> =
+        store.jobs()?.into_iter().map(|job| JobView::of(store, &Found::of(store, job)?)).collect();
     let views = views?;
     if context.json {
         context.printer.json(&serde_json::json!({ "schema_version": 1, "jobs": views }))?;
@@ -138,7 +135,9 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
 fn moment(unix: i64) -> String {
     jiff::Timestamp::from_second(unix).map_or_else(
         |_| "?".to_owned(),
-        |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        |time| {
+            time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        },
     )
 }
 
@@ -184,9 +183,9 @@ fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, Comm
         })
         .collect();
     let open: Vec<_> =
-        store.calls(&found.job.key)?.into_iter().filter(|call| call.is_unclear()).collect();
+        store.calls(&found.job.key)?.into_iter().filter(CallRecord::is_unclear).collect();
     if context.json {
-        let open: Vec<_> = open.iter().map(|call| call.to_string()).collect();
+        let open: Vec<_> = open.iter().map(ToString::to_string).collect();
         context.printer.json(&serde_json::json!({
             "schema_version": 1, "job": view, "batches": batches, "unclear_calls": open,
         }))?;
@@ -197,7 +196,12 @@ fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, Comm
     if let Some(reason) = &view.reason {
         say(format!("          {reason}"))?;
     }
-    say(format!("asks      {} at {}   started {}", view.model, view.provider, moment(view.created)))?;
+    say(format!(
+        "asks      {} at {}   started {}",
+        view.model,
+        view.provider,
+        moment(view.created)
+    ))?;
     say(format!("input     {}", view.input))?;
     if let Some(output) = &view.output {
         say(format!("output    {output}"))?;
@@ -222,7 +226,8 @@ fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, Comm
 
 impl BatchView {
     fn line(&self) -> String {
-        let mut line = format!("shard     {}   {} rows   {}", self.shard, grouped(self.rows), self.state);
+        let mut line =
+            format!("shard     {}   {} rows   {}", self.shard, grouped(self.rows), self.state);
         if let Some(batch) = &self.batch {
             let word = self.status.as_deref().unwrap_or("?");
             let as_of = self.as_of.map(moment).unwrap_or_default();

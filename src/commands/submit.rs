@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::files::expand;
+use super::flags::{Flags, JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs};
 use super::steps::{
     Destination, Follow, Need, Planned, Scratch, begin, go_on_with, open_store, show_plan,
     who_is_asked,
 };
-use super::flags::{Flags, JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs};
 use crate::config::Overrides;
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
@@ -16,7 +16,7 @@ use crate::ui::{CommandError, ExitCode};
 /// Arguments of `submit`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Request files: of `convert`, or any JSONL with custom_id and body
+    /// Request files: of `convert`, or any JSONL with `custom_id` and `body`
     #[arg(value_name = "FILE.jsonl", required = true)]
     pub files: Vec<PathBuf>,
     /// Go on to the results instead of returning

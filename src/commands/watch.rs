@@ -1,8 +1,8 @@
 //! `watch ID`: wait for a job with a progress bar.
 
 use super::Context;
-use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other};
 use super::flags::{Flags, JsonArg, PaceArgs, WriteArgs};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 

@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::steps::{
-    Destination, Need, dry_run, send, who_is_asked,
-};
 use super::flags::{
     AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, RunningArgs, SpendArgs, WhoArgs,
     WriteArgs,
 };
+use super::steps::{Destination, Need, dry_run, send, who_is_asked};
 use crate::config::{Overrides, key};
 use crate::ui::{CommandError, ExitCode};
 

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::address::check_address;
 use super::error::ConfigError;
 use super::key;
 use super::keyring::Keyring;
-use super::known::{COMPATIBLE, KNOWN, Known, SANDBOX, known, vendor_of};
 use super::nearest::nearest;
 use super::settings::{Settings, Source};
-use crate::base::Secret;
+use crate::base::{Clock, Secret};
+use crate::provider::{
+    Address, COMPATIBLE, Dialect, PROVIDERS, ProviderError, ProviderSettings, Proxy, SANDBOX,
+    Timeouts, provider_of_model,
+};
 
 /// The provider and the model that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +29,8 @@ pub struct Who {
 pub struct Account {
     /// The name it is called by.
     pub name: String,
-    /// The built-in provider it is of, or `openai-compatible`.
-    pub kind: String,
+    /// What it is like: the built-in provider it is of, or `openai-compatible`.
+    pub dialect: &'static Dialect,
     /// The address, without a slash at its end; `sandbox:` for the sandbox.
     pub base_url: String,
     /// What is unusual about the address, for a note before the first call.
@@ -74,7 +77,7 @@ impl Settings {
                 Some((name, model)) => (name.trim(), Some(model.trim().to_owned())),
                 None => (text.trim(), None),
             },
-            None => (self.vendor(model.as_deref()), None),
+            None => (vendor(model.as_deref()), None),
         };
         self.check_name(provider)?;
         let rank = |source: Option<&Source>| source.map_or(0, Source::rank);
@@ -91,20 +94,17 @@ impl Settings {
         Ok(Who { provider: provider.to_owned(), model: model.filter(|model| !model.is_empty()) })
     }
 
-    fn vendor(&self, model: Option<&str>) -> &'static str {
-        model.and_then(vendor_of).map_or("openai", |known| known.name)
-    }
-
     /// Every provider that may be named.
     pub fn provider_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = KNOWN.iter().map(|known| known.name.to_owned()).collect();
-        let own = self.providers.keys().filter(|name| known(name).is_none());
+        let mut names: Vec<String> =
+            PROVIDERS.iter().map(|dialect| dialect.name.to_owned()).collect();
+        let own = self.providers.keys().filter(|name| built_in(name).is_none());
         names.extend(own.cloned());
         names
     }
 
     fn check_name(&self, name: &str) -> Result<(), ConfigError> {
-        if known(name).is_some() || self.providers.contains_key(name) {
+        if built_in(name).is_some() || self.providers.contains_key(name) {
             return Ok(());
         }
         let names = self.provider_names();
@@ -119,69 +119,85 @@ impl Settings {
     pub fn account(&self, name: &str) -> Result<Account, ConfigError> {
         self.check_name(name)?;
         let (entry, source) = self.providers.get(name).cloned().unwrap_or_default();
-        let kind = match (&entry.kind, known(name)) {
-            (Some(kind), _) => kind.clone(),
-            (None, Some(_)) => name.to_owned(),
-            (None, None) => COMPATIBLE.to_owned(),
+        let place = format!("{source} [providers.{name}]");
+        let dialect = match (&entry.kind, built_in(name)) {
+            (Some(kind), _) => kind_named(kind, &place)?,
+            (None, Some(dialect)) => dialect,
+            (None, None) => &COMPATIBLE,
         };
-        let model = known(&kind);
-        if model.is_none() && kind != COMPATIBLE {
-            let kinds = KNOWN.iter().map(|known| known.name).chain([COMPATIBLE]);
-            return Err(ConfigError::Unknown {
-                place: format!("{source} [providers.{name}]"),
-                what: "kind",
-                nearest: nearest(&kind, kinds).map(ToOwned::to_owned),
-                name: kind,
-            });
-        }
         // Vendors' variables belong to the provider of the vendor's name, not to a second account.
-        let own = model.filter(|known| known.name == name);
+        let own = (dialect.name == name).then_some(dialect);
         let (base_url, note) =
-            self.address(name, own, model, entry.base_url.as_deref(), &source)?;
-        let variables = match (&entry.api_key_env, own) {
-            (Some(variable), _) => vec![variable.clone()],
-            (None, Some(known)) => known.key_variables.iter().map(ToString::to_string).collect(),
-            (None, None) => Vec::new(),
-        };
-        Ok(Account { name: name.to_owned(), kind, base_url, note, tier: entry.tier, variables })
+            self.address(name, own, dialect, entry.base_url.as_deref(), &place)?;
+        let variables = self.key_variables(name);
+        Ok(Account { name: name.to_owned(), dialect, base_url, note, tier: entry.tier, variables })
     }
 
     /// The address: the vendor's variable, the section's, the built-in one.
     fn address(
         &self,
         name: &str,
-        own: Option<&Known>,
-        kind: Option<&Known>,
+        own: Option<&Dialect>,
+        dialect: &Dialect,
         of_section: Option<&str>,
-        source: &Source,
+        place: &str,
     ) -> Result<(String, Option<String>), ConfigError> {
-        let variables = own.map_or(&[][..], |known| known.base_url_variables);
+        if dialect.name == SANDBOX.name && of_section.is_none() {
+            return Ok(("sandbox:".to_owned(), None));
+        }
+        let variables = own.map_or(&[][..], |dialect| dialect.base_url_variables);
         let of_variable = variables
             .iter()
-            .find_map(|variable| Some((self.around.variable(variable)?, (*variable).to_owned())));
-        let of_section = of_section.map(|url| (url, format!("{source} [providers.{name}]")));
-        if let Some((url, place)) = of_variable.or(of_section) {
-            let url = check_address(url, &place)?;
-            let is_usual = kind.is_some_and(|known| known.base_url == url);
-            let note = (!is_usual).then(|| format!("{name} is at {url} (from {place})"));
+            .find_map(|variable| Some((self.around.variable(variable)?, *variable)));
+        if let Some((url, place)) = of_variable.or(of_section.map(|url| (url, place))) {
+            let url = Address::parse(url)
+                .map_err(|source| ConfigError::Provider { place: place.to_owned(), source })?;
+            let url = url.as_str().to_owned();
+            let note =
+                (dialect.base_url != url).then(|| format!("{name} is at {url} (from {place})"));
             return Ok((url, note));
         }
-        let usual = kind.ok_or_else(|| ConfigError::Value {
-            place: format!("{source} [providers.{name}]"),
-            name: "base_url".into(),
-            message: "an address is needed, for example \"https://openrouter.ai/api/v1\"".into(),
-        })?;
+        if dialect.base_url.is_empty() {
+            return Err(ConfigError::Value {
+                place: place.to_owned(),
+                name: "base_url".into(),
+                message: "an address is needed, for example \"https://openrouter.ai/api/v1\""
+                    .into(),
+            });
+        }
         // An address in .env is not taken, and silence about that would mislead.
         let ignored = variables.iter().find(|variable| self.dot_env.get(variable).is_some());
         let note = ignored.map(|variable| {
             format!("{variable} in ./.env is not used: addresses come from the environment or your own configuration")
         });
-        Ok((usual.base_url.to_owned(), note))
+        Ok((dialect.base_url.to_owned(), note))
+    }
+
+    /// What the provider room needs to open this account for calls.
+    pub fn provider_settings(
+        &self,
+        account: &Account,
+        key: Secret,
+        clock: Arc<dyn Clock>,
+    ) -> Result<ProviderSettings, ConfigError> {
+        let proxy = self.get(key::PROXY).unwrap_or_else(|| "system".to_owned());
+        let place = self.source(key::PROXY).map_or_else(String::new, ToString::to_string);
+        let proxy: Proxy =
+            proxy.parse().map_err(|source| ConfigError::Provider { place, source })?;
+        Ok(ProviderSettings {
+            name: account.name.clone(),
+            dialect: account.dialect,
+            base_url: Some(account.base_url.clone()),
+            key,
+            proxy,
+            timeouts: Timeouts::default(),
+            clock,
+        })
     }
 
     /// The key of a provider: its variable in the environment, then in `.env`, then the key file.
     pub fn key_of(&self, account: &Account) -> Result<(Secret, KeySource), ConfigError> {
-        if account.kind == SANDBOX {
+        if account.is_sandbox() {
             return Ok((Secret::new("sandbox-local"), KeySource::NotNeeded));
         }
         for variable in &account.variables {
@@ -206,7 +222,7 @@ impl Settings {
             }
             return Ok((kept.key.clone(), KeySource::KeyFile(keyring.path().to_owned())));
         }
-        if account.variables.is_empty() && super::address::is_loopback(&account.base_url) {
+        if account.variables.is_empty() && is_loopback(&account.base_url) {
             return Ok((Secret::new("none"), KeySource::NotNeeded));
         }
         Err(ConfigError::NoKey {
@@ -230,9 +246,11 @@ impl Settings {
 
     fn key_variables(&self, name: &str) -> Vec<String> {
         let of_section = self.providers.get(name).and_then(|(entry, _)| entry.api_key_env.clone());
-        match (of_section, known(name)) {
+        match (of_section, built_in(name)) {
             (Some(variable), _) => vec![variable],
-            (None, Some(known)) => known.key_variables.iter().map(ToString::to_string).collect(),
+            (None, Some(dialect)) => {
+                dialect.key_variables.iter().map(ToString::to_string).collect()
+            }
             (None, None) => Vec::new(),
         }
     }
@@ -248,6 +266,41 @@ impl Settings {
             }
         }
     }
+}
+
+impl Account {
+    /// Whether it is the one in this program, at no address and without a key.
+    pub fn is_sandbox(&self) -> bool {
+        self.base_url == "sandbox:"
+    }
+}
+
+/// Whether an address is on this machine; the sandbox in this program is.
+pub fn is_loopback(url: &str) -> bool {
+    url.starts_with("sandbox:") || Address::parse(url).is_ok_and(|address| address.is_loopback())
+}
+
+/// The provider whose well-known model was named, else the usual one.
+fn vendor(model: Option<&str>) -> &'static str {
+    model.and_then(provider_of_model).map_or("openai", |dialect| dialect.name)
+}
+
+fn built_in(name: &str) -> Option<&'static Dialect> {
+    PROVIDERS.iter().find(|dialect| dialect.name == name)
+}
+
+fn kind_named(kind: &str, place: &str) -> Result<&'static Dialect, ConfigError> {
+    crate::provider::dialect(kind).map_err(|error| {
+        let ProviderError::UnknownProvider { known, .. } = error else {
+            return ConfigError::Provider { place: place.to_owned(), source: error };
+        };
+        ConfigError::Unknown {
+            place: place.to_owned(),
+            what: "kind",
+            name: kind.to_owned(),
+            nearest: nearest(kind, known).map(ToOwned::to_owned),
+        }
+    })
 }
 
 /// A name for a message. People type a key where a name belongs; that must not be repeated.

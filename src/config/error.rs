@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::provider::ProviderError;
+
 /// A configuration that cannot be used. Nothing has been sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -57,15 +59,13 @@ pub enum ConfigError {
     /// `--set` without a `=`.
     #[error("--set {0}: write --set key=value")]
     Assignment(String),
-    /// An address that no key may be sent to.
-    #[error("{place}: {url}: {why}")]
-    Address {
-        /// Where the address came from.
+    /// An address or proxy that cannot be used.
+    #[error("{place}: {source}")]
+    Provider {
+        /// Where it came from.
         place: String,
-        /// The address, without user and query.
-        url: String,
         /// What is wrong with it.
-        why: &'static str,
+        source: ProviderError,
     },
     /// No provider of this name.
     #[error("no provider is called `{name}`{}", did_you_mean(nearest.as_deref()))]

@@ -11,7 +11,6 @@ mod error;
 mod file;
 mod keyring;
 mod keys;
-mod known;
 mod nearest;
 mod settings;
 mod surroundings;
@@ -22,8 +21,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, KeySource, Who};
-pub use address::{is_loopback, without_secrets};
+pub use account::{Account, KeySource, Who, is_loopback};
+pub use address::without_secrets;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::ProviderEntry;

@@ -407,3 +407,37 @@ fn a_named_file_must_exist_and_home_is_absolute() {
     machine.around.config_file = Some("missing.toml".into());
     assert!(machine.wrong().starts_with("cannot access missing.toml: "));
 }
+
+#[test]
+fn a_key_goes_over_https_or_stays_on_this_machine() {
+    let bad = [
+        "api.openai.com",
+        "http://api.openai.com/v1",
+        "http://localhost.evil.com/v1",
+        "http://127.0.0.1@evil.com/v1",
+        "https://user:secret@host/v1",
+        "https://host/v1?key=secret",
+        "http://evil.com\\@127.0.0.1/",
+    ];
+    for url in bad {
+        let settings = Machine::new(&[("OPENAI_BASE_URL", url)]).load().unwrap();
+        let error = settings.account("openai").unwrap_err().to_string();
+        assert!(error.starts_with("OPENAI_BASE_URL: ") && !error.contains("secret"), "{error}");
+    }
+    assert!(is_loopback("http://[::1]:8080/v1") && is_loopback("sandbox:"));
+    assert!(!is_loopback("https://api.openai.com/v1"));
+}
+
+#[test]
+fn an_account_opens_with_its_proxy() {
+    let clock = std::sync::Arc::new(crate::base::SystemClock::new());
+    let key = crate::base::Secret::new("sk-proxy-test-1");
+    let settings = Machine::new(&[("BATCHCTL_PROXY", "socks5h://127.0.0.1:1080")]).load().unwrap();
+    let account = settings.account("zhipu").unwrap();
+    let opened = settings.provider_settings(&account, key.clone(), clock.clone()).unwrap();
+    assert_eq!(opened.dialect.name, "zhipu", "S4.02");
+    assert_eq!(opened.proxy, crate::provider::Proxy::Url("socks5h://127.0.0.1:1080".into()));
+    let settings = Machine::new(&[("BATCHCTL_PROXY", "gopher://x")]).load().unwrap();
+    let error = settings.provider_settings(&account, key, clock).unwrap_err().to_string();
+    assert!(error.starts_with("environment BATCHCTL_PROXY: "), "{error}");
+}

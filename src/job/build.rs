@@ -44,7 +44,8 @@ pub fn build_shard(
     let mut line = Vec::new();
     each_row(table, entries, |row, _| {
         line.clear();
-        let id = CustomId { job6: job_key[..6].to_owned(), row: row.number(), round: shard.round }.to_string();
+        let id = CustomId { job6: job_key[..6].to_owned(), row: row.number(), round: shard.round }
+            .to_string();
         match compiled.write_line(row, &id, &mut line) {
             Ok(()) => {
                 digest.update(&line);

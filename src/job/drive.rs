@@ -143,7 +143,8 @@ impl Driver<'_> {
                 return Ok(Ending::Waiting);
             }
             let pause = pauses.next().expect("pauses never end");
-            let pause = self.options.max_wait.map_or(pause, |most| pause.min(most.saturating_sub(waited)));
+            let pause =
+                self.options.max_wait.map_or(pause, |most| pause.min(most.saturating_sub(waited)));
             self.report_round(&failed, pause)?;
             if !self.options.wait || pause.is_zero() {
                 return Ok(Ending::Waiting);
@@ -194,7 +195,9 @@ impl Driver<'_> {
                 Ok(Sent::Stopped) => self.stop.cause().map(|cause| Ok(Ending::Stopped(cause))),
                 Ok(Sent::Refused(failure)) => Some(Ok(Ending::Refused(failure))),
                 Ok(Sent::Unreachable(failure)) => Some(Ok(Ending::Unreachable(failure))),
-                Ok(Sent::Unclear(create)) => Some(Ok(Ending::NeedsOperator(unclear(shard, &create)))),
+                Ok(Sent::Unclear(create)) => {
+                    Some(Ok(Ending::NeedsOperator(unclear(shard, &create))))
+                }
                 Err(error) => Some(Err(error)),
             };
             halted.store(true, Ordering::SeqCst);

@@ -95,7 +95,11 @@ impl Driver<'_> {
     }
 
     /// `batch_results_<id>.jsonl` and `batch_errors_<id>.jsonl` in the folder the user named.
-    fn copy_for_the_user(&self, shard: &ShardRecord, create: &CreateRecord) -> Result<(), JobError> {
+    fn copy_for_the_user(
+        &self,
+        shard: &ShardRecord,
+        create: &CreateRecord,
+    ) -> Result<(), JobError> {
         let Some(folder) = &self.spec.output.files_folder else { return Ok(()) };
         let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
         for artifact in self.store.artifacts(&self.job.key)? {

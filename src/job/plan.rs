@@ -204,9 +204,11 @@ impl Planner<'_> {
             estimate.text_tokens += if question.endpoint == Endpoint::Embeddings {
                 messages.iter().map(|m| text_tokens(&question.model, &m.text)).sum()
             } else {
-                let texts = messages
-                    .iter()
-                    .map(|m| ChatText { role: &m.role, name: None, content: &m.text });
+                let texts = messages.iter().map(|m| ChatText {
+                    role: &m.role,
+                    name: None,
+                    content: &m.text,
+                });
                 chat_tokens(&question.model, texts)
             };
         }

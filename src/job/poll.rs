@@ -107,8 +107,7 @@ impl Driver<'_> {
         batch: &Batch,
     ) -> Result<(), JobError> {
         let now = self.clock.unix();
-        let changed =
-            self.store.batch_seen(create.id, &as_json(batch), &batch.status_word, now)?;
+        let changed = self.store.batch_seen(create.id, &as_json(batch), &batch.status_word, now)?;
         let Some(status) = batch.status else {
             if changed && create.status_word.as_deref() != Some(&batch.status_word) {
                 self.warn(&format!(

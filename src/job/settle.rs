@@ -119,7 +119,10 @@ impl Driver<'_> {
             return self.settle_refused(shard, batch, &entries, &settlement);
         }
         for entry in &entries {
-            settlement.records.entry(entry.row).or_insert_with(|| without_line(shard, entry, batch));
+            settlement
+                .records
+                .entry(entry.row)
+                .or_insert_with(|| without_line(shard, entry, batch));
         }
         let mut records: Vec<_> = settlement.records.into_values().collect();
         records.sort_unstable_by_key(|record| record.row);
@@ -243,10 +246,12 @@ impl Driver<'_> {
     }
 
     fn fields(&self) -> Result<Option<Fields>, JobError> {
-        self.spec.fields.as_deref().map(Fields::parse).transpose().map_err(|e| JobError::Spec {
-            job: self.job.short().to_owned(),
-            detail: e.to_string(),
-        })
+        self.spec
+            .fields
+            .as_deref()
+            .map(Fields::parse)
+            .transpose()
+            .map_err(|e| JobError::Spec { job: self.job.short().to_owned(), detail: e.to_string() })
     }
 
     fn artifacts_of(&self, shard: &ShardRecord) -> Result<Vec<ArtifactRecord>, JobError> {

@@ -112,9 +112,7 @@ impl Skip {
 }
 
 /// The classes of skips: the image ones are counted together for the rule on missing images.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipKind {
     /// The image is not there or outside of the allowed folders.

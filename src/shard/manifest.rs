@@ -142,7 +142,7 @@ mod tests {
             shape: serde_json::json!({"format": "csv", "later": [1]}),
             selection: serde_json::json!({"range": null}),
             question: Question::default(),
-            fields: vec!["a".into(), "b.c".into()],
+            fields: Some("a,b.c".into()),
             files: vec![ManifestFile {
                 name: "out.jsonl".into(),
                 requests: 2,

@@ -357,11 +357,10 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         self.write(|tx| {
-            let known: Option<String> = tx.query_row(
-                "SELECT reply FROM batch_create WHERE id = ?1",
-                [create],
-                |row| row.get(0),
-            )?;
+            let known: Option<String> =
+                tx.query_row("SELECT reply FROM batch_create WHERE id = ?1", [create], |row| {
+                    row.get(0)
+                })?;
             tx.execute(
                 "UPDATE batch_create SET reply = ?2, status_word = ?3, updated = ?4 \
                  WHERE id = ?1",

@@ -107,11 +107,7 @@ impl Store {
     }
 
     /// Records outcomes of rows whose shard goes on.
-    pub fn record_outcomes(
-        &self,
-        job: &str,
-        records: &[OutcomeRecord],
-    ) -> Result<(), StoreError> {
+    pub fn record_outcomes(&self, job: &str, records: &[OutcomeRecord]) -> Result<(), StoreError> {
         self.write(|tx| insert(tx, job, records.iter()))
     }
 

@@ -72,9 +72,10 @@ impl CommandError {
         }
         for hint in &self.hints {
             let hint = clean(hint);
-            lines.push(match has_own_word(&hint) {
-                true => format!("  {hint}"),
-                false => format!("  {} {hint}", colour.paint(Style::Good, "fix:")),
+            lines.push(if has_own_word(&hint) {
+                format!("  {hint}")
+            } else {
+                format!("  {} {hint}", colour.paint(Style::Good, "fix:"))
             });
         }
         lines

@@ -38,7 +38,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cache", "job", "result", "config", "ui", "web", "sandbox",
         ],
     ),
-    ("cli", &["commands"]),
+    // The parser hands its flags to config and prints through ui what fails before a command runs.
+    ("cli", &["commands", "config", "ui"]),
     ("main", &["commands", "cli"]),
 ];
 

@@ -13,7 +13,7 @@ pub struct AnswerArgs {
     /// Do not add a line naming the keys, and do not ask for JSON mode
     #[arg(long, hide_short_help = true)]
     pub no_json_hint: bool,
-    /// Name of the column with the answer [default: response, with --json-fields raw_response]
+    /// Name of the column with the answer [default: response, with --json-fields `raw_response`]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub response_column: Option<String>,
     /// Add columns about each answer: ids, finish reason, tokens, seconds

@@ -45,7 +45,7 @@ pub struct QuestionArgs {
     /// Most tokens an answer may have [default: the model's maximum]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_tokens: Option<u64>,
-    /// Further request parameter as JSON, for example top_p=0.9; may be repeated
+    /// Further request parameter as JSON, for example `top_p=0.9`; may be repeated
     #[arg(long = "param", value_name = "KEY=JSON", hide_short_help = true)]
     pub parameters: Vec<String>,
     /// What is called for each row [default: chat]

@@ -44,7 +44,7 @@ pub struct WriteArgs {
     /// Write a byte order mark, so that Excel reads UTF-8
     #[arg(long, hide_short_help = true)]
     pub bom: bool,
-    /// Put a column row_index first
+    /// Put a column `row_index` first
     #[arg(long, hide_short_help = true)]
     pub row_index: bool,
 }

@@ -157,9 +157,7 @@ fn make(
                 return Found::of(store, *job);
             }
             Inserted::Taken => {
-                folder
-                    .give_back(&scratch)
-                    .map_err(JobError::file("write", scratch.root()))?;
+                folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;
             }
         }
     }

@@ -63,7 +63,8 @@ pub(in crate::commands) fn take_in(
     folder: &JobFolder,
 ) -> Result<Taken, CommandError> {
     let opened = open_table(input, context, folder.root())?;
-    let ending = input.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    let ending =
+        input.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
     let name = format!("input{ending}");
     let copy = folder.input(&name);
     if opened.text_path().starts_with(folder.root()) {

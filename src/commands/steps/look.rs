@@ -85,15 +85,7 @@ pub(in crate::commands) fn watch_other(
             let who = who_of_job(context, &now)?;
             let how = Follow { submit: false, wait: true };
             let output = now.job.output_path.as_ref().map(std::path::Path::new);
-            return report(
-                context,
-                store,
-                &now,
-                &who,
-                (&ending, how.wait),
-                output,
-                Duration::ZERO,
-            );
+            return report(context, store, &now, &who, (&ending, how.wait), output, Duration::ZERO);
         }
         context.block_on(context.clock.sleep(pause))?;
     }

@@ -174,8 +174,7 @@ pub(in crate::commands) fn selection(
     headers: &[String],
 ) -> Result<Selection, CommandError> {
     let settings = &context.settings;
-    let range =
-        RowRange { start: settings.get(key::START_ROW), end: settings.get(key::END_ROW) };
+    let range = RowRange { start: settings.get(key::START_ROW), end: settings.get(key::END_ROW) };
     let usage = |error| CommandError::new(ExitCode::Usage, error);
     let conditions: Result<Vec<Condition>, _> =
         settings.get(key::WHERE).iter().map(|text| Condition::parse(text, headers)).collect();

@@ -29,7 +29,8 @@ struct Document<'a> {
 /// The lines for people.
 pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<String> {
     let spec = &planned.spec;
-    let mut lines = vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.rows))];
+    let mut lines =
+        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.rows))];
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,

@@ -105,8 +105,8 @@ fn write_to(
     let fields = fields.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
     let columns = columns(fields.as_ref(), &spec.output);
     let options = write_options(&spec.output, &target, table);
-    let mut writer = Writer::create(target, table, columns.names(), &options)
-        .map_err(JobError::from)?;
+    let mut writer =
+        Writer::create(target, table, columns.names(), &options).map_err(JobError::from)?;
     let join = Join {
         table,
         selection: &spec.selection,
@@ -127,10 +127,8 @@ fn write_to(
 
 /// Which columns the answers become.
 pub(in crate::commands) fn columns(fields: Option<&Fields>, spec: &OutputSpec) -> Columns {
-    let options = ColumnOptions {
-        details: spec.details,
-        response_column: spec.response_column.clone(),
-    };
+    let options =
+        ColumnOptions { details: spec.details, response_column: spec.response_column.clone() };
     Columns::new(fields, &options)
 }
 

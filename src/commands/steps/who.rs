@@ -5,11 +5,9 @@ use std::time::Duration;
 use super::follow::default_interval;
 use super::jobs::Found;
 use crate::base::Secret;
-use crate::commands::Context;
+use crate::commands::{Context, config_error, missing_key};
 use crate::config::{KeySource, key};
-use crate::provider::{
-    Address, BatchApi, ProviderError, ProviderSettings, Proxy, dialect, open,
-};
+use crate::provider::{Address, BatchApi, ProviderError, ProviderSettings, Proxy, open};
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
@@ -54,7 +52,7 @@ pub(in crate::commands) fn who_is_asked(
     context: &Context,
     need: Need,
 ) -> Result<Who, CommandError> {
-    let asked = context.settings.who()?;
+    let asked = context.settings.who().map_err(config_error)?;
     open_account(context, &asked.provider, asked.model, need)
 }
 
@@ -84,8 +82,8 @@ fn open_account(
     model: Option<String>,
     need: Need,
 ) -> Result<Who, CommandError> {
-    let account = context.settings.account(name)?;
-    let dialect = dialect(&account.kind).map_err(usage)?;
+    let account = context.settings.account(name).map_err(config_error)?;
+    let dialect = account.dialect;
     let model = model.or_else(|| dialect.default_model.map(str::to_owned)).ok_or_else(|| {
         CommandError::usage(format!("{name} has no usual model")).hint("name one with --model")
     })?;
@@ -93,13 +91,15 @@ fn open_account(
     let key = match need {
         Need::NoKey => Secret::new(NO_KEY),
         Need::Key => {
-            let (key, source) = context.settings.key_of(&account)?;
+            let (key, source) = context
+                .settings
+                .key_of(&account)
+                .map_err(|error| missing_key(error, "calls to the provider", None, context))?;
             note_source(context, account.note.as_deref(), &source);
             key
         }
     };
-    let fingerprint =
-        if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
+    let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
     let mut settings = ProviderSettings::new(dialect, key);
     settings.name.clone_from(&account.name);
     settings.clock = context.clock.clone();

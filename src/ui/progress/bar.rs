@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::Printer;
 use super::sentence::{sentence, states};
+use super::view::View;
 use crate::base::Clock;
 use crate::job::{Event, Reporter};
 use crate::ui::colour::Style;
@@ -20,7 +21,7 @@ pub(super) struct BarReporter {
     printer: Printer,
     clock: Arc<dyn Clock>,
     bar: ProgressBar,
-    next_check: Arc<Mutex<Option<Instant>>>,
+    view: Arc<Mutex<View>>,
     phase: Mutex<Phase>,
 }
 
@@ -28,7 +29,6 @@ pub(super) struct BarReporter {
 struct Phase {
     since: Instant,
     run_since: Instant,
-    shards: u64,
     built: BTreeMap<u64, (u64, u64)>,
     uploads: BTreeMap<u64, (u64, u64)>,
     submitted: u64,
@@ -42,13 +42,12 @@ impl BarReporter {
         let bars = MultiProgress::new();
         let bar = bars.add(ProgressBar::new_spinner());
         printer.stand_beside(bars);
-        let next_check = Arc::new(Mutex::new(None));
-        bar.set_style(style("{spinner} {msg}", &next_check));
+        let view = Arc::default();
+        bar.set_style(style(&view, &clock, false));
         let now = clock.instant();
         let phase = Phase {
             since: now,
             run_since: now,
-            shards: 0,
             built: BTreeMap::new(),
             uploads: BTreeMap::new(),
             submitted: 0,
@@ -56,7 +55,7 @@ impl BarReporter {
             answered: 0,
             failed: 0,
         };
-        Self { printer, clock, bar, next_check, phase: Mutex::new(phase) }
+        Self { printer, clock, bar, view, phase: Mutex::new(phase) }
     }
 
     /// A line that stays: what is done, and how long it took.
@@ -68,29 +67,26 @@ impl BarReporter {
         self.printer.progress_line(&format!("{mark} {}   {took}", clean(text)));
     }
 
-    fn spin(&self, text: String) {
-        self.bar.set_style(style("{spinner} {msg}", &self.next_check));
-        self.bar.set_message(text);
+    /// Puts something else into the moving line.
+    fn show(&self, view: View) {
+        let has_below = view.below.is_some();
+        let before = std::mem::replace(&mut *lock(&self.view), view);
+        if before.below.is_some() != has_below {
+            self.bar.set_style(style(&self.view, &self.clock, has_below));
+        }
         self.bar.enable_steady_tick(Duration::from_millis(100));
-    }
-
-    fn fill(&self, template: &str, position: u64, length: u64, prefix: String, message: String) {
-        self.bar.set_style(style(template, &self.next_check));
-        self.bar.set_length(length);
-        self.bar.set_position(position);
-        self.bar.set_prefix(prefix);
-        self.bar.set_message(message);
-        self.bar.enable_steady_tick(Duration::from_millis(100));
+        self.bar.tick();
     }
 
     fn upload(&self, phase: &mut Phase, shard: u64, shards: u64, sent: u64, total: u64) {
-        phase.shards = shards;
         phase.uploads.insert(shard, (sent, total));
-        let (sent, total) =
-            phase.uploads.values().fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
-        let message = format!("{} of {}", bytes(sent), bytes(total));
-        let prefix = format!("uploading {}/{shards}", phase.submitted);
-        self.fill("{spinner} {prefix}  [{bar:20.cyan}]  {msg}", sent, total, prefix, message);
+        let (sent, total) = sum(&phase.uploads);
+        self.show(View {
+            text: format!("uploading {}/{shards}", phase.submitted),
+            part: Some((sent, total)),
+            numbers: format!("{} of {}", bytes(sent), bytes(total)),
+            ..View::default()
+        });
     }
 
     fn poll(&self, event: &Event, phase: &Phase) {
@@ -98,59 +94,67 @@ impl BarReporter {
         else {
             return;
         };
-        let due = next_check.map(|wait| self.clock.instant() + wait);
-        *self.next_check.lock().unwrap_or_else(PoisonError::into_inner) = due;
         let number: u64 = batches.iter().map(|(_, number)| number).sum();
-        let prefix = format!("{}  {}", counted(number, "shard"), states(batches));
         let done = (completed + failed).min(*total);
-        let mut message = format!("{}/{}", count(done), count(*total));
+        let mut numbers = format!("{}/{}", count(done), count(*total));
         if *failed > 0 {
-            let _ = write!(message, "  failed {}", count(*failed));
+            let _ = write!(numbers, "  failed {}", count(*failed));
         }
-        let elapsed = duration(self.clock.instant() - phase.run_since);
         let mut below = format!("job {}", clean(job));
         if let Some(batch) = batch {
             let _ = write!(below, " · {}", shorten(batch, 60));
         }
-        let template = "{spinner} {prefix}  [{bar:20.cyan}]  {msg}";
-        self.fill(template, done, *total, prefix, message);
-        // The line below the bar holds ids, and braces in ids would be read as a template.
-        let below = below.replace(['{', '}'], "");
-        let style = style(&format!("{template}{{next}}   {elapsed}\n  {below}"), &self.next_check);
-        self.bar.set_style(style);
+        self.show(View {
+            text: format!("{}  {}", counted(number, "shard"), states(batches)),
+            part: Some((done, *total)),
+            numbers,
+            next_check: next_check.map(|wait| self.clock.instant() + wait),
+            since: Some(phase.run_since),
+            below: Some(below),
+        });
+    }
+
+    fn say(&self, text: Option<String>) {
+        self.show(View { text: text.unwrap_or_default(), ..View::default() });
     }
 }
 
-/// A template that is known to be well-formed; `{next}` counts down to the next check.
-fn style(template: &str, next_check: &Arc<Mutex<Option<Instant>>>) -> ProgressStyle {
-    let next_check = next_check.clone();
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sum(shards: &BTreeMap<u64, (u64, u64)>) -> (u64, u64) {
+    shards.values().fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1))
+}
+
+/// A template whose words are looked up at every tick, so that times run between events.
+fn style(view: &Arc<Mutex<View>>, clock: &Arc<dyn Clock>, has_below: bool) -> ProgressStyle {
+    let template = if has_below { "{spinner} {line}\n  {below}" } else { "{spinner} {line}" };
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-    style.progress_chars("██░").with_key("next", move |_: &ProgressState, out: &mut dyn Write| {
-        let due = *next_check.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(due) = due {
-            let left = due.saturating_duration_since(Instant::now());
-            let _ = write!(out, "   next check {}s", left.as_secs());
-        }
-    })
+    let (line_view, line_clock) = (view.clone(), clock.clone());
+    let line = move |_: &ProgressState, out: &mut dyn Write| {
+        let _ = out.write_str(&lock(&line_view).line(line_clock.instant()));
+    };
+    let below_view = view.clone();
+    let below = move |_: &ProgressState, out: &mut dyn Write| {
+        let _ = out.write_str(lock(&below_view).below.as_deref().unwrap_or_default());
+    };
+    style.with_key("line", line).with_key("below", below)
 }
 
 impl Reporter for BarReporter {
     fn report(&self, event: &Event) {
-        let phase = &mut *self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let phase = &mut *lock(&self.phase);
         match event {
             Event::Note { text } => self.printer.note(text),
             Event::Warning { text } => self.printer.warning(text),
-            Event::Planning { .. } => self.spin(sentence(event).unwrap_or_default()),
-            Event::Planned { shards, .. } => {
-                phase.shards = *shards;
-                self.done(phase, &sentence(event).unwrap_or_default());
-            }
+            Event::Planning { .. } | Event::Downloading { .. } => self.say(sentence(event)),
+            Event::Planned { .. } => self.done(phase, &sentence(event).unwrap_or_default()),
             Event::Built { shard, shards, requests, bytes: size } => {
                 phase.built.insert(*shard, (*requests, *size));
                 if phase.built.len() as u64 == *shards {
-                    let (requests, size) =
-                        phase.built.values().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+                    let (requests, size) = sum(&phase.built);
                     let requests = counted(requests, "request");
                     let shards = counted(*shards, "shard");
                     self.done(phase, &format!("built {requests} in {shards}, {}", bytes(size)));
@@ -163,24 +167,23 @@ impl Reporter for BarReporter {
                 phase.submitted += 1;
                 if phase.submitted == *shards {
                     self.done(phase, &format!("uploaded {shards}/{shards}"));
-                    self.spin("waiting for the first word of the provider".into());
+                    self.say(Some("waiting for the first word of the provider".into()));
                 }
             }
             Event::Polled { .. } => self.poll(event, phase),
             Event::PollFailed { next_check, .. } => {
-                let due = next_check.map(|wait| self.clock.instant() + wait);
-                *self.next_check.lock().unwrap_or_else(PoisonError::into_inner) = due;
+                lock(&self.view).next_check = next_check.map(|wait| self.clock.instant() + wait);
                 self.printer.note(&sentence(event).unwrap_or_default());
             }
-            Event::Downloading { .. } => self.spin(sentence(event).unwrap_or_default()),
             Event::Fetched { shards, answered, failed, .. } => {
                 phase.fetched += 1;
                 phase.answered += answered;
                 phase.failed += failed;
                 if phase.fetched == *shards {
-                    let answered = format!("{} answered", count(phase.answered));
-                    let failed = format!("{} failed", count(phase.failed));
-                    let text = format!("fetched {shards}/{shards}: {answered}, {failed}");
+                    let answered = count(phase.answered);
+                    let failed = count(phase.failed);
+                    let text =
+                        format!("fetched {shards}/{shards}: {answered} answered, {failed} failed");
                     self.done(phase, &text);
                 }
             }

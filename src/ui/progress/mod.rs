@@ -5,6 +5,7 @@ mod bar;
 mod json;
 mod plain;
 mod sentence;
+mod view;
 
 use std::sync::Arc;
 

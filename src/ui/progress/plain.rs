@@ -10,7 +10,7 @@ use crate::job::{Event, Reporter};
 use crate::ui::number::duration;
 
 /// A log without news for longer looks like a program that hangs.
-const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// Counters that run (rows read, bytes sent) are said that often at most.
 const COUNTER_INTERVAL: Duration = Duration::from_secs(10);
 
