@@ -141,6 +141,10 @@ fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
 
 /// The sandbox in this process; its state lies in the home and survives the process.
 fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
-    let options = SandboxOptions::new(context.home.join("sandbox"));
+    let options = SandboxOptions {
+        // A rehearsal is of any provider's model.
+        any_model: true,
+        ..SandboxOptions::new(context.home.join("sandbox"))
+    };
     Ok(context.block_on(serve(options))??)
 }
