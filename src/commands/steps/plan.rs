@@ -53,8 +53,6 @@ pub(in crate::commands) struct Planned {
     pub(in crate::commands) spec: Spec,
     /// What will be sent.
     pub(in crate::commands) plan: Plan,
-    /// The limits the shards were cut by.
-    pub(in crate::commands) limits: Limits,
 }
 
 impl Planned {
@@ -100,7 +98,7 @@ impl Planned {
         for note in asked.notes.iter().chain(&plan.notes) {
             context.printer.note(note);
         }
-        let planned = Self { table: taken.table, spec, plan, limits };
+        let planned = Self { table: taken.table, spec, plan };
         planned.require_rows()?;
         planned.require_images(context)?;
         Ok(planned)
