@@ -7,7 +7,7 @@ use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, JsonArg, RangeArgs, ReadArgs, WriteArgs, lays};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, find_job, open_store,
     open_table, output_spec, report_merge, require_folder, require_writable, selection,
     write_job_table, write_options,
 };
@@ -343,12 +343,17 @@ fn merge_files(
         is_same_row: Some(&is_same_row),
     };
     let summary = index.write(join, origin.known(store)?, &mut writer).map_err(usage)?;
-    let written = writer.finish().map_err(JobError::from)?;
+    let mark = |digest: &str| {
+        let Some(path) = &output.path else { return Ok(()) };
+        let earlier = digest_at(path)?;
+        let digests = (digest, earlier.as_deref());
+        store
+            .mark_output(&path.to_string_lossy(), digests, None, context.clock.unix())
+            .map_err(std::io::Error::other)
+    };
+    let written = writer.finish_after(mark).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
-    }
-    if let Some(path) = &output.path {
-        store.mark_output(&path.to_string_lossy(), &written.digest, None, context.clock.unix())?;
     }
     report_merge(context, &summary, output.path.as_deref(), args.allow_partial)
 }

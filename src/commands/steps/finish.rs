@@ -182,7 +182,7 @@ fn lines(report: &Report<'_>) -> Vec<String> {
 fn hints(ending: &Ending, found: &Found) -> Vec<String> {
     let job = found.job.short();
     match ending {
-        Ending::Waiting | Ending::Stopped(_) => vec![
+        Ending::Waiting => vec![
             format!("go on:   batchctl resume {job}"),
             format!("stop it: batchctl cancel {job}"),
         ],
@@ -195,7 +195,8 @@ fn hints(ending: &Ending, found: &Found) -> Vec<String> {
                 .to_owned(),
             format!("batchctl status {job} shows what was called"),
         ],
-        Ending::Done | Ending::Cancelled => Vec::new(),
+        // What to do after a signal was said when it came.
+        Ending::Done | Ending::Cancelled | Ending::Stopped(_) => Vec::new(),
     }
 }
 

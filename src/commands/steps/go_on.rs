@@ -7,7 +7,7 @@ use super::finish::report;
 use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
-use super::who::{Who, who_of_job};
+use super::who::{Who, who_asked, who_of_job};
 use crate::commands::Context;
 use crate::job::Ending;
 use crate::store::Store;
@@ -20,7 +20,12 @@ pub(in crate::commands) fn go_on(
     found: &Found,
     how: Follow,
 ) -> Result<ExitCode, CommandError> {
-    let who = who_of_job(context, found)?;
+    // What is over is only written down: that needs neither key nor address.
+    let who = if found.job.state.is_over() {
+        who_asked(context, found)?
+    } else {
+        who_of_job(context, found)?
+    };
     go_on_with(context, store, found, &who, how)
 }
 

@@ -1,6 +1,5 @@
 //! Where the table goes, and whether it may go there: decided before anything is sent.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +111,7 @@ pub(in crate::commands) fn require_writable(
         return Err(refuse("was not written by batchctl".to_owned()));
     };
     let now = hex_of_file(path).map_err(JobError::file("read", path))?;
-    if now != mark.digest {
+    if !mark.is_ours(&now) {
         return Err(refuse("was changed since batchctl wrote it".to_owned()));
     }
     let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
@@ -168,12 +167,12 @@ pub(in crate::commands) fn beside(path: &Path, job: &str) -> PathBuf {
     path.with_extension(format!("{job}{ending}"))
 }
 
-/// Whether a file is still as we wrote it, or not there.
-pub(in crate::commands) fn is_untouched(path: &Path, digest: Option<&str>) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+/// The digest of what stands at this place, if anything does.
+pub(in crate::commands) fn digest_at(path: &Path) -> io::Result<Option<String>> {
+    match hex_of_file(path) {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(_) => Ok(digest.is_some_and(|digest| hex_of_file(path).is_ok_and(|now| now == digest))),
     }
 }
 
