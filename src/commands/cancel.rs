@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{Flags, JsonArg, WriteArgs};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, with_look};
 use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 
@@ -30,6 +30,7 @@ impl Flags for Args {
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     let short = found.job.short();
     if found.job.state.is_over() {
         context.printer.note(&format!("job {short} is {} already", found.job.state));

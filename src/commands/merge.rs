@@ -8,8 +8,8 @@ use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
     Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
-    open_table, output_spec, report_merge, require_folder, require_writable, selection,
-    write_job_table, write_options,
+    open_table, output_spec, report_merge, require_writable, selection, with_look, write_job_table,
+    write_options,
 };
 use anyhow::Context as _;
 
@@ -113,19 +113,9 @@ fn merge_job(
     args: &Args,
     context: &Context,
     store: &Store,
-    mut found: Found,
+    found: Found,
 ) -> Result<ExitCode, CommandError> {
-    let path = match &args.write.output {
-        Some(path) => Some(context.folder.join(path)),
-        None => found.spec.output.path.clone(),
-    };
-    found.spec.output = OutputSpec { path, ..output_spec(context) };
-    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
-        found.spec.fields = Some(fields);
-    }
-    if let Some(path) = &found.spec.output.path {
-        require_folder(path)?;
-    }
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     let table = found.table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
     if let Some(path) = written {

@@ -217,7 +217,7 @@ impl Driver<'_> {
         }
         for (shard, create) in self.with_creates(ShardState::Ended)? {
             let Some(batch) = last_seen(&create) else { continue };
-            match self.fetch(&shard, &create, &batch).await? {
+            match self.fetch(&shard, &batch).await? {
                 Fetched::Settled => settled = true,
                 Fetched::Failed(error) => {
                     self.warn(&format!("results of shard {}: {error}", shard.number));

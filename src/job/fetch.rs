@@ -1,8 +1,6 @@
 //! Fetching what an ended batch left: both files in every final state, complete and synced
 //! before anything else is done with them.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use super::drive::Driver;
@@ -10,7 +8,7 @@ use super::{Event, JobError, JobFolder};
 use crate::base::hex_of_file;
 use crate::batch::Batch;
 use crate::provider::CallError;
-use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord};
+use crate::store::{ArtifactKind, ArtifactRecord, ShardRecord};
 
 /// How often files are fetched again when rows are in neither of them.
 const REFETCHES: u32 = 3;
@@ -33,7 +31,6 @@ impl Driver<'_> {
     pub(super) async fn fetch(
         &self,
         shard: &ShardRecord,
-        create: &CreateRecord,
         batch: &Batch,
     ) -> Result<Fetched, JobError> {
         let files = [
@@ -64,7 +61,6 @@ impl Driver<'_> {
                 return Ok(Fetched::Stopped);
             }
         };
-        self.copy_for_the_user(shard, create)?;
         self.settle(shard, batch, settlement)?;
         Ok(Fetched::Settled)
     }
@@ -94,28 +90,6 @@ impl Driver<'_> {
         Ok(Ok(ArtifactRecord { id: 0, shard: shard.id, kind, name, bytes, digest }))
     }
 
-    /// `batch_results_<id>.jsonl` and `batch_errors_<id>.jsonl` in the folder the user named.
-    fn copy_for_the_user(
-        &self,
-        shard: &ShardRecord,
-        create: &CreateRecord,
-    ) -> Result<(), JobError> {
-        let Some(folder) = &self.spec.output.files_folder else { return Ok(()) };
-        let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
-        for artifact in self.store.artifacts(&self.job.key)? {
-            if artifact.shard != shard.id {
-                continue;
-            }
-            let stem = match artifact.kind {
-                ArtifactKind::Output => "batch_results",
-                ArtifactKind::Error => "batch_errors",
-            };
-            let to = folder.join(format!("{stem}_{id}.jsonl"));
-            copy(&self.folder.results().join(&artifact.name), &to)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn report_fetched(&self, shard: &ShardRecord, answered: u64, failed: u64) {
         self.reporter.report(&Event::Fetched {
             shard: shard.number,
@@ -123,27 +97,5 @@ impl Driver<'_> {
             answered,
             failed,
         });
-    }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
-    fs::copy(from, to).map(drop).map_err(JobError::file("write", to))
-}
-
-/// An id from outside as part of a file name.
-fn file_name_of(id: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
-    id.chars().take(100).map(safe).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_foreign_id_never_becomes_a_path() {
-        assert_eq!(file_name_of("batch_abc-1"), "batch_abc-1", "S1.19");
-        assert_eq!(file_name_of("../../etc/passwd"), "------etc-passwd");
-        assert_eq!(file_name_of(&"x".repeat(500)).len(), 100);
     }
 }

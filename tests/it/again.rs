@@ -99,7 +99,8 @@ fn again_after_cancel_sends_nothing() {
 /// A create whose answer never came: exit 5, and from then on nothing is sent at all.
 #[test]
 fn b05_again_after_an_unclear_create_sends_nothing() {
-    let file = r#"{"id":"file-1","object":"file","bytes":1,"filename":"x.jsonl","purpose":"batch"}"#;
+    let file =
+        r#"{"id":"file-1","object":"file","bytes":1,"filename":"x.jsonl","purpose":"batch"}"#;
     let server = Server::start(vec![
         ("POST /v1/files", Reply::json(200, file)),
         ("POST /v1/batches", Reply::silence()),

@@ -75,10 +75,11 @@ fn s1_19_s4_13_output_dir_holds_results_and_errors() {
 fn s4_09_max_wait_exits_6_and_the_job_goes_on() {
     let sandbox = Sandbox::with(&["--batch-seconds", "1.5"]);
     let dir = marked(3);
-    at(&sandbox, dir.batchctl("workflow in.csv out.csv --max-wait 5s"))
-        .run()
-        .exits(6)
-        .says(&["pending", "batchctl resume", "batchctl cancel"]);
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv --max-wait 5s")).run().exits(6).says(&[
+        "pending",
+        "batchctl resume",
+        "batchctl cancel",
+    ]);
     let job = job_of(&dir);
     at(&sandbox, dir.batchctl("watch").arg(&job)).run().exits(0);
     answers_are_on_their_rows(&dir, "out.csv", 3);
@@ -228,9 +229,10 @@ fn s1_21_several_shards_come_back_as_one_table() {
     let some = "merge part1.jsonl part2.jsonl part4.jsonl part5.jsonl --original-csv -o s.csv";
     dir.batchctl(some).run().exits(3).says(&["missing 5"]);
     let cells = dir.cells("s.csv");
-    assert_eq!(cells.column("status")[9..16], [
-        "ok", "missing", "missing", "missing", "missing", "missing", "ok"
-    ]);
+    assert_eq!(
+        cells.column("status")[9..16],
+        ["ok", "missing", "missing", "missing", "missing", "missing", "ok"]
+    );
 }
 
 fn names_in(dir: &WorkDir, folder: &str) -> Vec<String> {

@@ -43,13 +43,9 @@ fn s1_01_the_users_four_lines_at_openai() {
 fn s4_01_s4_02_the_users_four_lines_at_zhipu() {
     let sandbox = Sandbox::start();
     let dir = marked(12);
-    dir.config(&format!(
-        "[providers.zhipu]\nbase_url = \"{}/api/paas/v4\"\n",
-        sandbox.address()
-    ));
-    let zhipu = |line: &str| {
-        dir.batchctl(line).env("ZHIPUAI_API_KEY", "sandbox-zhipu-test").hurried()
-    };
+    dir.config(&format!("[providers.zhipu]\nbase_url = \"{}/api/paas/v4\"\n", sandbox.address()));
+    let zhipu =
+        |line: &str| dir.batchctl(line).env("ZHIPUAI_API_KEY", "sandbox-zhipu-test").hurried();
     zhipu("workflow in.csv out.csv --end-row 10 --provider zhipu")
         .run()
         .exits(0)
@@ -58,13 +54,16 @@ fn s4_01_s4_02_the_users_four_lines_at_zhipu() {
     answers_are_on_their_rows(&dir, "out.csv", 10);
     for line in sandbox.requests() {
         assert_eq!(line["url"], "/v4/chat/completions");
-        assert_eq!((&line["method"], &line["body"]["model"]), (&"POST".into(), &"glm-4-flash".into()));
+        assert_eq!(
+            (&line["method"], &line["body"]["model"]),
+            (&"POST".into(), &"glm-4-flash".into())
+        );
     }
     let created = &sandbox.ledger()[0];
-    assert_eq!((&created["family"], &created["endpoint"]), (
-        &Value::from("zhipu"),
-        &Value::from("/v4/chat/completions")
-    ));
+    assert_eq!(
+        (&created["family"], &created["endpoint"]),
+        (&Value::from("zhipu"), &Value::from("/v4/chat/completions"))
+    );
 
     let estimate = zhipu("estimate --provider zhipu").run().exits(0);
     assert!(estimate.stdout.contains("glm-4-flash"), "{estimate}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::copies::copy_results;
 use super::jobs::Found;
 use super::output::{beside, is_untouched};
 use crate::answer::{Fields, RowStatus};
@@ -33,6 +34,7 @@ pub(in crate::commands) fn write_job_table(
     table: &Table,
     why: Rewrite,
 ) -> Result<Option<PathBuf>, CommandError> {
+    copy_results(context, store, found)?;
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
         if why == Rewrite::Final {

@@ -92,7 +92,8 @@ pub(crate) fn keeps_originals(original: &[u8], written: &[u8], rows: &[usize], s
     assert_eq!(written.len(), rows.len() + 1, "records written");
     let wanted = std::iter::once(0).chain(rows.iter().map(|row| row + 1));
     for (wanted, written) in wanted.map(|at| original[at]).zip(written) {
-        let same = written.strip_prefix(wanted).is_some_and(|rest| rest.first() == Some(&separator));
+        let same =
+            written.strip_prefix(wanted).is_some_and(|rest| rest.first() == Some(&separator));
         assert!(
             same,
             "the original cells changed:\n{}\n{}",

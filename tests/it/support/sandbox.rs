@@ -89,9 +89,11 @@ impl Sandbox {
             let name = |key: &str| entry[key].as_str().expect("a name").to_owned();
             let folder = self.state().join(name("family")).join("batches").join(name("batch"));
             let text = fs::read_to_string(folder.join("input.jsonl")).expect("its input is kept");
-            lines.extend(text.lines().map(|line| {
-                serde_json::from_str::<Value>(line).expect("a request line is JSON")
-            }));
+            lines.extend(
+                text.lines().map(|line| {
+                    serde_json::from_str::<Value>(line).expect("a request line is JSON")
+                }),
+            );
         }
         lines
     }
