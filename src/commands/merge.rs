@@ -2,14 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
-    open_table, output_spec, report_merge, require_writable, selection, with_look, write_job_table,
-    write_options,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, ending_of, find_job, open_store,
+    open_table, output_spec, report, report_merge, require_writable, selection, with_look,
+    write_job_table, write_options,
 };
 use anyhow::Context as _;
 
@@ -63,6 +64,7 @@ pub struct Args {
 
 impl Flags for Args {
     fn lay(&self, over: &mut Overrides) {
+        over.switch(key::ALLOW_PARTIAL, self.allow_partial);
         self.range.lay(over);
         self.answer.lay(over);
         self.read.lay(over);
@@ -118,13 +120,8 @@ fn merge_job(
     let found = with_look(found, args.write.output.as_deref(), context)?;
     let table = found.table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
-    if let Some(path) = written {
-        context.printer.note(&format!("output   {}", path.display()));
-    }
-    let counts = store.status_counts(&found.job.key)?;
-    let all_good = counts.keys().all(|status| status.is_good())
-        && counts.values().sum::<u64>() == found.job.rows;
-    Ok(if all_good || args.allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad })
+    let ending = ending_of(&found.job);
+    report(context, store, &found, (&ending, false), written.as_deref(), Duration::ZERO)
 }
 
 /// A table and the results of it exchanged on the line.

@@ -2,7 +2,11 @@
 //! linked once. They run the built program and the library from outside.
 
 mod again;
+mod answers;
 mod architecture;
+mod formats;
+mod looks;
+mod pictures;
 mod readme;
 mod replacing;
 mod steps;

@@ -21,6 +21,7 @@ mod tables;
 mod who;
 
 pub(super) use begin::{begin, waits};
+pub(super) use finish::{ending_of, report};
 pub(super) use follow::Follow;
 pub(super) use go_on::{go_on, go_on_with};
 pub(super) use input::open_table;
