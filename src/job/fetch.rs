@@ -1,14 +1,11 @@
 //! Fetching what an ended batch left: both files in every final state, complete and synced
 //! before anything else is done with them.
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use super::drive::Driver;
 use super::{Event, JobError, JobFolder};
-use crate::base::{AtomicFile, hex_of_file};
+use crate::base::hex_of_file;
 use crate::batch::{Batch, BatchStatus};
 use crate::provider::CallError;
 use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord, ShardState};
@@ -51,13 +48,12 @@ impl Driver<'_> {
         if shard.state == ShardState::Stored && self.has_its_files(shard)? {
             let settlement = self.settlement(shard, &batch)?;
             if settlement.missing == 0 {
-                self.copy_for_the_user(shard, create)?;
                 self.settle(shard, &batch, settlement)?;
                 return Ok(Fetched::Settled);
             }
         }
         match self.until_files_are_named(shard, create, batch).await? {
-            Ok(batch) => self.fetch(shard, create, &batch).await,
+            Ok(batch) => self.fetch(shard, &batch).await,
             Err(ended) => Ok(ended),
         }
     }
@@ -112,12 +108,7 @@ impl Driver<'_> {
         Ok(Ok(batch))
     }
 
-    async fn fetch(
-        &self,
-        shard: &ShardRecord,
-        create: &CreateRecord,
-        batch: &Batch,
-    ) -> Result<Fetched, JobError> {
+    async fn fetch(&self, shard: &ShardRecord, batch: &Batch) -> Result<Fetched, JobError> {
         let files = [
             (ArtifactKind::Output, batch.output_file_id.as_deref()),
             (ArtifactKind::Error, batch.error_file_id.as_deref()),
@@ -146,7 +137,6 @@ impl Driver<'_> {
                 return Ok(Fetched::Stopped);
             }
         };
-        self.copy_for_the_user(shard, create)?;
         self.settle(shard, batch, settlement)?;
         Ok(Fetched::Settled)
     }
@@ -176,26 +166,6 @@ impl Driver<'_> {
         Ok(Ok(ArtifactRecord { id: 0, shard: shard.id, kind, name, bytes, digest }))
     }
 
-    /// `batch_results_<id>.jsonl` and `batch_errors_<id>.jsonl` in the folder the user named.
-    fn copy_for_the_user(
-        &self,
-        shard: &ShardRecord,
-        create: &CreateRecord,
-    ) -> Result<(), JobError> {
-        let Some(folder) = &self.spec.output.files_folder else { return Ok(()) };
-        fs::create_dir_all(folder).map_err(JobError::file("make", folder))?;
-        let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
-        for artifact in self.artifacts_of(shard)? {
-            let stem = match artifact.kind {
-                ArtifactKind::Output => "batch_results",
-                ArtifactKind::Error => "batch_errors",
-            };
-            let to = folder.join(format!("{stem}_{id}.jsonl"));
-            copy(&self.folder.results().join(&artifact.name), &to)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn report_fetched(&self, shard: &ShardRecord, answered: u64, failed: u64) {
         self.reporter.report(&Event::Fetched {
             shard: shard.number,
@@ -213,29 +183,4 @@ fn lacks_files(batch: &Batch) -> bool {
     let names_none = batch.output_file_id.is_none() && batch.error_file_id.is_none();
     (names_none && (counted > 0 || batch.status == Some(BatchStatus::Completed)))
         || (completed > 0 && batch.output_file_id.is_none())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
-    let mut source = fs::File::open(from).map_err(JobError::file("read", from))?;
-    let mut file = AtomicFile::create(to).map_err(JobError::file("write", to))?;
-    io::copy(&mut source, &mut file).map_err(JobError::file("write", to))?;
-    file.commit().map_err(JobError::file("write", to))
-}
-
-/// An id from outside as part of a file name.
-fn file_name_of(id: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
-    id.chars().take(100).map(safe).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_foreign_id_never_becomes_a_path() {
-        assert_eq!(file_name_of("batch_abc-1"), "batch_abc-1", "S1.19");
-        assert_eq!(file_name_of("../../etc/passwd"), "------etc-passwd");
-        assert_eq!(file_name_of(&"x".repeat(500)).len(), 100);
-    }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::Found;
-use super::who::Who;
+use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
-use crate::store::Store;
+use crate::store::{JobRecord, JobState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Groups of errors that are shown.
@@ -73,12 +73,21 @@ pub(in crate::commands) fn exit_of(
     }
 }
 
+/// How a job that nobody drives stands.
+pub(in crate::commands) fn ending_of(job: &JobRecord) -> Ending {
+    match job.state {
+        JobState::Done => Ending::Done,
+        JobState::Cancelled => Ending::Cancelled,
+        JobState::NeedsOperator => Ending::NeedsOperator(job.reason.clone().unwrap_or_default()),
+        JobState::Prepared | JobState::Running | JobState::Waiting => Ending::Waiting,
+    }
+}
+
 /// Prints the account of a run and returns its exit code.
 pub(in crate::commands) fn report(
     context: &Context,
     store: &Store,
     found: &Found,
-    who: &Who,
     (ending, waits): (&Ending, bool),
     output: Option<&Path>,
     took: Duration,
@@ -93,7 +102,7 @@ pub(in crate::commands) fn report(
     let report = Report {
         schema_version: 1,
         job: found.job.short(),
-        provider: &who.name,
+        provider: &found.job.provider,
         model: &found.spec.question.model,
         ending: word(ending),
         reason: reason(ending),
@@ -109,7 +118,7 @@ pub(in crate::commands) fn report(
             .collect(),
         output: output.map(|path| path.display().to_string()),
         seconds: took.as_secs_f64(),
-        sandbox: who.is_sandbox,
+        sandbox: found.job.base_url == SANDBOX_URL,
     };
     if context.json {
         context.printer.json(&report)?;

@@ -3,13 +3,12 @@
 
 use std::time::Instant;
 
-use super::finish::report;
+use super::finish::{ending_of, report};
 use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Who, who_asked, who_of_job};
 use crate::commands::Context;
-use crate::job::Ending;
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
 
@@ -38,12 +37,12 @@ pub(in crate::commands) fn go_on_with(
     how: Follow,
 ) -> Result<ExitCode, CommandError> {
     let started = Instant::now();
-    let ending = match found.job.state.is_over() {
-        true if found.job.state == crate::store::JobState::Cancelled => Ending::Cancelled,
-        true => Ending::Done,
-        false => follow(context, store, found, who, how)?,
+    let ending = if found.job.state.is_over() {
+        ending_of(&found.job)
+    } else {
+        follow(context, store, found, who, how)?
     };
     let table = found.table()?;
     let output = write_job_table(context, store, found, &table, Rewrite::Final)?;
-    report(context, store, found, who, (&ending, how.wait), output.as_deref(), started.elapsed())
+    report(context, store, found, (&ending, how.wait), output.as_deref(), started.elapsed())
 }

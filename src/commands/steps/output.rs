@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::copies::require_files_folder;
+use super::jobs::Found;
+use super::plan::output_spec;
 use crate::base::hex_of_file;
 use crate::commands::Context;
 use crate::config::key;
@@ -74,6 +77,29 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
     }
+}
+
+/// A job of the ledger with the place and the look that this command line asks for, for this run
+/// only. `named` is the table it names.
+pub(in crate::commands) fn with_look(
+    mut found: Found,
+    named: Option<&Path>,
+    context: &Context,
+) -> Result<Found, CommandError> {
+    if let Some(named) = named {
+        let source = Path::new(&found.spec.source);
+        let destination = Destination::choose(Some(named), source, context)?;
+        if let Some(path) = destination.path() {
+            require_folder(path)?;
+        }
+        found.spec.output.path = destination.path().map(Path::to_owned);
+    }
+    found.spec.output.add(output_spec(context));
+    require_files_folder(found.spec.output.files_folder.as_deref())?;
+    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
+        found.spec.fields = Some(fields);
+    }
+    Ok(found)
 }
 
 /// The run that wants to write: what must hold for replacing an older table of ours.

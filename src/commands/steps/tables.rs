@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::copies::copy_results;
 use super::jobs::Found;
 use super::output::{beside, digest_at};
 use crate::answer::{Fields, RowStatus};
@@ -34,6 +35,7 @@ pub(in crate::commands) fn write_job_table(
     table: &Table,
     why: Rewrite,
 ) -> Result<Option<PathBuf>, CommandError> {
+    copy_results(context, store, found)?;
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
         if why == Rewrite::Final {

@@ -12,7 +12,7 @@ use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
 /// What the address of the sandbox in this program is stored as: its port is another each time.
-const SANDBOX_URL: &str = "sandbox:";
+pub(super) const SANDBOX_URL: &str = "sandbox:";
 /// What a run that sends nothing has for a key.
 const NO_KEY: &str = "none";
 
@@ -39,8 +39,6 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) account: String,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
-    /// Whether the answers are synthetic.
-    pub(in crate::commands) is_sandbox: bool,
     /// The longest pause between two questions.
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
@@ -129,7 +127,6 @@ fn open_account(
         model,
         stored_url: account.base_url,
         account: fingerprint,
-        is_sandbox,
         check_interval: default_interval(name),
         _sandbox: sandbox,
     })
