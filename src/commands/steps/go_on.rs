@@ -8,7 +8,7 @@ use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Who, who_of_job};
-use crate::commands::Context;
+use crate::commands::{Context, is_storage};
 use crate::job::Ending;
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
@@ -36,9 +36,21 @@ pub(in crate::commands) fn go_on_with(
     let ending = match found.job.state.is_over() {
         true if found.job.state == crate::store::JobState::Cancelled => Ending::Cancelled,
         true => Ending::Done,
-        false => follow(context, store, found, who, how)?,
+        false => follow(context, store, found, who, how).map_err(|e| resumable(e, found))?,
     };
-    let table = found.table()?;
-    let output = write_job_table(context, store, found, &table, Rewrite::Final)?;
+    let table = found.written_table()?;
+    let output = write_job_table(context, store, found, &table, Rewrite::Final)
+        .map_err(|e| resumable(e, found))?;
     report(context, store, found, who, (&ending, how.wait), output.as_deref(), started.elapsed())
+}
+
+/// Says how a job goes on whose disk failed; nothing of it is lost.
+fn resumable(error: CommandError, found: &Found) -> CommandError {
+    if !error.error.chain().any(is_storage) {
+        return error;
+    }
+    let job = found.job.short();
+    error
+        .hint(format!("mend that, then go on: batchctl resume {job}"))
+        .hint(format!("job: {job} is kept with every answer it has"))
 }
