@@ -189,7 +189,10 @@ impl Address {
             address: presentable(text),
             why: why.to_owned(),
         };
-        let mut url = Url::parse(text.trim()).map_err(|error| bad(&error.to_string()))?;
+        let mut url = Url::parse(text.trim()).map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => bad("it must begin with https://"),
+            error => bad(&error.to_string()),
+        })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(bad("it must not hold a user name or password"));
         }
