@@ -235,7 +235,7 @@ impl Driver<'_> {
                 break;
             }
         }
-        if settled {
+        if settled && self.ending()?.is_none() {
             (self.on_settled)();
         }
         bad.transpose()
