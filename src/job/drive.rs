@@ -230,10 +230,15 @@ impl Driver<'_> {
                 }
             }
         }
-        if settled {
+        if settled && !self.is_settled()? {
             (self.on_settled)();
         }
         Ok(None)
+    }
+
+    /// Whether every row has its outcome.
+    fn is_settled(&self) -> Result<bool, JobError> {
+        Ok(self.store.shards(&self.job.key)?.iter().all(|shard| shard.state.is_settled()))
     }
 
     /// Whether the job is over, and how.
@@ -244,7 +249,7 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok(Some(Ending::Refused(words.into_failure(None, None))));
         }
-        if !shards.iter().all(|shard| shard.state.is_settled()) {
+        if !self.is_settled()? {
             return Ok(None);
         }
         let cancelled = self.store.is_cancel_wished(&self.job.key)?;

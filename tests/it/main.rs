@@ -5,6 +5,7 @@ mod architecture;
 mod readme;
 mod support;
 mod tokens;
+mod upstream;
 
 use std::fs;
 
