@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{JsonArg, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
+use super::steps::{Bare, Follow, as_this_line_says, find_job, go_on, open_store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -24,7 +24,8 @@ lays!(Args: write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let mut found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    as_this_line_says(context, &mut found, args.write.output.as_deref())?;
     let short = found.job.short();
     if found.job.state.is_over() {
         context.printer.note(&format!("job {short} is {} already", found.job.state));

@@ -1,10 +1,8 @@
 //! `download ID`: fetch what there is and write the table.
 
-use std::path::PathBuf;
-
 use super::Context;
-use super::flags::{AnswerArgs, JsonArg, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
+use super::flags::{AnswerArgs, FetchArgs, JsonArg, WriteArgs, lays};
+use super::steps::{Bare, Follow, as_this_line_says, find_job, go_on, open_store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `download`.
@@ -13,12 +11,9 @@ pub struct Args {
     /// Job id, the provider's batch id, or last [default: last]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
-    /// Copy the provider's result files into this folder too
-    #[arg(long, value_name = "DIR")]
-    pub output_dir: Option<PathBuf>,
-    /// Exit 0 instead of 3 when some rows are not good
-    #[arg(long)]
-    pub allow_partial: bool,
+    /// What is done with what came back.
+    #[command(flatten)]
+    pub fetch: FetchArgs,
     /// What the answers become.
     #[command(flatten)]
     pub answer: AnswerArgs,
@@ -30,11 +25,12 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: answer, write);
+lays!(Args: fetch, answer, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
+    let mut found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
+    as_this_line_says(context, &mut found, args.write.output.as_deref())?;
     go_on(context, &store, &found, Follow { submit: false, wait: false })
 }

@@ -10,7 +10,7 @@ use super::{Event, JobError, JobFolder};
 use crate::base::hex_of_file;
 use crate::batch::Batch;
 use crate::provider::CallError;
-use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord};
+use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, JobRecord, ShardRecord, Store};
 
 /// How often files are fetched again when rows are in neither of them.
 const REFETCHES: u32 = 3;
@@ -100,20 +100,9 @@ impl Driver<'_> {
         shard: &ShardRecord,
         create: &CreateRecord,
     ) -> Result<(), JobError> {
-        let Some(folder) = &self.spec.output.files_folder else { return Ok(()) };
-        let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
-        for artifact in self.store.artifacts(&self.job.key)? {
-            if artifact.shard != shard.id {
-                continue;
-            }
-            let stem = match artifact.kind {
-                ArtifactKind::Output => "batch_results",
-                ArtifactKind::Error => "batch_errors",
-            };
-            let to = folder.join(format!("{stem}_{id}.jsonl"));
-            copy(&self.folder.results().join(&artifact.name), &to)?;
-        }
-        Ok(())
+        let Some(to) = &self.spec.output.files_folder else { return Ok(()) };
+        let artifacts = self.store.artifacts(&self.job.key)?;
+        copy_of_shard(&artifacts, shard.id, create, self.folder, to)
     }
 
     pub(super) fn report_fetched(&self, shard: &ShardRecord, answered: u64, failed: u64) {
@@ -126,8 +115,38 @@ impl Driver<'_> {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
-    fs::copy(from, to).map(drop).map_err(JobError::file("write", to))
+/// Copies all result files that a job has so far into a folder of the user's.
+pub fn copy_results(
+    store: &Store,
+    job: &JobRecord,
+    folder: &JobFolder,
+    to: &Path,
+) -> Result<(), JobError> {
+    let artifacts = store.artifacts(&job.key)?;
+    store
+        .creates(&job.key)?
+        .iter()
+        .try_for_each(|create| copy_of_shard(&artifacts, create.shard, create, folder, to))
+}
+
+fn copy_of_shard(
+    artifacts: &[ArtifactRecord],
+    shard: i64,
+    create: &CreateRecord,
+    folder: &JobFolder,
+    to: &Path,
+) -> Result<(), JobError> {
+    let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
+    for artifact in artifacts.iter().filter(|artifact| artifact.shard == shard) {
+        let stem = match artifact.kind {
+            ArtifactKind::Output => "batch_results",
+            ArtifactKind::Error => "batch_errors",
+        };
+        let to = to.join(format!("{stem}_{id}.jsonl"));
+        fs::copy(folder.results().join(&artifact.name), &to)
+            .map_err(JobError::file("write", &to))?;
+    }
+    Ok(())
 }
 
 /// An id from outside as part of a file name.

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod readme;
+mod result_files;
 mod support;
 mod tokens;
 mod upstream;

@@ -9,7 +9,7 @@ use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Who, who_of_job};
 use crate::commands::Context;
-use crate::job::Ending;
+use crate::job::{Ending, copy_results};
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
 
@@ -38,6 +38,11 @@ pub(in crate::commands) fn go_on_with(
         true => Ending::Done,
         false => follow(context, store, found, who, how)?,
     };
+    if let Some(to) = &found.spec.output.files_folder
+        && found.job.state.is_over()
+    {
+        copy_results(store, &found.job, &found.folder, to)?;
+    }
     let table = found.table()?;
     let output = write_job_table(context, store, found, &table, Rewrite::Final)?;
     report(context, store, found, who, (&ending, how.wait), output.as_deref(), started.elapsed())

@@ -147,6 +147,14 @@ pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandErro
     }
 }
 
+/// Makes the folder for copies of the result files, before anything is sent.
+pub(in crate::commands) fn require_files_folder(folder: &Path) -> Result<(), CommandError> {
+    fs::create_dir_all(folder).map_err(|error| {
+        CommandError::usage(format!("cannot make the folder {}: {error}", folder.display()))
+    })?;
+    require_folder(&folder.join("any"))
+}
+
 /// Whether every row of the old selection is in the new one.
 fn covers(table: &Table, old: &Selection, new: &Selection) -> Result<bool, JobError> {
     let mut rows = std::collections::BTreeSet::new();
