@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AskArgs, JsonArg, lays};
+use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
 use super::steps::{Need, Planned, Scratch, require_folder, who_is_asked};
 use crate::base::AtomicFile;
 use crate::cost::grouped;
@@ -27,12 +27,15 @@ pub struct Args {
     /// What turns the table into requests.
     #[command(flatten)]
     pub ask: AskArgs,
+    /// How the table is read.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
 }
 
-lays!(Args: ask);
+lays!(Args: ask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

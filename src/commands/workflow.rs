@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AskArgs, JsonArg, RunningArgs, SpendArgs, WriteArgs, lays};
+use super::flags::{AskArgs, JsonArg, ReadArgs, RunningArgs, SpendArgs, WriteArgs, lays};
 use super::steps::{Destination, Need, dry_run, send, who_is_asked};
 use crate::config::key;
 use crate::ui::{CommandError, ExitCode};
@@ -26,6 +26,9 @@ pub struct Args {
     /// What it may spend.
     #[command(flatten)]
     pub spend: SpendArgs,
+    /// How the table is read.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// How the output is written.
     #[command(flatten)]
     pub write: WriteArgs,
@@ -34,7 +37,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: ask, running, spend, write);
+lays!(Args: ask, running, spend, read, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

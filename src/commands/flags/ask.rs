@@ -1,8 +1,8 @@
 //! What turns a table into requests: the same for every command that plans.
 
-use super::{AnswerArgs, QuestionArgs, ReadArgs, RowsArgs, WhoArgs, lays};
+use super::{AnswerArgs, QuestionArgs, RowsArgs, WhoArgs, lays};
 
-/// Rows, provider, question, answer columns, and how the table is read.
+/// Rows, provider, question, answer columns.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct AskArgs {
     /// Which rows.
@@ -17,9 +17,6 @@ pub struct AskArgs {
     /// What the answers become.
     #[command(flatten)]
     pub answer: AnswerArgs,
-    /// How the table is read.
-    #[command(flatten)]
-    pub read: ReadArgs,
 }
 
-lays!(AskArgs: rows, who, question, answer, read);
+lays!(AskArgs: rows, who, question, answer);
