@@ -10,9 +10,11 @@ mod looks;
 mod pictures;
 mod readme;
 mod replacing;
+mod result_files;
 mod steps;
 mod support;
 mod tokens;
+mod upstream;
 mod workflow;
 
 use std::fs;
