@@ -84,12 +84,12 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     }
     let scratch = Scratch::new(store.home())?;
     let origin = Origin::of(&files, context, &store)?;
+    if let Some(path) = &named {
+        refuse_swapped(path, &files, context)?;
+    }
     refuse_table(&files, named.as_deref(), context)?;
     let table = match named {
-        Some(path) => {
-            refuse_swapped(&path, &files, context)?;
-            (open_table(&path, context, scratch.folder().root())?, path)
-        }
+        Some(path) => (open_table(&path, context, scratch.folder().root())?, path),
         None => origin.table(context, scratch.folder().root())?,
     };
     merge_files(args, context, &store, &files, &origin, table)

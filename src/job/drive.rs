@@ -230,7 +230,7 @@ impl Driver<'_> {
                 }
             }
         }
-        if settled {
+        if settled && self.ending()?.is_none() {
             (self.on_settled)();
         }
         Ok(None)

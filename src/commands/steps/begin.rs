@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_place, require_writable};
+use super::output::{Destination, Wanted, require_files_folder, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
@@ -25,6 +25,7 @@ pub(in crate::commands) fn begin(
     destination: &Destination,
 ) -> Result<Found, CommandError> {
     planned.spec.output.path = destination.path().map(Path::to_owned);
+    require_files_folder(planned.spec.output.files_folder.as_deref())?;
     if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
         return attach(context, store, job, (planned, &scratch), who);
     }

@@ -55,6 +55,9 @@ pub(in crate::commands) fn open_table(
     for note in table.notes() {
         context.printer.note(note);
     }
+    if table.headers().is_empty() {
+        return Err(CommandError::usage(format!("{} holds no rows", input.display())));
+    }
     refuse_results(&table, input)?;
     Ok(table)
 }

@@ -134,6 +134,16 @@ pub(in crate::commands) fn require_place(path: &Path) -> Result<(), CommandError
     Ok(())
 }
 
+/// Makes the folder for copies of the result files; better now than when they are paid for.
+pub(in crate::commands) fn require_files_folder(folder: Option<&Path>) -> Result<(), CommandError> {
+    let Some(folder) = folder else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|error| {
+        CommandError::usage(format!("--output-dir {} cannot be made: {error}", folder.display()))
+            .hint("name a folder that you may write to")
+    })?;
+    require_folder(&folder.join("results"))
+}
+
 /// Refuses a file whose folder does not exist or cannot be written to.
 pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
@@ -151,7 +161,8 @@ pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandErro
         }
         Err(error) => {
             // Without the name of the trial file, which nobody asked for.
-            let why = error.raw_os_error().map_or(error, io::Error::from_raw_os_error);
+            let why = error.to_string();
+            let why = why.split(" at path").next().unwrap_or_default();
             Err(CommandError::usage(format!("cannot write to {}: {why}", folder.display()))
                 .hint("name an output file in a folder that you may write to"))
         }
