@@ -2,6 +2,7 @@
 //! linked once. They run the built program and the library from outside.
 
 mod architecture;
+mod bad_input;
 mod readme;
 mod support;
 mod tokens;
