@@ -2,6 +2,7 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod build;
+mod cancel;
 mod drive;
 mod error;
 mod event;

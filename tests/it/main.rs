@@ -1,11 +1,19 @@
 //! The integration tests: one binary, one file per subcommand or promise, so that a change is
 //! linked once. They run the built program and the library from outside.
 
+mod again;
+mod answers;
 mod architecture;
 mod bad_input;
+mod formats;
+mod looks;
+mod pictures;
 mod readme;
+mod replacing;
+mod steps;
 mod support;
 mod tokens;
+mod workflow;
 
 use std::fs;
 

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use super::copies::require_files_folder;
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_files_folder, require_place, require_writable};
+use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
@@ -27,7 +28,7 @@ pub(in crate::commands) fn begin(
     planned.spec.output.path = destination.path().map(Path::to_owned);
     require_files_folder(planned.spec.output.files_folder.as_deref())?;
     if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, (planned, &scratch), who);
+        return attach(context, store, job, &planned, scratch.folder());
     }
     require_writable(
         destination,
@@ -49,8 +50,8 @@ fn attach(
     context: &Context,
     store: &Store,
     job: JobRecord,
-    (planned, scratch): (Planned, &Scratch),
-    who: &Who,
+    planned: &Planned,
+    folder: &JobFolder,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
     let short = found.job.short().to_owned();
@@ -67,12 +68,6 @@ fn attach(
         )
         .hint(format!("batchctl status {short}   shows what was called")));
     }
-    if found.job.account != who.account && !found.job.account.is_empty() {
-        context.printer.warning(&format!(
-            "job {short} was submitted with another key of {}; its batches may not be visible",
-            who.name
-        ));
-    }
     let is_over = found.job.state.is_over();
     context.printer.note(&if is_over {
         format!("job {short} was made by the same line and is {}; nothing is sent", found.job.state)
@@ -83,7 +78,7 @@ fn attach(
     if let Some(path) = &output.path {
         require_place(path)?;
     }
-    output.onto = onto(&found, &planned, scratch)?;
+    output.onto = onto(&found, planned, folder)?;
     if found.spec.output != output {
         // The same questions with another place or another look for the table.
         found.spec.output = output;
@@ -94,14 +89,18 @@ fn attach(
 
 /// Keeps the table of this line with the job where it is not the one that was asked: the
 /// questions are the same, but the answers belong beside the cells of the table that was named.
-fn onto(found: &Found, planned: &Planned, scratch: &Scratch) -> Result<Option<Onto>, CommandError> {
+fn onto(
+    found: &Found,
+    planned: &Planned,
+    folder: &JobFolder,
+) -> Result<Option<Onto>, CommandError> {
     let spec = &planned.spec;
     if spec.source_digest == found.spec.source_digest && spec.shape == found.spec.shape {
         return Ok(None);
     }
     let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
     let copy = found.folder.input(&input);
-    let from = scratch.folder().input(&spec.input);
+    let from = folder.input(&spec.input);
     fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
     Ok(Some(Onto {
         source: spec.source.clone(),
@@ -161,7 +160,8 @@ fn make(
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let spec = serde_json::to_string(&planned.spec)?;
-    let scratch = scratch.keep();
+    // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
+    let (scratch, _planner) = scratch.keep();
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
@@ -185,14 +185,19 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        match store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped)? {
+        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped);
+        if inserted.is_err() {
+            remove(&folder);
+        }
+        match inserted? {
             Inserted::New => {
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }
             Inserted::Same(job) => {
+                let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
-                return Found::of(store, *job);
+                return found;
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;

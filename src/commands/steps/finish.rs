@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::Found;
-use super::who::Who;
+use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
-use crate::store::Store;
+use crate::store::{JobRecord, JobState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Groups of errors that are shown.
@@ -73,12 +73,21 @@ pub(in crate::commands) fn exit_of(
     }
 }
 
+/// How a job that nobody drives stands.
+pub(in crate::commands) fn ending_of(job: &JobRecord) -> Ending {
+    match job.state {
+        JobState::Done => Ending::Done,
+        JobState::Cancelled => Ending::Cancelled,
+        JobState::NeedsOperator => Ending::NeedsOperator(job.reason.clone().unwrap_or_default()),
+        JobState::Prepared | JobState::Running | JobState::Waiting => Ending::Waiting,
+    }
+}
+
 /// Prints the account of a run and returns its exit code.
 pub(in crate::commands) fn report(
     context: &Context,
     store: &Store,
     found: &Found,
-    who: &Who,
     (ending, waits): (&Ending, bool),
     output: Option<&Path>,
     took: Duration,
@@ -93,7 +102,7 @@ pub(in crate::commands) fn report(
     let report = Report {
         schema_version: 1,
         job: found.job.short(),
-        provider: &who.name,
+        provider: &found.job.provider,
         model: &found.spec.question.model,
         ending: word(ending),
         reason: reason(ending),
@@ -109,7 +118,7 @@ pub(in crate::commands) fn report(
             .collect(),
         output: output.map(|path| path.display().to_string()),
         seconds: took.as_secs_f64(),
-        sandbox: who.is_sandbox,
+        sandbox: found.job.base_url == SANDBOX_URL,
     };
     if context.json {
         context.printer.json(&report)?;
@@ -118,7 +127,7 @@ pub(in crate::commands) fn report(
             context.printer.note(&line);
         }
     }
-    for hint in hints(context, ending, found, who) {
+    for hint in hints(context, ending, found) {
         context.printer.note(&hint);
     }
     Ok(exit)
@@ -190,23 +199,27 @@ fn lines(report: &Report<'_>) -> Vec<String> {
 }
 
 /// What to do next.
-fn hints(context: &Context, ending: &Ending, found: &Found, who: &Who) -> Vec<String> {
+fn hints(context: &Context, ending: &Ending, found: &Found) -> Vec<String> {
     let job = found.job.short();
+    let provider = &found.job.provider;
     let resume = format!("batchctl resume {job}");
     match ending {
-        Ending::Waiting | Ending::Stopped(_) => vec![
+        Ending::Waiting => vec![
             format!("go on:   batchctl resume {job}"),
             format!("stop it: batchctl cancel {job}"),
         ],
         Ending::Refused(failure) => match failure.kind {
             FailureKind::Credentials => {
-                vec![format!("fix: {}", new_key(context, who)), format!("then go on: {resume}")]
+                vec![
+                    format!("fix: {}", new_key(context, provider)),
+                    format!("then go on: {resume}"),
+                ]
             }
-            FailureKind::Account => vec![format!("once that is mended at {}: {resume}", who.name)],
+            FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
             _ => vec![
                 "fix: mend what it names and type the line again; what was refused costs nothing"
                     .to_owned(),
-                format!("if it was mended at {}: {resume}", who.name),
+                format!("if it was mended at {provider}: {resume}"),
             ],
         },
         Ending::Unreachable(_) => vec![
@@ -220,14 +233,16 @@ fn hints(context: &Context, ending: &Ending, found: &Found, who: &Who) -> Vec<St
                 .to_owned(),
             format!("batchctl status {job} shows what was called"),
         ],
-        Ending::Done | Ending::Cancelled => Vec::new(),
+        // What to do after a signal was said when it came.
+        Ending::Done | Ending::Cancelled | Ending::Stopped(_) => Vec::new(),
     }
 }
 
 /// How a key that was refused is replaced.
-fn new_key(context: &Context, who: &Who) -> String {
-    let login = format!("batchctl login {}", context.shell.quote(&who.name));
-    match who.api.dialect().key_variables.first() {
+fn new_key(context: &Context, provider: &str) -> String {
+    let login = format!("batchctl login {}", context.shell.quote(provider));
+    let account = context.settings.account(provider).ok();
+    match account.and_then(|account| account.dialect.key_variables.first()) {
         Some(variable) => {
             format!("{login}      or   {}", context.shell.set_variable(variable, "…"))
         }

@@ -7,16 +7,14 @@ use crate::support::workdir::WorkDir;
 
 /// A result file with these ids and answers.
 fn results(dir: &WorkDir, name: &str, lines: &[(&str, &str)]) {
-    let text: String = lines
-        .iter()
-        .map(|(id, answer)| {
-            format!(
-                "{{\"id\":\"b\",\"custom_id\":\"{id}\",\"response\":{{\"status_code\":200,\"body\":{{\
-                 \"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
-                 \"content\":\"{answer}\"}},\"finish_reason\":\"stop\"}}]}}}},\"error\":null}}\n"
-            )
-        })
-        .collect();
+    let mut text = String::new();
+    for (id, answer) in lines {
+        text += &format!(
+            "{{\"id\":\"b\",\"custom_id\":\"{id}\",\"response\":{{\"status_code\":200,\"body\":{{\
+             \"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
+             \"content\":\"{answer}\"}},\"finish_reason\":\"stop\"}}]}}}},\"error\":null}}\n"
+        );
+    }
     dir.write(name, text);
 }
 
