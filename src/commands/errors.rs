@@ -48,7 +48,7 @@ pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError 
         let found = error.error.chain().find_map(exit_of);
         error.exit = found.unwrap_or(ExitCode::Unexpected);
         if error.error.chain().any(is_full) {
-            error.hints.insert(0, "the disk is full: make room there".into());
+            error.hints.insert(0, "make room on that disk, then type the same line again".into());
         }
     }
     let Some(cause) = error.error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>())
