@@ -2,8 +2,13 @@
 //! linked once. They run the built program and the library from outside.
 
 mod architecture;
+mod endings;
+mod faults;
+mod interrupted;
 mod readme;
+mod signals;
 mod support;
+mod together;
 mod tokens;
 
 use std::fs;
