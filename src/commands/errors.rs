@@ -5,6 +5,7 @@ use crate::batch::FailureKind;
 use crate::config::ConfigError;
 use crate::job::JobError;
 use crate::request::RequestError;
+use crate::result::ResultError;
 use crate::store::StoreError;
 use crate::table::TableError;
 use crate::ui::{CommandError, ExitCode, Shell};
@@ -124,6 +125,14 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
             _ => return None,
         });
     }
+    // Its variants show their cause in their own place, so that the chain does not hold it.
+    if let Some(error) = cause.downcast_ref::<ResultError>() {
+        return match error {
+            ResultError::Table(error) => Some(of_table(error)),
+            ResultError::Read { .. } | ResultError::Settled(_) => Some(ExitCode::Storage),
+            _ => None,
+        };
+    }
     if let Some(error) = cause.downcast_ref::<TableError>() {
         return Some(of_table(error));
     }
@@ -204,5 +213,24 @@ mod tests {
         );
         let other = refine(CommandError::from(anyhow::anyhow!("disk")), Some("x"));
         assert_eq!((other.exit, other.hints.len()), (ExitCode::Unexpected, 0));
+    }
+
+    /// A fault of our own disk is exit 9 in whatever room it shows.
+    #[test]
+    fn a_full_disk_is_exit_9_wherever_it_shows() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let path = || std::path::PathBuf::from("/out.csv");
+        let table = || TableError::Io { action: "write", path: path(), source: full() };
+        let errors = [
+            CommandError::from(JobError::from(table())),
+            CommandError::from(ResultError::from(table())),
+            CommandError::from(ResultError::Read { path: path(), source: full() }),
+            CommandError::from(JobError::file("write", &path())(full())),
+            CommandError::from(StoreError::Home { path: path(), source: full() }),
+        ];
+        for error in errors {
+            let error = refine(error, None);
+            assert_eq!(error.exit, ExitCode::Storage, "{:?}", error.error);
+        }
     }
 }

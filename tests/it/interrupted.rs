@@ -43,7 +43,9 @@ fn kill_9_at_random_moments() {
                 break;
             }
             signal(&run.child, "KILL");
-            assert_eq!(run.end().code, None);
+            if run.end().code.is_some() {
+                break; // it was faster than the kill
+            }
             kills += 1;
             bench.nothing_is_paid_twice();
         }
