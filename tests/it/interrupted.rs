@@ -25,6 +25,7 @@ impl Random {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "the seed of a failure, captured otherwise")]
 fn kill_9_at_random_moments() {
     let undisturbed = Bench::undisturbed();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos();

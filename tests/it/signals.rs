@@ -17,8 +17,11 @@ fn still_runs(batch: &mut Value) {
     batch["output_file_id"] = Value::Null;
 }
 
+/// Name, call, how many-th of it, what happens to it.
+type Phase = (&'static str, &'static str, usize, fn() -> Act);
+
 /// The phases: the call at which the run is caught, and what happens to it there.
-const PHASES: [(&str, &str, usize, fn() -> Act); 5] = [
+const PHASES: [Phase; 5] = [
     ("upload", "POST /v1/files", 2, || Act::Hang),
     ("waiting", "GET /v1/batches/*", 4, || Act::Edit(still_runs)),
     ("a poll without answer", "GET /v1/batches/*", 2, || Act::Hang),
@@ -125,8 +128,8 @@ fn nohup_outlives_its_terminal() {
 #[test]
 fn a_signal_while_the_table_is_written_is_not_lost() {
     let bench = Bench::new();
-    let rows: String = (0..4000).map(|row| format!("{row},question number {row}\n")).collect();
-    bench.dir.write("long.csv", format!("id,text\n{rows}"));
+    let rows: Vec<_> = (0..4000).map(|row| format!("{row},question number {row}")).collect();
+    bench.dir.write("long.csv", format!("id,text\n{}\n", rows.join("\n")));
     // Nobody reads the pipe: the program is caught in the middle of its table.
     let mut child = bench.batchctl("workflow long.csv - --check-interval 2").spawn();
     until("the job is done", || {
