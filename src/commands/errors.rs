@@ -252,4 +252,23 @@ mod tests {
         let other = refine(CommandError::from(anyhow::anyhow!("disk")), Some("x"));
         assert_eq!((other.exit, other.hints.len()), (ExitCode::Unexpected, 0));
     }
+
+    /// A fault of our own disk is exit 9 in whatever room it shows.
+    #[test]
+    fn a_full_disk_is_exit_9_wherever_it_shows() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let path = || std::path::PathBuf::from("/out.csv");
+        let table = || TableError::Io { action: "write", path: path(), source: full() };
+        let errors = [
+            CommandError::from(JobError::from(table())),
+            CommandError::from(ResultError::from(table())),
+            CommandError::from(ResultError::Read { path: path(), source: full() }),
+            CommandError::from(JobError::file("write", &path())(full())),
+            CommandError::from(StoreError::Home { path: path(), source: full() }),
+        ];
+        for error in errors {
+            let error = refine(error, None);
+            assert_eq!(error.exit, ExitCode::Storage, "{:?}", error.error);
+        }
+    }
 }
