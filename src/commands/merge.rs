@@ -2,20 +2,21 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Context;
 use super::files::expand;
-use super::flags::{AnswerArgs, JsonArg, RangeArgs, ReadArgs, WriteArgs, lays};
+use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
-    open_table, output_spec, report_merge, require_folder, require_writable, selection,
-    write_job_table, write_options,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, ending_of, find_job,
+    open_store, open_table, output_spec, report, report_merge, require_writable, selection,
+    with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
 use crate::answer::{Fields, RowStatus};
 use crate::batch::ResultFile;
-use crate::config::key;
+use crate::config::{Overrides, key};
 use crate::job::{JobError, OutputSpec};
 use crate::request::CustomId;
 use crate::result::{
@@ -61,7 +62,15 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: range, answer, read, write);
+impl Flags for Args {
+    fn lay(&self, over: &mut Overrides) {
+        over.switch(key::ALLOW_PARTIAL, self.allow_partial);
+        self.range.lay(over);
+        self.answer.lay(over);
+        self.read.lay(over);
+        self.write.lay(over);
+    }
+}
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
@@ -106,28 +115,13 @@ fn merge_job(
     args: &Args,
     context: &Context,
     store: &Store,
-    mut found: Found,
+    found: Found,
 ) -> Result<ExitCode, CommandError> {
-    let path = match &args.write.output {
-        Some(path) => Some(context.folder.join(path)),
-        None => found.spec.output.path.clone(),
-    };
-    found.spec.output = OutputSpec { path, ..output_spec(context) };
-    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
-        found.spec.fields = Some(fields);
-    }
-    if let Some(path) = &found.spec.output.path {
-        require_folder(path)?;
-    }
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     let table = found.table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
-    if let Some(path) = written {
-        context.printer.note(&format!("output   {}", path.display()));
-    }
-    let counts = store.status_counts(&found.job.key)?;
-    let all_good = counts.keys().all(|status| status.is_good())
-        && counts.values().sum::<u64>() == found.job.rows;
-    Ok(if all_good || args.allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad })
+    let ending = ending_of(&found.job);
+    report(context, store, &found, (&ending, false), written.as_deref(), Duration::ZERO)
 }
 
 /// A table and the results of it exchanged on the line.
@@ -343,12 +337,17 @@ fn merge_files(
         is_same_row: Some(&is_same_row),
     };
     let summary = index.write(join, origin.known(store)?, &mut writer).map_err(usage)?;
-    let written = writer.finish().map_err(JobError::from)?;
+    let mark = |digest: &str| {
+        let Some(path) = &output.path else { return Ok(()) };
+        let earlier = digest_at(path)?;
+        let digests = (digest, earlier.as_deref());
+        store
+            .mark_output(&path.to_string_lossy(), digests, None, context.clock.unix())
+            .map_err(std::io::Error::other)
+    };
+    let written = writer.finish_after(mark).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
-    }
-    if let Some(path) = &output.path {
-        store.mark_output(&path.to_string_lossy(), &written.digest, None, context.clock.unix())?;
     }
     report_merge(context, &summary, output.path.as_deref(), args.allow_partial)
 }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{JsonArg, PaceArgs, WriteArgs, lays};
-use super::steps::{Bare, Follow, as_this_line_says, find_job, go_on, open_store, watch_other};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other, with_look};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `watch`.
@@ -27,8 +27,8 @@ lays!(Args: pace, write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let mut found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
-    as_this_line_says(context, &mut found, args.write.output.as_deref())?;
+    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     match go_on(context, &store, &found, Follow { submit: false, wait: true }) {
         // Another process drives it: look on until it is through.
         Err(error) if error.exit == ExitCode::Locked => watch_other(context, &store, &found),

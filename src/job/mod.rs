@@ -2,6 +2,7 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod build;
+mod cancel;
 mod drive;
 mod error;
 mod event;
@@ -19,7 +20,6 @@ pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
-pub use fetch::copy_results;
 pub use folder::JobFolder;
 pub use id::{create_key, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};

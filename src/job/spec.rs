@@ -64,6 +64,21 @@ pub struct OutputSpec {
     pub files_folder: Option<PathBuf>,
 }
 
+impl OutputSpec {
+    /// This with what is asked now on top. A later command can add to the look of a table, not
+    /// take from it; where the table goes is not touched.
+    pub fn add(&mut self, asked: Self) {
+        self.details |= asked.details;
+        self.all_rows |= asked.all_rows;
+        self.row_index |= asked.row_index;
+        self.bom |= asked.bom;
+        self.raw_formulas |= asked.raw_formulas;
+        self.overwrite |= asked.overwrite;
+        self.response_column = asked.response_column.or(self.response_column.take());
+        self.files_folder = asked.files_folder.or(self.files_folder.take());
+    }
+}
+
 impl Spec {
     /// Reads the request that a job was planned with.
     pub fn of(job: &JobRecord) -> Result<Self, JobError> {

@@ -1,12 +1,20 @@
 //! The integration tests: one binary, one file per subcommand or promise, so that a change is
 //! linked once. They run the built program and the library from outside.
 
+mod again;
+mod answers;
 mod architecture;
+mod formats;
+mod looks;
+mod pictures;
 mod readme;
+mod replacing;
 mod result_files;
+mod steps;
 mod support;
 mod tokens;
 mod upstream;
+mod workflow;
 
 use std::fs;
 

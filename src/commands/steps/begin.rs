@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::copies::require_files_folder;
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_files_folder, require_writable};
+use super::output::{Destination, Wanted, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
@@ -24,9 +25,9 @@ pub(in crate::commands) fn begin(
     destination: &Destination,
 ) -> Result<Found, CommandError> {
     planned.spec.output.path = destination.path().map(Path::to_owned);
-    planned.spec.output.files_folder.as_deref().map_or(Ok(()), require_files_folder)?;
+    require_files_folder(planned.spec.output.files_folder.as_deref())?;
     if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, &planned.spec.output, who);
+        return attach(context, store, job, &planned.spec.output);
     }
     require_writable(
         destination,
@@ -49,7 +50,6 @@ fn attach(
     store: &Store,
     job: JobRecord,
     output: &OutputSpec,
-    who: &Who,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
     let short = found.job.short().to_owned();
@@ -65,12 +65,6 @@ fn attach(
             format!("job {short}, made by the same line, needs a person: {reason}"),
         )
         .hint(format!("batchctl status {short}   shows what was called")));
-    }
-    if found.job.account != who.account && !found.job.account.is_empty() {
-        context.printer.warning(&format!(
-            "job {short} was submitted with another key of {}; its batches may not be visible",
-            who.name
-        ));
     }
     let is_over = found.job.state.is_over();
     context.printer.note(&if is_over {
@@ -124,7 +118,8 @@ fn make(
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let spec = serde_json::to_string(&planned.spec)?;
-    let scratch = scratch.keep();
+    // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
+    let (scratch, _planner) = scratch.keep();
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
@@ -148,14 +143,18 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        match store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped)? {
+        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped);
+        if inserted.is_err() {
+            remove(&folder);
+        }
+        match inserted? {
             Inserted::New => {
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }
             Inserted::Same(job) => {
                 remove(&folder);
-                return Found::of(store, *job);
+                return attach(context, store, *job, &planned.spec.output);
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;

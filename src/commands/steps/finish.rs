@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::Found;
-use super::who::Who;
+use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
-use crate::store::Store;
-use crate::ui::{CommandError, ExitCode};
+use crate::store::{JobRecord, JobState, Store};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
 const ERROR_GROUPS: u64 = 5;
@@ -73,12 +73,21 @@ pub(in crate::commands) fn exit_of(
     }
 }
 
+/// How a job that nobody drives stands.
+pub(in crate::commands) fn ending_of(job: &JobRecord) -> Ending {
+    match job.state {
+        JobState::Done => Ending::Done,
+        JobState::Cancelled => Ending::Cancelled,
+        JobState::NeedsOperator => Ending::NeedsOperator(job.reason.clone().unwrap_or_default()),
+        JobState::Prepared | JobState::Running | JobState::Waiting => Ending::Waiting,
+    }
+}
+
 /// Prints the account of a run and returns its exit code.
 pub(in crate::commands) fn report(
     context: &Context,
     store: &Store,
     found: &Found,
-    who: &Who,
     (ending, waits): (&Ending, bool),
     output: Option<&Path>,
     took: Duration,
@@ -93,7 +102,7 @@ pub(in crate::commands) fn report(
     let report = Report {
         schema_version: 1,
         job: found.job.short(),
-        provider: &who.name,
+        provider: &found.job.provider,
         model: &found.spec.question.model,
         ending: word(ending),
         reason: reason(ending),
@@ -109,7 +118,7 @@ pub(in crate::commands) fn report(
             .collect(),
         output: output.map(|path| path.display().to_string()),
         seconds: took.as_secs_f64(),
-        sandbox: who.is_sandbox,
+        sandbox: found.job.base_url == SANDBOX_URL,
     };
     if context.json {
         context.printer.json(&report)?;
@@ -149,11 +158,11 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     let statuses: Vec<_> =
         report.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
     let mut lines = vec![format!(
-        "job {} {} at {}   {} rows: {}",
+        "job {} {} at {}   {}: {}",
         report.job,
         report.ending,
         report.provider,
-        grouped(report.rows),
+        counted(report.rows, "row"),
         statuses.join(", ")
     )];
     if let Some(reason) = &report.reason {
@@ -182,7 +191,7 @@ fn lines(report: &Report<'_>) -> Vec<String> {
 fn hints(ending: &Ending, found: &Found) -> Vec<String> {
     let job = found.job.short();
     match ending {
-        Ending::Waiting | Ending::Stopped(_) => vec![
+        Ending::Waiting => vec![
             format!("go on:   batchctl resume {job}"),
             format!("stop it: batchctl cancel {job}"),
         ],
@@ -195,7 +204,8 @@ fn hints(ending: &Ending, found: &Found) -> Vec<String> {
                 .to_owned(),
             format!("batchctl status {job} shows what was called"),
         ],
-        Ending::Done | Ending::Cancelled => Vec::new(),
+        // What to do after a signal was said when it came.
+        Ending::Done | Ending::Cancelled | Ending::Stopped(_) => Vec::new(),
     }
 }
 

@@ -3,13 +3,12 @@
 
 use std::time::Instant;
 
-use super::finish::report;
+use super::finish::{ending_of, report};
 use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
-use super::who::{Who, who_of_job};
+use super::who::{Who, who_asked, who_of_job};
 use crate::commands::Context;
-use crate::job::{Ending, copy_results};
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
 
@@ -20,7 +19,12 @@ pub(in crate::commands) fn go_on(
     found: &Found,
     how: Follow,
 ) -> Result<ExitCode, CommandError> {
-    let who = who_of_job(context, found)?;
+    // What is over is only written down: that needs neither key nor address.
+    let who = if found.job.state.is_over() {
+        who_asked(context, found)?
+    } else {
+        who_of_job(context, found)?
+    };
     go_on_with(context, store, found, &who, how)
 }
 
@@ -33,17 +37,12 @@ pub(in crate::commands) fn go_on_with(
     how: Follow,
 ) -> Result<ExitCode, CommandError> {
     let started = Instant::now();
-    let ending = match found.job.state.is_over() {
-        true if found.job.state == crate::store::JobState::Cancelled => Ending::Cancelled,
-        true => Ending::Done,
-        false => follow(context, store, found, who, how)?,
+    let ending = if found.job.state.is_over() {
+        ending_of(&found.job)
+    } else {
+        follow(context, store, found, who, how)?
     };
-    if let Some(to) = &found.spec.output.files_folder
-        && found.job.state.is_over()
-    {
-        copy_results(store, &found.job, &found.folder, to)?;
-    }
     let table = found.table()?;
     let output = write_job_table(context, store, found, &table, Rewrite::Final)?;
-    report(context, store, found, who, (&ending, how.wait), output.as_deref(), started.elapsed())
+    report(context, store, found, (&ending, how.wait), output.as_deref(), started.elapsed())
 }

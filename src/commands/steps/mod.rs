@@ -3,12 +3,12 @@
 
 mod asking;
 mod begin;
+mod copies;
 mod finish;
 mod follow;
 mod go_on;
 mod input;
 mod jobs;
-mod line;
 mod look;
 mod merged;
 mod money;
@@ -17,18 +17,19 @@ mod plan;
 mod row_check;
 mod send;
 mod show;
+mod signals;
 mod tables;
 mod who;
 
 pub(super) use begin::{begin, waits};
+pub(super) use finish::{ending_of, report};
 pub(super) use follow::Follow;
 pub(super) use go_on::{go_on, go_on_with};
 pub(super) use input::open_table;
 pub(super) use jobs::{Bare, Found, find_job, open_store};
-pub(super) use line::as_this_line_says;
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;
-pub(super) use output::{Destination, require_folder, require_writable};
+pub(super) use output::{Destination, digest_at, require_folder, require_writable, with_look};
 pub(super) use plan::{Planned, Scratch, output_spec, selection};
 pub(super) use row_check::RowCheck;
 pub(super) use send::{dry_run, run_workflow, send};

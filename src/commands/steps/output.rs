@@ -1,9 +1,11 @@
 //! Where the table goes, and whether it may go there: decided before anything is sent.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::copies::require_files_folder;
+use super::jobs::Found;
+use super::plan::output_spec;
 use crate::base::hex_of_file;
 use crate::commands::Context;
 use crate::config::key;
@@ -77,6 +79,29 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// A job of the ledger with the place and the look that this command line asks for, for this run
+/// only. `named` is the table it names.
+pub(in crate::commands) fn with_look(
+    mut found: Found,
+    named: Option<&Path>,
+    context: &Context,
+) -> Result<Found, CommandError> {
+    if let Some(named) = named {
+        let source = Path::new(&found.spec.source);
+        let destination = Destination::choose(Some(named), source, context)?;
+        if let Some(path) = destination.path() {
+            require_folder(path)?;
+        }
+        found.spec.output.path = destination.path().map(Path::to_owned);
+    }
+    found.spec.output.add(output_spec(context));
+    require_files_folder(found.spec.output.files_folder.as_deref())?;
+    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
+        found.spec.fields = Some(fields);
+    }
+    Ok(found)
+}
+
 /// The run that wants to write: what must hold for replacing an older table of ours.
 pub(in crate::commands) struct Wanted<'a> {
     /// The table as the user named it.
@@ -112,7 +137,7 @@ pub(in crate::commands) fn require_writable(
         return Err(refuse("was not written by batchctl".to_owned()));
     };
     let now = hex_of_file(path).map_err(JobError::file("read", path))?;
-    if now != mark.digest {
+    if !mark.is_ours(&now) {
         return Err(refuse("was changed since batchctl wrote it".to_owned()));
     }
     let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
@@ -147,14 +172,6 @@ pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandErro
     }
 }
 
-/// Makes the folder for copies of the result files, before anything is sent.
-pub(in crate::commands) fn require_files_folder(folder: &Path) -> Result<(), CommandError> {
-    fs::create_dir_all(folder).map_err(|error| {
-        CommandError::usage(format!("cannot make the folder {}: {error}", folder.display()))
-    })?;
-    require_folder(&folder.join("any"))
-}
-
 /// Whether every row of the old selection is in the new one.
 fn covers(table: &Table, old: &Selection, new: &Selection) -> Result<bool, JobError> {
     let mut rows = std::collections::BTreeSet::new();
@@ -176,12 +193,12 @@ pub(in crate::commands) fn beside(path: &Path, job: &str) -> PathBuf {
     path.with_extension(format!("{job}{ending}"))
 }
 
-/// Whether a file is still as we wrote it, or not there.
-pub(in crate::commands) fn is_untouched(path: &Path, digest: Option<&str>) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+/// The digest of what stands at this place, if anything does.
+pub(in crate::commands) fn digest_at(path: &Path) -> io::Result<Option<String>> {
+    match hex_of_file(path) {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(_) => Ok(digest.is_some_and(|digest| hex_of_file(path).is_ok_and(|now| now == digest))),
     }
 }
 

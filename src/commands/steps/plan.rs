@@ -5,6 +5,7 @@ use std::path::Path;
 use super::asking::{Asked, ask};
 use super::input::{Taken, take_in};
 use super::who::Who;
+use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, plan};
@@ -16,13 +17,14 @@ use crate::ui::{CommandError, ExitCode};
 /// A folder for planning that is removed again unless a job adopts it.
 pub(in crate::commands) struct Scratch {
     folder: Option<JobFolder>,
+    lock: Option<FileLock>,
 }
 
 impl Scratch {
     /// Makes one in the home.
     pub(in crate::commands) fn new(home: &Path) -> Result<Self, CommandError> {
-        let folder = JobFolder::scratch(home).map_err(JobError::file("write", home))?;
-        Ok(Self { folder: Some(folder) })
+        let (folder, lock) = JobFolder::scratch(home).map_err(JobError::file("write", home))?;
+        Ok(Self { folder: Some(folder), lock: Some(lock) })
     }
 
     /// The folder.
@@ -30,16 +32,18 @@ impl Scratch {
         self.folder.as_ref().expect("only `keep` takes it, and that consumes the scratch")
     }
 
-    /// Leaves the folder in place for its job.
-    pub(in crate::commands) fn keep(mut self) -> JobFolder {
-        self.folder.take().expect("taken only here")
+    /// Leaves the folder in place for its job. The lock that says that its planner lives is the
+    /// job's own once it is adopted; it is given back when dropped.
+    pub(in crate::commands) fn keep(mut self) -> (JobFolder, FileLock) {
+        let folder = self.folder.take().expect("taken only here");
+        (folder, self.lock.take().expect("taken only here"))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(folder) = self.folder.take() {
-            // Best effort: the next plan of this process number empties it.
+            // Best effort: the next plan removes what nobody holds.
             let _ = folder.remove();
         }
     }
@@ -136,12 +140,14 @@ impl Planned {
         let refuse = |text: String| {
             let mut error = CommandError::usage(text);
             error.hints.extend(first.clone().map(|first| format!("first: {first}")));
-            let root = self.plan.image_root.as_deref();
-            error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
             error
         };
         if failed == rows {
-            return Err(refuse(format!("{text}: nothing is left to ask")));
+            // Only here: a folder that one odd row names is not one to open.
+            let mut error = refuse(format!("{text}: nothing is left to ask"));
+            let root = self.plan.image_root.as_deref();
+            error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
+            return Err(error);
         }
         if settings.get(key::STRICT_IMAGES) {
             return Err(refuse(format!("{text} (strict_images is set)")));

@@ -12,7 +12,7 @@ use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
 /// What the address of the sandbox in this program is stored as: its port is another each time.
-const SANDBOX_URL: &str = "sandbox:";
+pub(super) const SANDBOX_URL: &str = "sandbox:";
 /// What a run that sends nothing has for a key.
 const NO_KEY: &str = "none";
 
@@ -39,8 +39,6 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) account: String,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
-    /// Whether the answers are synthetic.
-    pub(in crate::commands) is_sandbox: bool,
     /// The longest pause between two questions.
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
@@ -74,6 +72,15 @@ pub(in crate::commands) fn who_of_job(
         .hint("set the address back to go on with this job"));
     }
     Ok(who)
+}
+
+/// The provider that a job was planned for, without a key: nothing will be sent.
+pub(in crate::commands) fn who_asked(
+    context: &Context,
+    found: &Found,
+) -> Result<Who, CommandError> {
+    let model = Some(found.spec.question.model.clone());
+    open_account(context, &found.job.provider, model, Need::NoKey)
 }
 
 fn open_account(
@@ -120,7 +127,6 @@ fn open_account(
         model,
         stored_url: account.base_url,
         account: fingerprint,
-        is_sandbox,
         check_interval: default_interval(name),
         _sandbox: sandbox,
     })

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::outcome::Cells;
 use super::{repo, snapshot};
 
 /// How long one run of the program may take before the test gives it up.
@@ -70,6 +71,20 @@ impl WorkDir {
         let to = self.path(&from.file_name().expect("a fixture has a name").to_string_lossy());
         copy(&from, &to);
         to
+    }
+
+    /// Writes the user's configuration file.
+    pub(crate) fn config(&self, text: &str) {
+        let folder = self.root.path().join("home/.config/batchctl");
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(folder.join("config.toml"), text))
+            .expect("a scratch home can be filled");
+    }
+
+    /// A CSV table that was written here.
+    #[track_caller]
+    pub(crate) fn cells(&self, name: &str) -> Cells {
+        Cells::csv(&self.read(name))
     }
 
     /// A file's text.
@@ -139,6 +154,12 @@ impl Run {
         self
     }
 
+    /// Adds arguments as they stand.
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
@@ -149,6 +170,11 @@ impl Run {
     pub(crate) fn openai_at(self, address: &str) -> Self {
         self.env("OPENAI_BASE_URL", format!("{address}/v1"))
             .env("OPENAI_API_KEY", "sandbox-integration-test")
+    }
+
+    /// Makes waiting short: five seconds between two questions become a tenth of one.
+    pub(crate) fn hurried(self) -> Self {
+        self.env("BATCHCTL_TIME_SCALE", "50")
     }
 
     /// Feeds stdin; otherwise it is closed.
