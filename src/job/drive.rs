@@ -235,15 +235,10 @@ impl Driver<'_> {
                 break;
             }
         }
-        if settled && !self.is_settled()? {
+        if settled && self.ending()?.is_none() {
             (self.on_settled)();
         }
         bad.transpose()
-    }
-
-    /// Whether every row has its outcome.
-    fn is_settled(&self) -> Result<bool, JobError> {
-        Ok(self.store.shards(&self.job.key)?.iter().all(|shard| shard.state.is_settled()))
     }
 
     /// Whether a failed download ends the run: a refusal does once nothing else runs, any other
@@ -272,7 +267,7 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
-        if !self.is_settled()? {
+        if !shards.iter().all(|shard| shard.state.is_settled()) {
             return Ok(None);
         }
         let cancelled = self.store.is_cancel_wished(&self.job.key)?;

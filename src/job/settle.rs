@@ -16,6 +16,9 @@ use crate::store::{ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardSt
 /// Rounds in which nothing ran are free, but a file that is refused again and again is a fault.
 const ROUNDS_WITHOUT_RUN: u32 = 20;
 
+/// Rows that are named where several are refused; the table holds all of them.
+const SHOWN: usize = 3;
+
 /// The outcomes of one shard, with what was odd about its files.
 #[derive(Debug, Default)]
 pub(super) struct Settlement {
@@ -166,14 +169,15 @@ impl Driver<'_> {
                 error: Some(format!("refused by {}: {}", self.api.name(), words(error))),
             })
             .collect();
-        let rest: Vec<_> = sent.into_iter().filter(|e| !named.contains_key(&e.row)).collect();
+        let rest: Vec<_> = sent.iter().filter(|e| !named.contains_key(&e.row)).copied().collect();
         self.warn(&format!(
             "{} refused {} of {} rows of shard {} at validation (nothing ran, nothing is \
-             billed); the other {} go out again",
+             billed): {}; the other {} go out again",
             self.api.name(),
             refused.len(),
             entries.len(),
             shard.number,
+            first_named(&sent, &named),
             rest.len()
         ));
         let next = self.list_rest(shard, &rest)?;
@@ -311,6 +315,19 @@ fn without_line(shard: &ShardRecord, entry: &RowEntry, batch: &Batch) -> Outcome
         usage: None,
         error: Some(error.to_owned()),
     }
+}
+
+/// The first rows that the check named, as rows and lines of the table.
+fn first_named(sent: &[&RowEntry], named: &HashMap<u64, &BatchError>) -> String {
+    let found = sent.iter().filter_map(|entry| Some((entry, named.get(&entry.row)?)));
+    let mut list: Vec<_> = found
+        .take(SHOWN)
+        .map(|(entry, error)| format!("row {} (line {}): {}", entry.row, entry.line, words(error)))
+        .collect();
+    if named.len() > SHOWN {
+        list.push("…".to_owned());
+    }
+    list.join("; ")
 }
 
 /// What the check complained of, in the provider's words.

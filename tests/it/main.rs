@@ -4,6 +4,7 @@
 mod again;
 mod answers;
 mod architecture;
+mod bad_input;
 mod formats;
 mod looks;
 mod pictures;

@@ -47,10 +47,11 @@ pub(in crate::commands) fn follow(
     let table = found.table()?;
     let stop = Arc::new(Stop::default());
     let reporter = context.reporter();
+    let written = found.written_table()?;
     let on_settled = || {
         // A table in between is a convenience; its failure must not stop the run, and the final
         // one will tell.
-        if let Err(error) = write_job_table(context, store, found, &table, Rewrite::InBetween) {
+        if let Err(error) = write_job_table(context, store, found, &written, Rewrite::InBetween) {
             context.printer.warning(&format!("the table was not written now: {}", error.error));
         }
     };

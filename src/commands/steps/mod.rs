@@ -25,7 +25,7 @@ pub(super) use begin::{begin, waits};
 pub(super) use finish::{ending_of, report};
 pub(super) use follow::Follow;
 pub(super) use go_on::{go_on, go_on_with};
-pub(super) use input::open_table;
+pub(super) use input::{not_there, open_table};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;

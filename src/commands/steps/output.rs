@@ -48,9 +48,10 @@ impl Destination {
         let path = context.folder.join(path);
         if input != Path::new("-") && is_same_file(&path, &context.folder.join(input)) {
             return Err(CommandError::usage(format!(
-                "OUTPUT {} is the input itself; name another file",
-                path.display()
-            )));
+                "OUTPUT {} is the input itself, which is never replaced",
+                named.unwrap_or(&path).display()
+            ))
+            .hint("name another output file"));
         }
         Ok(Self::File(path))
     }
@@ -122,10 +123,7 @@ pub(in crate::commands) fn require_writable(
     wanted: Option<&Wanted<'_>>,
 ) -> Result<(), CommandError> {
     let Destination::File(path) = destination else { return Ok(()) };
-    require_folder(path)?;
-    if path.is_dir() {
-        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display())));
-    }
+    require_place(path)?;
     if overwrite || !path.exists() {
         return Ok(());
     }
@@ -151,6 +149,16 @@ pub(in crate::commands) fn require_writable(
     Ok(())
 }
 
+/// Refuses an output that is a folder, or whose folder does not exist or cannot be written to.
+pub(in crate::commands) fn require_place(path: &Path) -> Result<(), CommandError> {
+    require_folder(path)?;
+    if path.is_dir() {
+        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display()))
+            .hint("name a file in it"));
+    }
+    Ok(())
+}
+
 /// Refuses a file whose folder does not exist or cannot be written to.
 pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
@@ -167,7 +175,11 @@ pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandErro
             Err(JobError::file("write", path)(error).into())
         }
         Err(error) => {
-            Err(CommandError::usage(format!("cannot write to {}: {error}", folder.display())))
+            // Without the name of the trial file, which nobody asked for.
+            let why = error.to_string();
+            let why = why.split(" at path").next().unwrap_or_default();
+            Err(CommandError::usage(format!("cannot write to {}: {why}", folder.display()))
+                .hint("name an output file in a folder that you may write to"))
         }
     }
 }

@@ -136,18 +136,19 @@ impl Planned {
         let settings = &context.settings;
         let rows = self.plan.rows;
         let text = format!("the images of {failed} of {rows} rows cannot be sent");
-        let first = self.plan.skipped.iter().find_map(|record| record.error.clone());
+        let first = self.plan.first_bad_image.as_deref();
         let refuse = |text: String| {
             let mut error = CommandError::usage(text);
-            error.hints.extend(first.clone().map(|first| format!("first: {first}")));
+            error.hints.extend(first.map(|first| format!("first: {first}")));
+            let root = self.plan.image_root.as_ref().map(|root| root.display().to_string());
+            error.hints.push(match root {
+                Some(root) => format!("add --image-root {}", context.shell.quote(&root)),
+                None => self.looked_in(),
+            });
             error
         };
         if failed == rows {
-            // Only here: a folder that one odd row names is not one to open.
-            let mut error = refuse(format!("{text}: nothing is left to ask"));
-            let root = self.plan.image_root.as_deref();
-            error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
-            return Err(error);
+            return Err(refuse(format!("{text}: nothing is left to ask")));
         }
         if settings.get(key::STRICT_IMAGES) {
             return Err(refuse(format!("{text} (strict_images is set)")));
@@ -170,6 +171,13 @@ impl Planned {
         context.printer.warning(&format!("{text}; they will be skipped"));
         Ok(())
     }
+
+    /// Where images were looked for.
+    fn looked_in(&self) -> String {
+        let roots = &self.spec.question.images.roots;
+        let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
+        format!("looked in: {}; --image-root DIR adds a folder", roots.join(", "))
+    }
 }
 
 /// The rows that the settings select.
@@ -180,10 +188,13 @@ pub(in crate::commands) fn selection(
     let settings = &context.settings;
     let range = RowRange { start: settings.get(key::START_ROW), end: settings.get(key::END_ROW) };
     let usage = |error| CommandError::new(ExitCode::Usage, error);
+    let condition = |text: &String| {
+        Condition::parse(text, headers)
+            .map_err(|error| usage(error).context(format!("--where '{text}'")))
+    };
     let conditions: Result<Vec<Condition>, _> =
-        settings.get(key::WHERE).iter().map(|text| Condition::parse(text, headers)).collect();
-    Selection::new(range, conditions.map_err(usage)?, settings.get(key::MAX_ROWS), headers)
-        .map_err(usage)
+        settings.get(key::WHERE).iter().map(condition).collect();
+    Selection::new(range, conditions?, settings.get(key::MAX_ROWS), headers).map_err(usage)
 }
 
 /// Where and how the settings want the table; the place itself is added by the command.
@@ -199,6 +210,7 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         raw_formulas: settings.get(key::CSV_RAW),
         overwrite: settings.get(key::OVERWRITE),
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
+        onto: None,
     }
 }
 

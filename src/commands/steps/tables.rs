@@ -118,7 +118,7 @@ fn write_to(
         Writer::create(target, table, columns.names(), &options).map_err(JobError::from)?;
     let join = Join {
         table,
-        selection: &spec.selection,
+        selection: found.written_selection(),
         columns: &columns,
         fields: fields.as_ref(),
         unsettled: RowStatus::Pending,

@@ -95,6 +95,12 @@ fn open_account(
         CommandError::usage(format!("{name} has no usual model")).hint("name one with --model")
     })?;
     let is_sandbox = account.base_url == SANDBOX_URL;
+    if !is_sandbox {
+        // Before the key: a wrong name is mended without one.
+        let mut settings = ProviderSettings::new(dialect, Secret::new(NO_KEY));
+        settings.base_url = Some(account.base_url.clone());
+        settings.check_model(&model).map_err(usage)?;
+    }
     let key = match need {
         Need::NoKey => Secret::new(NO_KEY),
         Need::Key => {
