@@ -15,7 +15,7 @@ use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
 use crate::store::{JobRecord, JobState, Store};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
 const ERROR_GROUPS: u64 = 5;
@@ -169,11 +169,11 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     let statuses: Vec<_> =
         report.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
     let mut lines = vec![format!(
-        "job {} {} at {}   {} rows: {}",
+        "job {} {} at {}   {}: {}",
         report.job,
         report.ending,
         report.provider,
-        grouped(report.rows),
+        counted(report.rows, "row"),
         statuses.join(", ")
     )];
     if let Some(reason) = &report.reason {
