@@ -2,6 +2,8 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod build;
+mod convert;
+mod count;
 mod drive;
 mod error;
 mod event;
@@ -14,8 +16,10 @@ mod settle;
 mod spec;
 mod stop;
 mod submit;
+mod tally;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
+pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
@@ -25,3 +29,4 @@ pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use spec::{OutputSpec, Spec};
 pub use stop::{Stop, StopCause};
+pub use tally::Tally;

@@ -134,7 +134,7 @@ fn make(
             base_url: who.stored_url.clone(),
             account: who.account.clone(),
             spec: spec.clone(),
-            rows: planned.plan.rows,
+            rows: planned.plan.tally.rows,
             requests: planned.plan.requests(),
             output_path: planned
                 .spec
@@ -147,7 +147,7 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        match store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped)? {
+        match store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped)? {
             Inserted::New => {
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);

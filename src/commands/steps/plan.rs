@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::asking::{Asked, ask};
-use super::input::{Taken, take_in};
+use super::asking::ask;
+use super::input::take_in;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, plan};
+use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, Tally, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
 use crate::table::{Condition, RowRange, Selection, Table};
@@ -45,6 +45,17 @@ impl Drop for Scratch {
     }
 }
 
+/// A table that was taken in, with what is asked of it.
+pub(in crate::commands) struct Prepared {
+    /// The copy of the table.
+    pub(in crate::commands) table: Table,
+    /// What will be asked.
+    pub(in crate::commands) spec: Spec,
+    /// The limits by which files are cut.
+    pub(in crate::commands) limits: Limits,
+    notes: Vec<String>,
+}
+
 /// A table with a plan for it.
 pub(in crate::commands) struct Planned {
     /// The copy of the table.
@@ -65,18 +76,26 @@ impl Planned {
         who: &Who,
         folder: &JobFolder,
     ) -> Result<Self, CommandError> {
-        let taken = take_in(input, context, folder)?;
-        let asked = ask(context, &taken.table, &taken.source, who)?;
-        Self::of(context, taken, asked, who, folder)
+        let prepared = Prepared::make(context, input, who, folder)?;
+        let reporter = context.reporter();
+        let plan =
+            plan(&prepared.spec, &prepared.table, &prepared.limits, folder, reporter.as_ref())?;
+        prepared.check(context, &plan.tally)?;
+        let Prepared { table, spec, limits, .. } = prepared;
+        Ok(Self { table, spec, plan, limits })
     }
+}
 
-    fn of(
+impl Prepared {
+    /// Takes a table in and finds out what the settings ask of it.
+    pub(in crate::commands) fn make(
         context: &Context,
-        taken: Taken,
-        asked: Asked,
+        input: &Path,
         who: &Who,
         folder: &JobFolder,
     ) -> Result<Self, CommandError> {
+        let taken = take_in(input, context, folder)?;
+        let asked = ask(context, &taken.table, &taken.source, who)?;
         let settings = &context.settings;
         let selection = selection(context, taken.table.headers())?;
         let spec = Spec {
@@ -95,20 +114,25 @@ impl Planned {
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
         };
         let limits = limits(context, who, &spec);
-        let reporter = context.reporter();
-        let plan = plan(&spec, &taken.table, &limits, folder, reporter.as_ref())?;
-        for note in asked.notes.iter().chain(&plan.notes) {
+        Ok(Self { table: taken.table, spec, limits, notes: asked.notes })
+    }
+
+    /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
+    pub(in crate::commands) fn check(
+        &self,
+        context: &Context,
+        tally: &Tally,
+    ) -> Result<(), CommandError> {
+        for note in self.notes.iter().chain(&tally.notes) {
             context.printer.note(note);
         }
-        let planned = Self { table: taken.table, spec, plan, limits };
-        planned.require_rows()?;
-        planned.require_images(context)?;
-        Ok(planned)
+        self.require_rows(tally)?;
+        require_images(context, tally)
     }
 
     /// A selection without rows is a slip, not a result.
-    fn require_rows(&self) -> Result<(), CommandError> {
-        if self.plan.rows > 0 {
+    fn require_rows(&self, tally: &Tally) -> Result<(), CommandError> {
+        if tally.rows > 0 {
             return Ok(());
         }
         let mut rows = self.table.rows().map_err(JobError::from)?;
@@ -123,49 +147,49 @@ impl Planned {
             format!("no row of {source} is selected; it has rows 0 to {}", count - 1)
         }))
     }
+}
 
-    /// Many failing images are a wrong folder rather than many bad files.
-    fn require_images(&self, context: &Context) -> Result<(), CommandError> {
-        let failed: u64 =
-            self.plan.skip_kinds.iter().filter(|(kind, _)| kind.is_image()).map(|(_, n)| n).sum();
-        if failed == 0 {
-            return Ok(());
-        }
-        let settings = &context.settings;
-        let rows = self.plan.rows;
-        let text = format!("the images of {failed} of {rows} rows cannot be sent");
-        let first = self.plan.skipped.iter().find_map(|record| record.error.clone());
-        let refuse = |text: String| {
-            let mut error = CommandError::usage(text);
-            error.hints.extend(first.clone().map(|first| format!("first: {first}")));
-            let root = self.plan.image_root.as_deref();
-            error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
-            error
-        };
-        if failed == rows {
-            return Err(refuse(format!("{text}: nothing is left to ask")));
-        }
-        if settings.get(key::STRICT_IMAGES) {
-            return Err(refuse(format!("{text} (strict_images is set)")));
-        }
-        if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
-            context.printer.warning(&format!("{text}; they will be skipped"));
-            return Ok(());
-        }
-        if context.is_interactive {
-            return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
-                Ok(())
-            } else {
-                Err(CommandError::message(ExitCode::Usage, "stopped; nothing was sent"))
-            };
-        }
-        if failed * 2 > rows {
-            return Err(refuse(format!("{text}, more than half"))
-                .hint("--allow-missing-images goes on without them"));
-        }
-        context.printer.warning(&format!("{text}; they will be skipped"));
-        Ok(())
+/// Many failing images are a wrong folder rather than many bad files.
+fn require_images(context: &Context, tally: &Tally) -> Result<(), CommandError> {
+    let failed: u64 =
+        tally.skip_kinds.iter().filter(|(kind, _)| kind.is_image()).map(|(_, n)| n).sum();
+    if failed == 0 {
+        return Ok(());
     }
+    let settings = &context.settings;
+    let rows = tally.rows;
+    let text = format!("the images of {failed} of {rows} rows cannot be sent");
+    let first = tally.skipped.iter().find_map(|record| record.error.clone());
+    let refuse = |text: String| {
+        let mut error = CommandError::usage(text);
+        error.hints.extend(first.clone().map(|first| format!("first: {first}")));
+        let root = tally.image_root.as_deref();
+        error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
+        error
+    };
+    if failed == rows {
+        return Err(refuse(format!("{text}: nothing is left to ask")));
+    }
+    if settings.get(key::STRICT_IMAGES) {
+        return Err(refuse(format!("{text} (strict_images is set)")));
+    }
+    if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
+        context.printer.warning(&format!("{text}; they will be skipped"));
+        return Ok(());
+    }
+    if context.is_interactive {
+        return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
+            Ok(())
+        } else {
+            Err(CommandError::message(ExitCode::Usage, "stopped; nothing was sent"))
+        };
+    }
+    if failed * 2 > rows {
+        return Err(refuse(format!("{text}, more than half"))
+            .hint("--allow-missing-images goes on without them"));
+    }
+    context.printer.warning(&format!("{text}; they will be skipped"));
+    Ok(())
 }
 
 /// The rows that the settings select.

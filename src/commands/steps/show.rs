@@ -30,7 +30,7 @@ struct Document<'a> {
 pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<String> {
     let spec = &planned.spec;
     let mut lines =
-        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.rows))];
+        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.tally.rows))];
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,
@@ -86,7 +86,7 @@ fn show(
             input: &planned.spec.source,
             provider: &who.name,
             model: &planned.spec.question.model,
-            rows: plan.rows,
+            rows: plan.tally.rows,
             estimate: &plan.estimate,
             input_tokens: plan.estimate.input_tokens(),
             cost: None,
