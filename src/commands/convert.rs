@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
-use super::steps::{Need, Prepared, Scratch, require_folder, who_is_asked};
+use super::steps::{Need, Prepared, Scratch, read_in_place, require_folder, who_is_asked};
 use crate::config::Overrides;
 use crate::cost::grouped;
 use crate::job::{Converted, JobError, Places, RequestFile, Spec, Tally, convert};
@@ -70,19 +70,22 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return Err(CommandError::usage("the request file would replace the table itself"));
     }
     let scratch = Scratch::new(&context.home)?;
-    let prepared = Prepared::make(context, &args.input, &who, scratch.folder())?;
+    let (taken, unchanged) = read_in_place(&args.input, context, scratch.folder())?;
+    let prepared = Prepared::of(context, taken, &who)?;
     let Prepared { table, spec, limits, .. } = &prepared;
     let places =
         Places { file: &|number| numbered(&output, number), scratch: scratch.folder().root() };
     let converted = convert(spec, table, limits, places, context.reporter().as_ref())?;
+    unchanged.check()?;
     prepared.check(context, &converted.tally)?;
     let manifest = manifest(spec, &converted)?;
     let requests = converted.requests();
+    let mut paths = converted.files.iter().map(|file| file.file.target());
+    if let Some(path) = paths.find(|path| path.exists() && !args.overwrite) {
+        return Err(exists(path));
+    }
     for RequestFile { file, .. } in converted.files {
         let path = file.target().to_owned();
-        if path.exists() && !args.overwrite {
-            return Err(exists(&path));
-        }
         file.commit().map_err(JobError::file("write", &path))?;
     }
     manifest.write(&manifest_path)?;

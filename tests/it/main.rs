@@ -3,6 +3,7 @@
 
 mod architecture;
 mod readme;
+mod request_files;
 mod support;
 mod tokens;
 

@@ -22,7 +22,7 @@ mod who;
 pub(super) use begin::{begin, waits};
 pub(super) use follow::Follow;
 pub(super) use go_on::{go_on, go_on_with};
-pub(super) use input::open_table;
+pub(super) use input::{open_table, read_in_place};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::asking::ask;
-use super::input::take_in;
+use super::input::{Taken, take_in};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
@@ -47,7 +47,7 @@ impl Drop for Scratch {
 
 /// A table that was taken in, with what is asked of it.
 pub(in crate::commands) struct Prepared {
-    /// The copy of the table.
+    /// The table.
     pub(in crate::commands) table: Table,
     /// What will be asked.
     pub(in crate::commands) spec: Spec,
@@ -76,7 +76,8 @@ impl Planned {
         who: &Who,
         folder: &JobFolder,
     ) -> Result<Self, CommandError> {
-        let prepared = Prepared::make(context, input, who, folder)?;
+        let taken = take_in(input, context, folder)?;
+        let prepared = Prepared::of(context, taken, who)?;
         let reporter = context.reporter();
         let plan =
             plan(&prepared.spec, &prepared.table, &prepared.limits, folder, reporter.as_ref())?;
@@ -87,14 +88,12 @@ impl Planned {
 }
 
 impl Prepared {
-    /// Takes a table in and finds out what the settings ask of it.
-    pub(in crate::commands) fn make(
+    /// Finds out what the settings ask of a table.
+    pub(in crate::commands) fn of(
         context: &Context,
-        input: &Path,
+        taken: Taken,
         who: &Who,
-        folder: &JobFolder,
     ) -> Result<Self, CommandError> {
-        let taken = take_in(input, context, folder)?;
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let settings = &context.settings;
         let selection = selection(context, taken.table.headers())?;
