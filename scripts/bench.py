@@ -195,7 +195,7 @@ def pictures(bench, folder, count):
     table = place / "images.csv"
     out = place / "requests.jsonl"
     ours = ["convert", table, out, "--model", "gpt-4o", "--prompt", "{question}",
-            "--image-column", "image", "--overwrite"]
+            "--image-column", "image", "--image-root", place, "--overwrite"]
     bench.ours(*ours)
     requests = sorted(place.glob("requests*.jsonl"))
     images = sorted(place.glob("*.png"))
