@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import importlib.util
 import json
 import pathlib
 import random
@@ -100,6 +101,13 @@ class Bench:
     def peer(self, *arguments):
         return self.run([sys.executable, HERE / "bench_peers.py", *arguments])
 
+    def if_there(self, module, name, *arguments):
+        """A peer that needs a package, where this Python has it."""
+        if importlib.util.find_spec(module) is None:
+            print(f"no {module} in this Python: {name} is left out")
+            return {}
+        return {name: lambda: self.peer(*arguments)}
+
     def copied(self, files):
         to = self.folder / "copied"
         to.mkdir()
@@ -114,12 +122,15 @@ class Bench:
             for name, run in contestants.items():
                 times[name].append(run())
         print(f"\n{title}")
-        base = statistics.median(r.seconds for r in times["batchctl"])
-        for name, runs in times.items():
-            seconds = statistics.median(r.seconds for r in runs)
-            peak = max(r.peak for r in runs) / 1e6
-            ratio = "" if name == "batchctl" else f"   batchctl takes {base / seconds:6.3f} of it"
-            print(f"  {name:22} {seconds:8.2f} s   peak {peak:8.1f} MB{ratio}", flush=True)
+        print(f"  {'':22} {'time':>10}   {'cpu':>10}   {'peak':>11}   batchctl takes of time, of cpu")
+        medians = {name: (statistics.median(r.seconds for r in runs),
+                          statistics.median(r.cpu for r in runs)) for name, runs in times.items()}
+        base = medians["batchctl"]
+        for name, (seconds, cpu) in medians.items():
+            peak = max(r.peak for r in times[name]) / 1e6
+            ratio = "" if name == "batchctl" else f"{base[0] / seconds:8.3f} {base[1] / cpu:8.3f}"
+            print(f"  {name:22} {seconds:8.2f} s   {cpu:8.2f} s   {peak:8.1f} MB   {ratio}",
+                  flush=True)
 
 
 def main():
@@ -153,6 +164,7 @@ def text(bench, folder, rows):
         f"convert: {rows:,} rows, {megabytes([table])} in, {megabytes(requests)} out",
         {"batchctl": lambda: bench.ours(*ours),
          "csv + json.dumps": lambda: bench.peer("convert", table, folder / "peer.jsonl"),
+         **bench.if_there("orjson", "csv + orjson", "convert_orjson", table, folder / "peer.jsonl"),
          "cp of the output": lambda: bench.copied(requests)})
     (folder / "peer.jsonl").unlink()
     results = folder / "results.jsonl"
@@ -165,6 +177,7 @@ def text(bench, folder, rows):
         {"batchctl": lambda: bench.ours("merge", results, "--original-csv", table, "-o", merged,
                                         "--overwrite"),
          "dict of answers": lambda: bench.peer("merge", table, folder / "peer.csv", results),
+         **bench.if_there("duckdb", "DuckDB", "merge_duckdb", table, folder / "peer.csv", results),
          "cp of all three": lambda: bench.copied([table, results, merged])})
     with merged.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
@@ -182,7 +195,7 @@ def pictures(bench, folder, count):
     table = place / "images.csv"
     out = place / "requests.jsonl"
     ours = ["convert", table, out, "--model", "gpt-4o", "--prompt", "{question}",
-            "--image-column", "image", "--overwrite"]
+            "--image-column", "image", "--image-root", place, "--overwrite"]
     bench.ours(*ours)
     requests = sorted(place.glob("requests*.jsonl"))
     images = sorted(place.glob("*.png"))

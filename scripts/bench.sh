@@ -1,9 +1,11 @@
 #!/bin/sh
 # Times `batchctl convert` and `merge` beside what people would write themselves in Python, and
 # beside cp, on generated tables. Only the ratios of one run are worth anything.
-#     scripts/bench.sh [--rows 1000000] [--images 2000] [--rounds 3] [target/release/batchctl]
+# A busy machine spoils the times; the ratios of cpu seconds hold even then. The peers orjson and
+# DuckDB take part where PYTHON has them (python3 -m venv v && v/bin/pip install orjson duckdb).
+#     [PYTHON=v/bin/python] scripts/bench.sh [--rows 1000000] [--images 2000] [--rounds 3] [target/release/batchctl]
 # Needs about 4 GB in TMPDIR (put it on tmpfs to measure the program and not the disk).
 set -eu
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1
-exec python3 scripts/bench.py "$@"
+exec "${PYTHON:-python3}" scripts/bench.py "$@"

@@ -1,6 +1,7 @@
 """What people write themselves: the peers of the bench, each run as a process of its own.
 
-    bench_peers.py convert TABLE OUT | images TABLE OUT | merge TABLE OUT RESULTS...
+    bench_peers.py convert TABLE OUT | convert_orjson TABLE OUT | images TABLE OUT
+                 | merge TABLE OUT RESULTS... | merge_duckdb TABLE OUT RESULTS
 """
 
 import base64
@@ -20,6 +21,19 @@ def convert(table, out):
             to.write(json.dumps({"custom_id": f"row_{number}", "method": "POST",
                                  "url": "/v1/chat/completions", "body": body}, ensure_ascii=False))
             to.write("\n")
+
+
+def convert_orjson(table, out):
+    import orjson
+    with open(table, encoding="utf-8", newline="") as source, open(out, "wb") as to:
+        reader = csv.reader(source)
+        review = next(reader).index("review")
+        for number, row in enumerate(reader):
+            body = {"model": "gpt-4o-mini", "max_tokens": 100,
+                    "messages": [{"role": "user", "content": PROMPT.format(row[review])}]}
+            to.write(orjson.dumps({"custom_id": f"row_{number}", "method": "POST",
+                                   "url": "/v1/chat/completions", "body": body},
+                                  option=orjson.OPT_APPEND_NEWLINE))
 
 
 def images(table, out):
@@ -53,5 +67,23 @@ def merge(table, out, *results):
             writer.writerow(row + [ids.get(number, "")])
 
 
+def merge_duckdb(table, out, results):
+    import duckdb
+    duckdb.execute(f"""
+        COPY (
+            SELECT t.* EXCLUDE (n), r.response
+            FROM (SELECT row_number() OVER () - 1 AS n, *
+                  FROM read_csv('{table}', all_varchar = true)) t
+            LEFT JOIN (SELECT split_part(custom_id, '-', 2)::BIGINT AS n,
+                              response.body.choices[1].message.content AS response
+                       FROM read_json('{results}', format = 'newline_delimited', columns = {{
+                           custom_id: 'VARCHAR',
+                           response: 'STRUCT(body STRUCT(choices STRUCT(message STRUCT(content VARCHAR))[]))'
+                       }})) r USING (n)
+            ORDER BY n
+        ) TO '{out}' (HEADER)""")
+
+
 if __name__ == "__main__":
-    {"convert": convert, "images": images, "merge": merge}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (convert, convert_orjson, images, merge, merge_duckdb)}[sys.argv[1]](
+        *sys.argv[2:])

@@ -32,20 +32,55 @@ impl AtomicFile {
     }
 
     /// Makes the content durable and gives it its name.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub fn commit(self) -> io::Result<()> {
+        self.seal()?.commit()
+    }
+
+    /// Makes the content durable; the name comes later, when all that belongs together is there.
+    pub fn seal(mut self) -> io::Result<SealedFile> {
         let writer = self.file.take().expect("the file is taken only here");
-        let named = (|| {
-            let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            drop(file);
-            fs::rename(&self.part, &self.target)
-        })();
-        if named.is_err() {
-            // Best effort: on a full disk the half of a file is in everybody's way.
-            let _ = fs::remove_file(&self.part);
+        let sealed = SealedFile {
+            target: std::mem::take(&mut self.target),
+            part: Some(std::mem::take(&mut self.part)),
+        };
+        // Dropped by a failure, the sealed file takes its half with it.
+        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(sealed)
+    }
+}
+
+/// A complete file that waits for its name. Dropped without [`SealedFile::commit`], it is removed.
+#[derive(Debug)]
+pub struct SealedFile {
+    target: PathBuf,
+    part: Option<PathBuf>,
+}
+
+impl SealedFile {
+    /// The name it will get.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Gives the file its name.
+    pub fn commit(mut self) -> io::Result<()> {
+        let part = self.part.take().expect("the part is taken only here");
+        if let Err(error) = fs::rename(&part, &self.target) {
+            // Best effort: the half of a file is in everybody's way.
+            let _ = fs::remove_file(&part);
+            return Err(error);
         }
-        named?;
         sync_folder_of(&self.target)
+    }
+}
+
+impl Drop for SealedFile {
+    fn drop(&mut self) {
+        if let Some(part) = &self.part {
+            // Best effort, as with a file that was not completed.
+            let _ = fs::remove_file(part);
+        }
     }
 }
 
@@ -271,6 +306,14 @@ mod tests {
         file.write_all(b"half").unwrap();
         drop(file);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"sealed").unwrap();
+        let sealed = file.seal().unwrap();
+        assert_eq!(sealed.target(), path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old", "not before it gets its name");
+        drop(sealed);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
         let mut file = AtomicFile::create(&path).unwrap();

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
-use super::steps::{Need, Planned, Scratch, require_folder, who_is_asked};
-use crate::base::AtomicFile;
+use super::steps::{Need, Prepared, Scratch, read_in_place, require_folder, who_is_asked};
 use crate::cost::grouped;
-use crate::job::{JobError, build_shard, key_of_digest, visit_selected};
+use crate::job::{Converted, JobError, Places, RequestFile, Spec, Tally, convert};
 use crate::request::RULES;
 use crate::shard::{Manifest, ManifestFile, SkippedRow};
 use crate::ui::{CommandError, ExitCode};
@@ -46,56 +45,63 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     require_folder(&output)?;
     for path in [&output, &manifest_path] {
         if path.exists() && !args.overwrite {
-            return Err(CommandError::usage(format!("{} exists", path.display()))
-                .hint("name another file, or add --overwrite"));
+            return Err(exists(path));
         }
     }
     if output == context.folder.join(&args.input) {
         return Err(CommandError::usage("the request file would replace the table itself"));
     }
     let scratch = Scratch::new(&context.home)?;
-    let planned = Planned::make(context, &args.input, &who, scratch.folder())?;
-    let job = key_of_digest(&planned.plan.run_digest);
-    let mut files = Vec::new();
-    for shard in &planned.plan.shards {
-        let shard = shard.as_record();
-        let built = build_shard(&planned.spec, &planned.table, scratch.folder(), &job, &shard)?;
-        let path = numbered(&output, shard.number);
-        move_file(&scratch.folder().request_file(&shard.stem()), &path)?;
-        files.push(ManifestFile {
-            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            requests: shard.rows - built.lost.len() as u64,
-            bytes: built.bytes,
-            digest: built.digest,
-        });
+    let (taken, unchanged) = read_in_place(&args.input, context, scratch.folder())?;
+    let prepared = Prepared::of(context, taken, &who)?;
+    let Prepared { table, spec, limits, .. } = &prepared;
+    let places =
+        Places { file: &|number| numbered(&output, number), scratch: scratch.folder().root() };
+    let converted = convert(spec, table, limits, places, context.reporter().as_ref())?;
+    unchanged.check()?;
+    prepared.check(context, &converted.tally)?;
+    let manifest = manifest(spec, &converted)?;
+    let requests = converted.requests();
+    let mut paths = converted.files.iter().map(|file| file.file.target());
+    if let Some(path) = paths.find(|path| path.exists() && !args.overwrite) {
+        return Err(exists(path));
     }
-    let manifest = manifest(&planned, &job, files)?;
+    for RequestFile { file, .. } in converted.files {
+        let path = file.target().to_owned();
+        file.commit().map_err(JobError::file("write", &path))?;
+    }
     manifest.write(&manifest_path)?;
-    tell(context, &planned, &manifest, &output)
+    tell(context, &converted.tally, requests, &manifest, &output)
 }
 
-fn manifest(
-    planned: &Planned,
-    job: &str,
-    files: Vec<ManifestFile>,
-) -> Result<Manifest, CommandError> {
-    let mut hashes = Vec::new();
-    visit_selected::<JobError>(&planned.table, &planned.spec.selection, |row| {
-        hashes.push(row.hash());
-        Ok(())
-    })?;
+fn exists(path: &Path) -> CommandError {
+    CommandError::usage(format!("{} exists", path.display()))
+        .hint("name another file, or add --overwrite")
+}
+
+fn manifest(spec: &Spec, converted: &Converted) -> Result<Manifest, CommandError> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Manifest {
         rules: RULES,
-        job6: job[..6].to_owned(),
-        table: PathBuf::from(&planned.spec.source),
-        table_digest: planned.spec.source_digest.clone(),
-        shape: serde_json::to_value(&planned.spec.shape)?,
-        selection: serde_json::to_value(&planned.spec.selection)?,
-        question: planned.spec.question.clone(),
-        fields: planned.spec.fields.clone(),
-        files,
-        skipped: planned
-            .plan
+        job6: converted.job6.clone(),
+        table: PathBuf::from(&spec.source),
+        table_digest: spec.source_digest.clone(),
+        shape: serde_json::to_value(&spec.shape)?,
+        selection: serde_json::to_value(&spec.selection)?,
+        question: spec.question.clone(),
+        fields: spec.fields.clone(),
+        files: converted
+            .files
+            .iter()
+            .map(|file| ManifestFile {
+                name: name(file.file.target()),
+                requests: file.requests,
+                bytes: file.bytes,
+                digest: file.digest.clone(),
+            })
+            .collect(),
+        skipped: converted
+            .tally
             .skipped
             .iter()
             .map(|record| SkippedRow {
@@ -104,7 +110,7 @@ fn manifest(
                 reason: record.error.clone().unwrap_or_default(),
             })
             .collect(),
-        row_hashes: Manifest::pack_row_hashes(hashes),
+        row_hashes: converted.row_hashes.clone(),
         other: serde_json::Map::new(),
     })
 }
@@ -118,38 +124,27 @@ fn numbered(output: &Path, number: u64) -> PathBuf {
     output.with_file_name(format!("{stem}-{number:04}.jsonl"))
 }
 
-/// Renames, or copies where the home is on another disk; complete and synced either way.
-fn move_file(from: &Path, to: &Path) -> Result<(), CommandError> {
-    if std::fs::rename(from, to).is_ok() {
-        return Ok(());
-    }
-    let mut source = std::fs::File::open(from).map_err(JobError::file("read", from))?;
-    let mut target = AtomicFile::create(to).map_err(JobError::file("write", to))?;
-    std::io::copy(&mut source, &mut target).map_err(JobError::file("write", to))?;
-    target.commit().map_err(JobError::file("write", to))?;
-    Ok(std::fs::remove_file(from).map_err(JobError::file("read", from))?)
-}
-
 fn tell(
     context: &Context,
-    planned: &Planned,
+    tally: &Tally,
+    requests: u64,
     manifest: &Manifest,
     output: &Path,
 ) -> Result<ExitCode, CommandError> {
-    let skipped = planned.plan.skipped.len() as u64;
+    let skipped = tally.skipped.len() as u64;
     if context.json {
         context.printer.json(&serde_json::json!({
             "schema_version": 1,
-            "rows": planned.plan.rows,
-            "requests": planned.plan.requests(),
+            "rows": tally.rows,
+            "requests": requests,
             "skipped": skipped,
             "files": manifest.files,
         }))?;
     } else {
         context.printer.note(&format!(
             "wrote {} requests of {} rows to {}{}",
-            grouped(planned.plan.requests()),
-            grouped(planned.plan.rows),
+            grouped(requests),
+            grouped(tally.rows),
             output.display(),
             if manifest.files.len() > 1 {
                 format!(" and {} more files", manifest.files.len() - 1)
@@ -157,7 +152,7 @@ fn tell(
                 String::new()
             }
         ));
-        if let Some(first) = planned.plan.skipped.first() {
+        if let Some(first) = tally.skipped.first() {
             let reason = first.error.as_deref().unwrap_or_default();
             context.printer.warning(&format!(
                 "{} rows make no request; row {}: {reason}",

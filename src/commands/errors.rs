@@ -256,7 +256,7 @@ mod tests {
     /// A fault of our own disk is exit 9 in whatever room it shows.
     #[test]
     fn a_full_disk_is_exit_9_wherever_it_shows() {
-        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
         let path = || std::path::PathBuf::from("/out.csv");
         let table = || TableError::Io { action: "write", path: path(), source: full() };
         let errors = [

@@ -94,7 +94,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         Some(path) => (open_table(&path, context, scratch.folder().root())?, path),
         None => origin.table(context, scratch.folder().root())?,
     };
-    merge_files(args, context, &store, &files, &origin, table)
+    merge_files(args, context, &store, &files, origin, table)
 }
 
 /// A job given instead of files.
@@ -236,11 +236,16 @@ impl Origin {
         })
     }
 
-    /// The hash of each row as it was asked, to tell another table from the one that was sent.
-    fn check(&self, store: &Store, same_selection: bool) -> Result<RowCheck, CommandError> {
+    /// The hash of each row as it was asked, to tell another table from the one that was sent;
+    /// asked for once.
+    fn check(&mut self, store: &Store, same_selection: bool) -> Result<RowCheck, CommandError> {
         Ok(match self {
             Self::Job(found) => RowCheck::of_job(found, store)?,
-            Self::Convert { manifest, .. } => RowCheck::of_manifest(manifest, same_selection),
+            Self::Convert { manifest, .. } => {
+                // Taken, not copied: they are large.
+                let hashes = std::mem::take(&mut manifest.row_hashes);
+                if same_selection { RowCheck::in_order(hashes) } else { RowCheck::Nothing }
+            }
             Self::Unknown { .. } => RowCheck::Nothing,
         })
     }
@@ -261,7 +266,7 @@ fn merge_files(
     context: &Context,
     store: &Store,
     files: &[PathBuf],
-    origin: &Origin,
+    mut origin: Origin,
     (table, source): (Table, PathBuf),
 ) -> Result<ExitCode, CommandError> {
     let usage = |error: ResultError| {
@@ -280,6 +285,7 @@ fn merge_files(
         OutputSpec { path: destination.path().map(Path::to_owned), ..output_spec(context) };
     require_writable(&destination, output.overwrite, store, None)?;
     let given = selection(context, table.headers())?;
+    let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
     let fields = context.settings.get(key::JSON_FIELDS).or_else(|| origin.fields());
     let fields = fields.as_deref().map(Fields::parse).transpose();
@@ -299,7 +305,6 @@ fn merge_files(
     let write = write_options(&output, &target, &table);
     let mut writer =
         Writer::create(target, &table, columns.names(), &write).map_err(JobError::from)?;
-    let check = origin.check(store, given.is_everything())?;
     let is_same_row = |row: u64, hash: u64| check.fits(row, hash);
     let join = Join {
         table: &table,
@@ -343,12 +348,6 @@ fn id_rule(args: &Args, table: &Table) -> Result<IdRule, CommandError> {
         ))
         .hint(format!("columns: {}", table.headers().join(", ")))
     })?;
-    let mut ids = Vec::new();
-    let mut rows = table.rows().map_err(JobError::from)?;
-    while let Some(row) = rows.next_row().map_err(JobError::from)? {
-        ids.push((row.number(), row.cell(index).to_owned()));
-    }
-    let map = IdMap::new(ids.iter().map(|(row, id)| (*row, id.as_str())))
-        .map_err(|error| CommandError::new(ExitCode::Usage, error))?;
-    Ok(IdRule::Map(map))
+    let map = IdMap::of_column(table, index);
+    Ok(IdRule::Map(map.map_err(|error| CommandError::new(ExitCode::Usage, error))?))
 }

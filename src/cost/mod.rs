@@ -12,4 +12,4 @@ mod tokens;
 pub use estimate::{Estimate, Heading};
 pub use images::{Detail, ImageRule, image_tokens};
 pub use numbers::{grouped, megabytes};
-pub use tokens::{ChatText, Tokenizer, chat_tokens, text_tokens};
+pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -127,14 +127,18 @@ pub fn text_tokens(model: &str, text: &str) -> u64 {
 /// part of the estimate.
 pub fn chat_tokens<'a>(model: &str, messages: impl IntoIterator<Item = ChatText<'a>>) -> u64 {
     let (tokenizer, _) = Tokenizer::for_model(model);
-    let of_messages: u64 = messages
-        .into_iter()
-        .map(|message| {
-            let name = message.name.map_or(0, |name| 1 + tokenizer.count(name));
-            3 + tokenizer.count(message.role) + name + tokenizer.count(message.content)
-        })
-        .sum();
-    of_messages + 3
+    let (mut count, mut texts) = (0, 0);
+    for message in messages {
+        let name = message.name.map_or(0, |name| 1 + tokenizer.count(name));
+        texts += tokenizer.count(message.role) + name + tokenizer.count(message.content);
+        count += 1;
+    }
+    texts + chat_overhead(count)
+}
+
+/// The tokens of a chat of so many messages besides those of its texts.
+pub fn chat_overhead(messages: usize) -> u64 {
+    3 * messages as u64 + 3
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 mod build;
 mod cancel;
+mod convert;
+mod count;
 mod drive;
 mod error;
 mod event;
@@ -15,8 +17,10 @@ mod settle;
 mod spec;
 mod stop;
 mod submit;
+mod tally;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
+pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
@@ -26,3 +30,4 @@ pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use spec::{Onto, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};
+pub use tally::Tally;

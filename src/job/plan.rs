@@ -2,53 +2,40 @@
 //! into shards, and sets aside the rows that cannot become requests. Nothing is sent here, and
 //! no request file is written.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::thread;
 
-use super::{Event, JobError, JobFolder, Reporter, Spec};
-use crate::answer::RowStatus;
-use crate::cost::{ChatText, Estimate, Tokenizer, chat_tokens, image_tokens, text_tokens};
+use super::count::TokenCounter;
+use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
+use crate::cost::{Estimate, Tokenizer, image_tokens};
 use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
-use crate::store::{NewShard, OutcomeRecord};
+use crate::store::NewShard;
 use crate::table::{Row, Selection, Table, Verdict};
 
 /// Rows between two reports of progress.
-const REPORT_EVERY: u64 = 5_000;
+pub(super) const REPORT_EVERY: u64 = 5_000;
 
 /// What will be sent, counted.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Selected rows.
-    pub rows: u64,
+    /// What became of the rows.
+    pub tally: Tally,
     /// Shards of the first round.
     pub shards: Vec<NewShard>,
-    /// Rows without a request, with the reason.
-    pub skipped: Vec<OutcomeRecord>,
-    /// How many rows were skipped for which kind of reason.
-    pub skip_kinds: BTreeMap<SkipKind, u64>,
     /// Requests, bytes and prompt tokens.
     pub estimate: Estimate,
     /// Digest of all that the user asked for.
     pub run_digest: String,
     /// The first request's line, as it will be sent.
     pub first_request: Option<String>,
-    /// What a person should know about the question.
-    pub notes: Vec<String>,
-    /// The first row whose image cannot be sent: which, where it stands, and why.
-    pub first_bad_image: Option<String>,
-    /// The folder that would have to be allowed for images that lie outside of the roots.
-    pub image_root: Option<PathBuf>,
 }
 
 impl Plan {
     fn empty(spec: &Spec) -> Self {
         let (tokenizer, exact) = Tokenizer::for_model(&spec.question.model);
         Self {
-            rows: 0,
+            tally: Tally::default(),
             shards: Vec::new(),
-            skipped: Vec::new(),
-            skip_kinds: BTreeMap::new(),
             estimate: Estimate {
                 max_tokens: spec.question.max_tokens.map(u64::from),
                 image_tokens: Some(0),
@@ -58,9 +45,6 @@ impl Plan {
             },
             run_digest: String::new(),
             first_request: None,
-            notes: Vec::new(),
-            first_bad_image: None,
-            image_root: None,
         }
     }
 
@@ -83,23 +67,27 @@ pub fn plan(
     folder: &JobFolder,
     reporter: &dyn Reporter,
 ) -> Result<Plan, JobError> {
-    let mut planner = Planner {
-        spec,
-        compiled: spec.question.compile(table.headers())?,
-        cutter: Cutter::new(*limits),
-        folder,
-        open: None,
-        digest: digest_of(spec),
-        plan: Plan::empty(spec),
-    };
-    visit_selected::<JobError>(table, &spec.selection, |row| {
-        planner.take(row)?;
-        if planner.plan.rows.is_multiple_of(REPORT_EVERY) {
-            reporter.report(&Event::Planning { rows: planner.plan.rows });
-        }
-        Ok(())
-    })?;
-    planner.finish()
+    thread::scope(|scope| {
+        let is_chat = spec.question.endpoint != Endpoint::Embeddings;
+        let mut planner = Planner {
+            spec,
+            compiled: spec.question.compile(table.headers())?,
+            cutter: Cutter::new(*limits),
+            folder,
+            open: None,
+            digest: digest_of(spec),
+            counter: TokenCounter::start(scope, &spec.question, is_chat),
+            plan: Plan::empty(spec),
+        };
+        visit_selected::<JobError>(table, &spec.selection, |row| {
+            planner.take(row)?;
+            if planner.plan.tally.rows.is_multiple_of(REPORT_EVERY) {
+                reporter.report(&Event::Planning { rows: planner.plan.tally.rows });
+            }
+            Ok(())
+        })?;
+        planner.finish()
+    })
 }
 
 /// Hands every selected row of a table to the visitor, in order.
@@ -122,7 +110,7 @@ pub fn visit_selected<E: From<crate::table::TableError>>(
 
 /// Everything but the rows that decides what is sent and to whom. Not in it: paths, dates, the
 /// account, and where the answers go.
-fn digest_of(spec: &Spec) -> blake3::Hasher {
+pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
     let fixed = serde_json::json!({
         "rules": spec.rules,
         "provider": spec.provider,
@@ -143,17 +131,21 @@ struct Planner<'a> {
     folder: &'a JobFolder,
     open: Option<(NewShard, RowsWriter)>,
     digest: blake3::Hasher,
+    counter: TokenCounter<'a>,
     plan: Plan,
 }
 
 impl Planner<'_> {
     fn take(&mut self, row: &Row) -> Result<(), JobError> {
-        self.plan.rows += 1;
+        self.plan.tally.rows += 1;
         self.digest.update(&row.number().to_le_bytes());
         match self.fit(row) {
             Ok((measure, cut)) => self.place(row, &measure, cut),
             Err(skip) => {
-                self.skip(row, skip);
+                self.plan.estimate.skipped += 1;
+                // Its cells are in no request, and yet they are part of what was asked.
+                self.digest.update(skip.reason.as_bytes());
+                self.plan.tally.skip(row, skip);
                 Ok(())
             }
         }
@@ -204,16 +196,7 @@ impl Planner<'_> {
         estimate.requests += 1;
         estimate.bytes += measure.line_bytes;
         if let Ok(messages) = self.compiled.prompt_texts(row) {
-            estimate.text_tokens += if question.endpoint == Endpoint::Embeddings {
-                messages.iter().map(|m| text_tokens(&question.model, &m.text)).sum()
-            } else {
-                let texts = messages.iter().map(|m| ChatText {
-                    role: &m.role,
-                    name: None,
-                    content: &m.text,
-                });
-                chat_tokens(&question.model, texts)
-            };
+            self.counter.add(messages);
         }
         for size in &measure.image_headers {
             estimate.images += 1;
@@ -232,27 +215,6 @@ impl Planner<'_> {
         Some(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
-    fn skip(&mut self, row: &Row, skip: Skip) {
-        *self.plan.skip_kinds.entry(skip.kind).or_default() += 1;
-        self.plan.estimate.skipped += 1;
-        // Its cells are in no request, and yet they are part of what was asked.
-        self.digest.update(skip.reason.as_bytes());
-        if skip.kind.is_image() && self.plan.first_bad_image.is_none() {
-            let (number, line) = (row.number(), row.line());
-            self.plan.first_bad_image =
-                Some(format!("row {number} (line {line}): {}", skip.reason));
-        }
-        self.plan.skipped.push(OutcomeRecord {
-            row: row.number(),
-            round: 0,
-            status: RowStatus::Skipped,
-            place: None,
-            content_key: None,
-            usage: None,
-            error: Some(skip.reason),
-        });
-    }
-
     fn close(&mut self) -> Result<(), JobError> {
         if let Some((shard, writer)) = self.open.take() {
             writer.finish().map_err(JobError::file("write", self.folder.root()))?;
@@ -264,8 +226,8 @@ impl Planner<'_> {
     fn finish(mut self) -> Result<Plan, JobError> {
         self.close()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
-        self.plan.notes = self.compiled.notes().to_vec();
-        self.plan.image_root = self.compiled.folder_of_outside_images().map(Path::to_owned);
+        self.plan.tally.finish(&self.compiled);
+        self.plan.estimate.text_tokens = self.counter.finish();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         Ok(self.plan)
     }

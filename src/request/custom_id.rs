@@ -1,7 +1,7 @@
 //! The id of one request: which job, which row, which round. It fits every provider's rule
 //! (letters, digits, dashes; 6 to 64 of them) and is never used twice.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The digits and letters of job ids: Crockford's base32, which has no `i`, `l`, `o`, `u`.
 const ALPHABET: &str = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -34,6 +34,12 @@ impl CustomId {
         Some(Self { job6: job6.to_owned(), row: row.parse().ok()?, round: round.parse().ok()? })
     }
 
+    /// Appends the id of a row, without a value for it: there is one for every line.
+    pub fn write(job6: &str, row: u64, round: u32, out: &mut String) {
+        write!(out, "{job6}-{row:0ROW_DIGITS$}-r{round}")
+            .expect("memory takes all that is written");
+    }
+
     /// How many bytes the id of a row takes, for planning lines before they are written.
     pub fn length(row: u64, round: u32) -> usize {
         let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
@@ -43,7 +49,9 @@ impl CustomId {
 
 impl fmt::Display for CustomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:0width$}-r{}", self.job6, self.row, self.round, width = ROW_DIGITS)
+        let mut text = String::new();
+        Self::write(&self.job6, self.row, self.round, &mut text);
+        f.write_str(&text)
     }
 }
 

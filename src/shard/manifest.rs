@@ -4,11 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::RowHashes;
 use crate::base::AtomicFile;
 use crate::request::Question;
 
@@ -35,8 +34,8 @@ pub struct Manifest {
     pub files: Vec<ManifestFile>,
     /// Rows that made no request.
     pub skipped: Vec<SkippedRow>,
-    /// The hashes of the selected rows in order, packed; see [`Manifest::row_hashes`].
-    pub row_hashes: String,
+    /// The hashes of the selected rows.
+    pub row_hashes: RowHashes,
     /// Members that a newer version wrote and this one does not know; they are written back.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -102,29 +101,7 @@ impl Manifest {
         let text = std::fs::read(path)
             .map_err(|source| ManifestError::Io { path: path.to_owned(), source })?;
         let damaged = |message| ManifestError::Damaged { path: path.to_owned(), message };
-        let manifest: Self =
-            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-        match manifest.row_hashes() {
-            Some(_) => Ok(manifest),
-            None => Err(damaged("row_hashes cannot be read".to_owned())),
-        }
-    }
-
-    /// The low halves of the hashes of the selected rows, in order; `None` if they are damaged.
-    pub fn row_hashes(&self) -> Option<Vec<u32>> {
-        let bytes = STANDARD.decode(&self.row_hashes).ok()?;
-        let (hashes, rest) = bytes.as_chunks::<4>();
-        rest.is_empty().then(|| hashes.iter().map(|four| u32::from_le_bytes(*four)).collect())
-    }
-
-    /// Packs the hashes of rows for [`Manifest::row_hashes`]: of each its low 32 bits, which are
-    /// enough to see that a table was edited, as base64 of little-endian numbers.
-    pub fn pack_row_hashes(hashes: impl IntoIterator<Item = u64>) -> String {
-        let low = |hash: u64| {
-            let bytes = hash.to_le_bytes();
-            [bytes[0], bytes[1], bytes[2], bytes[3]]
-        };
-        STANDARD.encode(hashes.into_iter().flat_map(low).collect::<Vec<u8>>())
+        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
     }
 }
 
@@ -150,7 +127,7 @@ mod tests {
                 digest: "1".repeat(64),
             }],
             skipped: vec![SkippedRow { row: 7, line: 9, reason: "image not found: a.png".into() }],
-            row_hashes: Manifest::pack_row_hashes([1, u64::MAX, 0xaabb_ccdd_1122_3344]),
+            row_hashes: RowHashes::Read(vec![1, u32::MAX, 0x1122_3344]),
             other: Map::new(),
         }
     }
@@ -164,7 +141,6 @@ mod tests {
         given.write(&path).unwrap();
         let read = Manifest::read(&path).unwrap();
         assert_eq!(read, given);
-        assert_eq!(read.row_hashes(), Some(vec![1, u32::MAX, 0x1122_3344]));
         assert!(std::fs::read_to_string(&path).unwrap().contains("\"from_a_newer_version\": 1"));
     }
 
@@ -172,9 +148,9 @@ mod tests {
     fn what_is_no_manifest_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        let mut odd = manifest();
-        odd.row_hashes = STANDARD.encode(b"12345");
-        odd.write(&path).unwrap();
+        let packed = serde_json::to_string(&manifest().row_hashes).unwrap();
+        let text = serde_json::to_string(&manifest()).unwrap();
+        std::fs::write(&path, text.replace(&packed, "\"MTIzNDU=\"")).unwrap();
         let error = Manifest::read(&path).unwrap_err().to_string();
         assert!(error.contains("row_hashes cannot be read"), "{error}");
         std::fs::write(&path, "{}").unwrap();

@@ -5,8 +5,10 @@
 
 mod limits;
 mod manifest;
+mod row_hashes;
 mod rows_file;
 
 pub use limits::{Cut, Cutter, Limits};
 pub use manifest::{Manifest, ManifestError, ManifestFile, SkippedRow};
+pub use row_hashes::{RowHashes, RowHashesWriter, low_half};
 pub use rows_file::{RowEntry, RowsError, RowsReader, RowsWriter};

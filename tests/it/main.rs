@@ -13,6 +13,7 @@ mod looks;
 mod pictures;
 mod readme;
 mod replacing;
+mod request_files;
 mod result_files;
 mod signals;
 mod steps;

@@ -172,7 +172,7 @@ fn make(
             base_url: who.stored_url.clone(),
             account: who.account.clone(),
             spec: spec.clone(),
-            rows: planned.plan.rows,
+            rows: planned.plan.tally.rows,
             requests: planned.plan.requests(),
             output_path: planned
                 .spec
@@ -185,7 +185,7 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped);
+        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped);
         if inserted.is_err() {
             remove(&folder);
         }

@@ -1,8 +1,8 @@
 //! Driving a job from a command: the lock, the signals, the table now and then.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::jobs::{Found, held};
 use super::signals::Listening;
@@ -48,12 +48,19 @@ pub(in crate::commands) fn follow(
     let stop = Arc::new(Stop::default());
     let reporter = context.reporter();
     let written = found.written_table()?;
+    let rests = Mutex::new(Rests::default());
     let on_settled = || {
+        let mut rests = rests.lock().unwrap_or_else(PoisonError::into_inner);
+        if !rests.is_over() {
+            return;
+        }
         // A table in between is a convenience; its failure must not stop the run, and the final
         // one will tell.
+        let started = Instant::now();
         if let Err(error) = write_job_table(context, store, found, &written, Rewrite::InBetween) {
             context.printer.warning(&format!("the table was not written now: {}", error.error));
         }
+        rests.begin(started.elapsed());
     };
     let driver = Driver {
         store,
@@ -107,6 +114,26 @@ fn require_same_account(
         ),
     )
     .hint("set the key the job was submitted with, or another one of the same account"))
+}
+
+/// The rests between two tables written in between: each takes as long as all rows take, so a
+/// job of many shards would be busy with nothing else.
+#[derive(Debug, Default)]
+struct Rests {
+    until: Option<Instant>,
+}
+
+impl Rests {
+    /// Nine times as long as the writing took.
+    const FACTOR: u32 = 9;
+
+    fn begin(&mut self, took: Duration) {
+        self.until = Some(Instant::now() + took * Self::FACTOR);
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() >= until)
+    }
 }
 
 /// Asks once how a job's batches stand and records it; whoever calls holds the lock.

@@ -1,8 +1,10 @@
 //! Taking a table in: opened where the user named it, so that messages name that place, then
-//! copied into the job's folder, so that editing it meanwhile costs nothing.
+//! copied into the job's folder, so that editing it meanwhile costs nothing. What makes no job
+//! reads it where it lies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::base::hex_of_file;
 use crate::commands::Context;
@@ -83,6 +85,49 @@ pub(in crate::commands) fn take_in(
     let source =
         if input == Path::new("-") { input.to_owned() } else { context.folder.join(input) };
     Ok(Taken { table, source, digest, name })
+}
+
+/// Opens a table to be read where it lies, once and at once; what is not UTF-8 is decoded into
+/// the folder. [`Unchanged::check`] tells afterwards whether it was edited meanwhile.
+pub(in crate::commands) fn read_in_place(
+    input: &Path,
+    context: &Context,
+    folder: &JobFolder,
+) -> Result<(Taken, Unchanged), CommandError> {
+    let table = open_table(input, context, folder.root())?;
+    let text = table.text_path().to_owned();
+    let unchanged = Unchanged::of(&text)?;
+    let digest = hex_of_file(&text).map_err(JobError::file("read", &text))?;
+    let source =
+        if input == Path::new("-") { input.to_owned() } else { context.folder.join(input) };
+    let name = text.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((Taken { table, source, digest, name }, unchanged))
+}
+
+/// A file as it was, by size and time.
+#[derive(Debug)]
+pub(in crate::commands) struct Unchanged {
+    path: PathBuf,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Unchanged {
+    fn of(path: &Path) -> Result<Self, CommandError> {
+        let metadata = fs::metadata(path).map_err(JobError::file("read", path))?;
+        let modified = metadata.modified().ok();
+        Ok(Self { path: path.to_owned(), size: metadata.len(), modified })
+    }
+
+    /// Stops unless the file is still as it was.
+    pub(in crate::commands) fn check(&self) -> Result<(), CommandError> {
+        let now = Self::of(&self.path)?;
+        if (now.size, now.modified) == (self.size, self.modified) {
+            return Ok(());
+        }
+        Err(CommandError::usage(format!("{} changed while it was read", self.path.display()))
+            .hint("type the same line again"))
+    }
 }
 
 /// What can be done about a table that does not open.

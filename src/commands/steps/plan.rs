@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::asking::{Asked, ask};
+use super::asking::ask;
 use super::input::{Taken, take_in};
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, plan};
+use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, Tally, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
 use crate::table::{Condition, RowRange, Selection, Table};
@@ -49,6 +49,17 @@ impl Drop for Scratch {
     }
 }
 
+/// A table that was taken in, with what is asked of it.
+pub(in crate::commands) struct Prepared {
+    /// The table.
+    pub(in crate::commands) table: Table,
+    /// What will be asked.
+    pub(in crate::commands) spec: Spec,
+    /// The limits by which files are cut.
+    pub(in crate::commands) limits: Limits,
+    notes: Vec<String>,
+}
+
 /// A table with a plan for it.
 pub(in crate::commands) struct Planned {
     /// The copy of the table.
@@ -68,17 +79,24 @@ impl Planned {
         folder: &JobFolder,
     ) -> Result<Self, CommandError> {
         let taken = take_in(input, context, folder)?;
-        let asked = ask(context, &taken.table, &taken.source, who)?;
-        Self::of(context, taken, asked, who, folder)
+        let prepared = Prepared::of(context, taken, who)?;
+        let reporter = context.reporter();
+        let plan =
+            plan(&prepared.spec, &prepared.table, &prepared.limits, folder, reporter.as_ref())?;
+        prepared.check(context, &plan.tally)?;
+        let Prepared { table, spec, .. } = prepared;
+        Ok(Self { table, spec, plan })
     }
+}
 
-    fn of(
+impl Prepared {
+    /// Finds out what the settings ask of a table.
+    pub(in crate::commands) fn of(
         context: &Context,
         taken: Taken,
-        asked: Asked,
         who: &Who,
-        folder: &JobFolder,
     ) -> Result<Self, CommandError> {
+        let asked = ask(context, &taken.table, &taken.source, who)?;
         let settings = &context.settings;
         let selection = selection(context, taken.table.headers())?;
         let spec = Spec {
@@ -97,20 +115,25 @@ impl Planned {
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
         };
         let limits = limits(context, who, &spec);
-        let reporter = context.reporter();
-        let plan = plan(&spec, &taken.table, &limits, folder, reporter.as_ref())?;
-        for note in asked.notes.iter().chain(&plan.notes) {
+        Ok(Self { table: taken.table, spec, limits, notes: asked.notes })
+    }
+
+    /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
+    pub(in crate::commands) fn check(
+        &self,
+        context: &Context,
+        tally: &Tally,
+    ) -> Result<(), CommandError> {
+        for note in self.notes.iter().chain(&tally.notes) {
             context.printer.note(note);
         }
-        let planned = Self { table: taken.table, spec, plan };
-        planned.require_rows()?;
-        planned.require_images(context)?;
-        Ok(planned)
+        self.require_rows(tally)?;
+        self.require_images(context, tally)
     }
 
     /// A selection without rows is a slip, not a result.
-    fn require_rows(&self) -> Result<(), CommandError> {
-        if self.plan.rows > 0 {
+    fn require_rows(&self, tally: &Tally) -> Result<(), CommandError> {
+        if tally.rows > 0 {
             return Ok(());
         }
         let mut rows = self.table.rows().map_err(JobError::from)?;
@@ -127,20 +150,20 @@ impl Planned {
     }
 
     /// Many failing images are a wrong folder rather than many bad files.
-    fn require_images(&self, context: &Context) -> Result<(), CommandError> {
+    fn require_images(&self, context: &Context, tally: &Tally) -> Result<(), CommandError> {
         let failed: u64 =
-            self.plan.skip_kinds.iter().filter(|(kind, _)| kind.is_image()).map(|(_, n)| n).sum();
+            tally.skip_kinds.iter().filter(|(kind, _)| kind.is_image()).map(|(_, n)| n).sum();
         if failed == 0 {
             return Ok(());
         }
         let settings = &context.settings;
-        let rows = self.plan.rows;
+        let rows = tally.rows;
         let text = format!("the images of {failed} of {rows} rows cannot be sent");
-        let first = self.plan.first_bad_image.as_deref();
+        let first = tally.first_bad_image.as_deref();
         let refuse = |text: String| {
             let mut error = CommandError::usage(text);
             error.hints.extend(first.map(|first| format!("first: {first}")));
-            let root = self.plan.image_root.as_ref().map(|root| root.display().to_string());
+            let root = tally.image_root.as_ref().map(|root| root.display().to_string());
             error.hints.push(match root {
                 Some(root) => format!("add --image-root {}", context.shell.quote(&root)),
                 None => self.looked_in(),

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::jobs::Found;
 use crate::job::JobError;
-use crate::shard::{Manifest, RowsReader};
+use crate::shard::{RowHashes, RowsReader, low_half};
 use crate::ui::CommandError;
 
 /// The hashes of rows as they were asked; of each its low 32 bits, which are enough to see that
@@ -14,8 +14,8 @@ pub(in crate::commands) enum RowCheck {
     /// Nothing is on record.
     #[default]
     Nothing,
-    /// By row number, sorted.
-    ByRow(Vec<(u64, u32)>),
+    /// By row number, sorted. No row beyond four thousand million is ever looked up.
+    ByRow(Vec<(u32, u32)>),
     /// In the order of the selected rows, which is the order in which they are asked about.
     InOrder {
         /// The hashes.
@@ -36,7 +36,9 @@ impl RowCheck {
             let path = found.folder.rows_file(&shard.stem());
             for entry in RowsReader::open(&path).map_err(JobError::from)? {
                 let entry = entry.map_err(JobError::from)?;
-                hashes.push((entry.row, low(entry.row_hash)));
+                if let Ok(row) = u32::try_from(entry.row) {
+                    hashes.push((row, low_half(entry.row_hash)));
+                }
             }
         }
         hashes.sort_unstable();
@@ -44,10 +46,10 @@ impl RowCheck {
     }
 
     /// Those of request files of `convert`; only for the very selection they were made from.
-    pub(in crate::commands) fn of_manifest(manifest: &Manifest, same_selection: bool) -> Self {
-        match manifest.row_hashes() {
-            Some(hashes) if same_selection => Self::InOrder { hashes, asked: Cell::new(0) },
-            _ => Self::Nothing,
+    pub(in crate::commands) fn in_order(hashes: RowHashes) -> Self {
+        match hashes {
+            RowHashes::Read(hashes) => Self::InOrder { hashes, asked: Cell::new(0) },
+            RowHashes::Spooled(_) => Self::Nothing,
         }
     }
 
@@ -56,18 +58,15 @@ impl RowCheck {
         match self {
             Self::Nothing => true,
             Self::ByRow(hashes) => {
-                let at = hashes.partition_point(|(known, _)| *known < row);
-                hashes.get(at).is_none_or(|(known, kept)| *known != row || *kept == low(hash))
+                let at = hashes.partition_point(|(known, _)| u64::from(*known) < row);
+                hashes
+                    .get(at)
+                    .is_none_or(|(known, kept)| u64::from(*known) != row || *kept == low_half(hash))
             }
             Self::InOrder { hashes, asked } => {
                 let at = asked.replace(asked.get() + 1);
-                hashes.get(at).is_none_or(|kept| *kept == low(hash))
+                hashes.get(at).is_none_or(|kept| *kept == low_half(hash))
             }
         }
     }
-}
-
-fn low(hash: u64) -> u32 {
-    let bytes = hash.to_le_bytes();
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }

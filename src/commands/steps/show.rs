@@ -31,7 +31,7 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
     let spec = &planned.spec;
     let published = who.api.limits(spec.question.endpoint);
     let mut lines =
-        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.rows))];
+        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.tally.rows))];
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,
@@ -87,7 +87,7 @@ fn show(
             input: &planned.spec.source,
             provider: &who.name,
             model: &planned.spec.question.model,
-            rows: plan.rows,
+            rows: plan.tally.rows,
             estimate: &plan.estimate,
             input_tokens: plan.estimate.input_tokens(),
             cost: None,

@@ -52,6 +52,8 @@ fn excepts(list: &str, host: &str) -> bool {
 mod tests {
     use super::*;
 
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn the_proxy_that_stands_in_the_way_is_named() {
         let remote = Address::parse("https://api.openai.com/v1").unwrap();
@@ -60,7 +62,6 @@ mod tests {
         let own = Proxy::Url("http://me:secret@10.0.0.1:8080".to_owned());
         let all = [("ALL_PROXY", "socks5h://127.0.0.1:1")];
         let except = [("https_proxy", "http://p:1"), ("no_proxy", "x.org, .openai.com")];
-        type Variables<'a> = &'a [(&'a str, &'a str)];
         let cases: [(&Proxy, &Address, Variables<'_>, &str); 6] = [
             (&system, &remote, &all, " through the proxy socks5h://127.0.0.1:1 (ALL_PROXY)"),
             (&system, &local, &all, ""),

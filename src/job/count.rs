@@ -1,0 +1,159 @@
+//! Counts the tokens of prompts on threads of their own: of all that planning does it takes the
+//! longest, ten times as long as reading and hashing the rows.
+
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use crate::cost::{Tokenizer, chat_overhead};
+use crate::request::{Message, Question};
+
+/// Bytes of text handed over at a time.
+const BATCH: usize = 1 << 18;
+/// Threads: more wait for the rows.
+const MOST_THREADS: usize = 8;
+
+/// Texts of several requests, one behind the other.
+#[derive(Debug, Default)]
+struct Batch {
+    text: String,
+    /// Where each text ends, and its place within its request.
+    ends: Vec<(usize, usize)>,
+}
+
+/// Takes prompts and counts their tokens meanwhile.
+pub(super) struct TokenCounter<'scope> {
+    batch: Batch,
+    to_threads: SyncSender<Batch>,
+    threads: Vec<ScopedJoinHandle<'scope, u64>>,
+    /// Tokens that no text holds: those a chat adds to each message.
+    overhead: u64,
+    is_chat: bool,
+}
+
+impl<'scope> TokenCounter<'scope> {
+    /// Starts the threads.
+    pub(super) fn start(
+        scope: &'scope Scope<'scope, '_>,
+        question: &Question,
+        is_chat: bool,
+    ) -> Self {
+        let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        let (to_threads, batches) = sync_channel(count);
+        let batches = Arc::new(Mutex::new(batches));
+        let (tokenizer, _) = Tokenizer::for_model(&question.model);
+        let thread = |_| {
+            let batches = Arc::clone(&batches);
+            scope.spawn(move || count_batches(tokenizer, &batches))
+        };
+        let threads = (0..count).map(thread).collect();
+        Self { batch: Batch::default(), to_threads, threads, overhead: 0, is_chat }
+    }
+
+    /// Takes the texts of one request.
+    pub(super) fn add(&mut self, messages: &[Message]) {
+        for (number, message) in messages.iter().enumerate() {
+            if self.is_chat {
+                self.batch.push(&message.role, number * 2);
+            }
+            self.batch.push(&message.text, number * 2 + 1);
+        }
+        if self.is_chat {
+            self.overhead += chat_overhead(messages.len());
+        }
+        if self.batch.text.len() >= BATCH {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.to_threads.send(batch).expect("the threads read until this end is dropped");
+    }
+
+    /// Waits for the threads: the tokens of all requests.
+    pub(super) fn finish(mut self) -> u64 {
+        self.send();
+        drop(self.to_threads);
+        let counts = self.threads.into_iter();
+        let texts: u64 = counts.map(|thread| thread.join().expect("counting does not panic")).sum();
+        texts + self.overhead
+    }
+}
+
+impl Batch {
+    fn push(&mut self, text: &str, place: usize) {
+        self.text.push_str(text);
+        self.ends.push((self.text.len(), place));
+    }
+}
+
+fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> u64 {
+    let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let mut known: Vec<(String, u64)> = Vec::new();
+    let mut sum = 0;
+    while let Some(batch) = next() {
+        let mut start = 0;
+        for (end, place) in &batch.ends {
+            let text = &batch.text[start..*end];
+            start = *end;
+            // The roles and the system text are the same in every request.
+            if known.len() <= *place {
+                known.resize_with(place + 1, Default::default);
+            }
+            let (last, count) = &mut known[*place];
+            if last != text {
+                last.clear();
+                last.push_str(text);
+                *count = tokenizer.count(text);
+            }
+            sum += *count;
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{ChatText, chat_tokens, text_tokens};
+
+    /// The threads count what counting one request after the other gives.
+    #[test]
+    fn threads_count_as_one_does() {
+        let question = Question { model: "gpt-4o".into(), ..Question::default() };
+        let message = |role: &str, text: String| Message { role: role.to_owned(), text };
+        let requests: Vec<Vec<Message>> = (0..3000)
+            .map(|n| {
+                let mut messages = vec![message("system", "回答一个词".to_owned())];
+                messages.extend(
+                    (0..n % 3)
+                        .map(|m| message("user", format!("row {n} {m} 很好 ").repeat(n % 40))),
+                );
+                messages
+            })
+            .collect();
+        for is_chat in [true, false] {
+            let counted = thread::scope(|scope| {
+                let mut counter = TokenCounter::start(scope, &question, is_chat);
+                for messages in &requests {
+                    counter.add(messages);
+                }
+                counter.finish()
+            });
+            let one = |messages: &Vec<Message>| -> u64 {
+                if is_chat {
+                    let text = |m| -> ChatText<'_> {
+                        let m: &Message = m;
+                        ChatText { role: &m.role, name: None, content: &m.text }
+                    };
+                    chat_tokens("gpt-4o", messages.iter().map(text))
+                } else {
+                    messages.iter().map(|m| text_tokens("gpt-4o", &m.text)).sum()
+                }
+            };
+            assert_eq!(counted, requests.iter().map(one).sum::<u64>(), "chat: {is_chat}");
+        }
+    }
+}
