@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Event, JobError, JobFolder, Reporter, Spec};
 use crate::answer::RowStatus;
 use crate::cost::{ChatText, Estimate, Tokenizer, chat_tokens, image_tokens, text_tokens};
-use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind};
+use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{NewShard, OutcomeRecord};
 use crate::table::{Row, Selection, Table, Verdict};
@@ -127,6 +127,8 @@ fn digest_of(spec: &Spec) -> blake3::Hasher {
         "question": spec.question.digest(),
         "fields": spec.fields,
         "selection": spec.selection,
+        // Finished requests are sent as they stand, ids included.
+        "requests": (spec.question.source == Source::Foreign).then_some(&spec.source_digest),
     });
     let mut hasher = blake3::Hasher::new();
     hasher.update(fixed.to_string().as_bytes());

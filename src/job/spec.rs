@@ -11,7 +11,7 @@ use crate::store::JobRecord;
 use crate::table::{Selection, Shape};
 
 /// The whole request of one job.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// [`RULES`](crate::request::RULES) when it was planned.
     pub rules: u32,

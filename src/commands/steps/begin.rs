@@ -10,7 +10,7 @@ use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, OutputSpec, new_job_key};
+use crate::job::{JobError, JobFolder, Spec, new_job_key};
 use crate::store::{Inserted, JobRecord, JobState, NewJob, Store};
 use crate::ui::{CommandError, ExitCode};
 
@@ -27,7 +27,7 @@ pub(in crate::commands) fn begin(
     planned.spec.output.path = destination.path().map(Path::to_owned);
     require_files_folder(planned.spec.output.files_folder.as_deref())?;
     if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, &planned.spec.output, who);
+        return attach(context, store, job, (&scratch, planned.spec), who);
     }
     require_writable(
         destination,
@@ -49,16 +49,16 @@ fn attach(
     context: &Context,
     store: &Store,
     job: JobRecord,
-    output: &OutputSpec,
+    (scratch, asked): (&Scratch, Spec),
     who: &Who,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
     let short = found.job.short().to_owned();
-    match found.folder.lock() {
-        Ok(lock) => drop(lock),
+    let lock = match found.folder.lock() {
+        Ok(lock) => lock,
         Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
-    }
+    };
     if found.job.state == JobState::NeedsOperator {
         let reason = found.job.reason.clone().unwrap_or_default();
         return Err(CommandError::message(
@@ -79,19 +79,32 @@ fn attach(
     } else {
         format!("going on with job {short}, made by the same line")
     });
-    if found.spec.output != *output {
-        // The same questions with another place or another look for the table.
-        output.clone_into(&mut found.spec.output);
-        save_output(store, &mut found)?;
+    if found.spec != asked {
+        // The same questions of the same rows; another place or another look for the table, or
+        // other cells around what is asked.
+        take_newer_table(&found, &asked, scratch)?;
+        found.spec = asked;
+        save_spec(store, &mut found)?;
     }
+    drop(lock);
     Ok(found)
 }
 
-/// Stores where and how the table is to be written.
-pub(in crate::commands) fn save_output(
-    store: &Store,
-    found: &mut Found,
-) -> Result<(), CommandError> {
+/// The job's copy of the table replaced by what the user has now: the cells that decide the
+/// answers are equal, the others must come back as they stand today.
+fn take_newer_table(found: &Found, asked: &Spec, scratch: &Scratch) -> Result<(), CommandError> {
+    if found.spec.source_digest == asked.source_digest && found.spec.input == asked.input {
+        return Ok(());
+    }
+    let from = scratch.folder().input(&asked.input);
+    let to = found.folder.input(&asked.input);
+    // Both are in the home: one step, so that a killed process leaves the one or the other.
+    std::fs::rename(from, &to).map_err(JobError::file("write", &to))?;
+    Ok(())
+}
+
+/// Stores what is asked, and where and how the table is to be written.
+fn save_spec(store: &Store, found: &mut Found) -> Result<(), CommandError> {
     let spec = serde_json::to_string(&found.spec)?;
     let path = found.spec.output.path.as_ref().map(|path| path.to_string_lossy().into_owned());
     store.set_spec(&found.job.key, &spec, path.as_deref())?;
