@@ -4,7 +4,11 @@
 mod again;
 mod answers;
 mod architecture;
+mod contract;
+mod features;
 mod formats;
+mod golden;
+mod helps;
 mod looks;
 mod pictures;
 mod readme;
