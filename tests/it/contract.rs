@@ -73,7 +73,7 @@ fn s4_06_s4_12_every_custom_id_comes_back_once() {
             let create = CreateBatch {
                 input_file_id: file.id.clone(),
                 endpoint: Endpoint::Chat,
-                completion_window: dialect.completion_window.to_owned(),
+                completion_window: "24h".to_owned(),
                 metadata: BTreeMap::from([("batchctl".to_owned(), format!("bc1-{name}"))]),
             };
             let batch = api.create(&create).await.expect(name);
@@ -116,8 +116,7 @@ fn s4_18_an_unknown_status_word_is_kept_by_every_provider() {
         let body = r#"{"id":"batch_1","object":"batch","status":"paused_for_review"}"#;
         let server = Server::start(vec![("GET /", Reply::json(200, body))]);
         let api = api(dialect, &server.address(), "other-key");
-        // A sandbox's address is asked for its name before anything else; this is none.
-        let Ok(batch) = block_on(api.retrieve("batch_1")) else { continue };
+        let batch = block_on(api.retrieve("batch_1")).expect(dialect.name);
         assert_eq!(batch.status_word, "paused_for_review", "{}", dialect.name);
         assert_eq!(batch.status, None, "{}", dialect.name);
     }
