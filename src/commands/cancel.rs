@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
-use super::flags::{Flags, JsonArg, WriteArgs};
+use super::flags::{JsonArg, WriteArgs, lays};
 use super::steps::{Bare, Follow, ending_of, find_job, go_on, open_store, report, with_look};
-use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -23,11 +22,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.write.lay(over);
-    }
-}
+lays!(Args: write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -27,4 +27,5 @@ mod files;
 mod steps;
 
 pub use context::Context;
+use errors::is_storage;
 pub use errors::{config_error, missing_key, refine};

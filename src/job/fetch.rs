@@ -6,20 +6,29 @@ use std::time::Duration;
 use super::drive::Driver;
 use super::{Event, JobError, JobFolder};
 use crate::base::hex_of_file;
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchStatus};
 use crate::provider::CallError;
-use crate::store::{ArtifactKind, ArtifactRecord, ShardRecord};
+use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord, ShardState};
 
 /// How often files are fetched again when rows are in neither of them.
 const REFETCHES: u32 = 3;
 /// The pause before a file is fetched again.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// How often a batch that ended is asked again for the files it does not name yet.
+const ASKS: u32 = 20;
+/// The pause before it is asked again.
+const ASK_PAUSE: Duration = Duration::from_secs(30);
+
 /// How a fetch ended.
 #[derive(Debug)]
 pub(super) enum Fetched {
     /// Files and outcomes are recorded.
     Settled,
+    /// The batch does not name its files yet, and nobody waits.
+    Later,
+    /// The batch counts answers and names no file: a person must look.
+    Odd(String),
     /// A file could not be had now; it stays at the provider.
     Failed(CallError),
     /// A stop was asked for.
@@ -28,11 +37,78 @@ pub(super) enum Fetched {
 
 impl Driver<'_> {
     /// Brings an ended shard to its outcomes.
-    pub(super) async fn fetch(
+    pub(super) async fn collect(
         &self,
         shard: &ShardRecord,
-        batch: &Batch,
+        create: &CreateRecord,
+        batch: Batch,
     ) -> Result<Fetched, JobError> {
+        // A run that was killed after its files were stored: they are read again, fetched again
+        // only where they fall short.
+        if shard.state == ShardState::Stored && self.has_its_files(shard)? {
+            let settlement = self.settlement(shard, &batch)?;
+            if settlement.missing == 0 {
+                self.settle(shard, &batch, settlement)?;
+                return Ok(Fetched::Settled);
+            }
+        }
+        match self.until_files_are_named(shard, create, batch).await? {
+            Ok(batch) => self.fetch(shard, &batch).await,
+            Err(ended) => Ok(ended),
+        }
+    }
+
+    fn has_its_files(&self, shard: &ShardRecord) -> Result<bool, JobError> {
+        let results = self.folder.results();
+        Ok(self.artifacts_of(shard)?.iter().all(|artifact| results.join(&artifact.name).is_file()))
+    }
+
+    /// Some services report the end of a batch before they name its files.
+    async fn until_files_are_named(
+        &self,
+        shard: &ShardRecord,
+        create: &CreateRecord,
+        mut batch: Batch,
+    ) -> Result<Result<Batch, Fetched>, JobError> {
+        let id = create.batch_id.as_deref().unwrap_or_default();
+        for ask in 0..ASKS {
+            if !lacks_files(&batch) {
+                return Ok(Ok(batch));
+            }
+            if ask == 0 {
+                self.warn(&format!(
+                    "batch {id} has ended and does not name its files yet; asking again"
+                ));
+            }
+            if !self.options.wait && ask > 0 {
+                return Ok(Err(Fetched::Later));
+            }
+            if self.options.wait && self.pause(ASK_PAUSE).await.is_some() {
+                return Ok(Err(Fetched::Stopped));
+            }
+            let reply = tokio::select! {
+                reply = self.api.retrieve(id) => reply,
+                _ = self.stop.raised() => return Ok(Err(Fetched::Stopped)),
+            };
+            match reply {
+                Ok(new) => {
+                    self.take_note(shard, create, &new)?;
+                    batch = new;
+                }
+                Err(error) => return Ok(Err(Fetched::Failed(error))),
+            }
+        }
+        let counted = batch.counts.completed.unwrap_or(0) + batch.counts.failed.unwrap_or(0);
+        if lacks_files(&batch) && counted > 0 {
+            return Ok(Err(Fetched::Odd(format!(
+                "batch {id} of shard {} counts {counted} results and names no file for them",
+                shard.number
+            ))));
+        }
+        Ok(Ok(batch))
+    }
+
+    async fn fetch(&self, shard: &ShardRecord, batch: &Batch) -> Result<Fetched, JobError> {
         let files = [
             (ArtifactKind::Output, batch.output_file_id.as_deref()),
             (ArtifactKind::Error, batch.error_file_id.as_deref()),
@@ -98,4 +174,13 @@ impl Driver<'_> {
             failed,
         });
     }
+}
+
+/// Whether a batch that ended must have results and does not say where.
+fn lacks_files(batch: &Batch) -> bool {
+    let completed = batch.counts.completed.unwrap_or(0);
+    let counted = completed + batch.counts.failed.unwrap_or(0);
+    let names_none = batch.output_file_id.is_none() && batch.error_file_id.is_none();
+    (names_none && (counted > 0 || batch.status == Some(BatchStatus::Completed)))
+        || (completed > 0 && batch.output_file_id.is_none())
 }

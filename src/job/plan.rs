@@ -35,6 +35,8 @@ pub struct Plan {
     pub first_request: Option<String>,
     /// What a person should know about the question.
     pub notes: Vec<String>,
+    /// The first row whose image cannot be sent: which, where it stands, and why.
+    pub first_bad_image: Option<String>,
     /// The folder that would have to be allowed for images that lie outside of the roots.
     pub image_root: Option<PathBuf>,
 }
@@ -57,6 +59,7 @@ impl Plan {
             run_digest: String::new(),
             first_request: None,
             notes: Vec::new(),
+            first_bad_image: None,
             image_root: None,
         }
     }
@@ -234,6 +237,13 @@ impl Planner<'_> {
     fn skip(&mut self, row: &Row, skip: Skip) {
         *self.plan.skip_kinds.entry(skip.kind).or_default() += 1;
         self.plan.estimate.skipped += 1;
+        // Its cells are in no request, and yet they are part of what was asked.
+        self.digest.update(skip.reason.as_bytes());
+        if skip.kind.is_image() && self.plan.first_bad_image.is_none() {
+            let (number, line) = (row.number(), row.line());
+            self.plan.first_bad_image =
+                Some(format!("row {number} (line {line}): {}", skip.reason));
+        }
         self.plan.skipped.push(OutcomeRecord {
             row: row.number(),
             round: 0,

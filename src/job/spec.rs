@@ -11,7 +11,7 @@ use crate::store::JobRecord;
 use crate::table::{Selection, Shape};
 
 /// The whole request of one job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
     /// [`RULES`](crate::request::RULES) when it was planned.
     pub rules: u32,
@@ -62,6 +62,23 @@ pub struct OutputSpec {
     pub overwrite: bool,
     /// Where result files are copied for the user.
     pub files_folder: Option<PathBuf>,
+    /// The table that the answers are written onto, if it is not the very one that was asked.
+    #[serde(default)]
+    pub onto: Option<Onto>,
+}
+
+/// A table with the same questions in the same rows as the one that was asked, and with other
+/// cells beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onto {
+    /// The table as the user named it, absolute.
+    pub source: String,
+    /// Name of the copy below the job's folder.
+    pub input: String,
+    /// How the user's table is written.
+    pub shape: Shape,
+    /// The rows that were asked, by this table's columns.
+    pub selection: Selection,
 }
 
 impl OutputSpec {

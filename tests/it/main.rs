@@ -4,6 +4,7 @@
 mod again;
 mod answers;
 mod architecture;
+mod bad_input;
 mod contract;
 mod features;
 mod formats;
@@ -13,9 +14,11 @@ mod looks;
 mod pictures;
 mod readme;
 mod replacing;
+mod result_files;
 mod steps;
 mod support;
 mod tokens;
+mod upstream;
 mod workflow;
 
 use std::fs;

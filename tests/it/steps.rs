@@ -126,7 +126,7 @@ fn b05_cancel_accounts_for_every_row() {
     let sandbox = Sandbox::with(&["--batch-seconds", "2"]);
     let dir = marked(20);
     at(&sandbox, dir.batchctl(NO_WAIT)).run().exits(0);
-    std::thread::sleep(std::time::Duration::from_millis(1000));
+    std::thread::sleep(std::time::Duration::from_secs(1));
     at(&sandbox, dir.batchctl("cancel")).run().exits(3).says(&["cancelled"]);
     let cells = dir.cells("out.csv");
     let statuses = cells.statuses();

@@ -106,7 +106,7 @@ fn b05_b13_original_cells_come_back_byte_for_byte() {
     for (name, separator, encoding) in tables {
         let dir = WorkDir::new();
         dir.fixture(&format!("tables/{name}"));
-        let out = if name.ends_with(".tsv") { "out.tsv" } else { "out.csv" };
+        let out = if name.contains("tsv") { "out.tsv" } else { "out.csv" };
         let run = dir.batchctl("workflow").arg(name).arg(out).arg("--json");
         let output = at(&sandbox, run).run();
         let report = output.json();

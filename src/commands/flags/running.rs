@@ -17,6 +17,23 @@ pub struct PaceArgs {
     /// Stop waiting after that long, as 30m, 24h; the job goes on remotely [default: until it ends]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub max_wait: Option<Duration>,
+    /// What is done with what came back.
+    #[command(flatten)]
+    pub fetch: FetchArgs,
+}
+
+impl Flags for PaceArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.set(key::CHECK_INTERVAL, self.check_interval.map(Value::Duration));
+        over.set(key::MAX_WAIT, self.max_wait.map(Value::Duration));
+        self.fetch.lay(over);
+    }
+}
+
+/// What is done with what came back, for commands that fetch it.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub struct FetchArgs {
     /// Copy the provider's result files into this folder too
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub output_dir: Option<PathBuf>,
@@ -25,10 +42,8 @@ pub struct PaceArgs {
     pub allow_partial: bool,
 }
 
-impl Flags for PaceArgs {
+impl Flags for FetchArgs {
     fn lay(&self, over: &mut Overrides) {
-        over.set(key::CHECK_INTERVAL, self.check_interval.map(Value::Duration));
-        over.set(key::MAX_WAIT, self.max_wait.map(Value::Duration));
         over.text(key::OUTPUT_DIR, path(self.output_dir.as_ref()).as_deref());
         over.switch(key::ALLOW_PARTIAL, self.allow_partial);
     }

@@ -1,17 +1,18 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
+use std::fs;
 use std::path::Path;
 
 use super::copies::require_files_folder;
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_writable};
+use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, Spec, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, Store};
+use crate::job::{JobError, JobFolder, Onto, new_job_key};
+use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -27,7 +28,7 @@ pub(in crate::commands) fn begin(
     planned.spec.output.path = destination.path().map(Path::to_owned);
     require_files_folder(planned.spec.output.files_folder.as_deref())?;
     if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, (&scratch, planned.spec), who);
+        return attach(context, store, job, &planned, scratch.folder());
     }
     require_writable(
         destination,
@@ -49,16 +50,16 @@ fn attach(
     context: &Context,
     store: &Store,
     job: JobRecord,
-    (scratch, asked): (&Scratch, Spec),
-    who: &Who,
+    planned: &Planned,
+    folder: &JobFolder,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
     let short = found.job.short().to_owned();
-    let lock = match found.folder.lock() {
-        Ok(lock) => lock,
+    match found.folder.lock() {
+        Ok(lock) => drop(lock),
         Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
-    };
+    }
     if found.job.state == JobState::NeedsOperator {
         let reason = found.job.reason.clone().unwrap_or_default();
         return Err(CommandError::message(
@@ -67,44 +68,53 @@ fn attach(
         )
         .hint(format!("batchctl status {short}   shows what was called")));
     }
-    if found.job.account != who.account && !found.job.account.is_empty() {
-        context.printer.warning(&format!(
-            "job {short} was submitted with another key of {}; its batches may not be visible",
-            who.name
-        ));
-    }
     let is_over = found.job.state.is_over();
     context.printer.note(&if is_over {
         format!("job {short} was made by the same line and is {}; nothing is sent", found.job.state)
     } else {
         format!("going on with job {short}, made by the same line")
     });
-    if found.spec != asked {
-        // The same questions of the same rows; another place or another look for the table, or
-        // other cells around what is asked.
-        take_newer_table(&found, &asked, scratch)?;
-        found.spec = asked;
-        save_spec(store, &mut found)?;
+    let mut output = planned.spec.output.clone();
+    if let Some(path) = &output.path {
+        require_place(path)?;
     }
-    drop(lock);
+    output.onto = onto(&found, planned, folder)?;
+    if found.spec.output != output {
+        // The same questions with another place or another look for the table.
+        found.spec.output = output;
+        save_output(store, &mut found)?;
+    }
     Ok(found)
 }
 
-/// The job's copy of the table replaced by what the user has now: the cells that decide the
-/// answers are equal, the others must come back as they stand today.
-fn take_newer_table(found: &Found, asked: &Spec, scratch: &Scratch) -> Result<(), CommandError> {
-    if found.spec.source_digest == asked.source_digest && found.spec.input == asked.input {
-        return Ok(());
+/// Keeps the table of this line with the job where it is not the one that was asked: the
+/// questions are the same, but the answers belong beside the cells of the table that was named.
+fn onto(
+    found: &Found,
+    planned: &Planned,
+    folder: &JobFolder,
+) -> Result<Option<Onto>, CommandError> {
+    let spec = &planned.spec;
+    if spec.source_digest == found.spec.source_digest && spec.shape == found.spec.shape {
+        return Ok(None);
     }
-    let from = scratch.folder().input(&asked.input);
-    let to = found.folder.input(&asked.input);
-    // Both are in the home: one step, so that a killed process leaves the one or the other.
-    std::fs::rename(from, &to).map_err(JobError::file("write", &to))?;
-    Ok(())
+    let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
+    let copy = found.folder.input(&input);
+    let from = folder.input(&spec.input);
+    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    Ok(Some(Onto {
+        source: spec.source.clone(),
+        input,
+        shape: spec.shape.clone(),
+        selection: spec.selection.clone(),
+    }))
 }
 
-/// Stores what is asked, and where and how the table is to be written.
-fn save_spec(store: &Store, found: &mut Found) -> Result<(), CommandError> {
+/// Stores where and how the table is to be written.
+pub(in crate::commands) fn save_output(
+    store: &Store,
+    found: &mut Found,
+) -> Result<(), CommandError> {
     let spec = serde_json::to_string(&found.spec)?;
     let path = found.spec.output.path.as_ref().map(|path| path.to_string_lossy().into_owned());
     store.set_spec(&found.job.key, &spec, path.as_deref())?;
@@ -116,10 +126,14 @@ fn save_spec(store: &Store, found: &mut Found) -> Result<(), CommandError> {
 /// A live job with the same OUTPUT but other requests: a typo was mended, and both would be paid.
 fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandError> {
     let Some(path) = destination.path() else { return Ok(()) };
-    let rivals = store.live_jobs_for_output(&path.to_string_lossy())?;
-    let Some(rival) = rivals.iter().find(|job| job.state != JobState::Prepared) else {
-        return Ok(());
-    };
+    let mut rival = None;
+    for job in store.live_jobs_for_output(&path.to_string_lossy())? {
+        if is_sent(store, &job)? {
+            rival = Some(job);
+            break;
+        }
+    }
+    let Some(rival) = rival else { return Ok(()) };
     let short = rival.short();
     Err(CommandError::usage(format!(
         "job {short} is unfinished and writes to {} too, but asks something else",
@@ -127,6 +141,14 @@ fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandE
     ))
     .hint(format!("batchctl cancel {short}   stops it and collects what is done"))
     .hint("or name another output file to keep both"))
+}
+
+/// Whether anything of a job is, or may be, at the provider: one that was refused or never got
+/// there costs nothing and stands in nobody's way.
+fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
+    let unsent = [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected];
+    let shards = store.shards(&job.key)?;
+    Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
 }
 
 fn make(
@@ -138,7 +160,8 @@ fn make(
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let spec = serde_json::to_string(&planned.spec)?;
-    let scratch = scratch.keep();
+    // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
+    let (scratch, _planner) = scratch.keep();
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
@@ -162,14 +185,19 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        match store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped)? {
+        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.skipped);
+        if inserted.is_err() {
+            remove(&folder);
+        }
+        match inserted? {
             Inserted::New => {
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }
             Inserted::Same(job) => {
+                let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
-                return Found::of(store, *job);
+                return found;
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::jobs::Found;
+use super::output::require_folder;
 use crate::commands::Context;
 use crate::job::JobError;
 use crate::store::{ArtifactKind, Store};
@@ -16,7 +17,9 @@ pub(super) fn require_files_folder(folder: Option<&Path>) -> Result<(), CommandE
     fs::create_dir_all(folder).map_err(|error| {
         let text = format!("cannot make the folder {} of --output-dir", folder.display());
         CommandError::new(ExitCode::Usage, anyhow::Error::new(error).context(text))
-    })
+            .hint("name a folder that you may write to")
+    })?;
+    require_folder(&folder.join("results"))
 }
 
 /// Copies what was fetched so far as `batch_results_<id>.jsonl` and `batch_errors_<id>.jsonl`.

@@ -40,7 +40,7 @@ fn ask_again(context: &Context, store: &Store, found: &Found) -> Result<(), Comm
         return Ok(());
     }
     // Whoever holds the lock asks often enough.
-    let Ok(_lock) = found.folder.lock() else { return Ok(()) };
+    let Ok(_lock) = found.folder.try_lock() else { return Ok(()) };
     let who = who_of_job(context, found)?;
     super::follow::ask_once(context, store, found, &who)
 }
@@ -73,7 +73,7 @@ pub(in crate::commands) fn watch_other(
             next_check: Some(pause),
             batch: progress.batch,
         });
-        if now.job.state != JobState::Running && now.folder.lock().is_ok() {
+        if now.job.state != JobState::Running && now.folder.try_lock().is_ok() {
             let ending = ending_of(&now.job);
             let output = now.job.output_path.as_ref().map(std::path::Path::new);
             return report(context, store, &now, (&ending, true), output, Duration::ZERO);

@@ -74,6 +74,15 @@ pub(in crate::commands) fn who_of_job(
     Ok(who)
 }
 
+/// The provider that a job was planned for, without a key: nothing will be sent.
+pub(in crate::commands) fn who_asked(
+    context: &Context,
+    found: &Found,
+) -> Result<Who, CommandError> {
+    let model = Some(found.spec.question.model.clone());
+    open_account(context, &found.job.provider, model, Need::NoKey)
+}
+
 fn open_account(
     context: &Context,
     name: &str,
@@ -86,6 +95,12 @@ fn open_account(
         CommandError::usage(format!("{name} has no usual model")).hint("name one with --model")
     })?;
     let is_sandbox = account.base_url == SANDBOX_URL;
+    if !is_sandbox {
+        // Before the key: a wrong name is mended without one.
+        let mut settings = ProviderSettings::new(dialect, Secret::new(NO_KEY));
+        settings.base_url = Some(account.base_url.clone());
+        settings.check_model(&model).map_err(usage)?;
+    }
     let key = match need {
         Need::NoKey => Secret::new(NO_KEY),
         Need::Key => {
@@ -138,6 +153,10 @@ fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
 
 /// The sandbox in this process; its state lies in the home and survives the process.
 fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
-    let options = SandboxOptions::new(context.home.join("sandbox"));
+    let options = SandboxOptions {
+        // A rehearsal is of any provider's model.
+        any_model: true,
+        ..SandboxOptions::new(context.home.join("sandbox"))
+    };
     Ok(context.block_on(serve(options))??)
 }

@@ -298,12 +298,18 @@ impl Output {
     /// Exit code, stdout and stderr in one text with everything that changes from run to run
     /// replaced, for a snapshot.
     pub(crate) fn snapshot(&self) -> String {
-        let text = format!(
+        let mut text = format!(
             "exit: {}\n--- stdout\n{}--- stderr\n{}",
             self.code.map_or("none".to_owned(), |code| code.to_string()),
             self.stdout,
             self.stderr
         );
+        // One id in ten has no digit and looks like a word.
+        for entry in fs::read_dir(self.home.join("jobs")).into_iter().flatten().flatten() {
+            if let Some(short) = entry.file_name().to_string_lossy().get(..6) {
+                text = text.replace(short, "[JOB]");
+            }
+        }
         snapshot::steady(&text, &[(&self.home, "[HOME]"), (&self.folder, "[DIR]")])
     }
 }
