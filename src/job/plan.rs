@@ -7,7 +7,7 @@ use std::thread;
 use super::count::TokenCounter;
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
 use crate::cost::{Estimate, Tokenizer, image_tokens};
-use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind};
+use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::NewShard;
 use crate::table::{Row, Selection, Table, Verdict};
@@ -118,6 +118,8 @@ pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
         "question": spec.question.digest(),
         "fields": spec.fields,
         "selection": spec.selection,
+        // Finished requests are sent as they stand, ids included.
+        "requests": (spec.question.source == Source::Foreign).then_some(&spec.source_digest),
     });
     let mut hasher = blake3::Hasher::new();
     hasher.update(fixed.to_string().as_bytes());

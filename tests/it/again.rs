@@ -127,3 +127,20 @@ fn another_question_for_the_output_of_a_living_job_is_refused() {
     at(&sandbox, other).run().exits(2).says(&[&format!("batchctl cancel {job}")]);
     assert_eq!(sandbox.created(), 1);
 }
+
+/// Other cells around the same questions: nothing is paid again, and the table that comes back is
+/// the one that stands there now.
+#[test]
+fn b13_again_with_other_cells_writes_the_table_of_now() {
+    let sandbox = Sandbox::start();
+    let dir = marked(2);
+    at(&sandbox, dir.batchctl(LINE)).run().exits(0);
+    dir.write("in.csv", "id,text,note\n81,marker 0x,new\n82,marker 1x,columns\n");
+    at(&sandbox, dir.batchctl(LINE)).run().exits(0).says(&["nothing is sent"]);
+    assert_eq!(dir.cells("out.csv").column("id"), ["81", "82"]);
+    assert_eq!(dir.cells("out.csv").column("note"), ["new", "columns"]);
+    dir.write("other.tsv", "text\tlang\nmarker 0x\ten\nmarker 1x\tde\n");
+    at(&sandbox, dir.batchctl("workflow other.tsv other.csv")).run().exits(0);
+    assert_eq!(dir.read("other.csv").lines().next(), Some("text,lang,response,status,error,model"));
+    assert_eq!(sandbox.created(), 1);
+}

@@ -95,9 +95,16 @@ fn s4_12_s4_16_b05_every_kind_of_answer_has_its_status() {
     let cells = dir.cells("out.csv");
     let shown: Vec<String> = ["text", "status", "mood", "tags", "parse_status", "finish_reason"]
         .iter()
-        .map(|name| cells.column(name).join(" | "))
+        .map(|name| cells.column(name).join(" | ").trim_end().to_owned())
         .collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    bare | fenced | embedded | prose | lacking | cut | filtered | broken
+    ok | ok | ok | unparsed | ok | truncated | refused | error
+    good | bad | mixed |  |  |  |  |
+    ["a","b"] | [] | [{"x":1}] |  | ["only"] |  |  |
+    direct | fenced | embedded | failed | direct | failed |  |
+    stop | stop | stop | stop | stop | length | content_filter |
+    "#);
     assert!(cells.column("error")[7].contains("the model fell over"), "S1.23");
     assert_eq!(cells.column("raw_response")[3], "I would call it good.");
 }
@@ -141,14 +148,14 @@ fn s1_11_the_question_is_worded_as_said() {
     };
     let asked = content("workflow in.csv out.csv --prompt-file prompt.txt", 0);
     assert_eq!(asked, ["Ask ada: {x} first", "Ask {name}: {x} second"], "inserted text is final");
-    let with_system = "workflow in.csv out.csv -p @prompt.txt -s @system.txt --max-tokens 7 \
+    let with_system = "workflow in.csv out.csv -p @prompt.txt -s @system.txt --max-tokens 70 \
                        --temperature 0.5 --param top_p=0.9 --param stop=x";
     assert_eq!(content(with_system, 1)[0], "Ask ada: {x} first");
     let body = sandbox.requests().pop().expect("a request")["body"].clone();
     assert_eq!(body["messages"][0], serde_json::json!({"role": "system", "content": "Be brief."}));
     assert_eq!(
         (&body["max_tokens"], &body["temperature"], &body["top_p"], &body["stop"]),
-        (&7.into(), &0.5.into(), &0.9.into(), &"x".into())
+        (&70.into(), &0.5.into(), &0.9.into(), &"x".into())
     );
     let appended = content("workflow in.csv out.csv --prompt Judge: --input-column name", 0);
     assert!(appended[0].starts_with("Judge:") && appended[0].ends_with("ada"), "{appended:?}");

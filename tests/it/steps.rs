@@ -205,9 +205,9 @@ fn s1_07_s4_20_request_files_are_kept_when_asked() {
     }
 }
 
-/// S1.21: more requests than a file may hold become several batches, all on their rows.
+/// S1.21, S1.22: more requests than a file may hold become several batches, all on their rows.
 #[test]
-fn s1_21_several_shards_come_back_as_one_table() {
+fn s1_21_s1_22_several_shards_come_back_as_one_table() {
     let sandbox = Sandbox::start();
     let dir = marked(23);
     let line = "workflow in.csv out.csv --set max_shard_requests=5";

@@ -37,6 +37,19 @@ fn s1_01_the_users_four_lines_at_openai() {
     assert_eq!(sandbox.created(), 1, "only the first line may send anything");
 }
 
+/// S4.11: the batch carries the create key and the run's digest, so that it can be found again.
+#[test]
+fn s4_11_batches_carry_their_metadata() {
+    let sandbox = Sandbox::start();
+    let dir = marked(1);
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv")).run().exits(0);
+    let metadata = sandbox.ledger()[0]["metadata"].clone();
+    let key = metadata["batchctl"].as_str().expect("the create key").to_owned();
+    assert!(key.starts_with("bc1-") && key.ends_with("-r1-s0001-c1"), "{key}");
+    assert!(key[4..].starts_with(&job_of(&dir)), "{key}");
+    assert_eq!(metadata["batchctl_run"].as_str().map(str::len), Some(16), "{metadata}");
+}
+
 /// S4.01, S4.02, S4.06, S4.12, S4.13: the same lines at Zhipu, whose address the user's
 /// configuration names.
 #[test]

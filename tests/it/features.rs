@@ -1,0 +1,95 @@
+//! The features that are promised so far, by their ids, and that some test names each of them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::repo;
+
+/// What each id asks for, in a few words.
+const FEATURES: [(&str, &str); 42] = [
+    ("S1.01", "one command, input and output"),
+    ("S1.02", "--model"),
+    ("S1.03", "--start-row"),
+    ("S1.04", "--end-row"),
+    ("S1.05", "--completion-window"),
+    ("S1.06", "--check-interval"),
+    ("S1.07", "--keep-temp-files"),
+    ("S1.09", "keys are never flags"),
+    ("S1.11", "table to JSONL"),
+    ("S1.12", "upload, create, poll, download with --output-dir"),
+    ("S1.13", "merge"),
+    ("S1.15", "a trial of the first rows"),
+    ("S1.16", "columns of image tables and the answer's name"),
+    ("S1.17", "images as data URLs"),
+    ("S1.18", "an id for each row"),
+    ("S1.19", "batch_results_<id>, batch_errors_<id>"),
+    ("S1.21", "large files are split"),
+    ("S1.22", "bounds, states, missing rows"),
+    ("S1.23", "messages for what goes wrong"),
+    ("S2.07", "objects with messages and arrays of messages"),
+    ("S2.08", "several turns; a bad message is named"),
+    ("S4.01", "Zhipu's endpoint path"),
+    ("S4.02", "glm-4-flash"),
+    ("S4.06", "purpose batch, file bounds"),
+    ("S4.07", "completion window"),
+    ("S4.08", "check interval"),
+    ("S4.09", "a longest wait"),
+    ("S4.10", "progress with state and counts"),
+    ("S4.11", "metadata on the batch"),
+    ("S4.12", "content, status, usage by id"),
+    ("S4.13", "error file"),
+    ("S4.18", "states"),
+    ("S4.19", "identity verification; expiry"),
+    ("S4.20", "temporary files"),
+    ("S4.21", "no configuration needed"),
+    ("B01", "image columns end to end"),
+    ("B05", "a closed account"),
+    ("B11", "a rehearsal"),
+    ("B13", "tables as they are"),
+    ("B14", "bounded memory"),
+    ("B15", "two commands to the first result"),
+    ("B16", "the sandbox before another server"),
+];
+
+/// The text of every test of this project: this folder, and what stands under `#[cfg(test)]`.
+fn tests(folder: &Path, is_test: bool, text: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            tests(&path, is_test || name == "tests", text);
+        } else if name.ends_with(".rs") && name != "features.rs" {
+            let source = fs::read_to_string(&path).expect("a source is text");
+            let from =
+                if is_test || name == "tests.rs" { Some(0) } else { source.find("cfg(test)") };
+            text.push_str(&source[from.unwrap_or(source.len())..]);
+        }
+    }
+}
+
+/// Whether a text names an id, as `S1.05` or `s1_05`.
+fn names(text: &str, id: &str) -> bool {
+    let small = id.to_lowercase().replace('.', "_");
+    [id, &small].iter().any(|id| {
+        text.match_indices(*id).any(|(at, _)| {
+            let after = text[at + id.len()..].chars().next();
+            !after.is_some_and(|c| c.is_ascii_digit())
+        })
+    })
+}
+
+#[test]
+fn every_promised_feature_is_named_by_a_test() {
+    let mut text = String::new();
+    tests(&repo("tests/it"), true, &mut text);
+    tests(&repo("src"), false, &mut text);
+    let open: Vec<&str> =
+        FEATURES.iter().map(|(id, _)| *id).filter(|id| !names(&text, id)).collect();
+    assert_eq!(open, Vec::<&str>::new(), "no test names these");
+}
+
+#[test]
+fn ids_are_found_in_both_spellings() {
+    assert!(names("fn s1_05_window() {}", "S1.05") && names("/// S1.05: window", "S1.05"));
+    assert!(!names("s1_051", "S1.05") && !names("B140", "B14") && names("(B14)", "B14"));
+}
