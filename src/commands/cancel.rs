@@ -1,9 +1,8 @@
 //! `cancel ID`: stop a job and collect what is done.
 
 use super::Context;
-use super::flags::{Flags, JsonArg, WriteArgs};
+use super::flags::{JsonArg, WriteArgs, lays};
 use super::steps::{Bare, Follow, find_job, go_on, open_store};
-use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -20,11 +19,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.write.lay(over);
-    }
-}
+lays!(Args: write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

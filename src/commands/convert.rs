@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
+use super::flags::{AskArgs, JsonArg, lays};
 use super::steps::{Need, Planned, Scratch, require_folder, who_is_asked};
 use crate::base::AtomicFile;
-use crate::config::Overrides;
 use crate::cost::grouped;
 use crate::job::{JobError, build_shard, key_of_digest, visit_selected};
 use crate::request::RULES;
@@ -25,35 +24,15 @@ pub struct Args {
     /// Replace the request files that are there
     #[arg(long)]
     pub overwrite: bool,
-    /// Which rows.
+    /// What turns the table into requests.
     #[command(flatten)]
-    pub rows: RowsArgs,
-    /// Who is asked.
-    #[command(flatten)]
-    pub who: WhoArgs,
-    /// What is asked.
-    #[command(flatten)]
-    pub question: QuestionArgs,
-    /// What the answers become.
-    #[command(flatten)]
-    pub answer: AnswerArgs,
-    /// How the table is read.
-    #[command(flatten)]
-    pub read: ReadArgs,
+    pub ask: AskArgs,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.rows.lay(over);
-        self.who.lay(over);
-        self.question.lay(over);
-        self.answer.lay(over);
-        self.read.lay(over);
-    }
-}
+lays!(Args: ask);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{AnswerArgs, Flags, JsonArg, WriteArgs};
+use super::flags::{AnswerArgs, JsonArg, WriteArgs, lays};
 use super::steps::{Bare, Follow, find_job, go_on, open_store};
-use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `download`.
@@ -31,12 +30,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.answer.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: answer, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

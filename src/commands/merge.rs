@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::files::expand;
-use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
+use super::flags::{AnswerArgs, JsonArg, RangeArgs, ReadArgs, WriteArgs, lays};
 use super::steps::{
     Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
     open_table, output_spec, report_merge, require_folder, require_writable, selection,
@@ -15,7 +15,7 @@ use anyhow::Context as _;
 
 use crate::answer::{Fields, RowStatus};
 use crate::batch::ResultFile;
-use crate::config::{Overrides, key};
+use crate::config::key;
 use crate::job::{JobError, OutputSpec};
 use crate::request::CustomId;
 use crate::result::{
@@ -61,14 +61,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.range.lay(over);
-        self.answer.lay(over);
-        self.read.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: range, answer, read, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -1,9 +1,8 @@
 //! `watch ID`: wait for a job with a progress bar.
 
 use super::Context;
-use super::flags::{Flags, JsonArg, PaceArgs, WriteArgs};
+use super::flags::{JsonArg, PaceArgs, WriteArgs, lays};
 use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other};
-use crate::config::Overrides;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `watch`.
@@ -23,12 +22,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.pace.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: pace, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

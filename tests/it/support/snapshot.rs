@@ -158,7 +158,7 @@ mod tests {
         for (text, wanted) in cases {
             assert_eq!(steady(text, &[]), wanted);
         }
-        let path = Path::new("/tmp/x1/work");
-        assert_eq!(steady("in /tmp/x1/work/a.csv", &[(path, "[DIR]")]), "in [DIR]/a.csv");
+        let path = Path::new("/tmp/x1/folder");
+        assert_eq!(steady("in /tmp/x1/folder/a.csv", &[(path, "[DIR]")]), "in [DIR]/a.csv");
     }
 }
