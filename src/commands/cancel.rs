@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{JsonArg, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, relook};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -24,12 +24,13 @@ lays!(Args: write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
-    let short = found.job.short();
+    let mut found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let short = found.job.short().to_owned();
     if found.job.state.is_over() {
         context.printer.note(&format!("job {short} is {} already", found.job.state));
         return Ok(ExitCode::Success);
     }
+    relook(context, &store, &mut found, &args.write, None)?;
     store.wish_cancel(&found.job.key, context.clock.unix())?;
     let follow = Follow { submit: false, wait: true };
     match go_on(context, &store, &found, follow) {

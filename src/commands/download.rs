@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{AnswerArgs, JsonArg, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
+use super::flags::{AnswerArgs, Flags, JsonArg, WriteArgs, path};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, relook};
+use crate::config::{Overrides, key};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `download`.
@@ -30,11 +31,19 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: answer, write);
+impl Flags for Args {
+    fn lay(&self, over: &mut Overrides) {
+        self.answer.lay(over);
+        self.write.lay(over);
+        over.text(key::OUTPUT_DIR, path(self.output_dir.as_ref()).as_deref());
+        over.switch(key::ALLOW_PARTIAL, self.allow_partial);
+    }
+}
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
+    let mut found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
+    relook(context, &store, &mut found, &args.write, Some(&args.answer))?;
     go_on(context, &store, &found, Follow { submit: false, wait: false })
 }

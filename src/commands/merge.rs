@@ -73,7 +73,8 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     for file in &files {
         if !context.folder.join(file).is_file() {
             return Err(CommandError::usage(format!("{} is not there", file.display()))
-                .hint("batchctl merge takes result files or a job id"));
+                .hint("batchctl download last --output-dir .   copies a job's result files here")
+                .hint("batchctl merge JOB   needs no files"));
         }
     }
     let scratch = Scratch::new(store.home())?;
@@ -120,7 +121,7 @@ fn merge_job(
         require_folder(path)?;
     }
     let table = found.table()?;
-    let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
+    let written = write_job_table(context, store, &found, &table, Rewrite::Final)?.path;
     if let Some(path) = written {
         context.printer.note(&format!("output   {}", path.display()));
     }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{JsonArg, RunningArgs, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store, waits};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, relook, waits};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `resume`.
@@ -27,7 +27,8 @@ lays!(Args: running, write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let mut found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    relook(context, &store, &mut found, &args.write, None)?;
     if found.job.state.is_over() {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
     }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{JsonArg, PaceArgs, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, relook, watch_other};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `watch`.
@@ -27,7 +27,8 @@ lays!(Args: pace, write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let mut found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    relook(context, &store, &mut found, &args.write, None)?;
     match go_on(context, &store, &found, Follow { submit: false, wait: true }) {
         // Another process drives it: look on until it is through.
         Err(error) if error.exit == ExitCode::Locked => watch_other(context, &store, &found),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::flags::{AskArgs, JsonArg, RunningArgs, SpendArgs, WriteArgs, lays};
-use super::steps::{Destination, Need, dry_run, send, who_is_asked};
+use super::steps::{Destination, Need, dry_run, require_there, send, who_is_asked};
 use crate::config::key;
 use crate::ui::{CommandError, ExitCode};
 
@@ -39,6 +39,8 @@ lays!(Args: ask, running, spend, write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let input = input(args.input.as_deref(), context)?;
+    // A misspelt name is told before a missing key.
+    require_there(&input, context)?;
     let need = if args.spend.dry_run { Need::NoKey } else { Need::Key };
     let who = who_is_asked(context, need)?;
     let named = args.output.as_deref().or(args.write.output.as_deref());

@@ -217,7 +217,7 @@ impl Driver<'_> {
         }
         for (shard, create) in self.with_creates(ShardState::Ended)? {
             let Some(batch) = last_seen(&create) else { continue };
-            match self.fetch(&shard, &create, &batch).await? {
+            match self.fetch(&shard, &batch).await? {
                 Fetched::Settled => settled = true,
                 Fetched::Failed(error) => {
                     self.warn(&format!("results of shard {}: {error}", shard.number));
@@ -230,7 +230,8 @@ impl Driver<'_> {
                 }
             }
         }
-        if settled {
+        // The table at the end is the command's.
+        if settled && self.ending()?.is_none() {
             (self.on_settled)();
         }
         Ok(None)

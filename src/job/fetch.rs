@@ -1,6 +1,7 @@
 //! Fetching what an ended batch left: both files in every final state, complete and synced
 //! before anything else is done with them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::{Event, JobError, JobFolder};
 use crate::base::hex_of_file;
 use crate::batch::Batch;
 use crate::provider::CallError;
-use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord};
+use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord, Store};
 
 /// How often files are fetched again when rows are in neither of them.
 const REFETCHES: u32 = 3;
@@ -33,7 +34,6 @@ impl Driver<'_> {
     pub(super) async fn fetch(
         &self,
         shard: &ShardRecord,
-        create: &CreateRecord,
         batch: &Batch,
     ) -> Result<Fetched, JobError> {
         let files = [
@@ -64,7 +64,6 @@ impl Driver<'_> {
                 return Ok(Fetched::Stopped);
             }
         };
-        self.copy_for_the_user(shard, create)?;
         self.settle(shard, batch, settlement)?;
         Ok(Fetched::Settled)
     }
@@ -94,28 +93,6 @@ impl Driver<'_> {
         Ok(Ok(ArtifactRecord { id: 0, shard: shard.id, kind, name, bytes, digest }))
     }
 
-    /// `batch_results_<id>.jsonl` and `batch_errors_<id>.jsonl` in the folder the user named.
-    fn copy_for_the_user(
-        &self,
-        shard: &ShardRecord,
-        create: &CreateRecord,
-    ) -> Result<(), JobError> {
-        let Some(folder) = &self.spec.output.files_folder else { return Ok(()) };
-        let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
-        for artifact in self.store.artifacts(&self.job.key)? {
-            if artifact.shard != shard.id {
-                continue;
-            }
-            let stem = match artifact.kind {
-                ArtifactKind::Output => "batch_results",
-                ArtifactKind::Error => "batch_errors",
-            };
-            let to = folder.join(format!("{stem}_{id}.jsonl"));
-            copy(&self.folder.results().join(&artifact.name), &to)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn report_fetched(&self, shard: &ShardRecord, answered: u64, failed: u64) {
         self.reporter.report(&Event::Fetched {
             shard: shard.number,
@@ -126,8 +103,32 @@ impl Driver<'_> {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
-    fs::copy(from, to).map(drop).map_err(JobError::file("write", to))
+/// Copies a job's result files, as the provider sent them, into a folder of the user's, which is
+/// made if it is missing: `batch_results_<batch>.jsonl` and `batch_errors_<batch>.jsonl`. Returns
+/// how many there are.
+pub fn copy_results(
+    store: &Store,
+    folder: &JobFolder,
+    job: &str,
+    to: &Path,
+) -> Result<u64, JobError> {
+    fs::create_dir_all(to).map_err(JobError::file("make", to))?;
+    let creates: BTreeMap<i64, CreateRecord> =
+        store.creates(job)?.into_iter().map(|create| (create.shard, create)).collect();
+    let mut copied = 0;
+    for artifact in store.artifacts(job)? {
+        let Some(create) = creates.get(&artifact.shard) else { continue };
+        let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
+        let stem = match artifact.kind {
+            ArtifactKind::Output => "batch_results",
+            ArtifactKind::Error => "batch_errors",
+        };
+        let copy = to.join(format!("{stem}_{id}.jsonl"));
+        fs::copy(folder.results().join(&artifact.name), &copy)
+            .map_err(JobError::file("write", &copy))?;
+        copied += 1;
+    }
+    Ok(copied)
 }
 
 /// An id from outside as part of a file name.

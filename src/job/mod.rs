@@ -19,6 +19,7 @@ pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
+pub use fetch::copy_results;
 pub use folder::JobFolder;
 pub use id::{create_key, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};

@@ -33,6 +33,8 @@ pub struct Plan {
     pub run_digest: String,
     /// The first request's line, as it will be sent.
     pub first_request: Option<String>,
+    /// The columns whose cells are part of the texts that are sent.
+    pub columns: Vec<String>,
     /// What a person should know about the question.
     pub notes: Vec<String>,
     /// The folder that would have to be allowed for images that lie outside of the roots.
@@ -56,6 +58,7 @@ impl Plan {
             },
             run_digest: String::new(),
             first_request: None,
+            columns: Vec::new(),
             notes: Vec::new(),
             image_root: None,
         }
@@ -89,6 +92,8 @@ pub fn plan(
         digest: digest_of(spec),
         plan: Plan::empty(spec),
     };
+    let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
+    planner.plan.columns = names.cloned().collect();
     visit_selected::<JobError>(table, &spec.selection, |row| {
         planner.take(row)?;
         if planner.plan.rows.is_multiple_of(REPORT_EVERY) {

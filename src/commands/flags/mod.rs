@@ -19,6 +19,8 @@ pub use running::{PaceArgs, RunningArgs, SpendArgs};
 pub use table::{ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 
+pub(super) use question::path;
+
 use crate::config::Overrides;
 
 /// A group of flags that lays its values over the settings.

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::jobs::{Found, held};
+use super::look_again::make_files_folder;
 use super::money::approve;
 use super::output::{Destination, Wanted, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, OutputSpec, new_job_key};
+use crate::job::{Event, JobError, JobFolder, OutputSpec, new_job_key};
 use crate::store::{Inserted, JobRecord, JobState, NewJob, Store};
 use crate::ui::{CommandError, ExitCode};
 
@@ -38,8 +39,18 @@ pub(in crate::commands) fn begin(
         }),
     )?;
     refuse_rival(store, destination)?;
+    make_files_folder(planned.spec.output.files_folder.as_deref())?;
     approve(context, &planned, who)?;
-    make(context, store, scratch, &planned, who)
+    let found = make(context, store, scratch, &planned, who)?;
+    context.reporter().report(&Event::Planned {
+        job: found.job.short().to_owned(),
+        rows: planned.plan.rows,
+        requests: planned.plan.requests(),
+        skipped: planned.plan.estimate.skipped,
+        shards: planned.plan.shards.len() as u64,
+        bytes: planned.plan.bytes(),
+    });
+    Ok(found)
 }
 
 /// The table of states: what the same line does to the job it made before.

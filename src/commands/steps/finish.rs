@@ -1,20 +1,20 @@
-//! What is said at the end, and the exit code that says it to a script.
+//! The end of a run: its account for programs, and the exit code that says it to a script.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::account::{Account, ErrorGroup};
 use super::jobs::Found;
+use super::tables::Wrote;
 use super::who::Who;
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
-use crate::store::Store;
+use crate::store::{ShardState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Groups of errors that are shown.
@@ -33,19 +33,31 @@ struct Report<'a> {
     rows: u64,
     /// Rows by status; sums to `rows`.
     statuses: BTreeMap<&'static str, u64>,
+    /// Rows whose wanted fields were found; `null` if none are wanted.
+    parsed: Option<u64>,
     usage: Usage,
     /// `null` = unknown.
     cost: Option<f64>,
-    errors: Vec<ErrorGroup>,
+    errors: &'a [ErrorGroup],
     output: Option<String>,
+    /// From the start of the job.
     seconds: f64,
     sandbox: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct ErrorGroup {
-    error: String,
-    rows: u64,
+/// How a run ended and what it left.
+#[derive(Debug)]
+pub(in crate::commands) struct End<'a> {
+    /// How the drive ended.
+    pub(in crate::commands) ending: &'a Ending,
+    /// Whether the command was to wait for the end.
+    pub(in crate::commands) waits: bool,
+    /// The table.
+    pub(in crate::commands) wrote: Wrote,
+    /// Result files copied for the user.
+    pub(in crate::commands) copied: Option<u64>,
+    /// How long this process took.
+    pub(in crate::commands) took: Duration,
 }
 
 /// The exit code of a drive.
@@ -79,9 +91,7 @@ pub(in crate::commands) fn report(
     store: &Store,
     found: &Found,
     who: &Who,
-    (ending, waits): (&Ending, bool),
-    output: Option<&Path>,
-    took: Duration,
+    end: &End<'_>,
 ) -> Result<ExitCode, CommandError> {
     let key = &found.job.key;
     let mut counts = store.status_counts(key)?;
@@ -89,42 +99,74 @@ pub(in crate::commands) fn report(
     if settled < found.job.rows {
         counts.insert(RowStatus::Pending, found.job.rows - settled);
     }
-    let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
-    let report = Report {
-        schema_version: 1,
+    let exit = exit_of(end.ending, &counts, end.waits, context.settings.get(key::ALLOW_PARTIAL));
+    let errors = store.error_groups(key, ERROR_GROUPS)?;
+    let account = Account {
         job: found.job.short(),
         provider: &who.name,
-        model: &found.spec.question.model,
-        ending: word(ending),
-        reason: reason(ending),
-        exit_code: exit.code(),
+        ending: end.ending,
+        runs_on: store.shards(key)?.iter().any(|shard| shard.state == ShardState::Running),
         rows: found.job.rows,
-        statuses: counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        counts,
+        parsed: end.wrote.parsed,
+        errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
         usage: store.usage(key)?,
-        cost: None,
-        errors: store
-            .error_groups(key, ERROR_GROUPS)?
-            .into_iter()
-            .map(|(error, rows)| ErrorGroup { error, rows })
-            .collect(),
-        output: output.map(|path| path.display().to_string()),
-        seconds: took.as_secs_f64(),
-        sandbox: who.is_sandbox,
+        took: since_the_start(context, store, found, end.took)?,
+        is_sandbox: who.is_sandbox,
+        output: end.wrote.path.as_deref(),
+        copies: end.copied.zip(found.spec.output.files_folder.as_deref()),
+        folder: &context.folder,
+        shell: context.shell,
     };
     if context.json {
-        context.printer.json(&report)?;
+        context.printer.json(&Report {
+            schema_version: 1,
+            job: account.job,
+            provider: account.provider,
+            model: &found.spec.question.model,
+            ending: word(end.ending),
+            reason: reason(end.ending),
+            exit_code: exit.code(),
+            rows: account.rows,
+            statuses: account.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            parsed: account.parsed,
+            usage: account.usage,
+            cost: None,
+            errors: &account.errors,
+            output: account.output.map(|path| path.display().to_string()),
+            seconds: account.took.as_secs_f64(),
+            sandbox: account.is_sandbox,
+        })?;
     } else {
-        for line in lines(&report) {
+        for line in account.lines() {
             context.printer.note(&line);
         }
     }
-    for hint in hints(ending, found) {
-        context.printer.note(&hint);
+    for line in account.next_steps() {
+        context.printer.note(&line);
     }
     Ok(exit)
 }
 
-fn word(ending: &Ending) -> &'static str {
+/// How long the job took from its start, waits between two processes included.
+fn since_the_start(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    took: Duration,
+) -> Result<Duration, CommandError> {
+    let job = store.job_by_id(&found.job.key)?;
+    let until = match job {
+        Some(job) if job.state.is_over() => job.updated,
+        _ => context.clock.unix(),
+    };
+    let whole = Duration::from_secs(u64::try_from(until - found.job.created).unwrap_or(0));
+    // The ledger knows whole seconds only.
+    let is_same_run = whole.abs_diff(took) < Duration::from_secs(2);
+    Ok(if is_same_run { took } else { whole })
+}
+
+pub(super) fn word(ending: &Ending) -> &'static str {
     match ending {
         Ending::Done => "done",
         Ending::Cancelled => "cancelled",
@@ -136,66 +178,11 @@ fn word(ending: &Ending) -> &'static str {
     }
 }
 
-fn reason(ending: &Ending) -> Option<String> {
+pub(super) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(failure.message.clone()),
         Ending::NeedsOperator(why) => Some(why.clone()),
         _ => None,
-    }
-}
-
-/// The account for people.
-fn lines(report: &Report<'_>) -> Vec<String> {
-    let statuses: Vec<_> =
-        report.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
-    let mut lines = vec![format!(
-        "job {} {} at {}   {} rows: {}",
-        report.job,
-        report.ending,
-        report.provider,
-        grouped(report.rows),
-        statuses.join(", ")
-    )];
-    if let Some(reason) = &report.reason {
-        lines.push(format!("  {reason}"));
-    }
-    for group in &report.errors {
-        lines.push(format!("  {} × {}", grouped(group.rows), group.error));
-    }
-    if report.usage.total() > 0 {
-        lines.push(format!(
-            "tokens   prompt {}   completion {}   cost unknown (this release knows no prices)",
-            grouped(report.usage.prompt_tokens),
-            grouped(report.usage.completion_tokens)
-        ));
-    }
-    if report.sandbox {
-        lines.push("sandbox  the answers are synthetic; nothing was paid".to_owned());
-    }
-    if let Some(output) = &report.output {
-        lines.push(format!("output   {output}"));
-    }
-    lines
-}
-
-/// What to do next.
-fn hints(ending: &Ending, found: &Found) -> Vec<String> {
-    let job = found.job.short();
-    match ending {
-        Ending::Waiting | Ending::Stopped(_) => vec![
-            format!("go on:   batchctl resume {job}"),
-            format!("stop it: batchctl cancel {job}"),
-        ],
-        Ending::Refused(_) | Ending::Unreachable(_) => {
-            vec![format!("once that is mended: batchctl resume {job}")]
-        }
-        Ending::NeedsOperator(_) => vec![
-            "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
-             console"
-                .to_owned(),
-            format!("batchctl status {job} shows what was called"),
-        ],
-        Ending::Done | Ending::Cancelled => Vec::new(),
     }
 }
 

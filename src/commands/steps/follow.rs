@@ -116,11 +116,12 @@ fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
 async fn listen(stop: Arc<Stop>, printer: Printer, job: String, provider: String) {
     let cause = next_signal().await;
     stop.raise(cause);
-    printer.warning(&format!(
-        "stopping; what was sent is still running at {provider} and still costing · go on: \
-         batchctl resume {job} · stop it: batchctl cancel {job}"
-    ));
+    printer.warning("stopping; a second Ctrl-C ends at once");
     let cause = next_signal().await;
+    printer.important(&format!(
+        "what was sent to {provider} still runs and still costs\n\
+         go on:   batchctl resume {job}\nstop it: batchctl cancel {job}"
+    ));
     let exit = match cause {
         StopCause::Interrupt => ExitCode::Interrupted,
         StopCause::Terminate => ExitCode::Terminated,

@@ -94,6 +94,21 @@ fn explain(error: TableError, context: &Context) -> CommandError {
     error
 }
 
+/// Refuses a table that is not there, with the tables that are.
+pub(in crate::commands) fn require_there(
+    input: &Path,
+    context: &Context,
+) -> Result<(), CommandError> {
+    if input == Path::new("-") || context.folder.join(input).exists() {
+        return Ok(());
+    }
+    let missing = CommandError::usage(format!("{} is not there", input.display()));
+    Err(match tables_here(&context.folder) {
+        Some(names) => missing.hint(format!("tables in this folder: {names}")),
+        None => missing,
+    })
+}
+
 /// The names of the tables in a folder, as many as fit a line.
 fn tables_here(folder: &Path) -> Option<String> {
     let mut names: Vec<_> = fs::read_dir(folder)

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::finish::report;
-use super::follow::{Follow, default_interval};
+use super::finish::{End, report};
+use super::follow::default_interval;
 use super::jobs::Found;
+use super::tables::Wrote;
 use super::who::who_of_job;
 use crate::commands::Context;
 use crate::config::key;
@@ -83,9 +84,13 @@ pub(in crate::commands) fn watch_other(
                 _ => Ending::Waiting,
             };
             let who = who_of_job(context, &now)?;
-            let how = Follow { submit: false, wait: true };
-            let output = now.job.output_path.as_ref().map(std::path::Path::new);
-            return report(context, store, &now, &who, (&ending, how.wait), output, Duration::ZERO);
+            let wrote = Wrote {
+                path: now.job.output_path.as_ref().map(std::path::PathBuf::from),
+                parsed: None,
+            };
+            let end =
+                End { ending: &ending, waits: true, wrote, copied: None, took: Duration::ZERO };
+            return report(context, store, &now, &who, &end);
         }
         context.block_on(context.clock.sleep(pause))?;
     }

@@ -1,6 +1,7 @@
 //! The steps that commands are made of: take the table in, word the question, find out who is
 //! asked, plan, ask about money, attach to or make the job, drive it, write the table, report.
 
+mod account;
 mod asking;
 mod begin;
 mod finish;
@@ -9,12 +10,14 @@ mod go_on;
 mod input;
 mod jobs;
 mod look;
+mod look_again;
 mod merged;
 mod money;
 mod output;
 mod plan;
 mod row_check;
 mod send;
+mod sent;
 mod show;
 mod tables;
 mod who;
@@ -22,9 +25,10 @@ mod who;
 pub(super) use begin::{begin, waits};
 pub(super) use follow::Follow;
 pub(super) use go_on::{go_on, go_on_with};
-pub(super) use input::open_table;
+pub(super) use input::{open_table, require_there};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use look::{look, watch_other};
+pub(super) use look_again::relook;
 pub(super) use merged::report_merge;
 pub(super) use output::{Destination, require_folder, require_writable};
 pub(super) use plan::{Planned, Scratch, output_spec, selection};

@@ -7,6 +7,7 @@ use super::input::{Taken, take_in};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
+use crate::cost::grouped;
 use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
@@ -104,6 +105,19 @@ impl Planned {
         Ok(planned)
     }
 
+    /// The first rows without a request and why, so that a person can tell a wrong folder from
+    /// a few bad files.
+    fn tell_failing_images(&self, context: &Context) {
+        let skipped = &self.plan.skipped;
+        for record in skipped.iter().take(SHOWN_SKIPS) {
+            let why = record.error.as_deref().unwrap_or("no request can be made");
+            context.printer.note(&format!("  row {}: {why}", record.row));
+        }
+        if let Some(more) = skipped.len().checked_sub(SHOWN_SKIPS).filter(|more| *more > 0) {
+            context.printer.note(&format!("  and {} more", grouped(more as u64)));
+        }
+    }
+
     /// A selection without rows is a slip, not a result.
     fn require_rows(&self) -> Result<(), CommandError> {
         if self.plan.rows > 0 {
@@ -147,9 +161,11 @@ impl Planned {
             return Err(refuse(format!("{text} (strict_images is set)")));
         }
         if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
+            self.tell_failing_images(context);
             context.printer.warning(&format!("{text}; they will be skipped"));
             return Ok(());
         }
+        self.tell_failing_images(context);
         if context.is_interactive {
             return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
                 Ok(())
@@ -165,6 +181,9 @@ impl Planned {
         Ok(())
     }
 }
+
+/// Rows without a request that are shown before the question whether to go on.
+const SHOWN_SKIPS: usize = 3;
 
 /// The rows that the settings select.
 pub(in crate::commands) fn selection(

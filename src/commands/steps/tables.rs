@@ -24,31 +24,41 @@ pub(in crate::commands) enum Rewrite {
     Final,
 }
 
-/// Writes the job's table, `pending` for what is open, and records what was written. Returns
-/// where it is; `None` for standard output in between, which is written only once.
+/// A table as it was written.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Wrote {
+    /// Where it is; `None` for standard output.
+    pub(in crate::commands) path: Option<PathBuf>,
+    /// Rows whose wanted fields were found; `None` if no fields are wanted.
+    pub(in crate::commands) parsed: Option<u64>,
+}
+
+/// Writes the job's table, `pending` for what is open, and records what was written. Standard
+/// output is written only once, at the end.
 pub(in crate::commands) fn write_job_table(
     context: &Context,
     store: &Store,
     found: &Found,
     table: &Table,
     why: Rewrite,
-) -> Result<Option<PathBuf>, CommandError> {
+) -> Result<Wrote, CommandError> {
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
-        if why == Rewrite::Final {
-            write_to(context, store, found, table, Target::Stdout)?;
+        if why == Rewrite::InBetween {
+            return Ok(Wrote::default());
         }
-        return Ok(None);
+        let (_, parsed) = write_to(context, store, found, table, Target::Stdout)?;
+        return Ok(Wrote { path: None, parsed });
     };
     let path = place(context, store, found, path)?;
-    let digest = write_to(context, store, found, table, Target::Path(path.clone()))?;
+    let (digest, parsed) = write_to(context, store, found, table, Target::Path(path.clone()))?;
     let now = context.clock.unix();
     store.mark_output(&path.to_string_lossy(), &digest, Some(&found.job.key), now)?;
     context.reporter().report(&Event::Written {
         path: path.to_string_lossy().into_owned(),
         rows: found.job.rows,
     });
-    Ok(Some(path))
+    Ok(Wrote { path: Some(path), parsed })
 }
 
 /// The place asked for, or one beside it if somebody edited the table that stands there.
@@ -81,7 +91,7 @@ fn write_to(
     found: &Found,
     table: &Table,
     target: Target,
-) -> Result<String, CommandError> {
+) -> Result<(String, Option<u64>), CommandError> {
     let spec = &found.spec;
     let records = store.artifacts(&found.job.key)?;
     let mut artifacts =
@@ -117,12 +127,12 @@ fn write_to(
         provider: &spec.provider,
         is_same_row: None,
     };
-    write_table(join, settled, &mut artifacts, &mut writer)?;
+    let summary = write_table(join, settled, &mut artifacts, &mut writer)?;
     let written = writer.finish().map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }
-    Ok(written.digest)
+    Ok((written.digest, summary.parsed))
 }
 
 /// Which columns the answers become.
