@@ -53,8 +53,8 @@ fn leaves(planned: &Planned) -> String {
     if !images.is_empty() {
         parts.push(format!("the images of {}", named_columns(images)));
     }
-    match parts.is_empty() {
-        true => "the requests as they stand".to_owned(),
-        false => parts.join(" and "),
+    if parts.is_empty() {
+        return "the requests as they stand".to_owned();
     }
+    parts.join(" and ")
 }
