@@ -16,7 +16,7 @@ use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
 
 /// Ask a language model one question per table row, through half-price Batch APIs.
 #[derive(Debug, Parser)]
-#[command(name = "batchctl", version, disable_help_subcommand = true, term_width = 100)]
+#[command(name = "batchctl", version, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
@@ -29,14 +29,14 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The whole way: build, upload, submit, wait, download, merge
+    /// The whole way: build, upload, wait, download, merge
     #[command(visible_alias = "run")]
     Workflow(Box<workflow::Args>),
     /// Count requests, bytes and tokens before anything is sent
     Estimate(Box<estimate::Args>),
     /// A small table through the sandbox in seconds, without a key
     Demo(demo::Args),
-    /// A table to request files; sends nothing
+    /// Table to request files; sends nothing
     #[command(visible_aliases = ["create", "create-input"])]
     Convert(Box<convert::Args>),
     /// Upload request files and create their batches
@@ -44,7 +44,7 @@ pub enum Command {
     /// All jobs, or one: state, rows, what it waits for
     #[command(visible_alias = "list")]
     Status(status::Args),
-    /// Wait for a job with a progress bar, then write the table
+    /// Wait for a job with a bar, then write the table
     #[command(visible_alias = "wait")]
     Watch(Box<watch::Args>),
     /// Fetch what there is and write the table; never submits
@@ -55,7 +55,7 @@ pub enum Command {
     Resume(Box<resume::Args>),
     /// Stop a job and collect what is done
     Cancel(Box<cancel::Args>),
-    /// Keep a provider's key, typed or piped, in a file only you can read
+    /// Keep a provider's key, typed or piped, in a file of your own
     Login(login::Args),
     /// Forget a key that login kept
     Logout(logout::Args),
@@ -180,7 +180,8 @@ pub fn parser() -> clap::Command {
     }
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}\n{{options}}\n\n\
-         batchctl help COMMAND shows all flags of a command; without a key begin with: batchctl demo\n"
+         batchctl help COMMAND shows all flags of a command.\n\
+         Without a key begin with: batchctl demo\n"
     );
     command.help_template(template)
 }

@@ -151,7 +151,7 @@ fn short_help_shows_twenty_flags_of_the_main_command() {
 }
 
 fn help_of(text: &str) -> String {
-    let error = line(text).unwrap_err();
+    let error = parser().term_width(100).try_get_matches_from(text.split(' ')).unwrap_err();
     assert_eq!(error.exit_code(), 0);
     error.to_string()
 }
@@ -159,6 +159,14 @@ fn help_of(text: &str) -> String {
 #[test]
 fn help_of_the_program() {
     insta::assert_snapshot!(help_of("batchctl --help"));
+}
+
+#[test]
+fn lists_and_lines_of_our_own_fit_80_columns() {
+    let help = parser().term_width(80).try_get_matches_from(["batchctl", "-h"]).unwrap_err();
+    for line in help.to_string().lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::flags::JsonArg;
 use super::steps::{open_table, run_workflow};
 use crate::config::key;
 use crate::job::JobError;
-use crate::ui::{CommandError, ExitCode, grid};
+use crate::ui::{CommandError, ExitCode, grid, shorten};
 
 /// Arguments of `demo`.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,6 +30,9 @@ const FILES: [(&str, &[u8]); 7] = [
     ("house.png", include_bytes!("../../fixtures/images/house.png")),
     ("mountain.jpg", include_bytes!("../../fixtures/images/mountain.jpg")),
 ];
+
+/// Cells of a terminal that a text is shown in: the whole table then fits 80.
+const CELL_WIDTH: usize = 22;
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
@@ -69,7 +72,7 @@ fn show(output: &Path, context: &Context) -> Result<(), CommandError> {
     let mut lines = Vec::new();
     let mut rows = table.rows().map_err(JobError::from)?;
     while let Some(row) = rows.next_row().map_err(JobError::from)? {
-        lines.push(columns.iter().map(|column| shortened(row.cell(*column))).collect());
+        lines.push(columns.iter().map(|column| shorten(row.cell(*column), CELL_WIDTH)).collect());
     }
     let header = wanted.iter().map(ToString::to_string).collect();
     lines.insert(0, header);
@@ -79,21 +82,13 @@ fn show(output: &Path, context: &Context) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn shortened(cell: &str) -> String {
-    let line = cell.replace(['\n', '\r'], " ");
-    if line.chars().count() <= 24 {
-        return line;
-    }
-    line.chars().take(23).chain(['…']).collect()
-}
-
 fn next_lines(folder: &Path, context: &Context) {
     let table = folder.join("demo.csv");
     context.printer.note("the answers are synthetic. With a key of your own:");
     for (login, provider) in [("openai", "openai:gpt-4o-mini"), ("zhipu", "zhipu:glm-4v-flash")] {
+        context.printer.note(&format!("  batchctl login {login}"));
         context.printer.note(&format!(
-            "  batchctl login {login} && batchctl workflow {} real.csv --provider {provider} \
-             --prompt '{{text}}'",
+            "  batchctl workflow {} real.csv --provider {provider} -p '{{text}}'",
             table.display()
         ));
     }

@@ -67,6 +67,10 @@ fn input_of_folder(context: &Context) -> Result<PathBuf, CommandError> {
         .filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())))
         .filter(|name| Format::from_name(name).is_some() && !is_output(name))
         .collect();
+    tables.retain(|name| {
+        let path = context.folder.join(name);
+        !matches!(store.output_mark(&path.to_string_lossy()), Ok(Some(_)))
+    });
     tables.sort();
     match tables.as_slice() {
         [only] => {
@@ -76,9 +80,10 @@ fn input_of_folder(context: &Context) -> Result<PathBuf, CommandError> {
         [] => Err(CommandError::usage("there is no table in this folder")
             .hint("batchctl estimate in.csv")),
         several => {
-            let names: Vec<_> = several.iter().map(|name| name.display().to_string()).collect();
+            let names: Vec<_> =
+                several.iter().map(|name| context.shell.quote(&name.to_string_lossy())).collect();
             Err(CommandError::usage(format!("several tables are here: {}", names.join(", ")))
-                .hint(format!("batchctl estimate {}", names[0])))
+                .hint(format!("batchctl estimate {}   or another of them", names[0])))
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::batch::Usage;
 use crate::cost::grouped;
 use crate::job::last_seen;
 use crate::store::{CallRecord, JobState, ShardState, Store};
-use crate::ui::{CommandError, ExitCode, grid};
+use crate::ui::{CommandError, ExitCode, counted, grid, shorten};
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -107,20 +107,20 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
         context.printer.note("no jobs yet; batchctl demo   runs a small one without a key");
         return Ok(ExitCode::Success);
     }
-    let header = ["job", "state", "started", "provider", "model", "rows", "input"];
+    let header = ["job", "state", "started", "provider", "model", "input", "rows"];
     let rows: Vec<Vec<String>> = views
         .iter()
         .map(|view| {
             vec![
                 view.job.clone(),
                 view.state.to_string(),
-                moment(view.created),
-                view.provider.clone(),
-                view.model.clone(),
-                view.statuses(),
+                minute(view.created),
+                shorten(&view.provider, 12),
+                shorten(&view.model, 20),
                 Path::new(&view.input)
                     .file_name()
                     .map_or_else(|| view.input.clone(), |name| name.to_string_lossy().into_owned()),
+                view.statuses(),
             ]
         })
         .collect();
@@ -129,6 +129,13 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
         context.printer.data(&line)?;
     }
     Ok(ExitCode::Success)
+}
+
+/// A moment in local time to the minute, for lists.
+fn minute(unix: i64) -> String {
+    let mut text = moment(unix);
+    text.truncate("2026-11-21 12:54".len());
+    text
 }
 
 /// A moment in local time, as people write it.
@@ -207,11 +214,13 @@ fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, Comm
         say(format!("output    {output}"))?;
     }
     say(format!("rows      {}: {}", grouped(view.rows), view.statuses()))?;
-    say(format!(
-        "tokens    prompt {}   completion {}   cost unknown",
-        grouped(view.usage.prompt_tokens),
-        grouped(view.usage.completion_tokens)
-    ))?;
+    if view.usage.total() > 0 {
+        say(format!(
+            "tokens    {} prompt, {} completion   cost unknown",
+            grouped(view.usage.prompt_tokens),
+            grouped(view.usage.completion_tokens)
+        ))?;
+    }
     for batch in &batches {
         say(batch.line())?;
     }
@@ -226,15 +235,21 @@ fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, Comm
 
 impl BatchView {
     fn line(&self) -> String {
-        let mut line =
-            format!("shard     {}   {} rows   {}", self.shard, grouped(self.rows), self.state);
-        if let Some(batch) = &self.batch {
-            let word = self.status.as_deref().unwrap_or("?");
-            let as_of = self.as_of.map(moment).unwrap_or_default();
-            line += &format!("   {batch} {word} as of {as_of}");
+        let mut line = format!("shard     {}   {}", self.shard, self.state);
+        match self.completed {
+            Some(completed) => {
+                line += &format!("   {}/{}", grouped(completed), grouped(self.rows));
+            }
+            None => line += &format!("   {}", counted(self.rows, "row")),
         }
-        if let Some(completed) = self.completed {
-            line += &format!("   {}/{}", grouped(completed), grouped(self.rows));
+        if let Some(failed) = self.failed.filter(|failed| *failed > 0) {
+            line += &format!("   failed {}", grouped(failed));
+        }
+        if let (Some(word), Some(as_of)) = (&self.status, self.as_of) {
+            line += &format!("   {word} as of {}", moment(as_of));
+        }
+        if let Some(batch) = &self.batch {
+            line += &format!("\n          {batch}");
         }
         if let Some(detail) = &self.detail {
             line += &format!("\n          {detail}");

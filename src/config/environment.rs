@@ -12,8 +12,8 @@ use super::value::Value;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";
-/// Those that are not settings but folders and files.
-const OTHERS: [&str; 2] = ["HOME", "CONFIG"];
+/// Those that are not settings but folders, files, and a flag of the sandbox.
+const OTHERS: [&str; 3] = ["HOME", "CONFIG", "SANDBOX_BATCH_SECONDS"];
 
 /// Environment variables, as a value so that tests can have their own.
 pub type Environment = BTreeMap<String, String>;

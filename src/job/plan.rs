@@ -28,6 +28,8 @@ pub struct Plan {
     pub run_digest: String,
     /// The first request's line, as it will be sent.
     pub first_request: Option<String>,
+    /// The columns whose cells are part of the texts that are sent.
+    pub columns: Vec<String>,
 }
 
 impl Plan {
@@ -45,6 +47,7 @@ impl Plan {
             },
             run_digest: String::new(),
             first_request: None,
+            columns: Vec::new(),
         }
     }
 
@@ -79,6 +82,8 @@ pub fn plan(
             counter: TokenCounter::start(scope, &spec.question, is_chat),
             plan: Plan::empty(spec),
         };
+        let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
+        planner.plan.columns = names.cloned().collect();
         visit_selected::<JobError>(table, &spec.selection, |row| {
             planner.take(row)?;
             if planner.plan.tally.rows.is_multiple_of(REPORT_EVERY) {

@@ -53,6 +53,11 @@ impl Compiled {
         &self.notes
     }
 
+    /// The columns whose cells are part of the text.
+    pub fn columns(&self) -> &[usize] {
+        self.content.text.columns()
+    }
+
     /// The id that a row's line will carry: the given one, or a foreign line's own.
     pub fn custom_id<'r>(&self, row: &'r Row, ours: &'r str) -> Result<Cow<'r, str>, Skip> {
         match self.content.text {

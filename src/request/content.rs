@@ -45,7 +45,7 @@ impl Pictures for ImageStore {
 
 impl Text {
     /// The columns whose cells make the text.
-    fn columns(&self) -> &[usize] {
+    pub(super) fn columns(&self) -> &[usize] {
         match self {
             Self::Plain(template) => template.columns(),
             // What is appended to a Jinja prompt is only there if the prompt names nothing.

@@ -126,11 +126,12 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str) -> Result<String, String> {
-        let headers: Vec<String> = ["q", "Content of P*", "dup", "dup"].map(String::from).into();
+        let headers: Vec<String> =
+            ["q", "Content of P*", "dup", "dup", "评论"].map(String::from).into();
         let input = Template::of_column(1);
         let jinja = Jinja::parse(text, Columns(&headers), Some(&input))
             .map_err(|error| format!("compile: {error}"))?;
-        let row = Row::from_cells(0, 2, &["<b>", "p", "1", "2"]);
+        let row = Row::from_cells(0, 2, &["<b>", "p", "1", "2", "好"]);
         let mut out = String::new();
         jinja.write_text(&row, &mut out).map_err(|skip| format!("row: {skip}"))?;
         Ok(out)
@@ -141,6 +142,7 @@ mod tests {
         let table = [
             ("{{ q }} {{ row[\"Content of P*\"] }}", "<b> p"),
             ("{{ input_text }}", "p"),
+            ("{% if 评论 == \"好\" %}{{ 评论 }}{% endif %}", "好"),
             ("{% for i in range(2) %}{{ i }}{% endfor %}{% if q %}!{% endif %}", "01!"),
         ];
         for (text, expected) in table {

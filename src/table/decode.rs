@@ -63,7 +63,11 @@ pub(super) fn text(source: &Path, label: Option<&str>, scratch: &Path) -> Result
             let same = |m: &Encoding| *m == asked || (m.is_utf16() && asked.is_utf16());
             file.declared(marked.filter(same).unwrap_or(asked), &head)
         }
-        (None, Some(marked)) => file.declared(marked, &head),
+        (None, Some(marked)) => {
+            let note = (!marked.is_utf8())
+                .then(|| format!("read {} as {}", file.source.display(), marked.name()));
+            Ok(Text { note, ..file.declared(marked, &head)? })
+        }
         (None, None) => file.unmarked(&head),
     }
 }

@@ -122,8 +122,10 @@ fn b13_every_encoding_reads_the_same_and_is_written_back_as_it_was() {
         let options = ReadOptions { encoding: label.map(String::from), ..ReadOptions::default() };
         let table = desk.open_with("in.csv", &bytes, &options).unwrap();
         assert_eq!(table.shape().encoding.name(), expected, "{name}");
-        let told = table.notes().iter().any(|note| note.contains("GB18030"));
-        assert_eq!(told, name == "gb18030 found", "{name}");
+        // What was found by looking is said, what the user said is not.
+        let told = table.notes().iter().any(|note| note.starts_with("read "));
+        let is_found = label.is_none() && !expected.to_lowercase().starts_with("utf-8");
+        assert_eq!(told, is_found, "{name}");
         let cells = read(&table).unwrap();
         if cells.len() == 2 {
             assert_eq!(cells[1], ["差评", "等了很久,没人管"], "{name}");

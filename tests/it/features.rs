@@ -58,7 +58,7 @@ fn tests(folder: &Path, is_test: bool, text: &mut String) {
         let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
         if path.is_dir() {
             tests(&path, is_test || name == "tests", text);
-        } else if name.ends_with(".rs") && name != "features.rs" {
+        } else if path.extension().is_some_and(|end| end == "rs") && name != "features.rs" {
             let source = fs::read_to_string(&path).expect("a source is text");
             let from =
                 if is_test || name == "tests.rs" { Some(0) } else { source.find("cfg(test)") };

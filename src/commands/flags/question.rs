@@ -82,6 +82,6 @@ impl Flags for QuestionArgs {
 
 /// Settings are text; names that are not Unicode are shown as well as they can be and then not
 /// found, which names them.
-pub(super) fn path(path: Option<&PathBuf>) -> Option<String> {
+pub(in crate::commands) fn path(path: Option<&PathBuf>) -> Option<String> {
     path.map(|path| path.to_string_lossy().into_owned())
 }

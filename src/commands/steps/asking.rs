@@ -80,7 +80,8 @@ pub(in crate::commands) fn ask(
     question.system = system.map(|system| system.text);
     question.images = image_options(context, source, inferred.image_columns)?;
     want_json(context, &mut question, prompt.as_ref(), who)?;
-    Ok(Asked { question, notes: inferred.note.into_iter().collect() })
+    let hint = question.json_hint.as_ref().map(|hint| format!("added to the prompt: {hint}"));
+    Ok(Asked { question, notes: inferred.note.into_iter().chain(hint).collect() })
 }
 
 /// Whether the prompt says itself which columns are asked.

@@ -11,7 +11,7 @@ use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, Onto, new_job_key};
+use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
 use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
 use crate::ui::{CommandError, ExitCode};
 
@@ -42,7 +42,16 @@ pub(in crate::commands) fn begin(
     )?;
     refuse_rival(store, destination)?;
     approve(context, &planned, who)?;
-    make(context, store, scratch, &planned, who)
+    let found = make(context, store, scratch, &planned, who)?;
+    context.reporter().report(&Event::Planned {
+        job: found.job.short().to_owned(),
+        rows: planned.plan.tally.rows,
+        requests: planned.plan.requests(),
+        skipped: planned.plan.estimate.skipped,
+        shards: planned.plan.shards.len() as u64,
+        bytes: planned.plan.bytes(),
+    });
+    Ok(found)
 }
 
 /// The table of states: what the same line does to the job it made before.

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::account::{Account, ErrorGroup};
 use super::jobs::Found;
 use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
-use crate::store::{JobRecord, JobState, Store};
-use crate::ui::{CommandError, ExitCode, counted};
+use crate::store::{JobRecord, JobState, ShardState, Store};
+use crate::ui::{CommandError, ExitCode};
 
 /// Groups of errors that are shown.
 const ERROR_GROUPS: u64 = 5;
@@ -36,16 +36,10 @@ struct Report<'a> {
     usage: Usage,
     /// `null` = unknown.
     cost: Option<f64>,
-    errors: Vec<ErrorGroup>,
+    errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
     sandbox: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ErrorGroup {
-    error: String,
-    rows: u64,
 }
 
 /// The exit code of a drive.
@@ -99,41 +93,52 @@ pub(in crate::commands) fn report(
         counts.insert(RowStatus::Pending, found.job.rows - settled);
     }
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
-    let report = Report {
-        schema_version: 1,
+    let errors = store.error_groups(key, ERROR_GROUPS)?;
+    let account = Account {
         job: found.job.short(),
         provider: &found.job.provider,
-        model: &found.spec.question.model,
-        ending: word(ending),
-        reason: reason(ending),
-        exit_code: exit.code(),
+        ending,
+        runs_on: store.shards(key)?.iter().any(|shard| shard.state == ShardState::Running),
         rows: found.job.rows,
-        statuses: counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        counts,
+        errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
         usage: store.usage(key)?,
-        cost: None,
-        errors: store
-            .error_groups(key, ERROR_GROUPS)?
-            .into_iter()
-            .map(|(error, rows)| ErrorGroup { error, rows })
-            .collect(),
-        output: output.map(|path| path.display().to_string()),
-        seconds: took.as_secs_f64(),
-        sandbox: found.job.base_url == SANDBOX_URL,
+        took,
+        is_sandbox: found.job.base_url == SANDBOX_URL,
+        output,
+        folder: &context.folder,
+        shell: context.shell,
     };
     if context.json {
-        context.printer.json(&report)?;
+        context.printer.json(&Report {
+            schema_version: 1,
+            job: account.job,
+            provider: account.provider,
+            model: &found.spec.question.model,
+            ending: word(ending),
+            reason: reason(ending),
+            exit_code: exit.code(),
+            rows: account.rows,
+            statuses: account.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            usage: account.usage,
+            cost: None,
+            errors: &account.errors,
+            output: output.map(|path| path.display().to_string()),
+            seconds: took.as_secs_f64(),
+            sandbox: account.is_sandbox,
+        })?;
     } else {
-        for line in lines(&report) {
+        for line in account.lines() {
             context.printer.note(&line);
         }
     }
-    for hint in hints(context, ending, found) {
+    for hint in hints(context, &account, found) {
         context.printer.note(&hint);
     }
     Ok(exit)
 }
 
-fn word(ending: &Ending) -> &'static str {
+pub(super) fn word(ending: &Ending) -> &'static str {
     match ending {
         Ending::Done => "done",
         Ending::Cancelled => "cancelled",
@@ -145,7 +150,7 @@ fn word(ending: &Ending) -> &'static str {
     }
 }
 
-fn reason(ending: &Ending) -> Option<String> {
+pub(super) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
         Ending::NeedsOperator(why) => Some(why.clone()),
@@ -164,50 +169,12 @@ fn words(failure: &Failure) -> String {
     format!("{} ({})", failure.message, signs.join(", "))
 }
 
-/// The account for people.
-fn lines(report: &Report<'_>) -> Vec<String> {
-    let statuses: Vec<_> =
-        report.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
-    let mut lines = vec![format!(
-        "job {} {} at {}   {}: {}",
-        report.job,
-        report.ending,
-        report.provider,
-        counted(report.rows, "row"),
-        statuses.join(", ")
-    )];
-    if let Some(reason) = &report.reason {
-        lines.push(format!("  {reason}"));
-    }
-    for group in &report.errors {
-        lines.push(format!("  {} × {}", grouped(group.rows), group.error));
-    }
-    if report.usage.total() > 0 {
-        lines.push(format!(
-            "tokens   prompt {}   completion {}   cost unknown (this release knows no prices)",
-            grouped(report.usage.prompt_tokens),
-            grouped(report.usage.completion_tokens)
-        ));
-    }
-    if report.sandbox {
-        lines.push("sandbox  the answers are synthetic; nothing was paid".to_owned());
-    }
-    if let Some(output) = &report.output {
-        lines.push(format!("output   {output}"));
-    }
-    lines
-}
-
 /// What to do next.
-fn hints(context: &Context, ending: &Ending, found: &Found) -> Vec<String> {
+fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String> {
     let job = found.job.short();
     let provider = &found.job.provider;
     let resume = format!("batchctl resume {job}");
-    match ending {
-        Ending::Waiting => vec![
-            format!("go on:   batchctl resume {job}"),
-            format!("stop it: batchctl cancel {job}"),
-        ],
+    match account.ending {
         Ending::Refused(failure) => match failure.kind {
             FailureKind::Credentials => {
                 vec![
@@ -234,7 +201,12 @@ fn hints(context: &Context, ending: &Ending, found: &Found) -> Vec<String> {
             format!("batchctl status {job} shows what was called"),
         ],
         // What to do after a signal was said when it came.
-        Ending::Done | Ending::Cancelled | Ending::Stopped(_) => Vec::new(),
+        Ending::Stopped(_) => Vec::new(),
+        Ending::Waiting => vec![
+            format!("collect:  batchctl watch {job}"),
+            format!("stop it:  batchctl cancel {job}"),
+        ],
+        Ending::Done | Ending::Cancelled => account.once_more(),
     }
 }
 

@@ -108,11 +108,12 @@ fn only_unfinished(store: &Store) -> Result<JobRecord, CommandError> {
         1 => Ok(open.remove(0)),
         _ => {
             let list: Vec<_> =
-                open.iter().map(|job| format!("{} ({})", job.short(), job.state)).collect();
+                open.iter().map(|job| format!("{} in {}", job.short(), job.folder)).collect();
             Err(CommandError::usage(format!(
-                "several jobs are unfinished: {}; name one",
+                "several jobs are unfinished: {}; name one, or say last",
                 list.join(", ")
-            )))
+            ))
+            .hint("batchctl status   shows them"))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The steps that commands are made of: take the table in, word the question, find out who is
 //! asked, plan, ask about money, attach to or make the job, drive it, write the table, report.
 
+mod account;
 mod asking;
 mod begin;
 mod copies;
@@ -16,6 +17,7 @@ mod output;
 mod plan;
 mod row_check;
 mod send;
+mod sent;
 mod show;
 mod signals;
 mod tables;

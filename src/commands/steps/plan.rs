@@ -8,6 +8,7 @@ use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
+use crate::cost::grouped;
 use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, Tally, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
@@ -131,6 +132,19 @@ impl Prepared {
         self.require_images(context, tally)
     }
 
+    /// The first rows without a request and why, so that a person can tell a wrong folder from
+    /// a few bad files.
+    fn tell_failing_images(context: &Context, tally: &Tally) {
+        let skipped = &tally.skipped;
+        for record in skipped.iter().take(SHOWN_SKIPS) {
+            let why = record.error.as_deref().unwrap_or("no request can be made");
+            context.printer.note(&format!("  row {}: {why}", record.row));
+        }
+        if let Some(more) = skipped.len().checked_sub(SHOWN_SKIPS).filter(|more| *more > 0) {
+            context.printer.note(&format!("  and {} more", grouped(more as u64)));
+        }
+    }
+
     /// A selection without rows is a slip, not a result.
     fn require_rows(&self, tally: &Tally) -> Result<(), CommandError> {
         if tally.rows > 0 {
@@ -177,10 +191,12 @@ impl Prepared {
             return Err(refuse(format!("{text} (strict_images is set)")));
         }
         if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
+            Self::tell_failing_images(context, tally);
             context.printer.warning(&format!("{text}; they will be skipped"));
             return Ok(());
         }
         if context.is_interactive {
+            Self::tell_failing_images(context, tally);
             return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
                 Ok(())
             } else {
@@ -202,6 +218,9 @@ impl Prepared {
         format!("looked in: {}; --image-root DIR adds a folder", roots.join(", "))
     }
 }
+
+/// Rows without a request that are shown before the question whether to go on.
+const SHOWN_SKIPS: usize = 3;
 
 /// The rows that the settings select.
 pub(in crate::commands) fn selection(

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use unicode_width::UnicodeWidthStr;
 
 use super::Printer;
 use super::sentence::{sentence, states};
@@ -29,6 +31,7 @@ pub(super) struct BarReporter {
 struct Phase {
     since: Instant,
     run_since: Instant,
+    skipped: u64,
     built: BTreeMap<u64, (u64, u64)>,
     uploads: BTreeMap<u64, (u64, u64)>,
     submitted: u64,
@@ -48,6 +51,7 @@ impl BarReporter {
         let phase = Phase {
             since: now,
             run_since: now,
+            skipped: 0,
             built: BTreeMap::new(),
             uploads: BTreeMap::new(),
             submitted: 0,
@@ -64,7 +68,11 @@ impl BarReporter {
         let took = duration(now - phase.since);
         phase.since = now;
         let mark = self.printer.colour().paint(Style::Good, "✓");
-        self.printer.progress_line(&format!("{mark} {}   {took}", clean(text)));
+        let text = clean(text);
+        // Times stand below each other at the right edge of an ordinary terminal.
+        let used = 2 + text.width() + took.len();
+        let gap = " ".repeat(width().min(80).saturating_sub(used).max(3));
+        self.printer.progress_line(&format!("{mark} {text}{gap}{took}"));
     }
 
     /// Puts something else into the moving line.
@@ -119,6 +127,12 @@ impl BarReporter {
     }
 }
 
+/// Cells of a line on the terminal, one less than it has: some wrap when the last one is filled.
+fn width() -> usize {
+    let (_, columns) = console::Term::stderr().size_checked().unwrap_or((24, 80));
+    usize::from(columns).saturating_sub(1).max(20)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -134,11 +148,12 @@ fn style(view: &Arc<Mutex<View>>, clock: &Arc<dyn Clock>, has_below: bool) -> Pr
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
     let (line_view, line_clock) = (view.clone(), clock.clone());
     let line = move |_: &ProgressState, out: &mut dyn Write| {
-        let _ = out.write_str(&lock(&line_view).line(line_clock.instant()));
+        let _ = out.write_str(&lock(&line_view).line(line_clock.instant(), width() - 2));
     };
     let below_view = view.clone();
     let below = move |_: &ProgressState, out: &mut dyn Write| {
-        let _ = out.write_str(lock(&below_view).below.as_deref().unwrap_or_default());
+        let below = lock(&below_view).below.clone().unwrap_or_default();
+        let _ = out.write_str(&shorten(&below, width() - 2));
     };
     style.with_key("line", line).with_key("below", below)
 }
@@ -150,14 +165,22 @@ impl Reporter for BarReporter {
             Event::Note { text } => self.printer.note(text),
             Event::Warning { text } => self.printer.warning(text),
             Event::Planning { .. } | Event::Downloading { .. } => self.say(sentence(event)),
-            Event::Planned { .. } => self.done(phase, &sentence(event).unwrap_or_default()),
+            // The time of a question is nobody's work; the line follows when files are built.
+            Event::Planned { skipped, .. } => {
+                phase.since = self.clock.instant();
+                phase.skipped = *skipped;
+            }
             Event::Built { shard, shards, requests, bytes: size } => {
                 phase.built.insert(*shard, (*requests, *size));
                 if phase.built.len() as u64 == *shards {
                     let (requests, size) = sum(&phase.built);
                     let requests = counted(requests, "request");
                     let shards = counted(*shards, "shard");
-                    self.done(phase, &format!("built {requests} in {shards}, {}", bytes(size)));
+                    let mut text = format!("built {requests} in {shards}, {}", bytes(size));
+                    if phase.skipped > 0 {
+                        let _ = write!(text, " ({} skipped)", counted(phase.skipped, "row"));
+                    }
+                    self.done(phase, &text);
                 }
             }
             Event::Uploading { shard, shards, sent, total } => {
@@ -187,9 +210,12 @@ impl Reporter for BarReporter {
                     self.done(phase, &text);
                 }
             }
-            Event::Written { .. } => {
+            Event::Written { path, rows } => {
                 self.bar.finish_and_clear();
-                self.done(phase, &sentence(event).unwrap_or_default());
+                // The whole path follows in the account.
+                let name = Path::new(path).file_name().map(|name| name.to_string_lossy());
+                let name = name.as_deref().unwrap_or(path);
+                self.done(phase, &format!("wrote {name}: {}", counted(*rows, "row")));
             }
         }
     }

@@ -1,0 +1,213 @@
+//! The account of a run as a person reads it: what became of every row, what it used, where the
+//! table is, and what to do about rows that are not good. No line is wider than 80 cells unless
+//! a path or a message is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::finish::{reason, word};
+use crate::answer::RowStatus;
+use crate::batch::Usage;
+use crate::job::Ending;
+use crate::ui::{Align, Shell, count, counted, duration, grid, shorten};
+
+/// Cells of a message that are shown; the whole text is in the table's column `error`.
+const MESSAGE_WIDTH: usize = 150;
+
+/// An error text and how many rows have it.
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorGroup {
+    /// The text.
+    pub(super) error: String,
+    /// Rows.
+    pub(super) rows: u64,
+}
+
+/// What is known at the end.
+#[derive(Debug)]
+pub(super) struct Account<'a> {
+    pub(super) job: &'a str,
+    pub(super) provider: &'a str,
+    pub(super) ending: &'a Ending,
+    /// Whether a batch still runs, and costs.
+    pub(super) runs_on: bool,
+    pub(super) rows: u64,
+    /// Sums to `rows`.
+    pub(super) counts: BTreeMap<RowStatus, u64>,
+    pub(super) errors: Vec<ErrorGroup>,
+    pub(super) usage: Usage,
+    /// From the start of the job.
+    pub(super) took: Duration,
+    pub(super) is_sandbox: bool,
+    pub(super) output: Option<&'a Path>,
+    /// The working folder; files below it are named from it.
+    pub(super) folder: &'a Path,
+    pub(super) shell: Shell,
+}
+
+impl Account<'_> {
+    /// What happened.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.headline()];
+        lines.extend(reason(self.ending).map(|reason| format!("  {reason}")));
+        lines.extend(self.statuses());
+        for group in &self.errors {
+            let text = shorten(&group.error, MESSAGE_WIDTH);
+            lines.push(format!("  {} × {text}", count(group.rows)));
+        }
+        if self.usage.total() > 0 {
+            let cost = if self.is_sandbox { "nothing was paid" } else { "cost unknown" };
+            lines.push(format!(
+                "tokens    {} prompt, {} completion   {cost}",
+                count(self.usage.prompt_tokens),
+                count(self.usage.completion_tokens)
+            ));
+        }
+        if self.is_sandbox {
+            lines.push("sandbox   the answers are made up".to_owned());
+        }
+        if let Some(output) = self.output {
+            lines.push(format!("output    {}", self.name(output)));
+        }
+        lines
+    }
+
+    fn headline(&self) -> String {
+        let (job, provider) = (self.job, self.provider);
+        let rows = counted(self.rows, "row");
+        match self.ending {
+            Ending::Stopped(_) if self.runs_on => {
+                format!("job {job} stopped; it still runs at {provider}, and still costs")
+            }
+            Ending::Stopped(_) => format!("job {job} stopped; nothing of it runs at {provider}"),
+            Ending::Waiting => format!("job {job} still running at {provider} · {rows}"),
+            ending => {
+                let took = duration(self.took);
+                format!("job {job} {} at {provider} · {rows} in {took}", word(ending))
+            }
+        }
+    }
+
+    /// One line per status with what it means; nothing to explain where all rows are good.
+    fn statuses(&self) -> Vec<String> {
+        let rows: Vec<Vec<String>> = self
+            .counts
+            .iter()
+            .map(|(status, rows)| {
+                let name = format!("  {}", status.as_str());
+                vec![name, count(*rows), meaning(*status).to_owned()]
+            })
+            .collect();
+        grid(&rows, &[Align::Left, Align::Right, Align::Left])
+    }
+
+    /// A path as short as it can be written from the working folder.
+    fn name(&self, path: &Path) -> String {
+        let name = path.strip_prefix(self.folder).unwrap_or(path);
+        name.display().to_string()
+    }
+
+    /// How the rows that are not good are asked again, without paying for the good ones.
+    pub(super) fn once_more(&self) -> Vec<String> {
+        let bad: Vec<&str> = self
+            .counts
+            .keys()
+            .filter(|status| !status.is_good())
+            .map(|status| status.as_str())
+            .collect();
+        let (Some(output), false) = (self.output, bad.is_empty()) else { return Vec::new() };
+        let condition = match bad.as_slice() {
+            [only] => format!("status={only}"),
+            several => format!("status in ({})", several.join(", ")),
+        };
+        vec![
+            "these rows once more: the same line with another OUTPUT, and".to_owned(),
+            format!(
+                "  {} as INPUT, --where {}",
+                self.shell.quote(&self.name(output)),
+                self.shell.quote(&condition)
+            ),
+        ]
+    }
+}
+
+/// What a person should know about rows of this status.
+fn meaning(status: RowStatus) -> &'static str {
+    match status {
+        RowStatus::Ok | RowStatus::Pending | RowStatus::Defaulted => "",
+        RowStatus::Cached => "answered by an earlier job",
+        RowStatus::Truncated => "cut off by the token limit: raise --max-tokens",
+        RowStatus::Refused => "the model would not answer",
+        RowStatus::Unparsed => "no JSON in the answer; raw_response keeps it",
+        RowStatus::Invalid => "JSON that is against the schema",
+        RowStatus::Error => "no answer; the column error says why",
+        RowStatus::Expired => "not run in time",
+        RowStatus::Cancelled => "cancelled before they ran",
+        RowStatus::Missing => "in none of the provider's result files",
+        RowStatus::Skipped => "no request could be made",
+        RowStatus::Unasked => "never sent",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::StopCause;
+
+    fn account<'a>(ending: &'a Ending, counts: &[(RowStatus, u64)]) -> Account<'a> {
+        Account {
+            job: "k7f2qd",
+            provider: "openai",
+            ending,
+            runs_on: true,
+            rows: counts.iter().map(|(_, rows)| rows).sum(),
+            counts: counts.iter().copied().collect(),
+            errors: Vec::new(),
+            usage: Usage::default(),
+            took: Duration::from_secs(1052),
+            is_sandbox: false,
+            output: Some(Path::new("/work/out 1.csv")),
+            folder: Path::new("/work"),
+            shell: Shell::Posix,
+        }
+    }
+
+    #[test]
+    fn the_account_of_a_run_with_bad_rows() {
+        let counts = [(RowStatus::Ok, 1118), (RowStatus::Unparsed, 4), (RowStatus::Skipped, 80)];
+        let account = Account {
+            errors: vec![ErrorGroup { error: "image not found: 图/a.png".into(), rows: 80 }],
+            usage: Usage { prompt_tokens: 18_900, completion_tokens: 27_000, ..Usage::default() },
+            ..account(&Ending::Done, &counts)
+        };
+        let lines = [account.lines(), account.once_more()].concat();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        job k7f2qd done at openai · 1,202 rows in 17m 32s
+          ok        1,118
+          unparsed      4  no JSON in the answer; raw_response keeps it
+          skipped      80  no request could be made
+          80 × image not found: 图/a.png
+        tokens    18,900 prompt, 27,000 completion   cost unknown
+        output    out 1.csv
+        these rows once more: the same line with another OUTPUT, and
+          'out 1.csv' as INPUT, --where 'status in (unparsed, skipped)'
+        ");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    }
+
+    #[test]
+    fn endings_say_what_still_costs() {
+        let stopped = Ending::Stopped(StopCause::Interrupt);
+        let pending = [(RowStatus::Pending, 300)];
+        let on = account(&stopped, &pending);
+        assert!(on.lines()[0].contains("still costs"));
+        let off = Account { runs_on: false, ..account(&stopped, &pending) };
+        assert!(off.lines()[0].contains("nothing of it runs"));
+        let good = account(&Ending::Done, &[(RowStatus::Ok, 3)]);
+        assert_eq!(good.lines()[0], "job k7f2qd done at openai · 3 rows in 17m 32s");
+        assert!(good.once_more().is_empty(), "nothing to do where all is good");
+    }
+}
