@@ -34,10 +34,17 @@ impl AtomicFile {
     /// Makes the content durable and gives it its name.
     pub fn commit(mut self) -> io::Result<()> {
         let writer = self.file.take().expect("the file is taken only here");
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&self.part, &self.target)?;
+        let named = (|| {
+            let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            drop(file);
+            fs::rename(&self.part, &self.target)
+        })();
+        if named.is_err() {
+            // Best effort: on a full disk the half of a file is in everybody's way.
+            let _ = fs::remove_file(&self.part);
+        }
+        named?;
         sync_folder_of(&self.target)
     }
 }
@@ -271,6 +278,11 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        AtomicFile::create(&taken).unwrap().commit().unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no half file is left");
     }
 
     #[test]

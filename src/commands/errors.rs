@@ -48,7 +48,7 @@ pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError 
         let found = error.error.chain().find_map(exit_of);
         error.exit = found.unwrap_or(ExitCode::Unexpected);
         if error.error.chain().any(is_full) {
-            error.hints.insert(0, "the disk is full: make room there".into());
+            error.hints.insert(0, "make room on that disk, then type the same line again".into());
         }
     }
     let Some(cause) = error.error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>())
@@ -251,5 +251,24 @@ mod tests {
         );
         let other = refine(CommandError::from(anyhow::anyhow!("disk")), Some("x"));
         assert_eq!((other.exit, other.hints.len()), (ExitCode::Unexpected, 0));
+    }
+
+    /// A fault of our own disk is exit 9 in whatever room it shows.
+    #[test]
+    fn a_full_disk_is_exit_9_wherever_it_shows() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let path = || std::path::PathBuf::from("/out.csv");
+        let table = || TableError::Io { action: "write", path: path(), source: full() };
+        let errors = [
+            CommandError::from(JobError::from(table())),
+            CommandError::from(ResultError::from(table())),
+            CommandError::from(ResultError::Read { path: path(), source: full() }),
+            CommandError::from(JobError::file("write", &path())(full())),
+            CommandError::from(StoreError::Home { path: path(), source: full() }),
+        ];
+        for error in errors {
+            let error = refine(error, None);
+            assert_eq!(error.exit, ExitCode::Storage, "{:?}", error.error);
+        }
     }
 }

@@ -92,6 +92,10 @@ impl JobError {
 
     /// Whether local storage failed: disk full, ledger refused, file unreadable.
     pub fn is_storage(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::File { .. } | Self::NoSpace { .. })
+        match self {
+            Self::Store(_) | Self::Rows(_) | Self::File { .. } | Self::NoSpace { .. } => true,
+            Self::Call(error) => error.is_local(),
+            _ => false,
+        }
     }
 }

@@ -60,8 +60,8 @@ mod tests {
         let own = Proxy::Url("http://me:secret@10.0.0.1:8080".to_owned());
         let all = [("ALL_PROXY", "socks5h://127.0.0.1:1")];
         let except = [("https_proxy", "http://p:1"), ("no_proxy", "x.org, .openai.com")];
-        type Case<'a> = (&'a Proxy, &'a Address, &'a [(&'a str, &'a str)], &'a str);
-        let cases: [Case<'_>; 6] = [
+        type Variables<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(&Proxy, &Address, Variables<'_>, &str); 6] = [
             (&system, &remote, &all, " through the proxy socks5h://127.0.0.1:1 (ALL_PROXY)"),
             (&system, &local, &all, ""),
             (&Proxy::None, &remote, &all, ""),

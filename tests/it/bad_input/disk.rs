@@ -71,7 +71,7 @@ fn a_full_disk_stops_the_run_and_the_same_line_goes_on() {
         let Some(text) = run_on_a_small_disk(before, during) else { return skipped() };
         let place = format!("{before} / {during}\n{text}");
         assert!(text.contains("first 9\n"), "{place}");
-        assert!(text.contains("fix: the disk is full: make room there"), "{place}");
+        assert!(text.contains("fix: make room on that disk"), "{place}");
         assert!(text.ends_with("second 0\n400\n"), "{place}");
     }
 }
@@ -87,14 +87,12 @@ fn a_folder_that_may_not_be_written_to() {
     let text = text.replace(&dir.folder().display().to_string(), "[DIR]");
     let text: String =
         text.split_inclusive('\n').filter(|line| !line.starts_with("openai is at")).collect();
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @r"
     2
     9
-    openai is at http://127.0.0.1:33155/v1 (from OPENAI_BASE_URL)
-    error: cannot write to [DIR]/small: Read-only file system (os error 30) at path "[DIR]/small/.tmpygtSa6"
+    error: cannot write to [DIR]/small: Read-only file system (os error 30)
       fix: name an output file in a folder that you may write to
-    openai is at http://127.0.0.1:33155/v1 (from OPENAI_BASE_URL)
     error: home [DIR]/small/home: Read-only file system (os error 30)
-    "#);
+    ");
     assert!(!dir.path("out.csv").exists());
 }

@@ -7,16 +7,14 @@ use crate::support::workdir::WorkDir;
 
 /// A result file with these ids and answers.
 fn results(dir: &WorkDir, name: &str, lines: &[(&str, &str)]) {
-    let text: String = lines
-        .iter()
-        .map(|(id, answer)| {
-            format!(
-                "{{\"id\":\"b\",\"custom_id\":\"{id}\",\"response\":{{\"status_code\":200,\"body\":{{\
-                 \"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
-                 \"content\":\"{answer}\"}},\"finish_reason\":\"stop\"}}]}}}},\"error\":null}}\n"
-            )
-        })
-        .collect();
+    let mut text = String::new();
+    for (id, answer) in lines {
+        text += &format!(
+            "{{\"id\":\"b\",\"custom_id\":\"{id}\",\"response\":{{\"status_code\":200,\"body\":{{\
+             \"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
+             \"content\":\"{answer}\"}},\"finish_reason\":\"stop\"}}]}}}},\"error\":null}}\n"
+        );
+    }
     dir.write(name, text);
 }
 
@@ -43,8 +41,8 @@ fn files_that_are_no_results() {
     ");
     assert_snapshot!(say(&dir, "merge in.csv --original-csv results.jsonl"), @r"
     exit 2
-    error: in.csv is a table, not results of a batch
-      fix: batchctl merge RESULTS.jsonl --original-csv results.jsonl
+    error: results.jsonl holds results, it is not the table they belong to
+      fix: batchctl merge results.jsonl --original-csv in.csv
     ");
     assert_snapshot!(say(&dir, "merge results.jsonl --original-csv in.csv -o in.csv"), @r"
     exit 2
@@ -104,7 +102,10 @@ fn results_of_another_table() {
     };
     std::fs::copy(raw, dir.path("results.jsonl")).unwrap();
     dir.table("other.csv", &[&["id", "text"], &["1", "good"], &["2", "different"], &["3", "x"]]);
-    assert_snapshot!(say(&dir, "merge results.jsonl --original-csv other.csv"), @"");
+    assert_snapshot!(say(&dir, "merge results.jsonl --original-csv other.csv"), @r"
+    exit 2
+    error: row 1 (line 3) is not the row that was asked: these results belong to another table, or it was edited since; give the table as it was
+    ");
     assert!(!dir.path("other.answers.csv").exists());
     let text = said(dir.batchctl("merge results.jsonl --original-csv"));
     assert!(text.starts_with("exit 0\n"), "{text}");

@@ -73,7 +73,7 @@ fn addresses_a_key_does_not_go_to() {
     "#);
     assert_snapshot!(at("nonsense"), @r#"
     exit 2
-    error: OPENAI_BASE_URL: the address "nonsense" cannot be used: relative URL without a base
+    error: OPENAI_BASE_URL: the address "nonsense" cannot be used: it must begin with https://
     "#);
 }
 

@@ -64,7 +64,7 @@ fn a_table_without_rows() {
     ");
     assert_snapshot!(ask_as("t.json", b"[]"), @r"
     exit 2
-    error: no column looks like a question; add --input-column, --image-column or a prompt with {column}; columns:
+    error: t.json holds no rows
     ");
     assert_snapshot!(ask_as("t.jsonl", b""), @r"
     exit 2
@@ -114,7 +114,10 @@ fn tables_with_a_fault_in_a_row() {
     exit 2
     error: t.json: row 1 (line 1): the file ends inside this element: is it complete?
     ");
-    assert_snapshot!(ask_as("t.json", b"\"text\""), @"");
+    assert_snapshot!(ask_as("t.json", b"\"text\""), @r"
+    exit 2
+    error: t.json: row 0 (line 1): a JSON table starts with `[`
+    ");
 }
 
 #[test]
