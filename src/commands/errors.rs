@@ -81,6 +81,10 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
         return Some(match error {
             ResultError::Table(error) => exit_of_table(error),
             ResultError::Settled(_) => ExitCode::Storage,
+            // Reading fails for want of room only where the disk itself is in trouble.
+            ResultError::Read { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                ExitCode::Storage
+            }
             _ => ExitCode::Usage,
         });
     }

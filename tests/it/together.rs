@@ -79,7 +79,7 @@ fn a_cancel_from_a_second_terminal_is_obeyed() {
     assert!(bench.rows("cancelled") > 0);
     assert_eq!(bench.dir.read("out.csv").lines().count(), 10);
     assert_eq!(bench.gate.count("POST /v1/batches/*/cancel"), 3, "once each");
-    bench.batchctl("cancel last").run().exits(0).says(&["cancelled already"]);
+    bench.batchctl("cancel last").run().exits(3).says(&["cancelled already"]);
     bench.batchctl(LINE).run().exits(3);
     assert_eq!(bench.gate.count("POST /v1/batches"), 3, "the same line sends nothing");
     bench.nothing_is_paid_twice();
