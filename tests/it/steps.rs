@@ -17,7 +17,10 @@ fn s1_12_no_wait_then_each_command_that_goes_on() {
     for command in ["watch", "resume", "watch last", "resume last"] {
         let sandbox = Sandbox::start();
         let dir = marked(4);
-        at(&sandbox, dir.batchctl(NO_WAIT)).run().exits(0).says(&["batchctl resume"]);
+        at(&sandbox, dir.batchctl(NO_WAIT))
+            .run()
+            .exits(0)
+            .says(&["batchctl watch", "batchctl cancel"]);
         assert_eq!(dir.cells("out.csv").column("status"), ["pending"; 4]);
         at(&sandbox, dir.batchctl(command)).run().exits(0).says(&["ok 4"]);
         answers_are_on_their_rows(&dir, "out.csv", 4);
@@ -32,8 +35,7 @@ fn s1_12_s1_19_download_collects_what_has_ended() {
     let dir = marked(3);
     at(&sandbox, dir.batchctl(NO_WAIT)).run().exits(0);
     let early = at(&sandbox, dir.batchctl("download")).run();
-    assert!(early.stderr.contains("pending 3"), "{early}");
-    early.exits(0);
+    early.exits(0).says(&["pending 3"]);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     dir.write("results/keep", "");
     at(&sandbox, dir.batchctl("download --output-dir results")).run().exits(0).says(&["ok 3"]);
@@ -77,7 +79,7 @@ fn s4_09_max_wait_exits_6_and_the_job_goes_on() {
     let dir = marked(3);
     at(&sandbox, dir.batchctl("workflow in.csv out.csv --max-wait 5s")).run().exits(6).says(&[
         "pending",
-        "batchctl resume",
+        "batchctl watch",
         "batchctl cancel",
     ]);
     let job = job_of(&dir);

@@ -117,6 +117,6 @@ fn an_address_in_dot_env_is_not_taken_silently() {
     asks: column `text`
     error: the price of gpt-4o at openai is unknown; nothing was sent
       fix: add --yes to send without asking
-      fix: batchctl estimate   shows requests, bytes and tokens first
+      fix: add --dry-run to see what would be sent
     ");
 }

@@ -337,11 +337,17 @@ impl Output {
         self
     }
 
-    /// Fails the test unless stderr holds each of these texts.
+    /// Fails the test unless stderr holds each of these texts; several spaces count as one, so
+    /// that columns may be as wide as they like.
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
+        let squeezed = |text: &str| {
+            let lines = text.lines().map(|line| line.split(' ').filter(|w| !w.is_empty()));
+            lines.map(|words| words.collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n")
+        };
+        let said = squeezed(&self.stderr);
         for text in texts {
-            assert!(self.stderr.contains(text), "stderr does not say {text:?}\n{self}");
+            assert!(said.contains(&squeezed(text)), "stderr does not say {text:?}\n{self}");
         }
         self
     }
