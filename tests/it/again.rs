@@ -74,7 +74,7 @@ fn again_when_some_rows_are_not_good_says_so() {
     let dir = marked(2);
     dir.write("in.csv", "id,text\n1,fine\n2,[[fail:400]]\n");
     for _ in 0..2 {
-        at(&sandbox, dir.batchctl(LINE)).run().exits(3).says(&["error 1, ok 1"]);
+        at(&sandbox, dir.batchctl(LINE)).run().exits(3).says(&["error 1", "ok 1"]);
         assert_eq!(dir.cells("out.csv").column("status"), ["ok", "error"]);
     }
     at(&sandbox, dir.batchctl(LINE).arg("--allow-partial")).run().exits(0);

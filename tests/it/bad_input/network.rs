@@ -24,7 +24,7 @@ fn an_address_at_which_nobody_answers() {
     let dir = folder();
     let line = "workflow in.csv out.csv --progress none";
     let run = remote(&dir, line).env("OPENAI_BASE_URL", format!("{}/v1", closed()));
-    assert_snapshot!(said(run), @r"
+    assert_snapshot!(said(run), @"
     exit 5
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     asks: column `text`
@@ -32,9 +32,10 @@ fn an_address_at_which_nobody_answers() {
     warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
     warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
     warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
-    job [JOB] not reachable at openai   3 rows: pending 3
+    job [JOB] not reachable at openai · 3 rows in [DURATION]
       no connection to 127.0.0.1: Connection refused (os error 111)
-    output   [DIR]/out.csv
+      pending  3
+    output    out.csv
     fix: check the address, the network and the proxy (--proxy URL, or --proxy none)
     then go on: batchctl resume [JOB]
     ");

@@ -100,14 +100,15 @@ fn a_table_edited_during_the_run_stays_and_another_is_written() {
     dir.write("out.csv", "edited\n");
     let resume = "resume last --check-interval 0.2 --progress none";
     let output = dir.batchctl(resume).openai_at(sandbox.address()).run().exits(0);
-    assert_snapshot!(super::text_of(&output), @r"
+    assert_snapshot!(super::text_of(&output), @"
     exit 0
     job [JOB] of [DIR]
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     warning: [DIR]/out.csv was changed meanwhile; writing [DIR]/out.[JOB].csv instead
-    job [JOB] done at openai   3 rows: ok 3
-    tokens   prompt 25   completion 13   cost unknown (this release knows no prices)
-    output   [DIR]/out.[JOB].csv
+    job [JOB] done at openai · 3 rows in [DURATION]
+      ok  3
+    tokens    25 prompt, 13 completion   cost unknown
+    output    out.[JOB].csv
     ");
     assert_eq!(dir.read("out.csv"), "edited\n");
     let other = dir.files().into_iter().find(|name| name.starts_with("out.") && name.len() > 7);

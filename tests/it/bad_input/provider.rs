@@ -54,13 +54,14 @@ fn a_key_that_is_refused() {
     let line = "workflow in.csv out.csv";
     let refused = at(&dir, &sandbox, line).env("OPENAI_API_KEY", "sk-wrong-key-123456");
     let output = refused.run().exits(4).hides(&["sk-wrong-key-123456"]);
-    assert_snapshot!(super::text_of(&output), @r"
+    assert_snapshot!(super::text_of(&output), @"
     exit 4
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     asks: column `text`
-    job [JOB] refused at openai   3 rows: pending 3
+    job [JOB] refused at openai · 3 rows in [DURATION]
       Incorrect API key provided. The sandbox takes only keys that start with 'sandbox-'. (HTTP 401, invalid_api_key)
-    output   [DIR]/out.csv
+      pending  3
+    output    out.csv
     fix: batchctl login openai      or   export OPENAI_API_KEY=…
     then go on: batchctl resume [JOB]
     ");
@@ -107,18 +108,20 @@ fn a_file_refused_at_validation() {
     warning: openai refused 2 of 4 rows of shard 1 at validation (nothing ran, nothing is billed): row 2 (line 3): duplicate_custom_id: The custom_id 'a' is used more than once in the file.; row 3 (line 4): mismatched_model: The model 'gpt-5' is not the 'gpt-4o' of the first line.; the other 2 go out again
     ");
     let end = output.stderr.split("\njob ").last().unwrap_or_default();
-    assert!(end.contains("4 rows: ok 2, skipped 2"), "{output}");
+    assert!(end.contains("4 rows in") && end.contains("ok       2\n  skipped  2"), "{output}");
     // All of it refused: nothing ran, nothing is billed.
     dir.write("all.jsonl", [line("x", "gpt-4o"), line("x", "gpt-4o")].concat());
     let all = at(&dir, &sandbox, "submit all.jsonl --wait -o all-out.jsonl").run();
-    assert_snapshot!(super::text_of(&all), @r"
+    assert_snapshot!(super::text_of(&all), @"
     exit 3
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     warning: openai refused 1 of 2 rows of shard 1 at validation (nothing ran, nothing is billed): row 1 (line 2): duplicate_custom_id: The custom_id 'x' is used more than once in the file.; the other 1 go out again
-    job [JOB] done at openai   2 rows: ok 1, skipped 1
+    job [JOB] done at openai · 2 rows in [DURATION]
+      ok       1
+      skipped  1  no request could be made
       1 × refused by openai: duplicate_custom_id: The custom_id 'x' is used more than once in the file.
-    tokens   prompt 9   completion 5   cost unknown (this release knows no prices)
-    output   [DIR]/all-out.jsonl
+    tokens    9 prompt, 5 completion   cost unknown
+    output    all-out.jsonl
     ");
 }
 
@@ -131,13 +134,14 @@ fn a_model_that_is_not_on_the_batch_list() {
             .env("ZHIPUAI_BASE_URL", format!("{}/api/paas/v4", sandbox.address()))
             .env("ZHIPUAI_API_KEY", "sandbox-test")
     };
-    assert_snapshot!(said(zhipu("workflow in.csv out.csv --provider zhipu:glm-9-mega")), @r"
+    assert_snapshot!(said(zhipu("workflow in.csv out.csv --provider zhipu:glm-9-mega")), @"
     exit 5
     zhipu is at http://127.0.0.1:[PORT]/api/paas/v4 (from ZHIPUAI_BASE_URL)
     asks: column `text`
-    job [JOB] refused at zhipu   3 rows: pending 3
+    job [JOB] refused at zhipu · 3 rows in [DURATION]
       第1行 模型 glm-9-mega 不支持 Batch，支持的模型 (line 1: not a batch model; accepted are): glm-5.1, glm-5-turbo, glm-4-plus, glm-4-air, glm-4-air-250414, glm-4-flash, glm-4-flash-250414, glm-4-flashx-250414, glm-4-long, glm-4-0520, glm-4, glm-3-turbo, glm-4v, glm-4v-plus, glm-4v-plus-0111, embedding-2, embedding-3, cogview-3-plus, cogvideox-2 (HTTP 400, 1210)
-    output   [DIR]/out.csv
+      pending  3
+    output    out.csv
     fix: mend what it names and type the line again; what was refused costs nothing
     if it was mended at zhipu: batchctl resume [JOB]
     ");
