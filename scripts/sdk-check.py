@@ -1,8 +1,11 @@
 """The official `openai` and `zai-sdk` packages against a running sandbox; see sdk-check.sh."""
 
+import contextlib
+import http.server
 import json
 import pathlib
 import sys
+import threading
 import time
 
 import openai
@@ -128,6 +131,60 @@ def with_zai(address, folder):
     life_cycle(client, folder, "zhipu", url, "glm-4-flash", create)
 
 
+class LocalModel(http.server.BaseHTTPRequestHandler):
+    """What Ollama, llama.cpp and vLLM have in common: chat completions, and no batches."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        text = "local: " + asked["messages"][-1]["content"]
+        answer = json.dumps({
+            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": asked["model"],
+            "choices": [{"index": 0, "finish_reason": "stop",
+                         "message": {"role": "assistant", "content": text}}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+        }).encode()
+        self.send_response(200 if self.path == "/v1/chat/completions" else 404)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def local_model():
+    """A running LocalModel; gives its base address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), LocalModel)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def with_local_model(address, folder):
+    """The sandbox in front of a server that has no batches."""
+    client = openai.OpenAI(api_key=KEY, base_url=f"{address}/v1", max_retries=0)
+    url = "/v1/chat/completions"
+    with write(folder, "local.jsonl", lines(url, "llama3.2")).open("rb") as file:
+        uploaded = client.files.create(file=file, purpose="batch")
+    batch = ended(client, client.batches.create(
+        input_file_id=uploaded.id, endpoint=url, completion_window="24h"))
+    assert batch.request_counts.completed == ROWS, batch
+    results = client.files.content(batch.output_file_id).content.decode().splitlines()
+    for result in map(json.loads, results):
+        row = int(result["custom_id"].removeprefix("row-"))
+        answer = result["response"]["body"]["choices"][0]["message"]["content"]
+        assert answer == f"local: 第 {row} 行: marker-{row}", answer
+    assert len(results) == ROWS, results
+    print(f"  a batch of {ROWS} through a server without batches")
+
+
 def main():
     binary, state = sys.argv[1], pathlib.Path(sys.argv[2])
     folder = state.parent / "files"
@@ -137,6 +194,11 @@ def main():
         with_openai(address, folder)
         print(f"zai-sdk {zai.__version__} at {address}/api/paas/v4")
         with_zai(address, folder)
+    with local_model() as url, sandbox(
+            binary, state / "upstream", "--batch-seconds", str(SECONDS),
+            "--upstream", url) as address:
+        print(f"the sandbox in front of {url}")
+        with_local_model(address, folder)
     print("sdk-check: all good")
 
 

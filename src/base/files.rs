@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// One megabyte: larger buffers did not make copying a table any faster.
 const BUFFER: usize = 1 << 20;
@@ -42,6 +43,7 @@ impl AtomicFile {
             target: std::mem::take(&mut self.target),
             part: Some(std::mem::take(&mut self.part)),
         };
+        // Dropped by a failure, the sealed file takes its half with it.
         let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         Ok(sealed)
@@ -64,7 +66,11 @@ impl SealedFile {
     /// Gives the file its name.
     pub fn commit(mut self) -> io::Result<()> {
         let part = self.part.take().expect("the part is taken only here");
-        fs::rename(&part, &self.target)?;
+        if let Err(error) = fs::rename(&part, &self.target) {
+            // Best effort: the half of a file is in everybody's way.
+            let _ = fs::remove_file(&part);
+            return Err(error);
+        }
         sync_folder_of(&self.target)
     }
 }
@@ -105,10 +111,14 @@ fn part_name(target: &Path) -> PathBuf {
 
 /// Makes a rename in this file's folder survive a power loss.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => sync_folder(folder),
+        _ => sync_folder(Path::new(".")),
+    }
+}
+
+/// Makes the names in this folder survive a power loss.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     #[cfg(not(unix))]
@@ -193,6 +203,18 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<
     }
 }
 
+/// Whether the process was started with hangups ignored, as `nohup` does: then a handler of ours
+/// would undo what the user asked for. Never said where the system does not tell.
+pub fn ignores_hangup() -> bool {
+    const HANGUP: u64 = 1; // the first bit of the mask is signal 1
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return false };
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & HANGUP != 0)
+}
+
 /// Bytes that may still be written on the file system of this path.
 pub fn free_space(path: &Path) -> io::Result<u64> {
     #[cfg(unix)]
@@ -230,7 +252,23 @@ pub struct FileLock {
     _file: File,
 }
 
+/// How long [`FileLock::acquire_soon`] is patient.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 impl FileLock {
+    /// Takes the lock, waiting a moment for a process that only looks something up.
+    pub fn acquire_soon(path: &Path) -> Result<Self, LockError> {
+        let start = Instant::now();
+        loop {
+            match Self::acquire(path) {
+                Err(LockError::Held(_)) if start.elapsed() < LOCK_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(25));
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Takes the lock at once or says who holds it.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
@@ -283,6 +321,11 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        AtomicFile::create(&taken).unwrap().commit().unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no half file is left");
     }
 
     #[test]

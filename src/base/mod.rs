@@ -11,7 +11,7 @@ mod secret;
 pub use clock::{Clock, SystemClock};
 pub use digest::{hex, hex_of_file, short_hash};
 pub use files::{
-    AtomicFile, FileLock, LockError, SealedFile, free_space, is_on_network, is_open_to_others,
-    private_dir, read_exact_at, touch_private, write_private,
+    AtomicFile, FileLock, LockError, SealedFile, free_space, ignores_hangup, is_on_network,
+    is_open_to_others, private_dir, read_exact_at, sync_folder, touch_private, write_private,
 };
 pub use secret::{Secret, redact};

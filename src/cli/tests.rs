@@ -25,7 +25,7 @@ fn the_users_four_lines_parse_as_they_are() {
     else {
         panic!()
     };
-    assert_eq!(args.rows.range.end_row, Some(10), "S1.04");
+    assert_eq!(args.ask.rows.range.end_row, Some(10), "S1.04");
     assert_eq!(args.input.unwrap().to_str(), Some("in.csv"), "S1.01");
     assert_eq!(args.output.unwrap().to_str(), Some("out.csv"));
     let Command::Estimate(args) = line("batchctl estimate").unwrap().command else { panic!() };

@@ -1,9 +1,11 @@
 //! `cancel ID`: stop a job and collect what is done.
 
+use std::path::Path;
+use std::time::Duration;
+
 use super::Context;
-use super::flags::{Flags, JsonArg, WriteArgs};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
-use crate::config::Overrides;
+use super::flags::{JsonArg, WriteArgs, lays};
+use super::steps::{Bare, Follow, ending_of, find_job, go_on, open_store, report, with_look};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -20,20 +22,19 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.write.lay(over);
-    }
-}
+lays!(Args: write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     let short = found.job.short();
     if found.job.state.is_over() {
         context.printer.note(&format!("job {short} is {} already", found.job.state));
-        return Ok(ExitCode::Success);
+        let output = found.job.output_path.as_deref().map(Path::new);
+        let ending = ending_of(&found.job);
+        return report(context, &store, &found, (&ending, false), output, Duration::ZERO);
     }
     store.wish_cancel(&found.job.key, context.clock.unix())?;
     let follow = Follow { submit: false, wait: true };

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
+use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
 use super::steps::{Need, Prepared, Scratch, read_in_place, require_folder, who_is_asked};
-use crate::config::Overrides;
 use crate::cost::grouped;
 use crate::job::{Converted, JobError, Places, RequestFile, Spec, Tally, convert};
 use crate::request::RULES;
@@ -24,18 +23,9 @@ pub struct Args {
     /// Replace the request files that are there
     #[arg(long)]
     pub overwrite: bool,
-    /// Which rows.
+    /// What turns the table into requests.
     #[command(flatten)]
-    pub rows: RowsArgs,
-    /// Who is asked.
-    #[command(flatten)]
-    pub who: WhoArgs,
-    /// What is asked.
-    #[command(flatten)]
-    pub question: QuestionArgs,
-    /// What the answers become.
-    #[command(flatten)]
-    pub answer: AnswerArgs,
+    pub ask: AskArgs,
     /// How the table is read.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -44,15 +34,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.rows.lay(over);
-        self.who.lay(over);
-        self.question.lay(over);
-        self.answer.lay(over);
-        self.read.lay(over);
-    }
-}
+lays!(Args: ask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

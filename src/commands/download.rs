@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::flags::{AnswerArgs, Flags, JsonArg, WriteArgs};
-use super::steps::{Bare, Follow, find_job, go_on, open_store};
-use crate::config::Overrides;
+use super::steps::{Bare, Follow, find_job, go_on, open_store, with_look};
+use crate::config::{Overrides, key};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `download`.
@@ -33,6 +33,11 @@ pub struct Args {
 
 impl Flags for Args {
     fn lay(&self, over: &mut Overrides) {
+        over.text(
+            key::OUTPUT_DIR,
+            self.output_dir.as_ref().map(|dir| dir.to_string_lossy()).as_deref(),
+        );
+        over.switch(key::ALLOW_PARTIAL, self.allow_partial);
         self.answer.lay(over);
         self.write.lay(over);
     }
@@ -42,5 +47,6 @@ impl Flags for Args {
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     go_on(context, &store, &found, Follow { submit: false, wait: false })
 }

@@ -1,7 +1,14 @@
 //! Errors of the configuration with their exit codes and with what to do about them.
 
+use std::io;
+
 use super::Context;
+use crate::batch::FailureKind;
 use crate::config::ConfigError;
+use crate::job::JobError;
+use crate::result::ResultError;
+use crate::store::StoreError;
+use crate::table::TableError;
 use crate::ui::{CommandError, ExitCode, Shell};
 
 /// A configuration error as the error of a command.
@@ -33,18 +40,23 @@ fn rehearse(line: &str) -> String {
     format!("no key? rehearse the whole run: {line}")
 }
 
-/// Gives an error that nobody looked at the exit code and the hints of the configuration error
-/// in its chain, if there is one; then `?` is enough where settings are read. `rehearsal` is the
-/// same line without a key, for a missing one.
+/// Gives an error that nobody looked at the exit code and the hints that its cause calls for;
+/// then `?` is enough wherever settings, tables and files are read. `rehearsal` is the same line
+/// without a key, for a missing one.
 pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError {
+    if error.exit == ExitCode::Unexpected {
+        let found = error.error.chain().find_map(exit_of);
+        error.exit = found.unwrap_or(ExitCode::Unexpected);
+        if error.error.chain().any(is_full) {
+            error.hints.insert(0, "make room on that disk, then type the same line again".into());
+        }
+    }
     let Some(cause) = error.error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>())
     else {
         return error;
     };
-    if error.exit == ExitCode::Unexpected {
-        let (exit, hints) = remedy(cause);
-        error.exit = exit;
-        error.hints.extend(hints);
+    if error.hints.is_empty() {
+        error.hints = remedy(cause).1;
     }
     let is_missing = matches!(cause, ConfigError::NoKey { .. });
     let is_said = error.hints.iter().any(|hint| hint.starts_with("no key?"));
@@ -52,6 +64,87 @@ pub fn refine(mut error: CommandError, rehearsal: Option<&str>) -> CommandError 
         error.hints.extend(rehearsal.map(rehearse));
     }
     error
+}
+
+/// The exit code that one cause in a chain calls for, `None` where it is none of ours.
+fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return Some(remedy(error).0);
+    }
+    if let Some(error) = cause.downcast_ref::<JobError>() {
+        return Some(exit_of_job(error));
+    }
+    if let Some(error) = cause.downcast_ref::<TableError>() {
+        return Some(exit_of_table(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ResultError>() {
+        return Some(match error {
+            ResultError::Table(error) => exit_of_table(error),
+            ResultError::Settled(_) => ExitCode::Storage,
+            _ => ExitCode::Usage,
+        });
+    }
+    if cause.is::<StoreError>() {
+        return Some(ExitCode::Storage);
+    }
+    let error = cause.downcast_ref::<io::Error>()?;
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        .then_some(ExitCode::Storage)
+}
+
+fn exit_of_job(error: &JobError) -> ExitCode {
+    match error {
+        JobError::Table(error) => exit_of_table(error),
+        JobError::Request(_) => ExitCode::Usage,
+        JobError::Held { .. } => ExitCode::Locked,
+        JobError::Call(error) if error.is_local() => ExitCode::Storage,
+        JobError::Call(error) if error.failure.kind == FailureKind::Credentials => {
+            ExitCode::Credentials
+        }
+        JobError::Call(_) => ExitCode::NothingAccepted,
+        JobError::Spec { .. } | JobError::Random(_) => ExitCode::Unexpected,
+        JobError::Rows(_)
+        | JobError::Store(_)
+        | JobError::File { .. }
+        | JobError::NoSpace { .. } => ExitCode::Storage,
+    }
+}
+
+/// What a table holds is the user's to mend; what cannot be written is the disk's.
+fn exit_of_table(error: &TableError) -> ExitCode {
+    match error {
+        TableError::Io { action, .. } if !matches!(*action, "open" | "read") => ExitCode::Storage,
+        _ => ExitCode::Usage,
+    }
+}
+
+/// Whether the disk is the cause and not the user or the provider.
+pub(super) fn is_storage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    exit_of(cause) == Some(ExitCode::Storage)
+}
+
+/// Whether a disk without room is the cause.
+fn is_full(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let full = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    };
+    let of_table = |error: &TableError| match error {
+        TableError::Io { source, .. } => full(source),
+        _ => false,
+    };
+    if let Some(error) = cause.downcast_ref::<JobError>() {
+        return match error {
+            JobError::Store(error) => error.is_disk_full(),
+            JobError::File { source, .. } => full(source),
+            JobError::Table(error) => of_table(error),
+            JobError::Call(error) => error.local.as_ref().is_some_and(full),
+            JobError::NoSpace { .. } => true,
+            _ => false,
+        };
+    }
+    cause.downcast_ref::<TableError>().is_some_and(of_table)
+        || cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_disk_full)
+        || cause.downcast_ref::<io::Error>().is_some_and(full)
 }
 
 /// The exit code of a configuration error, and what to do about it.
@@ -158,5 +251,24 @@ mod tests {
         );
         let other = refine(CommandError::from(anyhow::anyhow!("disk")), Some("x"));
         assert_eq!((other.exit, other.hints.len()), (ExitCode::Unexpected, 0));
+    }
+
+    /// A fault of our own disk is exit 9 in whatever room it shows.
+    #[test]
+    fn a_full_disk_is_exit_9_wherever_it_shows() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let path = || std::path::PathBuf::from("/out.csv");
+        let table = || TableError::Io { action: "write", path: path(), source: full() };
+        let errors = [
+            CommandError::from(JobError::from(table())),
+            CommandError::from(ResultError::from(table())),
+            CommandError::from(ResultError::Read { path: path(), source: full() }),
+            CommandError::from(JobError::file("write", &path())(full())),
+            CommandError::from(StoreError::Home { path: path(), source: full() }),
+        ];
+        for error in errors {
+            let error = refine(error, None);
+            assert_eq!(error.exit, ExitCode::Storage, "{:?}", error.error);
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, WhoArgs};
+use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
 use super::steps::{
     Bare, Need, Planned, Scratch, find_job, open_store, show_estimate, who_is_asked,
 };
-use crate::config::{Overrides, key};
+use crate::config::key;
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
 
@@ -17,18 +17,9 @@ pub struct Args {
     /// Table to look at [default: [job] of ./batchctl.toml, else this folder's newest job, else its only table]
     #[arg(value_name = "INPUT")]
     pub input: Option<PathBuf>,
-    /// Which rows.
+    /// What turns the table into requests.
     #[command(flatten)]
-    pub rows: RowsArgs,
-    /// Who is asked.
-    #[command(flatten)]
-    pub who: WhoArgs,
-    /// What is asked.
-    #[command(flatten)]
-    pub question: QuestionArgs,
-    /// What the answers become.
-    #[command(flatten)]
-    pub answer: AnswerArgs,
+    pub ask: AskArgs,
     /// How the table is read.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -37,15 +28,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.rows.lay(over);
-        self.who.lay(over);
-        self.question.lay(over);
-        self.answer.lay(over);
-        self.read.lay(over);
-    }
-}
+lays!(Args: ask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -1,26 +1,26 @@
 //! `merge FILE|JOB...`: results back onto the table.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+mod slips;
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::slips::{first_id, names_of, no_results, refuse_swapped, refuse_table};
 use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, find_job, open_store,
-    open_table, output_spec, report_merge, require_folder, require_writable, selection,
-    write_job_table, write_options,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, ending_of, find_job,
+    open_store, open_table, output_spec, report, report_merge, require_writable, selection,
+    with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
 use crate::answer::{Fields, RowStatus};
-use crate::batch::ResultFile;
-use crate::config::{Overrides, key};
+use crate::config::{Overrides, key, nearest};
 use crate::job::{JobError, OutputSpec};
 use crate::request::CustomId;
-use crate::result::{
-    IdMap, IdRule, Join, MergeIndex, MergeOptions, ResultError, Settled, looks_like_results,
-};
+use crate::result::{IdMap, IdRule, Join, MergeIndex, MergeOptions, ResultError, Settled};
 use crate::shard::Manifest;
 use crate::store::Store;
 use crate::table::{Selection, Table, Target, Writer};
@@ -63,6 +63,7 @@ pub struct Args {
 
 impl Flags for Args {
     fn lay(&self, over: &mut Overrides) {
+        over.switch(key::ALLOW_PARTIAL, self.allow_partial);
         self.range.lay(over);
         self.answer.lay(over);
         self.read.lay(over);
@@ -77,19 +78,20 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return merge_job(args, context, &store, found);
     }
     let files = expand(&args.results, &context.folder)?;
+    let named = args.original_csv.clone().flatten();
     for file in &files {
         if !context.folder.join(file).is_file() {
-            return Err(CommandError::usage(format!("{} is not there", file.display()))
-                .hint("batchctl merge takes result files or a job id"));
+            return Err(no_results(file, context));
         }
     }
     let scratch = Scratch::new(store.home())?;
     let origin = Origin::of(&files, context, &store)?;
-    let table = match args.original_csv.clone().flatten() {
-        Some(path) => {
-            refuse_swapped(&path, &files, context)?;
-            (open_table(&path, context, scratch.folder().root())?, path)
-        }
+    if let Some(path) = &named {
+        refuse_swapped(path, &files, context)?;
+    }
+    refuse_table(&files, named.as_deref(), context)?;
+    let table = match named {
+        Some(path) => (open_table(&path, context, scratch.folder().root())?, path),
         None => origin.table(context, scratch.folder().root())?,
     };
     merge_files(args, context, &store, &files, origin, table)
@@ -113,52 +115,13 @@ fn merge_job(
     args: &Args,
     context: &Context,
     store: &Store,
-    mut found: Found,
+    found: Found,
 ) -> Result<ExitCode, CommandError> {
-    let path = match &args.write.output {
-        Some(path) => Some(context.folder.join(path)),
-        None => found.spec.output.path.clone(),
-    };
-    found.spec.output = OutputSpec { path, ..output_spec(context) };
-    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
-        found.spec.fields = Some(fields);
-    }
-    if let Some(path) = &found.spec.output.path {
-        require_folder(path)?;
-    }
-    let table = found.table()?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
+    let table = found.written_table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
-    if let Some(path) = written {
-        context.printer.note(&format!("output   {}", path.display()));
-    }
-    let counts = store.status_counts(&found.job.key)?;
-    let all_good = counts.keys().all(|status| status.is_good())
-        && counts.values().sum::<u64>() == found.job.rows;
-    Ok(if all_good || args.allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad })
-}
-
-/// A table and the results of it exchanged on the line.
-fn refuse_swapped(table: &Path, files: &[PathBuf], context: &Context) -> Result<(), CommandError> {
-    let first = |path: &Path| -> Option<String> {
-        let file = std::fs::File::open(context.folder.join(path)).ok()?;
-        let mut line = String::new();
-        BufReader::new(file).read_line(&mut line).ok()?;
-        Some(line)
-    };
-    let results = |path: &Path| first(path).is_some_and(|line| looks_like_results(&line));
-    if results(table) {
-        let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-        return Err(CommandError::usage(format!(
-            "{} holds results, it is not the table they belong to",
-            table.display()
-        ))
-        .hint(format!(
-            "batchctl merge {} --original-csv {}",
-            table.display(),
-            names.join(" ")
-        )));
-    }
-    Ok(())
+    let ending = ending_of(&found.job);
+    report(context, store, &found, (&ending, false), written.as_deref(), Duration::ZERO)
 }
 
 /// Where the ids of result files come from, as far as this home or the manifests here know.
@@ -288,14 +251,6 @@ impl Origin {
     }
 }
 
-/// The first id in the files, for finding out whose they are.
-fn first_id(files: &[PathBuf], context: &Context) -> Option<String> {
-    files.iter().find_map(|file| {
-        let mut lines = ResultFile::open(&context.folder.join(file)).ok()?;
-        lines.find_map(|line| Some(line.ok()?.2.ok()?.custom_id))
-    })
-}
-
 fn manifests(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries
@@ -314,7 +269,17 @@ fn merge_files(
     mut origin: Origin,
     (table, source): (Table, PathBuf),
 ) -> Result<ExitCode, CommandError> {
-    let usage = |error: ResultError| CommandError::new(ExitCode::Usage, error);
+    let usage = |error: ResultError| {
+        let is_of_all =
+            matches!(error, ResultError::NotResults { .. } | ResultError::NothingMatches { .. });
+        // A full disk is no wrong usage.
+        let exit = match &error {
+            ResultError::Table(_) | ResultError::Settled(_) => ExitCode::Unexpected,
+            _ => ExitCode::Usage,
+        };
+        let error = CommandError::new(exit, error);
+        if is_of_all { error.hint(format!("read: {}", names_of(files))) } else { error }
+    };
     let destination = Destination::choose(args.write.output.as_deref(), &source, context)?;
     let output =
         OutputSpec { path: destination.path().map(Path::to_owned), ..output_spec(context) };
@@ -355,12 +320,17 @@ fn merge_files(
         is_same_row: Some(&is_same_row),
     };
     let summary = index.write(join, origin.known(store)?, &mut writer).map_err(usage)?;
-    let written = writer.finish().map_err(JobError::from)?;
+    let mark = |digest: &str| {
+        let Some(path) = &output.path else { return Ok(()) };
+        let earlier = digest_at(path)?;
+        let digests = (digest, earlier.as_deref());
+        store
+            .mark_output(&path.to_string_lossy(), digests, None, context.clock.unix())
+            .map_err(std::io::Error::other)
+    };
+    let written = writer.finish_after(mark).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
-    }
-    if let Some(path) = &output.path {
-        store.mark_output(&path.to_string_lossy(), &written.digest, None, context.clock.unix())?;
     }
     report_merge(context, &summary, output.path.as_deref(), args.allow_partial)
 }
@@ -371,8 +341,12 @@ fn id_rule(args: &Args, table: &Table) -> Result<IdRule, CommandError> {
         return Ok(args.id_base.map_or(IdRule::Pattern, IdRule::Base));
     };
     let index = table.headers().iter().position(|header| header == column).ok_or_else(|| {
-        CommandError::usage(format!("--id-column {column} is not a column of the table"))
-            .hint(format!("columns: {}", table.headers().join(", ")))
+        let meant = nearest(column, table.headers().iter().map(String::as_str));
+        let meant = meant.map(|meant| format!(" (nearest: `{meant}`)")).unwrap_or_default();
+        CommandError::usage(format!(
+            "--id-column names the column `{column}`, which the table does not have{meant}"
+        ))
+        .hint(format!("columns: {}", table.headers().join(", ")))
     })?;
     let map = IdMap::of_column(table, index);
     Ok(IdRule::Map(map.map_err(|error| CommandError::new(ExitCode::Usage, error))?))

@@ -1,6 +1,10 @@
 //! The commands: each file holds the arguments of one and what it does. What they share, the
 //! flag groups and the surroundings they run in, is here.
 
+// Doc comments of arguments are their help on the screen: `<table>` and `[job]` are what they say,
+// neither HTML nor links.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
+
 pub mod flags;
 
 pub mod cancel;
@@ -27,4 +31,5 @@ mod files;
 mod steps;
 
 pub use context::Context;
+use errors::is_storage;
 pub use errors::{config_error, missing_key, refine};

@@ -1,9 +1,8 @@
 //! `resume [ID]`: go on with an unfinished job, inside what was approved.
 
 use super::Context;
-use super::flags::{Flags, JsonArg, RunningArgs, WriteArgs};
-use super::steps::{Bare, Follow, find_job, go_on, open_store, waits};
-use crate::config::Overrides;
+use super::flags::{JsonArg, RunningArgs, WriteArgs, lays};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, waits, with_look};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `resume`.
@@ -23,17 +22,13 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.running.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: running, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     if found.job.state.is_over() {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
     }

@@ -12,11 +12,23 @@ use crate::ui::{CommandError, ExitCode};
 
 /// The key in the lines that are printed; any other that begins like it is taken as well.
 const DEMO_KEY: &str = "sandbox-demo";
-/// A batch of a day is as long as one can get.
+/// No batch takes longer, and none is kept waiting longer (seconds).
 const LONGEST: f64 = 7.0 * 24.0 * 3600.0;
+
+const MORE: &str = "\
+Answers are made up and say so; equal requests get equal answers. A text with [[fail:400]],
+[[fail:429]] or [[fail:500]] in it makes its row fail with that status. Rules of a script:
+
+  [[rule]]
+  match = \"a piece of any text of the request\"
+  reply = \"the answer\"           # or status = 400, code = \"…\", message = \"…\"
+  finish_reason = \"length\"       # stop if not given
+
+GET /sandbox/ledger, with any sandbox- key, tells what would have been billed.";
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080)]

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::files::expand;
-use super::flags::{Flags, JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs};
+use super::flags::{JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
 use super::steps::{
     Destination, Follow, Need, Planned, Scratch, begin, go_on_with, open_store, show_plan,
     who_is_asked,
 };
-use crate::config::Overrides;
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
 
@@ -39,14 +38,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.who.lay(over);
-        self.running.lay(over);
-        self.spend.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: who, running, spend, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -1,9 +1,8 @@
 //! `watch ID`: wait for a job with a progress bar.
 
 use super::Context;
-use super::flags::{Flags, JsonArg, PaceArgs, WriteArgs};
-use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other};
-use crate::config::Overrides;
+use super::flags::{JsonArg, PaceArgs, WriteArgs, lays};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, watch_other, with_look};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `watch`.
@@ -23,17 +22,13 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.pace.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: pace, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let found = with_look(found, args.write.output.as_deref(), context)?;
     match go_on(context, &store, &found, Follow { submit: false, wait: true }) {
         // Another process drives it: look on until it is through.
         Err(error) if error.exit == ExitCode::Locked => watch_other(context, &store, &found),

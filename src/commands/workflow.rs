@@ -3,12 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{
-    AnswerArgs, Flags, JsonArg, QuestionArgs, ReadArgs, RowsArgs, RunningArgs, SpendArgs, WhoArgs,
-    WriteArgs,
-};
+use super::flags::{AskArgs, JsonArg, ReadArgs, RunningArgs, SpendArgs, WriteArgs, lays};
 use super::steps::{Destination, Need, dry_run, send, who_is_asked};
-use crate::config::{Overrides, key};
+use crate::config::key;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `workflow`.
@@ -20,18 +17,9 @@ pub struct Args {
     /// Table to write, or "-" for stdout [default: <table>.answers.csv]
     #[arg(value_name = "OUTPUT", conflicts_with = "output_flag")]
     pub output: Option<PathBuf>,
-    /// Which rows.
+    /// What turns the table into requests.
     #[command(flatten)]
-    pub rows: RowsArgs,
-    /// Who is asked.
-    #[command(flatten)]
-    pub who: WhoArgs,
-    /// What is asked.
-    #[command(flatten)]
-    pub question: QuestionArgs,
-    /// What the answers become.
-    #[command(flatten)]
-    pub answer: AnswerArgs,
+    pub ask: AskArgs,
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -49,18 +37,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-impl Flags for Args {
-    fn lay(&self, over: &mut Overrides) {
-        self.rows.lay(over);
-        self.who.lay(over);
-        self.question.lay(over);
-        self.answer.lay(over);
-        self.running.lay(over);
-        self.spend.lay(over);
-        self.read.lay(over);
-        self.write.lay(over);
-    }
-}
+lays!(Args: ask, running, spend, read, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -158,7 +158,7 @@ impl Builder {
             Ok(Cut::New) => self.begin_file(start)?,
             Err(skip) => {
                 self.block.lines.truncate(start);
-                self.tally.skip(row.number(), skip);
+                self.tally.skip(row, skip);
                 return Ok(());
             }
         }

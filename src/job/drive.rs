@@ -13,8 +13,8 @@ use super::submit::Sent;
 use super::{Event, JobError, JobFolder, Reporter, Spec, Stop, StopCause};
 use crate::base::Clock;
 use crate::batch::{ErrorWords, Failure, FailureKind};
-use crate::provider::{BatchApi, CallError};
-use crate::store::{CallEnd, CreateRecord, JobRecord, JobState, ShardRecord, ShardState, Store};
+use crate::provider::{BatchApi, CallClass, CallError};
+use crate::store::{CreateRecord, JobRecord, JobState, ShardRecord, ShardState, Store};
 use crate::table::Table;
 
 /// How often a wait looks for a wish to cancel from another terminal.
@@ -113,21 +113,23 @@ impl Driver<'_> {
     }
 
     async fn run(&self) -> Result<Ending, JobError> {
-        if let Some(why) = self.unclear_create()? {
-            return Ok(Ending::NeedsOperator(why));
-        }
+        // After an unclear create nothing more is sent, but what runs is still collected.
+        let may_send = self.options.submit && self.unclear_create()?.is_none();
+        let mut is_first = true;
         let mut pauses = Pauses::up_to(self.options.check_interval);
         let mut waited = Duration::ZERO;
         loop {
             if self.store.is_cancel_wished(&self.job.key)? {
                 self.cancel_all().await?;
-            } else if self.options.submit
-                && let Some(ending) = self.submit_open().await?
-            {
+            } else if may_send && let Some(ending) = self.submit_open(is_first).await? {
                 return Ok(ending);
             }
-            let failed = self.poll().await?;
-            if let Some(ending) = stops_waiting(&failed) {
+            is_first = false;
+            let failed = tokio::select! {
+                failed = self.poll() => failed?,
+                cause = self.stop.raised() => return Ok(Ending::Stopped(cause)),
+            };
+            if let Some(ending) = self.stops_waiting(&failed) {
                 return Ok(ending);
             }
             if let Some(ending) = self.fetch_ended().await? {
@@ -136,7 +138,7 @@ impl Driver<'_> {
             if let Some(ending) = self.ending()? {
                 return Ok(ending);
             }
-            if self.has_work()? {
+            if may_send && self.has_unsent()? {
                 continue;
             }
             if !self.options.submit && !self.is_running()? {
@@ -167,16 +169,16 @@ impl Driver<'_> {
     }
 
     /// Sends what has no batch yet, a few at a time; the first one that cannot be sent ends it.
-    async fn submit_open(&self) -> Result<Option<Ending>, JobError> {
+    /// What was refused goes out again once per run, when it begins: a person may have mended it.
+    async fn submit_open(&self, is_first: bool) -> Result<Option<Ending>, JobError> {
         let open: Vec<_> = self
             .store
             .shards(&self.job.key)?
             .into_iter()
-            .filter(|shard| {
-                matches!(
-                    shard.state,
-                    ShardState::Planned | ShardState::Uploaded | ShardState::Rejected
-                )
+            .filter(|shard| match shard.state {
+                ShardState::Planned | ShardState::Uploaded => true,
+                ShardState::Rejected => is_first,
+                _ => false,
             })
             .collect();
         let halted = AtomicBool::new(false);
@@ -191,7 +193,7 @@ impl Driver<'_> {
         // not begun sees the flag and stays.
         while let Some((shard, sent)) = sending.next().await {
             let bad = match sent {
-                Ok(Sent::Created | Sent::Nothing) => continue,
+                Ok(Sent::Created | Sent::Nothing | Sent::FileGone) => continue,
                 Ok(Sent::Stopped) => self.stop.cause().map(|cause| Ok(Ending::Stopped(cause))),
                 Ok(Sent::Refused(failure)) => Some(Ok(Ending::Refused(failure))),
                 Ok(Sent::Unreachable(failure)) => Some(Ok(Ending::Unreachable(failure))),
@@ -207,42 +209,63 @@ impl Driver<'_> {
     }
 
     async fn fetch_ended(&self) -> Result<Option<Ending>, JobError> {
+        let mut ended = self.with_creates(ShardState::Stored)?;
+        ended.extend(self.with_creates(ShardState::Ended)?);
         let mut settled = false;
-        for (shard, create) in self.with_creates(ShardState::Stored)? {
-            if let Some(batch) = last_seen(&create) {
-                let settlement = self.settlement(&shard, &batch)?;
-                self.settle(&shard, &batch, settlement)?;
-                settled = true;
-            }
-        }
-        for (shard, create) in self.with_creates(ShardState::Ended)? {
+        let mut bad = None;
+        for (shard, create) in ended {
             let Some(batch) = last_seen(&create) else { continue };
-            match self.fetch(&shard, &create, &batch).await? {
-                Fetched::Settled => settled = true,
-                Fetched::Failed(error) => {
+            let new = match self.collect(&shard, &create, batch).await {
+                Ok(Fetched::Settled) => {
+                    settled = true;
+                    continue;
+                }
+                Ok(Fetched::Later) => continue,
+                Ok(Fetched::Odd(why)) => Some(Ok(Ending::NeedsOperator(why))),
+                Ok(Fetched::Failed(error)) if error.is_local() => Some(Err(error.into())),
+                Ok(Fetched::Failed(error)) => {
                     self.warn(&format!("results of shard {}: {error}", shard.number));
-                    if error.failure.stops_the_account() {
-                        return Ok(Some(Ending::Refused(error.failure)));
-                    }
+                    self.gives_up(error)?.map(Ok)
                 }
-                Fetched::Stopped => {
-                    return Ok(self.stop.cause().map(Ending::Stopped));
-                }
+                Ok(Fetched::Stopped) => self.stop.cause().map(|cause| Ok(Ending::Stopped(cause))),
+                Err(error) => Some(Err(error)),
+            };
+            bad = worse(bad, new);
+            if matches!(bad, Some(Err(_) | Ok(Ending::Stopped(_)))) {
+                break;
             }
         }
-        if settled {
+        if settled && self.ending()?.is_none() {
             (self.on_settled)();
         }
-        Ok(None)
+        bad.transpose()
     }
 
-    /// Whether the job is over, and how.
+    /// Whether a failed download ends the run: a refusal does once nothing else runs, any other
+    /// failure passes and is waited out.
+    fn gives_up(&self, error: CallError) -> Result<Option<Ending>, JobError> {
+        let others_run = self.options.wait && !self.with_creates(ShardState::Running)?.is_empty();
+        Ok(match error.class {
+            _ if error.failure.stops_the_account() => Some(Ending::Refused(error.failure)),
+            CallClass::Rejected if !others_run => Some(Ending::Refused(error.failure)),
+            _ if !self.options.wait => Some(Ending::Unreachable(error.failure)),
+            _ => None,
+        })
+    }
+
+    /// Whether the job is over, and how. While batches run, a watcher waits for them first: their
+    /// answers are worth having whatever became of the others.
     fn ending(&self) -> Result<Option<Ending>, JobError> {
+        let waits = self.options.wait && self.is_running()?;
+        if let Some(why) = self.unclear_create()? {
+            let tells_now = self.options.submit || !waits;
+            return Ok(tells_now.then_some(Ending::NeedsOperator(why)));
+        }
         let shards = self.store.shards(&self.job.key)?;
         if let Some(refused) = shards.iter().find(|shard| shard.state == ShardState::Rejected) {
             let words = refused.detail.clone().unwrap_or_else(|| "no reason given".to_owned());
             let words = ErrorWords { message: words, ..ErrorWords::default() };
-            return Ok(Some(Ending::Refused(words.into_failure(None, None))));
+            return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
         if !shards.iter().all(|shard| shard.state.is_settled()) {
             return Ok(None);
@@ -252,9 +275,9 @@ impl Driver<'_> {
     }
 
     /// Whether a shard can be moved on without waiting for the provider.
-    fn has_work(&self) -> Result<bool, JobError> {
+    fn has_unsent(&self) -> Result<bool, JobError> {
         let shards = self.store.shards(&self.job.key)?;
-        Ok(self.options.submit && shards.iter().any(|shard| shard.state == ShardState::Planned))
+        Ok(shards.iter().any(|shard| shard.state == ShardState::Planned))
     }
 
     /// Whether a batch of the job has not ended or has not been collected.
@@ -263,35 +286,6 @@ impl Driver<'_> {
         Ok(shards.iter().any(|shard| {
             matches!(shard.state, ShardState::Running | ShardState::Ended | ShardState::Stored)
         }))
-    }
-
-    /// Asks every running batch to stop, once, and settles what was never sent.
-    async fn cancel_all(&self) -> Result<(), JobError> {
-        for shard in self.store.shards(&self.job.key)? {
-            if matches!(
-                shard.state,
-                ShardState::Planned | ShardState::Uploaded | ShardState::Rejected
-            ) {
-                self.settle_unsent(&shard)?;
-            }
-        }
-        for (shard, create) in self.with_creates(ShardState::Running)? {
-            if self.store.has_cancelled(create.id)? {
-                continue;
-            }
-            let call = self.store.begin_cancel(&self.job.key, create.id, self.clock.unix())?;
-            let id = create.batch_id.clone().unwrap_or_default();
-            let ended = match self.api.cancel(&id).await {
-                Ok(_) => CallEnd { class: "ok", now: self.clock.unix(), ..CallEnd::default() },
-                Err(error) => {
-                    // A batch that ended meanwhile cannot be cancelled; the next question tells.
-                    self.warn(&format!("cancel of shard {}: {error}", shard.number));
-                    self.ended_badly(&error)
-                }
-            };
-            self.store.end_call(call, &ended)?;
-        }
-        Ok(())
     }
 
     fn report_round(&self, failed: &[CallError], pause: Duration) -> Result<(), JobError> {
@@ -347,20 +341,23 @@ impl Driver<'_> {
         self.reporter.report(&Event::Warning { text: text.to_owned() });
     }
 
+    /// Which failed questions make waiting useless: a refused key, an id that the account does not
+    /// know; any, where nobody waits and nothing was sent. Everything else passes.
+    fn stops_waiting(&self, failed: &[CallError]) -> Option<Ending> {
+        let is_definite = |error: &&CallError| {
+            error.failure.stops_the_account() || error.failure.kind == FailureKind::NotFound
+        };
+        if let Some(error) = failed.iter().find(is_definite) {
+            return Some(Ending::Refused(error.failure.clone()));
+        }
+        let only_looks = !self.options.wait && !self.options.submit;
+        let error = failed.first().filter(|_| only_looks)?;
+        Some(Ending::Unreachable(error.failure.clone()))
+    }
+
     fn set_state(&self, state: JobState, reason: Option<&str>) -> Result<(), JobError> {
         Ok(self.store.set_job_state(&self.job.key, state, reason, self.clock.unix())?)
     }
-}
-
-/// Which failed questions make waiting useless: a refused key, an id that the account does not
-/// know. Everything else passes.
-fn stops_waiting(failed: &[CallError]) -> Option<Ending> {
-    failed
-        .iter()
-        .find(|error| {
-            error.failure.stops_the_account() || error.failure.kind == FailureKind::NotFound
-        })
-        .map(|error| Ending::Refused(error.failure.clone()))
 }
 
 /// Of two endings of one round of sends the one that a person must know about: a batch that may

@@ -56,7 +56,11 @@ pub enum JobError {
         detail: String,
     },
     /// Not enough room for what comes next.
-    #[error("{needed} bytes are needed in {folder} and {free} are free")]
+    #[error(
+        "{needed_mb} MB are needed in {folder} and {free_mb} MB are free",
+        needed_mb = needed.div_ceil(1_000_000),
+        free_mb = free / 1_000_000,
+    )]
     NoSpace {
         /// Where.
         folder: PathBuf,
@@ -88,6 +92,10 @@ impl JobError {
 
     /// Whether local storage failed: disk full, ledger refused, file unreadable.
     pub fn is_storage(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::File { .. } | Self::NoSpace { .. })
+        match self {
+            Self::Store(_) | Self::Rows(_) | Self::File { .. } | Self::NoSpace { .. } => true,
+            Self::Call(error) => error.is_local(),
+            _ => false,
+        }
     }
 }

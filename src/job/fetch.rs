@@ -1,27 +1,34 @@
 //! Fetching what an ended batch left: both files in every final state, complete and synced
 //! before anything else is done with them.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use super::drive::Driver;
 use super::{Event, JobError, JobFolder};
 use crate::base::hex_of_file;
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchStatus};
 use crate::provider::CallError;
-use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord};
+use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord, ShardState};
 
 /// How often files are fetched again when rows are in neither of them.
 const REFETCHES: u32 = 3;
 /// The pause before a file is fetched again.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// How often a batch that ended is asked again for the files it does not name yet.
+const ASKS: u32 = 20;
+/// The pause before it is asked again.
+const ASK_PAUSE: Duration = Duration::from_secs(30);
+
 /// How a fetch ended.
 #[derive(Debug)]
 pub(super) enum Fetched {
     /// Files and outcomes are recorded.
     Settled,
+    /// The batch does not name its files yet, and nobody waits.
+    Later,
+    /// The batch counts answers and names no file: a person must look.
+    Odd(String),
     /// A file could not be had now; it stays at the provider.
     Failed(CallError),
     /// A stop was asked for.
@@ -30,12 +37,78 @@ pub(super) enum Fetched {
 
 impl Driver<'_> {
     /// Brings an ended shard to its outcomes.
-    pub(super) async fn fetch(
+    pub(super) async fn collect(
         &self,
         shard: &ShardRecord,
         create: &CreateRecord,
-        batch: &Batch,
+        batch: Batch,
     ) -> Result<Fetched, JobError> {
+        // A run that was killed after its files were stored: they are read again, fetched again
+        // only where they fall short.
+        if shard.state == ShardState::Stored && self.has_its_files(shard)? {
+            let settlement = self.settlement(shard, &batch)?;
+            if settlement.missing == 0 {
+                self.settle(shard, &batch, settlement)?;
+                return Ok(Fetched::Settled);
+            }
+        }
+        match self.until_files_are_named(shard, create, batch).await? {
+            Ok(batch) => self.fetch(shard, &batch).await,
+            Err(ended) => Ok(ended),
+        }
+    }
+
+    fn has_its_files(&self, shard: &ShardRecord) -> Result<bool, JobError> {
+        let results = self.folder.results();
+        Ok(self.artifacts_of(shard)?.iter().all(|artifact| results.join(&artifact.name).is_file()))
+    }
+
+    /// Some services report the end of a batch before they name its files.
+    async fn until_files_are_named(
+        &self,
+        shard: &ShardRecord,
+        create: &CreateRecord,
+        mut batch: Batch,
+    ) -> Result<Result<Batch, Fetched>, JobError> {
+        let id = create.batch_id.as_deref().unwrap_or_default();
+        for ask in 0..ASKS {
+            if !lacks_files(&batch) {
+                return Ok(Ok(batch));
+            }
+            if ask == 0 {
+                self.warn(&format!(
+                    "batch {id} has ended and does not name its files yet; asking again"
+                ));
+            }
+            if !self.options.wait && ask > 0 {
+                return Ok(Err(Fetched::Later));
+            }
+            if self.options.wait && self.pause(ASK_PAUSE).await.is_some() {
+                return Ok(Err(Fetched::Stopped));
+            }
+            let reply = tokio::select! {
+                reply = self.api.retrieve(id) => reply,
+                _ = self.stop.raised() => return Ok(Err(Fetched::Stopped)),
+            };
+            match reply {
+                Ok(new) => {
+                    self.take_note(shard, create, &new)?;
+                    batch = new;
+                }
+                Err(error) => return Ok(Err(Fetched::Failed(error))),
+            }
+        }
+        let counted = batch.counts.completed.unwrap_or(0) + batch.counts.failed.unwrap_or(0);
+        if lacks_files(&batch) && counted > 0 {
+            return Ok(Err(Fetched::Odd(format!(
+                "batch {id} of shard {} counts {counted} results and names no file for them",
+                shard.number
+            ))));
+        }
+        Ok(Ok(batch))
+    }
+
+    async fn fetch(&self, shard: &ShardRecord, batch: &Batch) -> Result<Fetched, JobError> {
         let files = [
             (ArtifactKind::Output, batch.output_file_id.as_deref()),
             (ArtifactKind::Error, batch.error_file_id.as_deref()),
@@ -64,7 +137,6 @@ impl Driver<'_> {
                 return Ok(Fetched::Stopped);
             }
         };
-        self.copy_for_the_user(shard, create)?;
         self.settle(shard, batch, settlement)?;
         Ok(Fetched::Settled)
     }
@@ -94,28 +166,6 @@ impl Driver<'_> {
         Ok(Ok(ArtifactRecord { id: 0, shard: shard.id, kind, name, bytes, digest }))
     }
 
-    /// `batch_results_<id>.jsonl` and `batch_errors_<id>.jsonl` in the folder the user named.
-    fn copy_for_the_user(
-        &self,
-        shard: &ShardRecord,
-        create: &CreateRecord,
-    ) -> Result<(), JobError> {
-        let Some(folder) = &self.spec.output.files_folder else { return Ok(()) };
-        let id = file_name_of(create.batch_id.as_deref().unwrap_or(&create.key));
-        for artifact in self.store.artifacts(&self.job.key)? {
-            if artifact.shard != shard.id {
-                continue;
-            }
-            let stem = match artifact.kind {
-                ArtifactKind::Output => "batch_results",
-                ArtifactKind::Error => "batch_errors",
-            };
-            let to = folder.join(format!("{stem}_{id}.jsonl"));
-            copy(&self.folder.results().join(&artifact.name), &to)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn report_fetched(&self, shard: &ShardRecord, answered: u64, failed: u64) {
         self.reporter.report(&Event::Fetched {
             shard: shard.number,
@@ -126,24 +176,11 @@ impl Driver<'_> {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
-    fs::copy(from, to).map(drop).map_err(JobError::file("write", to))
-}
-
-/// An id from outside as part of a file name.
-fn file_name_of(id: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' };
-    id.chars().take(100).map(safe).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_foreign_id_never_becomes_a_path() {
-        assert_eq!(file_name_of("batch_abc-1"), "batch_abc-1", "S1.19");
-        assert_eq!(file_name_of("../../etc/passwd"), "------etc-passwd");
-        assert_eq!(file_name_of(&"x".repeat(500)).len(), 100);
-    }
+/// Whether a batch that ended must have results and does not say where.
+fn lacks_files(batch: &Batch) -> bool {
+    let completed = batch.counts.completed.unwrap_or(0);
+    let counted = completed + batch.counts.failed.unwrap_or(0);
+    let names_none = batch.output_file_id.is_none() && batch.error_file_id.is_none();
+    (names_none && (counted > 0 || batch.status == Some(BatchStatus::Completed)))
+        || (completed > 0 && batch.output_file_id.is_none())
 }

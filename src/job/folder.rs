@@ -5,8 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::{FileLock, LockError, private_dir};
+use crate::base::{FileLock, LockError, private_dir, sync_folder};
 use crate::store::{ArtifactKind, ShardRecord};
+
+/// How the names of folders begin in which a job is planned.
+const SCRATCH: &str = ".plan-";
 
 /// The folder of one job below the home.
 #[derive(Debug, Clone)]
@@ -21,22 +24,38 @@ impl JobFolder {
     }
 
     /// A folder for a job that is being planned, with its sub-folders; [`JobFolder::adopt`]
-    /// gives it its final name. One left behind by a killed plan is emptied first.
-    pub fn scratch(home: &Path) -> io::Result<Self> {
-        let root = home.join("jobs").join(format!(".plan-{}", std::process::id()));
-        if root.exists() {
-            fs::remove_dir_all(&root)?;
+    /// gives it its final name. The lock says that its planner lives: folders that killed ones
+    /// left behind are removed. Its name is drawn, since process numbers repeat in containers.
+    pub fn scratch(home: &Path) -> io::Result<(Self, FileLock)> {
+        let jobs = home.join("jobs");
+        private_dir(&jobs)?;
+        remove_abandoned(&jobs)?;
+        loop {
+            let name = format!("{SCRATCH}{:08x}", random()?);
+            let folder = Self { root: jobs.join(name) };
+            private_dir(&folder.root)?;
+            let lock = folder.try_lock();
+            // Another process may have taken the fresh folder for an abandoned one.
+            match lock {
+                Ok(lock) if folder.lock_path().exists() => {
+                    private_dir(&folder.root.join("shards"))?;
+                    private_dir(&folder.results())?;
+                    return Ok((folder, lock));
+                }
+                Err(LockError::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(source);
+                }
+                _ => {}
+            }
         }
-        let folder = Self { root };
-        private_dir(&folder.root.join("shards"))?;
-        private_dir(&folder.root.join("results"))?;
-        Ok(folder)
     }
 
-    /// Gives a planned folder the name of its job.
+    /// Gives a planned folder the name of its job; it is there after a power loss, too.
     pub fn adopt(&self, home: &Path, key: &str) -> io::Result<Self> {
         let target = Self::of(home, key);
+        sync_folder(&self.root)?;
         fs::rename(&self.root, &target.root)?;
+        sync_folder(&home.join("jobs"))?;
         Ok(target)
     }
 
@@ -50,9 +69,19 @@ impl JobFolder {
         fs::remove_dir_all(&self.root)
     }
 
-    /// Takes the lock of the job, or says who holds it.
+    /// Takes the lock of the job, or says who holds it. Waits a moment for a process that only
+    /// asks how the job stands.
     pub fn lock(&self) -> Result<FileLock, LockError> {
-        FileLock::acquire(&self.root.join("job.lock"))
+        FileLock::acquire_soon(&self.lock_path())
+    }
+
+    /// Takes the lock of the job at once, or says who holds it.
+    pub fn try_lock(&self) -> Result<FileLock, LockError> {
+        FileLock::acquire(&self.lock_path())
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.root.join("job.lock")
     }
 
     /// The folder itself.
@@ -83,5 +112,54 @@ impl JobFolder {
     /// Where result files lie.
     pub fn results(&self) -> PathBuf {
         self.root.join("results")
+    }
+}
+
+fn random() -> io::Result<u32> {
+    getrandom::u32().map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// Removes the folders of planners that died.
+fn remove_abandoned(jobs: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(jobs)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(SCRATCH) {
+            continue;
+        }
+        let folder = JobFolder { root: entry.path() };
+        // Held means alive; any other failure is another process at the same work.
+        if let Ok(_lock) = folder.try_lock() {
+            let _ = folder.remove();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_plan_is_left_alone_and_a_dead_one_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let (living, _lock) = JobFolder::scratch(home.path()).unwrap();
+        let (dead, lock) = JobFolder::scratch(home.path()).unwrap();
+        fs::write(dead.input("input.csv"), "a").unwrap();
+        assert_ne!(living.root(), dead.root(), "two containers may share a process number");
+        drop(lock);
+        let (third, _third) = JobFolder::scratch(home.path()).unwrap();
+        assert!(living.root().is_dir() && third.root().is_dir());
+        assert!(!dead.root().exists());
+    }
+
+    #[test]
+    fn an_adopted_folder_is_not_locked_by_its_planner() {
+        let home = tempfile::tempdir().unwrap();
+        let (scratch, lock) = JobFolder::scratch(home.path()).unwrap();
+        let folder = scratch.adopt(home.path(), "k7f2qd0000").unwrap();
+        assert!(folder.try_lock().is_err(), "not before the planner is through");
+        drop(lock);
+        folder.try_lock().unwrap();
+        assert!(!scratch.root().exists());
     }
 }

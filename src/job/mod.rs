@@ -2,6 +2,7 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod build;
+mod cancel;
 mod convert;
 mod count;
 mod drive;
@@ -27,6 +28,6 @@ pub use folder::JobFolder;
 pub use id::{create_key, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
-pub use spec::{OutputSpec, Spec};
+pub use spec::{Onto, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};
 pub use tally::Tally;

@@ -143,7 +143,9 @@ impl Planner<'_> {
             Ok((measure, cut)) => self.place(row, &measure, cut),
             Err(skip) => {
                 self.plan.estimate.skipped += 1;
-                self.plan.tally.skip(row.number(), skip);
+                // Its cells are in no request, and yet they are part of what was asked.
+                self.digest.update(skip.reason.as_bytes());
+                self.plan.tally.skip(row, skip);
                 Ok(())
             }
         }

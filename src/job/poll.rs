@@ -100,7 +100,7 @@ impl Driver<'_> {
         Ok(failed)
     }
 
-    fn take_note(
+    pub(super) fn take_note(
         &self,
         shard: &ShardRecord,
         create: &CreateRecord,

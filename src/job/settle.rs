@@ -16,6 +16,9 @@ use crate::store::{ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardSt
 /// Rounds in which nothing ran are free, but a file that is refused again and again is a fault.
 const ROUNDS_WITHOUT_RUN: u32 = 20;
 
+/// Rows that are named where several are refused; the table holds all of them.
+const SHOWN: usize = 3;
+
 /// The outcomes of one shard, with what was odd about its files.
 #[derive(Debug, Default)]
 pub(super) struct Settlement {
@@ -61,16 +64,8 @@ impl Driver<'_> {
         let fields = self.fields()?;
         let keys: HashMap<u64, [u8; 16]> =
             entries.iter().map(|entry| (entry.row, entry.content_key)).collect();
-        let mut settlement = Settlement::default();
-        // Rows whose request could not be built any more have their outcome already.
-        let (first, last) = (entries.first(), entries.last());
-        if let (Some(first), Some(last)) = (first, last) {
-            for known in self.store.outcomes_between(&self.job.key, first.row, last.row)? {
-                if known.round == shard.round && known.status == RowStatus::Skipped {
-                    settlement.records.insert(known.row, known);
-                }
-            }
-        }
+        let mut settlement =
+            Settlement { records: self.settled_before(shard, &entries)?, ..Settlement::default() };
         for artifact in self.artifacts_of(shard)? {
             let path = self.folder.results().join(&artifact.name);
             for line in ResultFile::open(&path).map_err(JobError::file("read", &path))? {
@@ -115,7 +110,8 @@ impl Driver<'_> {
     ) -> Result<(), JobError> {
         self.report_oddities(shard, &settlement);
         let entries = self.entries(shard)?;
-        if batch.status == Some(BatchStatus::Failed) && settlement.answered == 0 {
+        if batch.status == Some(BatchStatus::Failed) && settlement.answered + settlement.failed == 0
+        {
             return self.settle_refused(shard, batch, &entries, &settlement);
         }
         for entry in &entries {
@@ -152,6 +148,11 @@ impl Driver<'_> {
             .collect();
         if named.is_empty() || shard.round > ROUNDS_WITHOUT_RUN {
             let words = words_of(batch);
+            self.warn(&format!(
+                "{} refused shard {}: {words} (nothing ran, nothing is billed)",
+                self.api.name(),
+                shard.number
+            ));
             self.store.set_shard_state(shard.id, ShardState::Rejected, Some(&words))?;
             return Ok(());
         }
@@ -168,14 +169,15 @@ impl Driver<'_> {
                 error: Some(format!("refused by {}: {}", self.api.name(), words(error))),
             })
             .collect();
-        let rest: Vec<_> = sent.into_iter().filter(|e| !named.contains_key(&e.row)).collect();
+        let rest: Vec<_> = sent.iter().filter(|e| !named.contains_key(&e.row)).copied().collect();
         self.warn(&format!(
             "{} refused {} of {} rows of shard {} at validation (nothing ran, nothing is \
-             billed); the other {} go out again",
+             billed): {}; the other {} go out again",
             self.api.name(),
             refused.len(),
             entries.len(),
             shard.number,
+            first_named(&sent, &named),
             rest.len()
         ));
         let next = self.list_rest(shard, &rest)?;
@@ -206,25 +208,21 @@ impl Driver<'_> {
         Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes }))
     }
 
-    /// Rows of shards that were never sent, when a person stopped the job.
-    pub(super) fn settle_unsent(&self, shard: &ShardRecord) -> Result<(), JobError> {
-        let records: Vec<_> = self
-            .entries(shard)?
-            .iter()
-            .map(|entry| OutcomeRecord {
-                row: entry.row,
-                round: shard.round,
-                status: RowStatus::Cancelled,
-                place: None,
-                content_key: Some(entry.content_key),
-                usage: None,
-                error: Some("cancelled before it was sent".to_owned()),
-            })
-            .collect();
-        Ok(self.store.settle_shard(&self.job.key, shard.id, &records)?)
+    /// Rows whose request could not be built any more: they have their outcome already.
+    pub(super) fn settled_before(
+        &self,
+        shard: &ShardRecord,
+        entries: &[RowEntry],
+    ) -> Result<HashMap<u64, OutcomeRecord>, JobError> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(HashMap::new());
+        };
+        let known = self.store.outcomes_between(&self.job.key, first.row, last.row)?;
+        let mine = |o: &OutcomeRecord| o.round == shard.round && o.status == RowStatus::Skipped;
+        Ok(known.into_iter().filter(mine).map(|known| (known.row, known)).collect())
     }
 
-    fn entries(&self, shard: &ShardRecord) -> Result<Vec<RowEntry>, JobError> {
+    pub(super) fn entries(&self, shard: &ShardRecord) -> Result<Vec<RowEntry>, JobError> {
         let reader = RowsReader::open(&self.folder.rows_file(&shard.stem()))?;
         reader.map(|entry| entry.map_err(JobError::from)).collect()
     }
@@ -254,7 +252,10 @@ impl Driver<'_> {
             .map_err(|e| JobError::Spec { job: self.job.short().to_owned(), detail: e.to_string() })
     }
 
-    fn artifacts_of(&self, shard: &ShardRecord) -> Result<Vec<ArtifactRecord>, JobError> {
+    pub(super) fn artifacts_of(
+        &self,
+        shard: &ShardRecord,
+    ) -> Result<Vec<ArtifactRecord>, JobError> {
         let all = self.store.artifacts(&self.job.key)?;
         Ok(all.into_iter().filter(|artifact| artifact.shard == shard.id).collect())
     }
@@ -314,6 +315,19 @@ fn without_line(shard: &ShardRecord, entry: &RowEntry, batch: &Batch) -> Outcome
         usage: None,
         error: Some(error.to_owned()),
     }
+}
+
+/// The first rows that the check named, as rows and lines of the table.
+fn first_named(sent: &[&RowEntry], named: &HashMap<u64, &BatchError>) -> String {
+    let found = sent.iter().filter_map(|entry| Some((entry, named.get(&entry.row)?)));
+    let mut list: Vec<_> = found
+        .take(SHOWN)
+        .map(|(entry, error)| format!("row {} (line {}): {}", entry.row, entry.line, words(error)))
+        .collect();
+    if named.len() > SHOWN {
+        list.push("…".to_owned());
+    }
+    list.join("; ")
 }
 
 /// What the check complained of, in the provider's words.

@@ -62,6 +62,38 @@ pub struct OutputSpec {
     pub overwrite: bool,
     /// Where result files are copied for the user.
     pub files_folder: Option<PathBuf>,
+    /// The table that the answers are written onto, if it is not the very one that was asked.
+    #[serde(default)]
+    pub onto: Option<Onto>,
+}
+
+/// A table with the same questions in the same rows as the one that was asked, and with other
+/// cells beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onto {
+    /// The table as the user named it, absolute.
+    pub source: String,
+    /// Name of the copy below the job's folder.
+    pub input: String,
+    /// How the user's table is written.
+    pub shape: Shape,
+    /// The rows that were asked, by this table's columns.
+    pub selection: Selection,
+}
+
+impl OutputSpec {
+    /// This with what is asked now on top. A later command can add to the look of a table, not
+    /// take from it; where the table goes is not touched.
+    pub fn add(&mut self, asked: Self) {
+        self.details |= asked.details;
+        self.all_rows |= asked.all_rows;
+        self.row_index |= asked.row_index;
+        self.bom |= asked.bom;
+        self.raw_formulas |= asked.raw_formulas;
+        self.overwrite |= asked.overwrite;
+        self.response_column = asked.response_column.or(self.response_column.take());
+        self.files_folder = asked.files_folder.or(self.files_folder.take());
+    }
 }
 
 impl Spec {

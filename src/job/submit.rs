@@ -34,6 +34,8 @@ pub(super) enum Sent {
     Nothing,
     /// The provider refused, in its own words; nothing runs.
     Refused(Failure),
+    /// The provider refused because it no longer has the file; nothing runs.
+    FileGone,
     /// Nobody knows whether the batch exists.
     Unclear(CreateRecord),
     /// The provider cannot be reached; nothing runs.
@@ -52,17 +54,29 @@ impl Driver<'_> {
         if halted.load(Ordering::SeqCst) || self.is_stopping()? {
             return Ok(Sent::Stopped);
         }
-        let create = match self.ready_create(shard)? {
-            Some(create) => create,
-            None => match self.upload(shard).await? {
-                Ok(create) => create,
-                Err(ended) => return Ok(ended),
-            },
-        };
-        if halted.load(Ordering::SeqCst) || self.is_stopping()? {
-            return Ok(Sent::Stopped);
+        let mut ready = self.ready_create(shard)?;
+        loop {
+            let is_fresh = ready.is_none();
+            let create = match ready.take() {
+                Some(create) => create,
+                None => match self.upload(shard).await? {
+                    Ok(create) => create,
+                    Err(ended) => return Ok(ended),
+                },
+            };
+            if halted.load(Ordering::SeqCst) || self.is_stopping()? {
+                return Ok(Sent::Stopped);
+            }
+            match self.create(shard, &create, is_fresh).await? {
+                // Sent by an earlier run and gone since: a new file, a new name, a new create.
+                Sent::FileGone => self.warn(&format!(
+                    "{} no longer has the file of shard {}; sending it again",
+                    self.api.name(),
+                    shard.number
+                )),
+                other => return Ok(other),
+            }
         }
-        self.create(shard, &create).await
     }
 
     /// A create whose file is already at the provider.
@@ -110,6 +124,9 @@ impl Driver<'_> {
                 }
                 Err(error) => {
                     self.store.end_upload(&create, call, &self.ended_badly(&error))?;
+                    if error.is_local() {
+                        return Err(error.into());
+                    }
                     if !worth_repeating(&error) {
                         return Ok(Err(Sent::Refused(error.failure)));
                     }
@@ -117,7 +134,8 @@ impl Driver<'_> {
                         return Ok(Err(Sent::Unreachable(error.failure)));
                     }
                     self.warn(&format!("upload of shard {}: {error}; trying again", shard.number));
-                    if self.pause(error.failure.retry_after.unwrap_or(pause)).await.is_some() {
+                    self.pause(error.failure.retry_after.unwrap_or(pause)).await;
+                    if self.is_stopping()? {
                         return Ok(Err(Sent::Stopped));
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -145,7 +163,12 @@ impl Driver<'_> {
     }
 
     /// Asks for the batch, once.
-    async fn create(&self, shard: &ShardRecord, create: &CreateRecord) -> Result<Sent, JobError> {
+    async fn create(
+        &self,
+        shard: &ShardRecord,
+        create: &CreateRecord,
+        is_fresh: bool,
+    ) -> Result<Sent, JobError> {
         let request = CreateBatch {
             input_file_id: create.file_id.clone().unwrap_or_default(),
             endpoint: self.spec.question.endpoint,
@@ -175,7 +198,9 @@ impl Driver<'_> {
                 Err(error) => error,
             };
             let mut ended = self.ended_badly(&error);
-            let again = error.class != CallClass::Unknown && worth_repeating(&error);
+            let is_about_file = is_about_file(&error, create);
+            let again = error.class != CallClass::Unknown
+                && (worth_repeating(&error) || (is_about_file && is_fresh && attempt < TRIES));
             if again {
                 // Nothing exists at the provider, so the uploaded file stays ready.
                 ended.class = "not_sent";
@@ -184,6 +209,9 @@ impl Driver<'_> {
             if error.class == CallClass::Unknown {
                 return Ok(Sent::Unclear(create.clone()));
             }
+            if is_about_file && !is_fresh {
+                return Ok(Sent::FileGone);
+            }
             if !again {
                 return Ok(Sent::Refused(error.failure));
             }
@@ -191,7 +219,8 @@ impl Driver<'_> {
                 return Ok(Sent::Unreachable(error.failure));
             }
             self.warn(&format!("create of shard {}: {error}; trying again", shard.number));
-            if self.pause(error.failure.retry_after.unwrap_or(pause)).await.is_some() {
+            self.pause(error.failure.retry_after.unwrap_or(pause)).await;
+            if self.is_stopping()? {
                 return Ok(Sent::Stopped);
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -210,7 +239,7 @@ impl Driver<'_> {
         }
         tokio::select! {
             reply = &mut create => reply,
-            () = tokio::time::sleep(GRACE) => Err(CallError {
+            () = self.clock.sleep(GRACE) => Err(CallError {
                 class: CallClass::Unknown,
                 failure: Failure::ours(
                     FailureKind::Network,
@@ -269,4 +298,24 @@ fn worth_repeating(error: &CallError) -> bool {
             matches!(error.failure.kind, FailureKind::RateLimited | FailureKind::Server)
         }
     }
+}
+
+/// Whether a create was refused because of its input file: gone, or not taken in yet.
+fn is_about_file(error: &CallError, create: &CreateRecord) -> bool {
+    let text = error.failure.message.to_lowercase();
+    let id = create.file_id.as_deref().unwrap_or_default().to_lowercase();
+    let names_it = text.contains("file") || text.contains("文件");
+    let words = [
+        "no such",
+        "not found",
+        "not exist",
+        "not ready",
+        "not been processed",
+        "processing",
+        "不存在",
+        "未找到",
+    ];
+    error.class == CallClass::Rejected
+        && (names_it || (!id.is_empty() && text.contains(&id)))
+        && words.iter().any(|word| text.contains(word))
 }

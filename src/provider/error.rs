@@ -97,6 +97,12 @@ pub enum ProviderError {
         /// The name of its maker's own service.
         maker: &'static str,
     },
+    /// Nobody can be trusted, so nothing can be asked over https.
+    #[error(
+        "no CA certificates were found on this system, so no https address can be trusted: install \
+         the package ca-certificates, or point SSL_CERT_FILE at a file with certificates"
+    )]
+    NoCertificates,
     /// The HTTP client could not be set up.
     #[error("cannot set up HTTP: {0}")]
     Client(String),

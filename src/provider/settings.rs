@@ -189,6 +189,9 @@ impl Address {
             address: presentable(text),
             why: why.to_owned(),
         };
+        if !text.contains("://") {
+            return Err(bad("it must begin with https://"));
+        }
         let mut url = Url::parse(text.trim()).map_err(|error| bad(&error.to_string()))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(bad("it must not hold a user name or password"));

@@ -123,21 +123,19 @@ fn object(maker: &Maker<'_>, asked: &Asked, only_plain: bool) -> Option<Value> {
 }
 
 fn echo(asked: &Asked, question: &str) -> String {
-    let mut text = format!("[sandbox] {question}");
-    if !asked.images.is_empty() {
-        let each: Vec<String> = asked
-            .images
-            .iter()
-            .map(|image| match image {
-                Image::Data { kind, bytes } => format!("{kind} {bytes} bytes"),
-                Image::Link => "link".to_owned(),
-            })
-            .collect();
-        let count = each.len();
-        let noun = if count == 1 { "image" } else { "images" };
-        text += &format!(" [{count} {noun}: {}]", each.join(", "));
+    if asked.images.is_empty() {
+        return format!("[sandbox] {question}");
     }
-    text
+    let each: Vec<String> = asked
+        .images
+        .iter()
+        .map(|image| match image {
+            Image::Data { kind, bytes } => format!("{kind} {bytes} bytes"),
+            Image::Link => "link".to_owned(),
+        })
+        .collect();
+    let noun = if each.len() == 1 { "image" } else { "images" };
+    format!("[sandbox] {question} [{} {noun}: {}]", each.len(), each.join(", "))
 }
 
 fn embed(asked: &Asked) -> Said {

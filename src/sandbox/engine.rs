@@ -72,10 +72,13 @@ fn all_answered(desk: &Desk, batch: &StoredBatch) -> Moment {
     Moment { status: BatchStatus::Completed, done: batch.record.plan.total, end: desk.now() }
 }
 
-/// Settles off the async threads; waits a moment where another process is at it.
+/// Settles off the async threads, when it is this batch's turn; waits a moment where another
+/// process is at it.
 async fn settle_now(desk: &Desk, id: &str, finished: Option<Moment>) -> io::Result<()> {
     let (worker, id) = (desk.clone(), id.to_owned());
+    let turn = desk.shared.settlers.acquire().await.map_err(io::Error::other)?;
     let settled = blocking(move || settle::settle(&worker, &id, finished)).await?;
+    drop(turn);
     if !settled {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

@@ -34,7 +34,7 @@ impl Ledger {
         &self.path
     }
 
-    /// Appends one line and makes it durable. What a killed writer left behind is cut off first.
+    /// Appends one line. What a killed writer left behind is cut off first.
     pub(super) fn append(&self, line: &[u8]) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.wait_for_lock()?;
@@ -45,8 +45,7 @@ impl Ledger {
         let mut whole = Vec::with_capacity(line.len() + 1);
         whole.extend_from_slice(line);
         whole.push(b'\n');
-        file.write_all(&whole)?;
-        file.sync_data()
+        file.write_all(&whole)
     }
 
     /// Whether there is a line that begins like this.

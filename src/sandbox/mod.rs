@@ -35,12 +35,15 @@ mod shelf;
 mod timeline;
 
 mod engine;
+mod results;
 mod settle;
 mod upstream;
 
+mod batch_shape;
 mod batches;
 mod faults;
 mod files;
+mod guard;
 mod realtime;
 mod server;
 

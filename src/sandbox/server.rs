@@ -6,32 +6,29 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::middleware::{self, Next};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
-use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::guard::{has_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
 use super::ledger::Ledger;
 use super::refusal::Refusal;
 use super::shelf::Shelf;
 use super::{Family, SandboxError, SandboxOptions, batches, engine, faults, files, realtime};
 use crate::base::private_dir;
 
-/// All keys begin like this; others are refused unread.
-const KEY_PREFIX: &str = "sandbox-";
-/// JSON calls, images inline included.
+/// JSON calls, images inline included (bytes).
 const MAX_JSON_BYTES: usize = 64 << 20;
-/// What is read of a refused call before the connection is closed.
-const MAX_DRAINED: usize = 1 << 30;
+/// Batches settled at once.
+const SETTLERS: usize = 4;
 /// How long calls under way may take to end after a shutdown.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -47,6 +44,8 @@ pub(super) struct Shared {
     troubles: Mutex<HashMap<String, String>>,
     /// Rows that an upstream server has answered.
     progress: Mutex<HashMap<String, u64>>,
+    /// Batches that are settled at once: each takes all processors and some memory.
+    pub(super) settlers: Semaphore,
     stop: watch::Sender<bool>,
 }
 
@@ -195,6 +194,7 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
         followed: Mutex::default(),
         troubles: Mutex::default(),
         progress: Mutex::default(),
+        settlers: Semaphore::new(SETTLERS),
         stop: watch::Sender::new(false),
     });
     for family in shared.shelves.iter().map(|(family, _)| *family) {
@@ -226,18 +226,14 @@ fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
         let desk = Desk { shared: Arc::clone(shared), family: *family };
         app = app.nest(family.prefix(), family_routes(desk));
     }
-    app.layer(middleware::from_fn(move |request: Request, next: Next| async move {
-        if is_own_host(request.headers(), request.uri(), address.port()) {
-            return next.run(request).await;
-        }
-        let text = "this server answers only to 127.0.0.1 and localhost";
-        (StatusCode::MISDIRECTED_REQUEST, text).into_response()
-    }))
+    app.layer(middleware::from_fn_with_state(address.port(), only_own_host))
 }
 
 fn family_routes(desk: Desk) -> Router {
+    // The upload keeps its own, far higher limit, and streams.
+    let upload = post(files::upload).layer(DefaultBodyLimit::disable());
     Router::new()
-        .route("/files", post(files::upload).get(files::list))
+        .route("/files", upload.get(files::list))
         .route("/files/{id}", get(files::retrieve).delete(files::delete))
         .route("/files/{id}/content", get(files::content))
         .route("/batches", post(batches::create).get(batches::list))
@@ -268,60 +264,6 @@ fn hello(address: SocketAddr) -> Value {
 async fn unknown(State(desk): State<Desk>, method: axum::http::Method, uri: Uri) -> Response {
     let text = format!("Invalid URL ({method} {})", uri.path());
     Refusal::new(404, text).code("unknown_url").response(desk.family)
-}
-
-/// A page of another site that gets its name to point here still sends its own name.
-fn is_own_host(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or(uri.authority().map(axum::http::uri::Authority::as_str));
-    let Some(host) = host else { return false };
-    let name = match host.strip_suffix(&format!(":{port}")) {
-        Some(name) => name,
-        None if port == 80 => host,
-        None => return false,
-    };
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
-}
-
-fn has_sandbox_key(headers: &HeaderMap) -> bool {
-    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    key.is_some_and(|key| key.starts_with(KEY_PREFIX))
-}
-
-async fn only_sandbox_keys(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    if has_sandbox_key(request.headers()) {
-        return next.run(request).await;
-    }
-    drain(request.into_body()).await;
-    wrong_key(desk.family)
-}
-
-/// The refused key is not repeated: it may be a real one.
-fn wrong_key(family: Family) -> Response {
-    let text = match family {
-        Family::OpenAi => {
-            "Incorrect API key provided. The sandbox takes only keys that start with 'sandbox-'."
-        }
-        Family::Zhipu => {
-            "身份验证失败：沙箱只接受以 sandbox- 开头的 key \
-             (the sandbox takes only keys that start with sandbox-)"
-        }
-    };
-    Refusal::new(401, text).code("invalid_api_key").zhipu("1000").response(family)
-}
-
-/// Reads on and throws away: a client that is still sending would see a broken connection in
-/// place of the answer.
-pub(super) async fn drain(body: Body) {
-    let mut chunks = body.into_data_stream();
-    let mut read = 0;
-    while let Some(Ok(chunk)) = chunks.next().await {
-        read += chunk.len();
-        if read > MAX_DRAINED {
-            break;
-        }
-    }
 }
 
 /// The bill so far, as JSON lines.

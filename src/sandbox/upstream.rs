@@ -94,7 +94,7 @@ impl Upstream {
             Endpoint::Responses => "responses",
         };
         let failed = |error: reqwest::Error| {
-            let text = format!("The upstream server did not answer: {}", error.without_url());
+            let text = format!("The upstream server did not answer: {}", reason(error));
             Refusal::new(502, text).code("upstream_unreachable")
         };
         let mut request = self.client.post(format!("{}/{path}", self.base_url)).json(body);
@@ -110,6 +110,20 @@ impl Upstream {
             body => Err(refusal(status, body.as_ref(), &text)),
         }
     }
+}
+
+/// What is at the bottom of a failed call ("Connection refused"): the layers above it name only
+/// what was tried.
+fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it took too long".to_owned();
+    }
+    let error = error.without_url();
+    let mut bottom: &dyn std::error::Error = &error;
+    while let Some(below) = bottom.source() {
+        bottom = below;
+    }
+    bottom.to_string()
 }
 
 /// The other server's words in a shape that every family can say.

@@ -92,6 +92,18 @@ fn names_in(line: &str, start: usize, end: usize, only_plain: bool) -> Vec<Strin
         return names;
     }
     let after = &line[end..];
+    if after.starts_with([':', '：']) {
+        // "Give a, b and c as JSON: …": what follows is the material, the names stand before.
+        let before = line[..start].trim_end();
+        let names = if before.ends_with(" as") || before.ends_with(" in") {
+            listed(before)
+        } else {
+            Vec::new()
+        };
+        if names.len() > 1 {
+            return names;
+        }
+    }
     if let Some((_, list)) = after.split_once([':', '：']) {
         return listed(list);
     }
@@ -183,7 +195,12 @@ mod tests {
     #[test]
     fn fields_are_found_in_prompts() {
         // prompt, what a plain reading finds, what a JSON mode finds
-        let table: [(&str, &[&str], &[&str]); 10] = [
+        let table: [(&str, &[&str], &[&str]); 11] = [
+            (
+                "Extract title, place (town) and skills as JSON: a cook, in Rome",
+                &["title", "place", "skills"],
+                &["title", "place", "skills"],
+            ),
             ("Answer as a JSON object with the keys \"a\", \"b.c\".", &["a", "b.c"], &["a", "b.c"]),
             ("Reply in JSON with `mood` and `score`", &["mood", "score"], &["mood", "score"]),
             ("只回答一个 JSON 对象，字段：情感，理由。", &["情感", "理由"], &["情感", "理由"]),

@@ -16,13 +16,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// These limits with room left: 95 % of the bytes, since a provider may count them in
-    /// another way. Requests are whole and are counted in one way only.
+    /// These limits with room left: 95 % of each, since a provider may count in another way than
+    /// it publishes, and a refused file costs an upload.
     #[must_use]
     pub fn with_margin(self) -> Self {
-        let most = |bytes: u64| bytes / 20 * 19 + bytes % 20 * 19 / 20;
+        let most = |limit: u64| limit / 20 * 19 + limit % 20 * 19 / 20;
         Self {
-            max_requests: self.max_requests,
+            max_requests: most(self.max_requests),
             max_bytes: most(self.max_bytes),
             max_line_bytes: self.max_line_bytes.map(most),
         }
@@ -102,11 +102,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_margin_is_on_bytes_only() {
+    fn s1_21_the_margin_is_on_requests_and_bytes() {
         let limits =
             Limits { max_requests: 50_000, max_bytes: 200_000_000, max_line_bytes: Some(101) };
         let margin = limits.with_margin();
-        assert_eq!(margin.max_requests, 50_000);
+        assert_eq!(margin.max_requests, 47_500);
         assert_eq!(margin.max_bytes, 190_000_000);
         assert_eq!(margin.max_line_bytes, Some(95));
         let huge = Limits { max_bytes: u64::MAX, ..limits }.with_margin();

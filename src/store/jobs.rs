@@ -96,6 +96,13 @@ impl JobRecord {
     }
 }
 
+impl OutputMark {
+    /// Whether a table with this digest is one that we wrote here.
+    pub fn is_ours(&self, digest: &str) -> bool {
+        self.digest == digest || self.earlier.as_deref() == Some(digest)
+    }
+}
+
 /// What became of an attempt to make a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inserted {
@@ -112,6 +119,9 @@ pub enum Inserted {
 pub struct OutputMark {
     /// Digest of its bytes when written.
     pub digest: String,
+    /// Digest of the table of ours that it replaced: a kill between the mark and the renaming
+    /// leaves that one in place.
+    pub earlier: Option<String>,
     /// The request of the job that wrote it as JSON, for comparing tables and selections;
     /// `None` for a table merged from result files alone.
     pub spec: Option<String>,
@@ -208,9 +218,9 @@ impl Store {
         )
     }
 
-    /// The newest job started in this folder.
+    /// The newest job started in this folder: the last one made, whatever the wall clock said.
     pub fn last_job(&self, folder: &str) -> Result<Option<JobRecord>, StoreError> {
-        self.job_where("folder = ?1 ORDER BY created DESC, rowid DESC LIMIT 1", folder)
+        self.job_where("folder = ?1 ORDER BY rowid DESC LIMIT 1", folder)
     }
 
     fn job_where(&self, condition: &str, value: &str) -> Result<Option<JobRecord>, StoreError> {
@@ -221,7 +231,7 @@ impl Store {
     /// All jobs, newest first.
     pub fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
         self.read(|c| {
-            c.prepare(&format!("SELECT {COLUMNS} FROM job ORDER BY created DESC, rowid DESC"))?
+            c.prepare(&format!("SELECT {COLUMNS} FROM job ORDER BY rowid DESC"))?
                 .query_map([], read_job)?
                 .collect()
         })
@@ -260,19 +270,20 @@ impl Store {
         })
     }
 
-    /// Records that a table was written with these bytes, by a job or by a merge of files.
+    /// Records that a table with these bytes is about to get this name, written by a job or by a
+    /// merge of files, and which table of ours stands there until then.
     pub fn mark_output(
         &self,
         path: &str,
-        digest: &str,
+        (digest, earlier): (&str, Option<&str>),
         job: Option<&str>,
         now: i64,
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.execute(
-                "INSERT OR REPLACE INTO output (path, digest, job, written) \
-                 VALUES (?1, ?2, ?3, ?4)",
-                params![path, digest, job, now],
+                "INSERT OR REPLACE INTO output (path, digest, earlier, job, written) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![path, digest, earlier, job, now],
             )?;
             Ok(())
         })
@@ -282,10 +293,12 @@ impl Store {
     pub fn output_mark(&self, path: &str) -> Result<Option<OutputMark>, StoreError> {
         self.read(|c| {
             c.query_row(
-                "SELECT digest, spec FROM output LEFT JOIN job ON job.key = output.job \
+                "SELECT digest, earlier, spec FROM output LEFT JOIN job ON job.key = output.job \
                  WHERE path = ?1",
                 [path],
-                |row| Ok(OutputMark { digest: row.get(0)?, spec: row.get(1)? }),
+                |row| {
+                    Ok(OutputMark { digest: row.get(0)?, earlier: row.get(1)?, spec: row.get(2)? })
+                },
             )
             .optional()
         })

@@ -4,7 +4,13 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Name and statements of each step; the version of a file is the number of steps it has taken.
-const STEPS: &[(&str, &str)] = &[("jobs, shards, creates, calls, artifacts, outcomes", FIRST)];
+const STEPS: &[(&str, &str)] = &[
+    ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
+    ("the table that an output replaces", EARLIER_OUTPUT),
+];
+
+/// A mark is made before the table gets its name; a kill in between leaves the earlier one there.
+const EARLIER_OUTPUT: &str = "ALTER TABLE output ADD COLUMN earlier TEXT;";
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -121,4 +127,24 @@ pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
     transaction.pragma_update(None, "user_version", newest())?;
     transaction.commit()?;
     Ok(newest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_of_the_first_shape_takes_the_later_steps() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(FIRST).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch("INSERT INTO output (path, digest, written) VALUES ('/o.csv', 'd', 1)")
+            .unwrap();
+        assert_eq!(apply(&mut connection).unwrap(), newest());
+        let earlier: Option<String> =
+            connection.query_row("SELECT earlier FROM output", [], |row| row.get(0)).unwrap();
+        assert_eq!(earlier, None);
+        assert_eq!(apply(&mut connection).unwrap(), newest(), "and only once");
+    }
 }

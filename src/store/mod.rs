@@ -13,7 +13,7 @@ mod shards;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -116,11 +116,17 @@ impl Store {
         let mut connection = self.lock();
         connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| self.sqlite(e))?;
         // FULL, not NORMAL: an intent that a power loss takes back would be paid twice.
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-            )
-            .map_err(|e| self.sqlite(e))?;
+        let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
+        // The step to WAL does not wait as other statements do: of two processes that open a fresh
+        // home together one is told at once that it is locked.
+        let start = Instant::now();
+        while let Err(error) = connection.execute_batch(pragmas) {
+            let is_busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+            if !is_busy || start.elapsed() > BUSY_TIMEOUT {
+                return Err(self.sqlite(error));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let known = migrations::newest();
         let found = migrations::apply(&mut connection).map_err(|e| self.sqlite(e))?;
         if found > known {

@@ -173,3 +173,16 @@ fn a_wish_is_heard_by_another_connection() {
     Store::open(home.path()).unwrap().wish_cancel("k7f2qd0000", 5).unwrap();
     assert!(store.is_cancel_wished("k7f2qd0000").unwrap());
 }
+
+#[test]
+fn a_fresh_home_may_be_opened_by_many_at_once() {
+    for _ in 0..20 {
+        let home = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let opens: Vec<_> = (0..4).map(|_| scope.spawn(|| Store::open(home.path()))).collect();
+            for open in opens {
+                open.join().unwrap().unwrap();
+            }
+        });
+    }
+}

@@ -168,12 +168,21 @@ impl Writer {
     }
 
     /// Completes the table: encodes it where it is not UTF-8, and gives it its name.
-    pub fn finish(mut self) -> Result<Written, TableError> {
+    pub fn finish(self) -> Result<Written, TableError> {
+        self.finish_after(|_| Ok(()))
+    }
+
+    /// The same; `before` is told the digest when all is written and the name not yet given, so
+    /// that a ledger can know the table before anybody sees it. Its error keeps the old table.
+    pub fn finish_after(
+        mut self,
+        before: impl FnOnce(&str) -> io::Result<()>,
+    ) -> Result<Written, TableError> {
         self.emit.tail(&mut self.buffer);
         self.pass_on()?;
         let failed = |error| TableError::io("write", &self.path, error);
         let digest = match self.store {
-            Store::Direct(sink) => sink.commit().map_err(failed)?,
+            Store::Direct(sink) => sink.commit(before).map_err(failed)?,
             Store::Spool { text, target } => {
                 let mut text = text.into_inner().map_err(|e| failed(e.into_error()))?;
                 let encode = || Encode::new(self.encoding, self.four_bytes);
@@ -197,7 +206,7 @@ impl Writer {
                     Err(EncodeError::Io(error)) => return Err(failed(error)),
                     Err(EncodeError::Lacks(_)) => unreachable!("looked for just before"),
                 }
-                sink.commit().map_err(failed)?
+                sink.commit(before).map_err(failed)?
             }
         };
         Ok(Written { path: self.path, notes: self.notes, digest })
@@ -313,12 +322,14 @@ impl Sink {
         }
     }
 
-    fn commit(self) -> io::Result<String> {
+    fn commit(self, before: impl FnOnce(&str) -> io::Result<()>) -> io::Result<String> {
+        let digest = self.hasher.finalize().to_hex().to_string();
+        before(&digest)?;
         match self.end {
             End::File(file) => file.commit()?,
             End::Stream(mut stream) => stream.flush()?,
         }
-        Ok(self.hasher.finalize().to_hex().to_string())
+        Ok(digest)
     }
 }
 

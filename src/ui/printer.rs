@@ -1,7 +1,7 @@
 //! Who may write where: results on stdout, everything else on stderr. A closed pipe is a quiet
 //! success.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::clean::clean;
@@ -162,14 +162,10 @@ impl Printer {
         let _ = err.flush();
     }
 
-    /// A line of results on stdout. On a terminal it is cleaned; into a pipe or file only keys
-    /// are taken out. An error of the kind `BrokenPipe` means that nobody reads on: end quietly.
+    /// A line of results on stdout, cleaned: what goes into a pipe may well end on a terminal. An
+    /// error of the kind `BrokenPipe` means that nobody reads on: end quietly.
     pub fn data(&self, text: &str) -> io::Result<()> {
-        let text = if io::stdout().is_terminal() {
-            clean(text)
-        } else {
-            crate::base::redact(text).into_owned()
-        };
+        let text = clean(text);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(out, "{text}")?;
         out.flush()

@@ -1,11 +1,27 @@
 //! The integration tests: one binary, one file per subcommand or promise, so that a change is
 //! linked once. They run the built program and the library from outside.
 
+mod again;
+mod answers;
 mod architecture;
+mod bad_input;
+mod endings;
+mod faults;
+mod formats;
+mod interrupted;
+mod looks;
+mod pictures;
 mod readme;
+mod replacing;
 mod request_files;
+mod result_files;
+mod signals;
+mod steps;
 mod support;
+mod together;
 mod tokens;
+mod upstream;
+mod workflow;
 
 use std::fs;
 

@@ -78,7 +78,7 @@ pub(in crate::commands) fn ask(
     };
     question.input_column = inferred.input_column;
     question.system = system.map(|system| system.text);
-    question.images = image_options(context, source, inferred.image_columns);
+    question.images = image_options(context, source, inferred.image_columns)?;
     want_json(context, &mut question, prompt.as_ref(), who)?;
     Ok(Asked { question, notes: inferred.note.into_iter().collect() })
 }
@@ -115,6 +115,11 @@ fn line_url(who: &Who, endpoint: Endpoint) -> Result<String, CommandError> {
     Ok(url.to_owned())
 }
 
+/// An error in what a flag says.
+fn usage_of<E: Into<anyhow::Error>>(flag: &'static str) -> impl FnOnce(E) -> CommandError {
+    move |error| CommandError::new(ExitCode::Usage, error).context(flag)
+}
+
 /// Names the wanted keys in the request and asks for JSON mode where the provider has it.
 fn want_json(
     context: &Context,
@@ -123,8 +128,7 @@ fn want_json(
     who: &Who,
 ) -> Result<(), CommandError> {
     let Some(fields) = context.settings.get(key::JSON_FIELDS) else { return Ok(()) };
-    let fields =
-        Fields::parse(&fields).map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    let fields = Fields::parse(&fields).map_err(usage_of("--json-fields"))?;
     if context.settings.get(key::NO_JSON_HINT) || question.endpoint == Endpoint::Embeddings {
         return Ok(());
     }
@@ -161,8 +165,14 @@ fn given_text(
         (None, Some(path)) => PathBuf::from(path),
         (None, None) => return Ok(None),
     };
-    let text = read_text(&context.folder.join(&path), None)
-        .map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    let file = context.folder.join(&path);
+    if !file.is_file() {
+        return Err(CommandError::usage(format!(
+            "the prompt file {} is not there",
+            path.display()
+        )));
+    }
+    let text = read_text(&file, None).map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     let is_jinja = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("j2"));
     Ok(Some(Text { text: text.trim_end_matches(['\r', '\n']).to_owned(), is_jinja }))
 }
@@ -181,10 +191,19 @@ fn parameters(context: &Context) -> Result<Vec<(String, serde_json::Value)>, Com
 }
 
 /// The allowed roots: the table's folder, the working folder, and those that were named.
-fn image_options(context: &Context, source: &Path, columns: Vec<String>) -> ImageOptions {
+fn image_options(
+    context: &Context,
+    source: &Path,
+    columns: Vec<String>,
+) -> Result<ImageOptions, CommandError> {
     let settings = &context.settings;
     let table_folder = source.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let named = settings.get(key::IMAGE_ROOT).into_iter().map(|root| context.folder.join(root));
+    let named: Vec<PathBuf> =
+        settings.get(key::IMAGE_ROOT).into_iter().map(|root| context.folder.join(root)).collect();
+    if let Some(root) = named.iter().find(|root| !root.is_dir()) {
+        let text = format!("--image-root {} is not a folder", root.display());
+        return Err(CommandError::usage(text));
+    }
     let mut roots: Vec<PathBuf> = Vec::new();
     let all = table_folder.map(Path::to_owned).into_iter().chain([context.folder.clone()]);
     for root in all.chain(named) {
@@ -193,7 +212,7 @@ fn image_options(context: &Context, source: &Path, columns: Vec<String>) -> Imag
             roots.push(root);
         }
     }
-    ImageOptions {
+    Ok(ImageOptions {
         columns,
         roots,
         detail: match settings.get(key::IMAGE_DETAIL).as_str() {
@@ -203,5 +222,5 @@ fn image_options(context: &Context, source: &Path, columns: Vec<String>) -> Imag
         },
         max_side: settings.get(key::IMAGE_MAX_SIDE).and_then(|side| u32::try_from(side).ok()),
         ..ImageOptions::default()
-    }
+    })
 }

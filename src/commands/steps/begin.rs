@@ -1,16 +1,18 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
+use std::fs;
 use std::path::Path;
 
+use super::copies::require_files_folder;
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_writable};
+use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{JobError, JobFolder, OutputSpec, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, Store};
+use crate::job::{JobError, JobFolder, Onto, new_job_key};
+use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -24,8 +26,9 @@ pub(in crate::commands) fn begin(
     destination: &Destination,
 ) -> Result<Found, CommandError> {
     planned.spec.output.path = destination.path().map(Path::to_owned);
+    require_files_folder(planned.spec.output.files_folder.as_deref())?;
     if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, &planned.spec.output, who);
+        return attach(context, store, job, &planned, scratch.folder());
     }
     require_writable(
         destination,
@@ -47,8 +50,8 @@ fn attach(
     context: &Context,
     store: &Store,
     job: JobRecord,
-    output: &OutputSpec,
-    who: &Who,
+    planned: &Planned,
+    folder: &JobFolder,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
     let short = found.job.short().to_owned();
@@ -65,24 +68,46 @@ fn attach(
         )
         .hint(format!("batchctl status {short}   shows what was called")));
     }
-    if found.job.account != who.account && !found.job.account.is_empty() {
-        context.printer.warning(&format!(
-            "job {short} was submitted with another key of {}; its batches may not be visible",
-            who.name
-        ));
-    }
     let is_over = found.job.state.is_over();
     context.printer.note(&if is_over {
         format!("job {short} was made by the same line and is {}; nothing is sent", found.job.state)
     } else {
         format!("going on with job {short}, made by the same line")
     });
-    if found.spec.output != *output {
+    let mut output = planned.spec.output.clone();
+    if let Some(path) = &output.path {
+        require_place(path)?;
+    }
+    output.onto = onto(&found, planned, folder)?;
+    if found.spec.output != output {
         // The same questions with another place or another look for the table.
-        output.clone_into(&mut found.spec.output);
+        found.spec.output = output;
         save_output(store, &mut found)?;
     }
     Ok(found)
+}
+
+/// Keeps the table of this line with the job where it is not the one that was asked: the
+/// questions are the same, but the answers belong beside the cells of the table that was named.
+fn onto(
+    found: &Found,
+    planned: &Planned,
+    folder: &JobFolder,
+) -> Result<Option<Onto>, CommandError> {
+    let spec = &planned.spec;
+    if spec.source_digest == found.spec.source_digest && spec.shape == found.spec.shape {
+        return Ok(None);
+    }
+    let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
+    let copy = found.folder.input(&input);
+    let from = folder.input(&spec.input);
+    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    Ok(Some(Onto {
+        source: spec.source.clone(),
+        input,
+        shape: spec.shape.clone(),
+        selection: spec.selection.clone(),
+    }))
 }
 
 /// Stores where and how the table is to be written.
@@ -101,10 +126,14 @@ pub(in crate::commands) fn save_output(
 /// A live job with the same OUTPUT but other requests: a typo was mended, and both would be paid.
 fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandError> {
     let Some(path) = destination.path() else { return Ok(()) };
-    let rivals = store.live_jobs_for_output(&path.to_string_lossy())?;
-    let Some(rival) = rivals.iter().find(|job| job.state != JobState::Prepared) else {
-        return Ok(());
-    };
+    let mut rival = None;
+    for job in store.live_jobs_for_output(&path.to_string_lossy())? {
+        if is_sent(store, &job)? {
+            rival = Some(job);
+            break;
+        }
+    }
+    let Some(rival) = rival else { return Ok(()) };
     let short = rival.short();
     Err(CommandError::usage(format!(
         "job {short} is unfinished and writes to {} too, but asks something else",
@@ -112,6 +141,14 @@ fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandE
     ))
     .hint(format!("batchctl cancel {short}   stops it and collects what is done"))
     .hint("or name another output file to keep both"))
+}
+
+/// Whether anything of a job is, or may be, at the provider: one that was refused or never got
+/// there costs nothing and stands in nobody's way.
+fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
+    let unsent = [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected];
+    let shards = store.shards(&job.key)?;
+    Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
 }
 
 fn make(
@@ -123,7 +160,8 @@ fn make(
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let spec = serde_json::to_string(&planned.spec)?;
-    let scratch = scratch.keep();
+    // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
+    let (scratch, _planner) = scratch.keep();
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
@@ -147,14 +185,19 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        match store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped)? {
+        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped);
+        if inserted.is_err() {
+            remove(&folder);
+        }
+        match inserted? {
             Inserted::New => {
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }
             Inserted::Same(job) => {
+                let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
-                return Found::of(store, *job);
+                return found;
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;

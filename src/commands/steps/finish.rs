@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::Found;
-use super::who::Who;
+use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
-use crate::batch::{FailureKind, Usage};
+use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{Ending, StopCause};
-use crate::store::Store;
-use crate::ui::{CommandError, ExitCode};
+use crate::store::{JobRecord, JobState, Store};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
 const ERROR_GROUPS: u64 = 5;
@@ -73,12 +73,21 @@ pub(in crate::commands) fn exit_of(
     }
 }
 
+/// How a job that nobody drives stands.
+pub(in crate::commands) fn ending_of(job: &JobRecord) -> Ending {
+    match job.state {
+        JobState::Done => Ending::Done,
+        JobState::Cancelled => Ending::Cancelled,
+        JobState::NeedsOperator => Ending::NeedsOperator(job.reason.clone().unwrap_or_default()),
+        JobState::Prepared | JobState::Running | JobState::Waiting => Ending::Waiting,
+    }
+}
+
 /// Prints the account of a run and returns its exit code.
 pub(in crate::commands) fn report(
     context: &Context,
     store: &Store,
     found: &Found,
-    who: &Who,
     (ending, waits): (&Ending, bool),
     output: Option<&Path>,
     took: Duration,
@@ -93,7 +102,7 @@ pub(in crate::commands) fn report(
     let report = Report {
         schema_version: 1,
         job: found.job.short(),
-        provider: &who.name,
+        provider: &found.job.provider,
         model: &found.spec.question.model,
         ending: word(ending),
         reason: reason(ending),
@@ -109,7 +118,7 @@ pub(in crate::commands) fn report(
             .collect(),
         output: output.map(|path| path.display().to_string()),
         seconds: took.as_secs_f64(),
-        sandbox: who.is_sandbox,
+        sandbox: found.job.base_url == SANDBOX_URL,
     };
     if context.json {
         context.printer.json(&report)?;
@@ -118,7 +127,7 @@ pub(in crate::commands) fn report(
             context.printer.note(&line);
         }
     }
-    for hint in hints(ending, found) {
+    for hint in hints(context, ending, found) {
         context.printer.note(&hint);
     }
     Ok(exit)
@@ -138,10 +147,21 @@ fn word(ending: &Ending) -> &'static str {
 
 fn reason(ending: &Ending) -> Option<String> {
     match ending {
-        Ending::Refused(failure) | Ending::Unreachable(failure) => Some(failure.message.clone()),
+        Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
         Ending::NeedsOperator(why) => Some(why.clone()),
         _ => None,
     }
+}
+
+/// The provider's words with its status and code.
+fn words(failure: &Failure) -> String {
+    let status = failure.status.map(|status| format!("HTTP {status}"));
+    let code = failure.code.clone().filter(|code| !failure.message.contains(code.as_str()));
+    let signs: Vec<_> = status.into_iter().chain(code).collect();
+    if signs.is_empty() {
+        return failure.message.clone();
+    }
+    format!("{} ({})", failure.message, signs.join(", "))
 }
 
 /// The account for people.
@@ -149,11 +169,11 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     let statuses: Vec<_> =
         report.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
     let mut lines = vec![format!(
-        "job {} {} at {}   {} rows: {}",
+        "job {} {} at {}   {}: {}",
         report.job,
         report.ending,
         report.provider,
-        grouped(report.rows),
+        counted(report.rows, "row"),
         statuses.join(", ")
     )];
     if let Some(reason) = &report.reason {
@@ -179,30 +199,60 @@ fn lines(report: &Report<'_>) -> Vec<String> {
 }
 
 /// What to do next.
-fn hints(ending: &Ending, found: &Found) -> Vec<String> {
+fn hints(context: &Context, ending: &Ending, found: &Found) -> Vec<String> {
     let job = found.job.short();
+    let provider = &found.job.provider;
+    let resume = format!("batchctl resume {job}");
     match ending {
-        Ending::Waiting | Ending::Stopped(_) => vec![
+        Ending::Waiting => vec![
             format!("go on:   batchctl resume {job}"),
             format!("stop it: batchctl cancel {job}"),
         ],
-        Ending::Refused(_) | Ending::Unreachable(_) => {
-            vec![format!("once that is mended: batchctl resume {job}")]
-        }
+        Ending::Refused(failure) => match failure.kind {
+            FailureKind::Credentials => {
+                vec![
+                    format!("fix: {}", new_key(context, provider)),
+                    format!("then go on: {resume}"),
+                ]
+            }
+            FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
+            _ => vec![
+                "fix: mend what it names and type the line again; what was refused costs nothing"
+                    .to_owned(),
+                format!("if it was mended at {provider}: {resume}"),
+            ],
+        },
+        Ending::Unreachable(_) => vec![
+            "fix: check the address, the network and the proxy (--proxy URL, or --proxy none)"
+                .to_owned(),
+            format!("then go on: {resume}"),
+        ],
         Ending::NeedsOperator(_) => vec![
             "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
              console"
                 .to_owned(),
             format!("batchctl status {job} shows what was called"),
         ],
-        Ending::Done | Ending::Cancelled => Vec::new(),
+        // What to do after a signal was said when it came.
+        Ending::Done | Ending::Cancelled | Ending::Stopped(_) => Vec::new(),
+    }
+}
+
+/// How a key that was refused is replaced.
+fn new_key(context: &Context, provider: &str) -> String {
+    let login = format!("batchctl login {}", context.shell.quote(provider));
+    let account = context.settings.account(provider).ok();
+    match account.and_then(|account| account.dialect.key_variables.first()) {
+        Some(variable) => {
+            format!("{login}      or   {}", context.shell.set_variable(variable, "…"))
+        }
+        None => login,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Failure;
 
     #[test]
     fn exit_codes_by_ending_and_rows() {

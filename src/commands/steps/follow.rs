@@ -1,16 +1,19 @@
 //! Driving a job from a command: the lock, the signals, the table now and then.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::jobs::{Found, held};
+use super::signals::Listening;
 use super::tables::{Rewrite, write_job_table};
 use super::who::Who;
+use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Stop, StopCause};
-use crate::store::Store;
-use crate::ui::{CommandError, ExitCode, Printer};
+use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Stop};
+use crate::store::{JobState, Store};
+use crate::ui::{CommandError, ExitCode};
 
 /// How far a command drives.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +24,7 @@ pub(in crate::commands) struct Follow {
     pub(in crate::commands) wait: bool,
 }
 
-/// Drives a job as far as asked and writes its table.
+/// Drives a job as far as asked.
 pub(in crate::commands) fn follow(
     context: &Context,
     store: &Store,
@@ -34,9 +37,17 @@ pub(in crate::commands) fn follow(
         Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(found.job.short())(error).into()),
     };
+    // Whoever held the lock until now may have finished it.
+    match store.job_by_id(&found.job.key)?.map(|job| job.state) {
+        Some(JobState::Done) => return Ok(Ending::Done),
+        Some(JobState::Cancelled) => return Ok(Ending::Cancelled),
+        _ => {}
+    }
+    require_same_account(context, store, found, who)?;
     let table = found.table()?;
     let stop = Arc::new(Stop::default());
     let reporter = context.reporter();
+    let written = found.written_table()?;
     let rests = Mutex::new(Rests::default());
     let on_settled = || {
         let mut rests = rests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +57,7 @@ pub(in crate::commands) fn follow(
         // A table in between is a convenience; its failure must not stop the run, and the final
         // one will tell.
         let started = Instant::now();
-        if let Err(error) = write_job_table(context, store, found, &table, Rewrite::InBetween) {
+        if let Err(error) = write_job_table(context, store, found, &written, Rewrite::InBetween) {
             context.printer.warning(&format!("the table was not written now: {}", error.error));
         }
         rests.begin(started.elapsed());
@@ -65,18 +76,44 @@ pub(in crate::commands) fn follow(
         on_settled: &on_settled,
     };
     let ending = context.block_on(async {
-        let listening = tokio::spawn(listen(
-            stop.clone(),
-            context.printer.clone(),
-            found.job.short().to_owned(),
-            who.name.clone(),
-        ));
+        let listening = Listening::begin(&stop, &context.printer, found.job.short(), &who.name)?;
         let ending = driver.drive().await;
-        listening.abort();
-        ending
-    })?;
+        listening.drive_is_over();
+        io::Result::Ok(ending)
+    })??;
     drop(reporter);
     Ok(ending?)
+}
+
+/// Keys are rotated, so another key may belong to the same account: then it knows the batches of
+/// the job. One that does not would pay for the rest on another account and never see the
+/// answers; nothing is sent with it.
+fn require_same_account(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    who: &Who,
+) -> Result<(), CommandError> {
+    if found.job.account.is_empty() || found.job.account == who.account {
+        return Ok(());
+    }
+    let creates = store.creates(&found.job.key)?;
+    let Some(batch) = creates.into_iter().find_map(|create| create.batch_id) else {
+        return Ok(());
+    };
+    let Err(error) = context.block_on(who.api.retrieve(&batch))? else { return Ok(()) };
+    let short = found.job.short();
+    if error.failure.kind != FailureKind::NotFound {
+        return Err(JobError::from(error).into());
+    }
+    Err(CommandError::message(
+        ExitCode::Credentials,
+        format!(
+            "the key of {} that is set now does not know batch {batch} of job {short}",
+            who.name
+        ),
+    )
+    .hint("set the key the job was submitted with, or another one of the same account"))
 }
 
 /// The rests between two tables written in between: each takes as long as all rows take, so a
@@ -136,46 +173,6 @@ fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
         wait: how.wait,
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
     }
-}
-
-/// Waits for signals: the first stops new work, the second ends the process at once. Remote
-/// batches are never cancelled by a signal.
-async fn listen(stop: Arc<Stop>, printer: Printer, job: String, provider: String) {
-    let cause = next_signal().await;
-    stop.raise(cause);
-    printer.warning(&format!(
-        "stopping; what was sent is still running at {provider} and still costing · go on: \
-         batchctl resume {job} · stop it: batchctl cancel {job}"
-    ));
-    let cause = next_signal().await;
-    let exit = match cause {
-        StopCause::Interrupt => ExitCode::Interrupted,
-        StopCause::Terminate => ExitCode::Terminated,
-    };
-    #[expect(clippy::exit, reason = "the second signal means now; every step is recorded")]
-    std::process::exit(exit.code().into());
-}
-
-#[cfg(unix)]
-async fn next_signal() -> StopCause {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).expect("a handler for a standard signal can be set");
-    let mut interrupt = listen(SignalKind::interrupt());
-    let mut terminate = listen(SignalKind::terminate());
-    let mut hangup = listen(SignalKind::hangup());
-    tokio::select! {
-        _ = interrupt.recv() => StopCause::Interrupt,
-        _ = terminate.recv() => StopCause::Terminate,
-        _ = hangup.recv() => StopCause::Terminate,
-    }
-}
-
-#[cfg(not(unix))]
-async fn next_signal() -> StopCause {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    StopCause::Interrupt
 }
 
 /// The longest pause between two questions where nobody sets one.

@@ -3,13 +3,12 @@
 
 use std::time::Instant;
 
-use super::finish::report;
+use super::finish::{ending_of, report};
 use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
-use super::who::{Who, who_of_job};
-use crate::commands::Context;
-use crate::job::Ending;
+use super::who::{Who, who_asked, who_of_job};
+use crate::commands::{Context, is_storage};
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
 
@@ -20,7 +19,12 @@ pub(in crate::commands) fn go_on(
     found: &Found,
     how: Follow,
 ) -> Result<ExitCode, CommandError> {
-    let who = who_of_job(context, found)?;
+    // What is over is only written down: that needs neither key nor address.
+    let who = if found.job.state.is_over() {
+        who_asked(context, found)?
+    } else {
+        who_of_job(context, found)?
+    };
     go_on_with(context, store, found, &who, how)
 }
 
@@ -33,12 +37,24 @@ pub(in crate::commands) fn go_on_with(
     how: Follow,
 ) -> Result<ExitCode, CommandError> {
     let started = Instant::now();
-    let ending = match found.job.state.is_over() {
-        true if found.job.state == crate::store::JobState::Cancelled => Ending::Cancelled,
-        true => Ending::Done,
-        false => follow(context, store, found, who, how)?,
+    let ending = if found.job.state.is_over() {
+        ending_of(&found.job)
+    } else {
+        follow(context, store, found, who, how).map_err(|error| resumable(error, found))?
     };
-    let table = found.table()?;
-    let output = write_job_table(context, store, found, &table, Rewrite::Final)?;
-    report(context, store, found, who, (&ending, how.wait), output.as_deref(), started.elapsed())
+    let table = found.written_table()?;
+    let output = write_job_table(context, store, found, &table, Rewrite::Final)
+        .map_err(|error| resumable(error, found))?;
+    report(context, store, found, (&ending, how.wait), output.as_deref(), started.elapsed())
+}
+
+/// Says how a job goes on whose disk failed; nothing of it is lost.
+fn resumable(error: CommandError, found: &Found) -> CommandError {
+    if !error.error.chain().any(is_storage) {
+        return error;
+    }
+    let job = found.job.short();
+    error
+        .hint(format!("mend that, then go on: batchctl resume {job}"))
+        .hint(format!("job: {job} is kept with every answer it has"))
 }

@@ -8,10 +8,13 @@ use std::time::SystemTime;
 
 use crate::base::hex_of_file;
 use crate::commands::Context;
-use crate::config::key;
+use crate::config::{key, nearest};
 use crate::job::{JobError, JobFolder};
 use crate::table::{Format, Ragged, ReadOptions, Table, TableError};
 use crate::ui::{CommandError, ExitCode};
+
+/// Names that are listed where a file is missing.
+const LISTED: usize = 6;
 
 /// A table that was taken in.
 pub(in crate::commands) struct Taken {
@@ -53,6 +56,9 @@ pub(in crate::commands) fn open_table(
         Table::open(input, &read_options(context), scratch).map_err(|e| explain(e, context))?;
     for note in table.notes() {
         context.printer.note(note);
+    }
+    if table.headers().is_empty() {
+        return Err(CommandError::usage(format!("{} holds no rows", input.display())));
     }
     refuse_results(&table, input)?;
     Ok(table)
@@ -126,29 +132,50 @@ impl Unchanged {
 
 /// What can be done about a table that does not open.
 fn explain(error: TableError, context: &Context) -> CommandError {
-    let hint = match &error {
+    match &error {
         TableError::Io { path, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            tables_here(&context.folder).map(|names| {
-                format!("{} is not there; tables in this folder: {names}", path.display())
-            })
+            not_there("table", path, context, |path| Format::from_name(path).is_some())
         }
-        _ => None,
-    };
-    let mut error = CommandError::new(ExitCode::Usage, error);
-    error.hints.extend(hint);
-    error
+        _ => CommandError::new(ExitCode::Usage, error),
+    }
 }
 
-/// The names of the tables in a folder, as many as fit a line.
-fn tables_here(folder: &Path) -> Option<String> {
-    let mut names: Vec<_> = fs::read_dir(folder)
-        .ok()?
+/// The error for a file that was named and does not exist: with the name that was meant, if one
+/// is near, and with what there is of its kind in the same folder.
+pub(in crate::commands) fn not_there(
+    what: &str,
+    path: &Path,
+    context: &Context,
+    is_of_kind: impl Fn(&Path) -> bool,
+) -> CommandError {
+    let error = CommandError::usage(format!("the {what} {} is not there", path.display()));
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let names = names_in(&context.folder.join(parent), is_of_kind);
+    let typed = path.file_name().unwrap_or_default().to_string_lossy();
+    if let Some(meant) = nearest(&typed, names.iter().map(String::as_str)) {
+        let meant = parent.join(meant).display().to_string();
+        return error.hint(format!("did you mean {}?", context.shell.quote(&meant)));
+    }
+    if names.is_empty() {
+        return error
+            .hint(format!("there is no {what} in {}", context.folder.join(parent).display()));
+    }
+    let mut list = names[..names.len().min(LISTED)].join(", ");
+    if names.len() > LISTED {
+        list.push_str(", …");
+    }
+    error.hint(format!("there are: {list}"))
+}
+
+/// The names of the files of a kind in a folder, sorted.
+fn names_in(folder: &Path, is_of_kind: impl Fn(&Path) -> bool) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<_> = entries
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .filter(|name| Format::from_name(Path::new(name)).is_some())
+        .filter(|name| is_of_kind(Path::new(name)))
         .collect();
     names.sort();
-    names.truncate(6);
-    (!names.is_empty()).then(|| names.join(", "))
+    names
 }
 
 /// A result file given as the table is a slip that would ask every answer again.

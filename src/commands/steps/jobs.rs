@@ -1,9 +1,10 @@
 //! Finding the job that a person means.
 
 use crate::commands::Context;
+use crate::config::nearest;
 use crate::job::{JobError, JobFolder, Spec};
 use crate::store::{JobRecord, Store};
-use crate::table::Table;
+use crate::table::{Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
 /// A job with what belongs to it.
@@ -29,6 +30,20 @@ impl Found {
         let text = self.folder.input(&self.spec.input);
         Ok(Table::reopen(self.spec.source.as_ref(), &text, &self.spec.shape)
             .map_err(JobError::from)?)
+    }
+}
+
+impl Found {
+    /// The table that the answers are written onto.
+    pub(in crate::commands) fn written_table(&self) -> Result<Table, CommandError> {
+        let Some(onto) = &self.spec.output.onto else { return self.table() };
+        let text = self.folder.input(&onto.input);
+        Ok(Table::reopen(onto.source.as_ref(), &text, &onto.shape).map_err(JobError::from)?)
+    }
+
+    /// The rows of that table that were asked.
+    pub(in crate::commands) fn written_selection(&self) -> &Selection {
+        self.spec.output.onto.as_ref().map_or(&self.spec.selection, |onto| &onto.selection)
     }
 }
 
@@ -63,13 +78,27 @@ pub(in crate::commands) fn find_job(
             context.printer.note(&format!("job {} of {}", job.short(), job.folder));
             job
         }
-        (Some(id), _) => store.job_by_id(id)?.ok_or_else(|| {
-            CommandError::usage(format!("no job or batch {id} is known here"))
-                .hint("batchctl status   lists the jobs of all folders")
-        })?,
+        (Some(id), _) => match store.job_by_id(id)? {
+            Some(job) => job,
+            None => return Err(unknown(store, id)?),
+        },
         (None, Bare::OnlyUnfinished) => only_unfinished(store)?,
     };
     Found::of(store, job)
+}
+
+/// The error for an id that nothing has, with the one that was meant if one is near.
+fn unknown(store: &Store, id: &str) -> Result<CommandError, CommandError> {
+    let jobs = store.jobs()?;
+    let error = CommandError::usage(format!("no job or batch {id} is known here"));
+    let list = "batchctl status   lists the jobs of all folders";
+    Ok(match nearest(id, jobs.iter().map(JobRecord::short)) {
+        Some(meant) => error.hint(format!("did you mean {meant}?")).hint(list),
+        None if jobs.is_empty() => {
+            error.hint("no job was started yet; one begins with: batchctl workflow in.csv out.csv")
+        }
+        None => error.hint(list),
+    })
 }
 
 fn only_unfinished(store: &Store) -> Result<JobRecord, CommandError> {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::finish::report;
-use super::follow::{Follow, default_interval};
+use super::finish::{ending_of, report};
+use super::follow::default_interval;
 use super::jobs::Found;
 use super::who::who_of_job;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Ending, Event, Progress, last_seen};
+use crate::job::{Event, Progress, last_seen};
 use crate::store::{JobState, ShardState, Store};
 use crate::ui::{CommandError, ExitCode};
 
@@ -40,7 +40,7 @@ fn ask_again(context: &Context, store: &Store, found: &Found) -> Result<(), Comm
         return Ok(());
     }
     // Whoever holds the lock asks often enough.
-    let Ok(_lock) = found.folder.lock() else { return Ok(()) };
+    let Ok(_lock) = found.folder.try_lock() else { return Ok(()) };
     let who = who_of_job(context, found)?;
     super::follow::ask_once(context, store, found, &who)
 }
@@ -73,19 +73,10 @@ pub(in crate::commands) fn watch_other(
             next_check: Some(pause),
             batch: progress.batch,
         });
-        if now.job.state != JobState::Running && now.folder.lock().is_ok() {
-            let ending = match now.job.state {
-                JobState::Done => Ending::Done,
-                JobState::Cancelled => Ending::Cancelled,
-                JobState::NeedsOperator => {
-                    Ending::NeedsOperator(now.job.reason.clone().unwrap_or_default())
-                }
-                _ => Ending::Waiting,
-            };
-            let who = who_of_job(context, &now)?;
-            let how = Follow { submit: false, wait: true };
+        if now.job.state != JobState::Running && now.folder.try_lock().is_ok() {
+            let ending = ending_of(&now.job);
             let output = now.job.output_path.as_ref().map(std::path::Path::new);
-            return report(context, store, &now, &who, (&ending, how.wait), output, Duration::ZERO);
+            return report(context, store, &now, (&ending, true), output, Duration::ZERO);
         }
         context.block_on(context.clock.sleep(pause))?;
     }

@@ -3,6 +3,7 @@
 
 mod asking;
 mod begin;
+mod copies;
 mod finish;
 mod follow;
 mod go_on;
@@ -16,17 +17,19 @@ mod plan;
 mod row_check;
 mod send;
 mod show;
+mod signals;
 mod tables;
 mod who;
 
 pub(super) use begin::{begin, waits};
+pub(super) use finish::{ending_of, report};
 pub(super) use follow::Follow;
 pub(super) use go_on::{go_on, go_on_with};
-pub(super) use input::{open_table, read_in_place};
+pub(super) use input::{not_there, open_table, read_in_place};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;
-pub(super) use output::{Destination, require_folder, require_writable};
+pub(super) use output::{Destination, digest_at, require_folder, require_writable, with_look};
 pub(super) use plan::{Planned, Prepared, Scratch, output_spec, selection};
 pub(super) use row_check::RowCheck;
 pub(super) use send::{dry_run, run_workflow, send};

@@ -1,9 +1,11 @@
 //! Where the table goes, and whether it may go there: decided before anything is sent.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::copies::require_files_folder;
+use super::jobs::Found;
+use super::plan::output_spec;
 use crate::base::hex_of_file;
 use crate::commands::Context;
 use crate::config::key;
@@ -46,9 +48,10 @@ impl Destination {
         let path = context.folder.join(path);
         if input != Path::new("-") && is_same_file(&path, &context.folder.join(input)) {
             return Err(CommandError::usage(format!(
-                "OUTPUT {} is the input itself; name another file",
-                path.display()
-            )));
+                "OUTPUT {} is the input itself, which is never replaced",
+                named.unwrap_or(&path).display()
+            ))
+            .hint("name another output file"));
         }
         Ok(Self::File(path))
     }
@@ -77,6 +80,29 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// A job of the ledger with the place and the look that this command line asks for, for this run
+/// only. `named` is the table it names.
+pub(in crate::commands) fn with_look(
+    mut found: Found,
+    named: Option<&Path>,
+    context: &Context,
+) -> Result<Found, CommandError> {
+    if let Some(named) = named {
+        let source = Path::new(&found.spec.source);
+        let destination = Destination::choose(Some(named), source, context)?;
+        if let Some(path) = destination.path() {
+            require_folder(path)?;
+        }
+        found.spec.output.path = destination.path().map(Path::to_owned);
+    }
+    found.spec.output.add(output_spec(context));
+    require_files_folder(found.spec.output.files_folder.as_deref())?;
+    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
+        found.spec.fields = Some(fields);
+    }
+    Ok(found)
+}
+
 /// The run that wants to write: what must hold for replacing an older table of ours.
 pub(in crate::commands) struct Wanted<'a> {
     /// The table as the user named it.
@@ -97,10 +123,7 @@ pub(in crate::commands) fn require_writable(
     wanted: Option<&Wanted<'_>>,
 ) -> Result<(), CommandError> {
     let Destination::File(path) = destination else { return Ok(()) };
-    require_folder(path)?;
-    if path.is_dir() {
-        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display())));
-    }
+    require_place(path)?;
     if overwrite || !path.exists() {
         return Ok(());
     }
@@ -112,7 +135,7 @@ pub(in crate::commands) fn require_writable(
         return Err(refuse("was not written by batchctl".to_owned()));
     };
     let now = hex_of_file(path).map_err(JobError::file("read", path))?;
-    if now != mark.digest {
+    if !mark.is_ours(&now) {
         return Err(refuse("was changed since batchctl wrote it".to_owned()));
     }
     let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
@@ -122,6 +145,16 @@ pub(in crate::commands) fn require_writable(
     }
     if !covers(wanted.table, &old.selection, wanted.selection)? {
         return Err(refuse("holds rows that this run would not ask".to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses an output that is a folder, or whose folder does not exist or cannot be written to.
+pub(in crate::commands) fn require_place(path: &Path) -> Result<(), CommandError> {
+    require_folder(path)?;
+    if path.is_dir() {
+        return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display()))
+            .hint("name a file in it"));
     }
     Ok(())
 }
@@ -142,7 +175,11 @@ pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandErro
             Err(JobError::file("write", path)(error).into())
         }
         Err(error) => {
-            Err(CommandError::usage(format!("cannot write to {}: {error}", folder.display())))
+            // Without the name of the trial file, which nobody asked for.
+            let why = error.to_string();
+            let why = why.split(" at path").next().unwrap_or_default();
+            Err(CommandError::usage(format!("cannot write to {}: {why}", folder.display()))
+                .hint("name an output file in a folder that you may write to"))
         }
     }
 }
@@ -168,12 +205,12 @@ pub(in crate::commands) fn beside(path: &Path, job: &str) -> PathBuf {
     path.with_extension(format!("{job}{ending}"))
 }
 
-/// Whether a file is still as we wrote it, or not there.
-pub(in crate::commands) fn is_untouched(path: &Path, digest: Option<&str>) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+/// The digest of what stands at this place, if anything does.
+pub(in crate::commands) fn digest_at(path: &Path) -> io::Result<Option<String>> {
+    match hex_of_file(path) {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(_) => Ok(digest.is_some_and(|digest| hex_of_file(path).is_ok_and(|now| now == digest))),
     }
 }
 

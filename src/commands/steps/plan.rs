@@ -5,6 +5,7 @@ use std::path::Path;
 use super::asking::ask;
 use super::input::{Taken, take_in};
 use super::who::Who;
+use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, Tally, plan};
@@ -16,13 +17,14 @@ use crate::ui::{CommandError, ExitCode};
 /// A folder for planning that is removed again unless a job adopts it.
 pub(in crate::commands) struct Scratch {
     folder: Option<JobFolder>,
+    lock: Option<FileLock>,
 }
 
 impl Scratch {
     /// Makes one in the home.
     pub(in crate::commands) fn new(home: &Path) -> Result<Self, CommandError> {
-        let folder = JobFolder::scratch(home).map_err(JobError::file("write", home))?;
-        Ok(Self { folder: Some(folder) })
+        let (folder, lock) = JobFolder::scratch(home).map_err(JobError::file("write", home))?;
+        Ok(Self { folder: Some(folder), lock: Some(lock) })
     }
 
     /// The folder.
@@ -30,16 +32,18 @@ impl Scratch {
         self.folder.as_ref().expect("only `keep` takes it, and that consumes the scratch")
     }
 
-    /// Leaves the folder in place for its job.
-    pub(in crate::commands) fn keep(mut self) -> JobFolder {
-        self.folder.take().expect("taken only here")
+    /// Leaves the folder in place for its job. The lock that says that its planner lives is the
+    /// job's own once it is adopted; it is given back when dropped.
+    pub(in crate::commands) fn keep(mut self) -> (JobFolder, FileLock) {
+        let folder = self.folder.take().expect("taken only here");
+        (folder, self.lock.take().expect("taken only here"))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(folder) = self.folder.take() {
-            // Best effort: the next plan of this process number empties it.
+            // Best effort: the next plan removes what nobody holds.
             let _ = folder.remove();
         }
     }
@@ -64,8 +68,6 @@ pub(in crate::commands) struct Planned {
     pub(in crate::commands) spec: Spec,
     /// What will be sent.
     pub(in crate::commands) plan: Plan,
-    /// The limits the shards were cut by.
-    pub(in crate::commands) limits: Limits,
 }
 
 impl Planned {
@@ -82,8 +84,8 @@ impl Planned {
         let plan =
             plan(&prepared.spec, &prepared.table, &prepared.limits, folder, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
-        let Prepared { table, spec, limits, .. } = prepared;
-        Ok(Self { table, spec, plan, limits })
+        let Prepared { table, spec, .. } = prepared;
+        Ok(Self { table, spec, plan })
     }
 }
 
@@ -126,7 +128,7 @@ impl Prepared {
             context.printer.note(note);
         }
         self.require_rows(tally)?;
-        require_images(context, tally)
+        self.require_images(context, tally)
     }
 
     /// A selection without rows is a slip, not a result.
@@ -146,49 +148,59 @@ impl Prepared {
             format!("no row of {source} is selected; it has rows 0 to {}", count - 1)
         }))
     }
-}
 
-/// Many failing images are a wrong folder rather than many bad files.
-fn require_images(context: &Context, tally: &Tally) -> Result<(), CommandError> {
-    let failed: u64 =
-        tally.skip_kinds.iter().filter(|(kind, _)| kind.is_image()).map(|(_, n)| n).sum();
-    if failed == 0 {
-        return Ok(());
-    }
-    let settings = &context.settings;
-    let rows = tally.rows;
-    let text = format!("the images of {failed} of {rows} rows cannot be sent");
-    let first = tally.skipped.iter().find_map(|record| record.error.clone());
-    let refuse = |text: String| {
-        let mut error = CommandError::usage(text);
-        error.hints.extend(first.clone().map(|first| format!("first: {first}")));
-        let root = tally.image_root.as_deref();
-        error.hints.extend(root.map(|root| format!("--image-root {}", root.display())));
-        error
-    };
-    if failed == rows {
-        return Err(refuse(format!("{text}: nothing is left to ask")));
-    }
-    if settings.get(key::STRICT_IMAGES) {
-        return Err(refuse(format!("{text} (strict_images is set)")));
-    }
-    if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
-        context.printer.warning(&format!("{text}; they will be skipped"));
-        return Ok(());
-    }
-    if context.is_interactive {
-        return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
-            Ok(())
-        } else {
-            Err(CommandError::message(ExitCode::Usage, "stopped; nothing was sent"))
+    /// Many failing images are a wrong folder rather than many bad files.
+    fn require_images(&self, context: &Context, tally: &Tally) -> Result<(), CommandError> {
+        let failed: u64 =
+            tally.skip_kinds.iter().filter(|(kind, _)| kind.is_image()).map(|(_, n)| n).sum();
+        if failed == 0 {
+            return Ok(());
+        }
+        let settings = &context.settings;
+        let rows = tally.rows;
+        let text = format!("the images of {failed} of {rows} rows cannot be sent");
+        let first = tally.first_bad_image.as_deref();
+        let refuse = |text: String| {
+            let mut error = CommandError::usage(text);
+            error.hints.extend(first.map(|first| format!("first: {first}")));
+            let root = tally.image_root.as_ref().map(|root| root.display().to_string());
+            error.hints.push(match root {
+                Some(root) => format!("add --image-root {}", context.shell.quote(&root)),
+                None => self.looked_in(),
+            });
+            error
         };
+        if failed == rows {
+            return Err(refuse(format!("{text}: nothing is left to ask")));
+        }
+        if settings.get(key::STRICT_IMAGES) {
+            return Err(refuse(format!("{text} (strict_images is set)")));
+        }
+        if settings.get(key::ALLOW_MISSING_IMAGES) || failed * 10 <= rows {
+            context.printer.warning(&format!("{text}; they will be skipped"));
+            return Ok(());
+        }
+        if context.is_interactive {
+            return if context.printer.confirm(&format!("{text}. Go on without them?"))? {
+                Ok(())
+            } else {
+                Err(CommandError::message(ExitCode::Usage, "stopped; nothing was sent"))
+            };
+        }
+        if failed * 2 > rows {
+            return Err(refuse(format!("{text}, more than half"))
+                .hint("--allow-missing-images goes on without them"));
+        }
+        context.printer.warning(&format!("{text}; they will be skipped"));
+        Ok(())
     }
-    if failed * 2 > rows {
-        return Err(refuse(format!("{text}, more than half"))
-            .hint("--allow-missing-images goes on without them"));
+
+    /// Where images were looked for.
+    fn looked_in(&self) -> String {
+        let roots = &self.spec.question.images.roots;
+        let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
+        format!("looked in: {}; --image-root DIR adds a folder", roots.join(", "))
     }
-    context.printer.warning(&format!("{text}; they will be skipped"));
-    Ok(())
 }
 
 /// The rows that the settings select.
@@ -199,10 +211,13 @@ pub(in crate::commands) fn selection(
     let settings = &context.settings;
     let range = RowRange { start: settings.get(key::START_ROW), end: settings.get(key::END_ROW) };
     let usage = |error| CommandError::new(ExitCode::Usage, error);
+    let condition = |text: &String| {
+        Condition::parse(text, headers)
+            .map_err(|error| usage(error).context(format!("--where '{text}'")))
+    };
     let conditions: Result<Vec<Condition>, _> =
-        settings.get(key::WHERE).iter().map(|text| Condition::parse(text, headers)).collect();
-    Selection::new(range, conditions.map_err(usage)?, settings.get(key::MAX_ROWS), headers)
-        .map_err(usage)
+        settings.get(key::WHERE).iter().map(condition).collect();
+    Selection::new(range, conditions?, settings.get(key::MAX_ROWS), headers).map_err(usage)
 }
 
 /// Where and how the settings want the table; the place itself is added by the command.
@@ -218,6 +233,7 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         raw_formulas: settings.get(key::CSV_RAW),
         overwrite: settings.get(key::OVERWRITE),
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
+        onto: None,
     }
 }
 

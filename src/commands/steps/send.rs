@@ -6,7 +6,7 @@ use super::begin::{begin, waits};
 use super::follow::Follow;
 use super::go_on::go_on_with;
 use super::jobs::open_store;
-use super::output::Destination;
+use super::output::{Destination, require_place};
 use super::plan::{Planned, Scratch};
 use super::show::show_plan;
 use super::who::{Need, Who, who_is_asked};
@@ -20,6 +20,9 @@ pub(in crate::commands) fn send(
     destination: &Destination,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
+    if let Some(path) = destination.path() {
+        require_place(path)?;
+    }
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let planned = Planned::make(context, input, who, scratch.folder())?;

@@ -29,13 +29,14 @@ struct Document<'a> {
 /// The lines for people.
 pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<String> {
     let spec = &planned.spec;
+    let published = who.api.limits(spec.question.endpoint);
     let mut lines =
         vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.tally.rows))];
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,
         detail: spec.question.images.detail.into(),
-        limits: Some((planned.limits.max_requests, planned.limits.max_bytes)),
+        limits: Some((published.max_requests, published.max_bytes)),
     }));
     lines
 }

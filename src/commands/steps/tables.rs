@@ -1,9 +1,11 @@
 //! Writing a job's table from the account and the result files.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::copies::copy_results;
 use super::jobs::Found;
-use super::output::{beside, is_untouched};
+use super::output::{beside, digest_at};
 use crate::answer::{Fields, RowStatus};
 use crate::commands::Context;
 use crate::job::{Event, JobError, OutputSpec};
@@ -33,17 +35,24 @@ pub(in crate::commands) fn write_job_table(
     table: &Table,
     why: Rewrite,
 ) -> Result<Option<PathBuf>, CommandError> {
+    copy_results(context, store, found)?;
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
         if why == Rewrite::Final {
-            write_to(context, store, found, table, Target::Stdout)?;
+            write_to(context, store, found, table, (Target::Stdout, |_| Ok(())))?;
         }
         return Ok(None);
     };
-    let path = place(context, store, found, path)?;
-    let digest = write_to(context, store, found, table, Target::Path(path.clone()))?;
-    let now = context.clock.unix();
-    store.mark_output(&path.to_string_lossy(), &digest, Some(&found.job.key), now)?;
+    let (path, earlier) = place(context, store, found, path)?;
+    // Marked before it gets its name: a kill in between leaves a table that is known as ours.
+    let mark = |digest: &str| {
+        let digests = (digest, earlier.as_deref());
+        let now = context.clock.unix();
+        store
+            .mark_output(&path.to_string_lossy(), digests, Some(&found.job.key), now)
+            .map_err(io::Error::other)
+    };
+    write_to(context, store, found, table, (Target::Path(path.clone()), mark))?;
     context.reporter().report(&Event::Written {
         path: path.to_string_lossy().into_owned(),
         rows: found.job.rows,
@@ -51,20 +60,19 @@ pub(in crate::commands) fn write_job_table(
     Ok(Some(path))
 }
 
-/// The place asked for, or one beside it if somebody edited the table that stands there.
+/// The place asked for, or one beside it if somebody edited the table that stands there; with the
+/// digest of what stands there.
 fn place(
     context: &Context,
     store: &Store,
     found: &Found,
     path: &Path,
-) -> Result<PathBuf, CommandError> {
-    if found.spec.output.overwrite {
-        return Ok(path.to_owned());
-    }
+) -> Result<(PathBuf, Option<String>), CommandError> {
+    let now = digest_at(path).map_err(JobError::file("read", path))?;
+    let Some(digest) = now else { return Ok((path.to_owned(), None)) };
     let mark = store.output_mark(&path.to_string_lossy())?;
-    let ours = mark.as_ref().map(|mark| mark.digest.as_str());
-    if is_untouched(path, ours).map_err(JobError::file("look at", path))? {
-        return Ok(path.to_owned());
+    if found.spec.output.overwrite || mark.is_some_and(|mark| mark.is_ours(&digest)) {
+        return Ok((path.to_owned(), Some(digest)));
     }
     let other = beside(path, found.job.short());
     context.printer.warning(&format!(
@@ -72,7 +80,8 @@ fn place(
         path.display(),
         other.display()
     ));
-    Ok(other)
+    let earlier = digest_at(&other).map_err(JobError::file("read", &other))?;
+    Ok((other, earlier))
 }
 
 fn write_to(
@@ -80,8 +89,8 @@ fn write_to(
     store: &Store,
     found: &Found,
     table: &Table,
-    target: Target,
-) -> Result<String, CommandError> {
+    (target, before): (Target, impl FnOnce(&str) -> io::Result<()>),
+) -> Result<(), CommandError> {
     let spec = &found.spec;
     let records = store.artifacts(&found.job.key)?;
     let mut artifacts =
@@ -109,7 +118,7 @@ fn write_to(
         Writer::create(target, table, columns.names(), &options).map_err(JobError::from)?;
     let join = Join {
         table,
-        selection: &spec.selection,
+        selection: found.written_selection(),
         columns: &columns,
         fields: fields.as_ref(),
         unsettled: RowStatus::Pending,
@@ -118,11 +127,11 @@ fn write_to(
         is_same_row: None,
     };
     write_table(join, settled, &mut artifacts, &mut writer)?;
-    let written = writer.finish().map_err(JobError::from)?;
+    let written = writer.finish_after(before).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }
-    Ok(written.digest)
+    Ok(())
 }
 
 /// Which columns the answers become.

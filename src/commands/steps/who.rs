@@ -12,7 +12,7 @@ use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
 /// What the address of the sandbox in this program is stored as: its port is another each time.
-const SANDBOX_URL: &str = "sandbox:";
+pub(super) const SANDBOX_URL: &str = "sandbox:";
 /// What a run that sends nothing has for a key.
 const NO_KEY: &str = "none";
 
@@ -39,8 +39,6 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) account: String,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
-    /// Whether the answers are synthetic.
-    pub(in crate::commands) is_sandbox: bool,
     /// The longest pause between two questions.
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
@@ -76,6 +74,15 @@ pub(in crate::commands) fn who_of_job(
     Ok(who)
 }
 
+/// The provider that a job was planned for, without a key: nothing will be sent.
+pub(in crate::commands) fn who_asked(
+    context: &Context,
+    found: &Found,
+) -> Result<Who, CommandError> {
+    let model = Some(found.spec.question.model.clone());
+    open_account(context, &found.job.provider, model, Need::NoKey)
+}
+
 fn open_account(
     context: &Context,
     name: &str,
@@ -88,6 +95,12 @@ fn open_account(
         CommandError::usage(format!("{name} has no usual model")).hint("name one with --model")
     })?;
     let is_sandbox = account.base_url == SANDBOX_URL;
+    if !is_sandbox {
+        // Before the key: a wrong name is mended without one.
+        let mut settings = ProviderSettings::new(dialect, Secret::new(NO_KEY));
+        settings.base_url = Some(account.base_url.clone());
+        settings.check_model(&model).map_err(usage)?;
+    }
     let key = match need {
         Need::NoKey => Secret::new(NO_KEY),
         Need::Key => {
@@ -120,7 +133,6 @@ fn open_account(
         model,
         stored_url: account.base_url,
         account: fingerprint,
-        is_sandbox,
         check_interval: default_interval(name),
         _sandbox: sandbox,
     })
@@ -141,6 +153,10 @@ fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
 
 /// The sandbox in this process; its state lies in the home and survives the process.
 fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
-    let options = SandboxOptions::new(context.home.join("sandbox"));
+    let options = SandboxOptions {
+        // A rehearsal is of any provider's model.
+        any_model: true,
+        ..SandboxOptions::new(context.home.join("sandbox"))
+    };
     Ok(context.block_on(serve(options))??)
 }

@@ -37,7 +37,13 @@ pub(in crate::provider) fn loopback_client() -> Result<Client, ProviderError> {
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, ProviderError> {
-    builder.build().map_err(|error| ProviderError::Client(super::words::innermost(&error)))
+    builder.build().map_err(|error| {
+        let words = super::words::innermost(&error);
+        if words.contains("No CA certificates") {
+            return ProviderError::NoCertificates;
+        }
+        ProviderError::Client(words)
+    })
 }
 
 fn common(

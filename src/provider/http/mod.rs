@@ -6,6 +6,7 @@ mod clients;
 mod transfer;
 mod verdict;
 mod wait;
+mod way;
 mod words;
 
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub(super) struct Wire {
     /// Whether the server must greet as a sandbox before it is sent the key.
     asks_for_greeting: bool,
     greeted: OnceCell<()>,
+    /// The proxy in words, empty where there is none.
+    way: String,
 }
 
 impl Wire {
@@ -86,6 +89,7 @@ impl Wire {
             clock_offset: AtomicI64::new(UNKNOWN_OFFSET),
             asks_for_greeting: local && settings.has_sandbox_key(),
             greeted: OnceCell::new(),
+            way: way::of_proxy(&settings.proxy, &address, |name| std::env::var(name).ok()),
             address,
         })
     }
@@ -228,7 +232,7 @@ impl Wire {
 
     /// Sends one request and waits for the head of the reply.
     async fn begin(&self, request: RequestBuilder) -> Result<Response, Fault> {
-        let response = request.send().await.map_err(|error| Self::transport(&error))?;
+        let response = request.send().await.map_err(|error| self.transport(&error))?;
         if let Some(time) = wait::server_time(response.headers()) {
             self.clock_offset.store(time - self.clock.unix(), Ordering::Relaxed);
         }
@@ -262,14 +266,15 @@ impl Wire {
     }
 
     /// What a fault of the transport says: only in the connect phase is it sure that nothing left.
-    fn transport(error: &reqwest::Error) -> Fault {
+    fn transport(&self, error: &reqwest::Error) -> Fault {
         let class = if error.is_connect() || error.is_builder() {
             CallClass::NotSent
         } else {
             CallClass::Unknown
         };
         let host = error.url().and_then(Url::host_str).unwrap_or("the provider");
-        let failure = Failure::ours(FailureKind::Network, words::of_transport(error, host));
+        let failure =
+            Failure::ours(FailureKind::Network, words::of_transport(error, host, &self.way));
         Fault { class, failure, should_retry: None, local: None }
     }
 

@@ -171,7 +171,7 @@ impl Wire {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
-                Err(error) => return Err(Self::transport(&error)),
+                Err(error) => return Err(self.transport(&error)),
             };
             file.write_all(&chunk).map_err(unwritable)?;
             head.extend_from_slice(&chunk[..chunk.len().min(SMALL_FILE - head.len())]);

@@ -4,15 +4,15 @@ use std::error::Error;
 
 use crate::base::redact;
 
-/// The sentence for a fault between us and a host.
-pub(super) fn of_transport(error: &reqwest::Error, host: &str) -> String {
+/// The sentence for a fault between us and a host; `way` names the proxy between, if there is one.
+pub(super) fn of_transport(error: &reqwest::Error, host: &str, way: &str) -> String {
     let cause = innermost(error);
     if error.is_connect() {
-        format!("no connection to {host}: {cause}")
+        format!("no connection to {host}{way}: {cause}")
     } else if error.is_timeout() {
-        format!("{host} did not answer in time")
+        format!("{host} did not answer in time{way}")
     } else {
-        format!("the connection to {host} broke: {cause}")
+        format!("the connection to {host}{way} broke: {cause}")
     }
 }
 

@@ -128,7 +128,8 @@ impl Bench {
                     "messages": [{"role": "user", "content": text}],
                 },
             });
-            rows += &format!("{row}\n");
+            rows.push_str(&row.to_string());
+            rows.push('\n');
         }
         rows
     }

@@ -145,3 +145,15 @@ async fn a_family_that_is_not_played_has_no_address() {
     let bench = Bench::start(options, Family::OpenAi).await;
     assert_eq!(bench.get("/files").await.0, 404);
 }
+
+/// Uploads are streamed: what bounds a JSON call does not bound them.
+#[tokio::test]
+async fn an_upload_may_be_larger_than_any_json_call() {
+    let (bench, _folder) = bench(Family::OpenAi).await;
+    let large = "x".repeat((64 << 20) + 1);
+    let (status, file) = bench.upload(&large).await;
+    assert_eq!((status, file["bytes"].as_u64()), (200, Some(large.len() as u64)));
+    let client = client();
+    let call = client.post(bench.url("/chat/completions")).bearer_auth("sandbox-test").body(large);
+    assert_eq!(call.send().await.unwrap().status(), 413);
+}

@@ -1,6 +1,10 @@
 //! What the integration tests stand on: scratch folders with the built program, servers, and
 //! filters for snapshots.
 
+pub(crate) mod bench;
+pub(crate) mod gate;
+pub(crate) mod outcome;
+pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod server;
 pub(crate) mod snapshot;

@@ -1,5 +1,6 @@
 //! A running `batchctl sandbox` of the built program, with its own state, for one test.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long it may take to say where it listens.
@@ -66,6 +68,34 @@ impl Sandbox {
     /// The folder that holds its files, batches and billing ledger.
     pub(crate) fn state(&self) -> PathBuf {
         self.state.path().to_owned()
+    }
+
+    /// Every entry of its billing ledger: what was created and what was executed.
+    pub(crate) fn ledger(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.state().join("ledger.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("an entry is JSON")).collect()
+    }
+
+    /// How many batches were created, whatever became of them.
+    pub(crate) fn created(&self) -> usize {
+        self.ledger().iter().filter(|entry| entry["event"] == "created").count()
+    }
+
+    /// The request lines of every batch that was created, oldest batch first.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        let created = self.ledger().into_iter().filter(|entry| entry["event"] == "created");
+        let mut lines = Vec::new();
+        for entry in created {
+            let name = |key: &str| entry[key].as_str().expect("a name").to_owned();
+            let folder = self.state().join(name("family")).join("batches").join(name("batch"));
+            let text = fs::read_to_string(folder.join("input.jsonl")).expect("its input is kept");
+            lines.extend(
+                text.lines().map(|line| {
+                    serde_json::from_str::<Value>(line).expect("a request line is JSON")
+                }),
+            );
+        }
+        lines
     }
 }
 

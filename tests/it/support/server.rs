@@ -182,7 +182,7 @@ fn next_reply(asked: &Asked, state: &Mutex<State>) -> Reply {
 }
 
 /// The request line and headers; `None` if the peer only knocked.
-fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
+pub(super) fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
@@ -202,7 +202,11 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
     Ok(Some(asked))
 }
 
-fn read_body(reader: &mut impl BufRead, asked: &mut Asked, most: Option<usize>) -> io::Result<()> {
+pub(super) fn read_body(
+    reader: &mut impl BufRead,
+    asked: &mut Asked,
+    most: Option<usize>,
+) -> io::Result<()> {
     let most = most.map_or(u64::MAX, |n| n as u64);
     let chunked = asked.header("transfer-encoding").is_some_and(|v| v.contains("chunked"));
     if !chunked {

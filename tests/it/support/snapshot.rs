@@ -111,7 +111,7 @@ fn remote_id(word: &str) -> Option<&'static str> {
 }
 
 /// Six Crockford letters and digits with at least one digit among them, so that `status` and
-/// other words of six letters stay; all-letter ids are one in nine thousand and show themselves.
+/// other words of six letters stay; an id of letters alone (one in ten) is found by its folder.
 fn is_job_id(word: &str) -> bool {
     let crockford = |b: u8| b.is_ascii_digit() || (b.is_ascii_lowercase() && !b"ilou".contains(&b));
     matches!(word.len(), 6 | 10)
@@ -158,7 +158,7 @@ mod tests {
         for (text, wanted) in cases {
             assert_eq!(steady(text, &[]), wanted);
         }
-        let path = Path::new("/tmp/x1/work");
-        assert_eq!(steady("in /tmp/x1/work/a.csv", &[(path, "[DIR]")]), "in [DIR]/a.csv");
+        let path = Path::new("/tmp/x1/folder");
+        assert_eq!(steady("in /tmp/x1/folder/a.csv", &[(path, "[DIR]")]), "in [DIR]/a.csv");
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::outcome::Cells;
 use super::{repo, snapshot};
 
 /// How long one run of the program may take before the test gives it up.
@@ -70,6 +71,20 @@ impl WorkDir {
         let to = self.path(&from.file_name().expect("a fixture has a name").to_string_lossy());
         copy(&from, &to);
         to
+    }
+
+    /// Writes the user's configuration file.
+    pub(crate) fn config(&self, text: &str) {
+        let folder = self.root.path().join("home/.config/batchctl");
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(folder.join("config.toml"), text))
+            .expect("a scratch home can be filled");
+    }
+
+    /// A CSV table that was written here.
+    #[track_caller]
+    pub(crate) fn cells(&self, name: &str) -> Cells {
+        Cells::csv(&self.read(name))
     }
 
     /// A file's text.
@@ -139,6 +154,12 @@ impl Run {
         self
     }
 
+    /// Adds arguments as they stand.
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
@@ -151,6 +172,27 @@ impl Run {
             .env("OPENAI_API_KEY", "sandbox-integration-test")
     }
 
+    /// Makes waiting short: five seconds between two questions become a tenth of one.
+    pub(crate) fn hurried(self) -> Self {
+        self.env("BATCHCTL_TIME_SCALE", "50")
+    }
+
+    /// Puts a program in front that runs the rest of the line (`nohup`).
+    pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
+        let (program, arguments) = wrapper.split_first().expect("a wrapper has a name");
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().current_dir(&self.folder);
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command = command;
+        self
+    }
+
     /// Feeds stdin; otherwise it is closed.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
@@ -160,6 +202,21 @@ impl Run {
     /// Starts it and leaves it running; stdout and stderr are pipes.
     pub(crate) fn spawn(mut self) -> Child {
         self.command.stdin(Stdio::null()).spawn().expect("the program was just built")
+    }
+
+    /// Starts it in the background, to be waited for, signalled or killed.
+    pub(crate) fn start(mut self) -> Running {
+        let line = shown(&self.command);
+        let child = self.command.stdin(Stdio::null()).spawn();
+        let mut child = child.expect("the program was just built");
+        Running {
+            line,
+            stdout: Some(collect(child.stdout.take().expect("stdout is a pipe"))),
+            stderr: Some(collect(child.stderr.take().expect("stderr is a pipe"))),
+            child,
+            folder: self.folder,
+            home: self.home,
+        }
     }
 
     /// Runs it to its end.
@@ -187,6 +244,43 @@ impl Run {
         };
         assert!(code.is_some(), "gave up after {PATIENCE:?}, or killed by a signal\n{output}");
         output
+    }
+}
+
+/// A run that goes on in the background.
+pub(crate) struct Running {
+    line: String,
+    /// The process.
+    pub(crate) child: Child,
+    stdout: Option<thread::JoinHandle<Vec<u8>>>,
+    stderr: Option<thread::JoinHandle<Vec<u8>>>,
+    folder: PathBuf,
+    home: PathBuf,
+}
+
+impl Running {
+    /// Waits for its end; the code is `None` if a signal killed it.
+    pub(crate) fn end(mut self) -> Output {
+        let code = wait(&mut self.child);
+        let read = |pipe: Option<thread::JoinHandle<Vec<u8>>>| {
+            pipe.and_then(|pipe| pipe.join().ok()).unwrap_or_default()
+        };
+        let stdout_bytes = read(self.stdout.take());
+        let stderr = read(self.stderr.take());
+        Output {
+            line: self.line.clone(),
+            code,
+            stdout: String::from_utf8_lossy(&stdout_bytes).into_owned(),
+            stdout_bytes,
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            folder: self.folder.clone(),
+            home: self.home.clone(),
+        }
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 }
 
@@ -272,12 +366,18 @@ impl Output {
     /// Exit code, stdout and stderr in one text with everything that changes from run to run
     /// replaced, for a snapshot.
     pub(crate) fn snapshot(&self) -> String {
-        let text = format!(
+        let mut text = format!(
             "exit: {}\n--- stdout\n{}--- stderr\n{}",
             self.code.map_or("none".to_owned(), |code| code.to_string()),
             self.stdout,
             self.stderr
         );
+        // One id in ten has no digit and looks like a word.
+        for entry in fs::read_dir(self.home.join("jobs")).into_iter().flatten().flatten() {
+            if let Some(short) = entry.file_name().to_string_lossy().get(..6) {
+                text = text.replace(short, "[JOB]");
+            }
+        }
         snapshot::steady(&text, &[(&self.home, "[HOME]"), (&self.folder, "[DIR]")])
     }
 }

@@ -1,0 +1,89 @@
+//! Who may talk to the sandbox: callers that know its own name, with a key that is no real one.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+
+use super::Family;
+use super::refusal::Refusal;
+use super::server::Desk;
+
+/// All keys begin like this; others are refused unread.
+const KEY_PREFIX: &str = "sandbox-";
+/// What is read of a refused call before the connection is closed.
+const MAX_DRAINED: usize = 1 << 30;
+
+/// Turns away calls to another name or port.
+pub(super) async fn only_own_host(
+    State(port): State<u16>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_own_host(request.headers(), request.uri(), port) {
+        return next.run(request).await;
+    }
+    let text = "this server answers only to 127.0.0.1 and localhost";
+    (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+}
+
+/// A page of another site that gets its name to point here still sends its own name.
+fn is_own_host(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(axum::http::uri::Authority::as_str));
+    let Some(host) = host else { return false };
+    let name = match host.strip_suffix(&format!(":{port}")) {
+        Some(name) => name,
+        None if port == 80 => host,
+        None => return false,
+    };
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+}
+
+pub(super) fn has_sandbox_key(headers: &HeaderMap) -> bool {
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    key.is_some_and(|key| key.starts_with(KEY_PREFIX))
+}
+
+/// Turns away calls without a sandbox key.
+pub(super) async fn only_sandbox_keys(
+    State(desk): State<Desk>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if has_sandbox_key(request.headers()) {
+        return next.run(request).await;
+    }
+    drain(request.into_body()).await;
+    wrong_key(desk.family)
+}
+
+/// The refused key is not repeated: it may be a real one.
+pub(super) fn wrong_key(family: Family) -> Response {
+    let text = match family {
+        Family::OpenAi => {
+            "Incorrect API key provided. The sandbox takes only keys that start with 'sandbox-'."
+        }
+        Family::Zhipu => {
+            "身份验证失败：沙箱只接受以 sandbox- 开头的 key \
+             (the sandbox takes only keys that start with sandbox-)"
+        }
+    };
+    Refusal::new(401, text).code("invalid_api_key").zhipu("1000").response(family)
+}
+
+/// Reads on and throws away: a client that is still sending would see a broken connection in
+/// place of the answer.
+async fn drain(body: Body) {
+    let mut chunks = body.into_data_stream();
+    let mut read = 0;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        read += chunk.len();
+        if read > MAX_DRAINED {
+            break;
+        }
+    }
+}
