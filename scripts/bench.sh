@@ -4,7 +4,8 @@
 # A busy machine spoils the times; the ratios of cpu seconds hold even then. The peers orjson and
 # DuckDB take part where PYTHON has them (python3 -m venv v && v/bin/pip install orjson duckdb).
 #     [PYTHON=v/bin/python] scripts/bench.sh [--rows 1000000] [--images 2000] [--rounds 3] [target/release/batchctl]
-# Needs about 4 GB in TMPDIR (put it on tmpfs to measure the program and not the disk).
+# Needs about 4 GB in TMPDIR (put it on tmpfs to measure the program and not the disk; not below
+# /dev, from which no image is taken).
 set -eu
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1

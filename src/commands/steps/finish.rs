@@ -15,6 +15,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Ending, StopCause};
 use crate::store::{JobRecord, JobState, ShardState, Store};
+use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
 
 /// Groups of errors that are shown.
@@ -203,9 +204,13 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),
         Ending::Waiting => vec![
-            format!("collect:  batchctl watch {job}"),
+            format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],
+        // A request file is no table whose rows could be picked.
+        Ending::Done | Ending::Cancelled if found.spec.shape.format == Format::Requests => {
+            Vec::new()
+        }
         Ending::Done | Ending::Cancelled => account.once_more(),
     }
 }

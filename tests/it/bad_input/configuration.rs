@@ -110,7 +110,7 @@ fn an_address_in_dot_env_is_not_taken_silently() {
         "OPENAI_BASE_URL=https://gateway.example/v1\nOPENAI_API_KEY=sk-of-gateway-1\n",
     );
     let output = dir.batchctl("workflow in.csv out.csv").run();
-    assert_snapshot!(super::text_of(&output), @r"
+    assert_snapshot!(super::text_of(&output), @"
     exit 7
     OPENAI_BASE_URL in ./.env is not used: addresses come from the environment or your own configuration
     key from ./.env

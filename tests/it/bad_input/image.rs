@@ -45,7 +45,10 @@ fn one_bad_picture_in_four_is_skipped() {
     ] {
         let dir = pictures(&["good.png", cell]);
         let text = ask(&dir, "");
-        assert!(text.starts_with("exit 3\n") && text.contains("skipped  1"), "{text}");
+        assert!(
+            text.starts_with("exit 3\n") && text.contains("ok       3\n  skipped  1"),
+            "{text}"
+        );
         let table = dir.read("out.csv");
         let row = table.lines().nth(2).unwrap();
         assert!(row.contains(reason) && row.contains(",skipped,"), "{cell}: {table}");

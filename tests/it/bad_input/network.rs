@@ -24,7 +24,7 @@ fn an_address_at_which_nobody_answers() {
     let dir = folder();
     let line = "workflow in.csv out.csv --progress none";
     let run = remote(&dir, line).env("OPENAI_BASE_URL", format!("{}/v1", closed()));
-    assert_snapshot!(said(run), @r"
+    assert_snapshot!(said(run), @"
     exit 5
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     asks: column `text`

@@ -100,7 +100,7 @@ fn a_table_edited_during_the_run_stays_and_another_is_written() {
     dir.write("out.csv", "edited\n");
     let resume = "resume last --check-interval 0.2 --progress none";
     let output = dir.batchctl(resume).openai_at(sandbox.address()).run().exits(0);
-    assert_snapshot!(super::text_of(&output), @r"
+    assert_snapshot!(super::text_of(&output), @"
     exit 0
     job [JOB] of [DIR]
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
