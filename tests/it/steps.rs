@@ -17,10 +17,7 @@ fn s1_12_no_wait_then_each_command_that_goes_on() {
     for command in ["watch", "resume", "watch last", "resume last"] {
         let sandbox = Sandbox::start();
         let dir = marked(4);
-        at(&sandbox, dir.batchctl(NO_WAIT))
-            .run()
-            .exits(0)
-            .says(&["batchctl watch", "batchctl cancel"]);
+        at(&sandbox, dir.batchctl(NO_WAIT)).run().exits(0).says(&["batchctl resume"]);
         assert_eq!(dir.cells("out.csv").column("status"), ["pending"; 4]);
         at(&sandbox, dir.batchctl(command)).run().exits(0).says(&["ok 4"]);
         answers_are_on_their_rows(&dir, "out.csv", 4);
@@ -79,7 +76,7 @@ fn s4_09_max_wait_exits_6_and_the_job_goes_on() {
     let dir = marked(3);
     at(&sandbox, dir.batchctl("workflow in.csv out.csv --max-wait 5s")).run().exits(6).says(&[
         "pending",
-        "batchctl watch",
+        "batchctl resume",
         "batchctl cancel",
     ]);
     let job = job_of(&dir);
