@@ -37,6 +37,8 @@ pub(super) struct Account<'a> {
     pub(super) rows: u64,
     /// Sums to `rows`.
     pub(super) counts: BTreeMap<RowStatus, u64>,
+    /// Whether fields were wanted from each answer.
+    pub(super) wants_fields: bool,
     pub(super) errors: Vec<ErrorGroup>,
     pub(super) usage: Usage,
     /// From the start of the job.
@@ -58,6 +60,7 @@ impl Account<'_> {
             let text = shorten(&group.error, MESSAGE_WIDTH);
             lines.push(format!("  {} × {text}", count(group.rows)));
         }
+        lines.extend(self.parsed());
         if self.usage.total() > 0 {
             let cost = if self.is_sandbox { "nothing was paid" } else { "cost unknown" };
             lines.push(format!(
@@ -102,6 +105,21 @@ impl Account<'_> {
             })
             .collect();
         grid(&rows, &[Align::Left, Align::Right, Align::Left])
+    }
+
+    /// How many of the answers held the wanted JSON.
+    fn parsed(&self) -> Option<String> {
+        use RowStatus::{Cached, Invalid, Ok, Refused, Truncated, Unparsed};
+        let sum = |kinds: &[RowStatus]| -> u64 {
+            kinds.iter().filter_map(|kind| self.counts.get(kind)).sum()
+        };
+        let found = sum(&[Ok, Cached, Invalid]);
+        let answers = found + sum(&[Truncated, Refused, Unparsed]);
+        (self.wants_fields && answers > 0).then(|| {
+            let tenths = found * 1000 / answers;
+            let share = format!("{}.{} %", tenths / 10, tenths % 10);
+            format!("parsed    {} of {} ({share})", count(found), counted(answers, "answer"))
+        })
     }
 
     /// A path as short as it can be written from the working folder.
@@ -165,6 +183,7 @@ mod tests {
             runs_on: true,
             rows: counts.iter().map(|(_, rows)| rows).sum(),
             counts: counts.iter().copied().collect(),
+            wants_fields: false,
             errors: Vec::new(),
             usage: Usage::default(),
             took: Duration::from_secs(1052),
@@ -179,6 +198,7 @@ mod tests {
     fn the_account_of_a_run_with_bad_rows() {
         let counts = [(RowStatus::Ok, 1118), (RowStatus::Unparsed, 4), (RowStatus::Skipped, 80)];
         let account = Account {
+            wants_fields: true,
             errors: vec![ErrorGroup { error: "image not found: 图/a.png".into(), rows: 80 }],
             usage: Usage { prompt_tokens: 18_900, completion_tokens: 27_000, ..Usage::default() },
             ..account(&Ending::Done, &counts)
@@ -190,6 +210,7 @@ mod tests {
           unparsed      4  no JSON in the answer; raw_response keeps it
           skipped      80  no request could be made
           80 × image not found: 图/a.png
+        parsed    1,118 of 1,122 answers (99.6 %)
         tokens    18,900 prompt, 27,000 completion   cost unknown
         output    out 1.csv
         these rows once more: the same line with another OUTPUT, and

@@ -102,6 +102,7 @@ pub(in crate::commands) fn report(
         runs_on: store.shards(key)?.iter().any(|shard| shard.state == ShardState::Running),
         rows: found.job.rows,
         counts,
+        wants_fields: found.spec.fields.is_some(),
         errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
         usage: store.usage(key)?,
         took,
