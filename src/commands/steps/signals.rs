@@ -24,8 +24,8 @@ impl Listening {
         let signals = Signals::new()?;
         let is_driving = Arc::new(AtomicBool::new(true));
         let text = format!(
-            "stopping; what was sent is still running at {provider} and still costing · go on: \
-             batchctl resume {job} · stop it: batchctl cancel {job}"
+            "stopping; what was sent is still running at {provider} and still costing\n  \
+             go on:   batchctl resume {job}\n  stop it: batchctl cancel {job}"
         );
         tokio::spawn(obey(signals, stop.clone(), is_driving.clone(), printer.clone(), text));
         Ok(Self { is_driving })
