@@ -71,7 +71,7 @@ fn another_table_and_the_input_itself_are_never_replaced() {
         .run()
         .exits(2)
         .says(&["holds the answers of another table"]);
-    for same in ["in.csv", "./in.csv", "../work/in.csv"] {
+    for same in ["in.csv", "./in.csv", "../desk/in.csv"] {
         let line = format!("workflow in.csv {same} --overwrite");
         at(&sandbox, dir.batchctl(&line)).run().exits(2).says(&["is the input itself"]);
     }

@@ -188,8 +188,8 @@ mod tests {
             usage: Usage::default(),
             took: Duration::from_secs(1052),
             is_sandbox: false,
-            output: Some(Path::new("/work/out 1.csv")),
-            folder: Path::new("/work"),
+            output: Some(Path::new("/tables/out 1.csv")),
+            folder: Path::new("/tables"),
             shell: Shell::Posix,
         }
     }

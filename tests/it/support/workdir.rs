@@ -26,7 +26,7 @@ impl WorkDir {
     /// Makes both folders; they vanish with the value.
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().expect("the system has a temporary folder");
-        for name in ["work", "home"] {
+        for name in ["desk", "home"] {
             fs::create_dir(root.path().join(name)).expect("a fresh folder can be filled");
         }
         Self { root }
@@ -34,7 +34,7 @@ impl WorkDir {
 
     /// Where the program runs.
     pub(crate) fn folder(&self) -> PathBuf {
-        self.root.path().join("work")
+        self.root.path().join("desk")
     }
 
     /// The program's home (`BATCHCTL_HOME`).
