@@ -13,26 +13,49 @@
 //!
 //! Each room may use only the rooms before it that `tests/it/architecture.rs` lists.
 
-// The way of a row.
-pub mod answer;
-pub mod batch;
-pub mod provider;
-pub mod request;
-pub mod result;
-pub mod shard;
+// The way of a row, in its order (each line apart, so that the formatter leaves it so).
+
+// Rows come in, and go out again with their answers.
 pub mod table;
 
-// What drives it and remembers it.
-pub mod cost;
+// A row becomes a request: prompt, images, id.
+pub mod request;
+
+// Requests become files within a provider's limits.
+pub mod shard;
+
+// Files are sent, batches made, results fetched.
+pub mod provider;
+
+// The words for what comes back.
+pub mod batch;
+
+// What an answer holds, and whether it is good.
+pub mod answer;
+
+// Answers go back to their rows.
+pub mod result;
+
+// What drives a row along, what remembers it, what it costs.
+
 pub mod job;
+
 pub mod store;
 
+pub mod cost;
+
 // What a person sees and sets.
-pub mod cli;
+
 pub mod commands;
+
+pub mod cli;
+
 pub mod config;
+
 pub mod ui;
 
 // A Batch API of our own, and the ground everything stands on.
-pub mod base;
+
 pub mod sandbox;
+
+pub mod base;
