@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Child, Command};
+
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::gate::{Act, Gate};
@@ -158,11 +160,17 @@ fn fill(dir: &WorkDir) {
     dir.write("in.csv", table);
 }
 
-/// Sends a running child a signal by name (`INT`, `TERM`, `HUP`, `KILL`).
+/// Sends a running child a signal by name (`INT`, `TERM`, `HUP`, `KILL`). By the call itself: a
+/// bare Debian has no program `kill`.
 pub(crate) fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
-    let status = Command::new("kill").args(["-s", name, &pid]).status();
-    assert!(status.expect("there is a kill").success(), "kill -s {name} {pid}");
+    let signal = match name {
+        "INT" => Signal::INT,
+        "TERM" => Signal::TERM,
+        "HUP" => Signal::HUP,
+        "KILL" => Signal::KILL,
+        other => panic!("no signal {other}"),
+    };
+    kill_process(Pid::from_child(child), signal).expect("the child can be signalled");
 }
 
 /// Waits until something holds, for at most twenty seconds.
