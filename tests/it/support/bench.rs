@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-
 use std::process::Child;
 use std::thread;
 use std::time::Duration;
