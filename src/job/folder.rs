@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::{FileLock, LockError, private_dir, sync_folder};
+use crate::base::{FileLock, LockError, crash_point, private_dir, rename, sync_folder};
 use crate::store::{ArtifactKind, ShardRecord};
 
 /// How the names of folders begin in which a job is planned.
@@ -54,19 +54,22 @@ impl JobFolder {
     pub fn adopt(&self, home: &Path, key: &str) -> io::Result<Self> {
         let target = Self::of(home, key);
         sync_folder(&self.root)?;
-        fs::rename(&self.root, &target.root)?;
+        rename(&self.root, &target.root)?;
         sync_folder(&home.join("jobs"))?;
         Ok(target)
     }
 
     /// Takes the name of a job away again: its six characters were taken.
     pub fn give_back(&self, scratch: &Self) -> io::Result<()> {
-        fs::rename(&self.root, &scratch.root)
+        rename(&self.root, &scratch.root)
     }
 
     /// Removes the folder with all that is in it.
     pub fn remove(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.root)
+        crash_point!("remove", self.root.display());
+        fs::remove_dir_all(&self.root)?;
+        crash_point!("removed", self.root.display());
+        Ok(())
     }
 
     /// Takes the lock of the job, or says who holds it. Waits a moment for a process that only

@@ -1,6 +1,5 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
-use std::fs;
 use std::path::Path;
 
 use super::copies::require_files_folder;
@@ -9,6 +8,7 @@ use super::money::approve;
 use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
+use crate::base;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
@@ -66,7 +66,7 @@ fn attach(
     let short = found.job.short().to_owned();
     match found.folder.lock() {
         Ok(lock) => drop(lock),
-        Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
+        Err(base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
     }
     if found.job.state == JobState::NeedsOperator {
@@ -110,7 +110,9 @@ fn onto(
     let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
     let copy = found.folder.input(&input);
     let from = folder.input(&spec.input);
-    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    base::copy(&from, &copy)
+        .and_then(|_| base::sync_folder(found.folder.root()))
+        .map_err(JobError::file("write", &copy))?;
     Ok(Some(Onto {
         source: spec.source.clone(),
         input,

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::base::hex_of_file;
+use crate::base::{self, hex_of_file};
 use crate::commands::Context;
 use crate::config::{key, nearest};
 use crate::job::{JobError, JobFolder};
@@ -76,9 +76,11 @@ pub(in crate::commands) fn take_in(
     let name = format!("input{ending}");
     let copy = folder.input(&name);
     if opened.text_path().starts_with(folder.root()) {
-        fs::rename(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
+        base::sync_file(opened.text_path())
+            .and_then(|()| base::rename(opened.text_path(), &copy))
+            .map_err(JobError::file("write", &copy))?;
     } else {
-        fs::copy(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
+        base::copy(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
     }
     let table = Table::reopen(input, &copy, opened.shape()).map_err(JobError::from)?;
     let digest = hex_of_file(&copy).map_err(JobError::file("read", &copy))?;
