@@ -12,7 +12,7 @@ use crate::base;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
+use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store, StoreError};
 use crate::ui::{CommandError, ExitCode};
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -173,6 +173,7 @@ fn make(
     let spec = serde_json::to_string(&planned.spec)?;
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
+    JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
@@ -202,6 +203,7 @@ fn make(
         }
         match inserted? {
             Inserted::New => {
+                folder.set_listed();
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }

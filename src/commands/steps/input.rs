@@ -11,7 +11,7 @@ use crate::commands::Context;
 use crate::config::{key, nearest};
 use crate::job::{JobError, JobFolder};
 use crate::table::{Format, Ragged, ReadOptions, Table, TableError};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::CommandError;
 
 /// Names that are listed where a file is missing.
 const LISTED: usize = 6;
@@ -138,7 +138,7 @@ fn explain(error: TableError, context: &Context) -> CommandError {
         TableError::Io { path, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             not_there("table", path, context, |path| Format::from_name(path).is_some())
         }
-        _ => CommandError::new(ExitCode::Usage, error),
+        _ => JobError::from(error).into(),
     }
 }
 
