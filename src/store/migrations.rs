@@ -3,6 +3,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::base::crash_point;
+
 /// Name and statements of each step; the version of a file is the number of steps it has taken.
 const STEPS: &[(&str, &str)] = &[
     ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
@@ -143,7 +145,9 @@ pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
         transaction.execute_batch(statements)?;
     }
     transaction.pragma_update(None, "user_version", newest())?;
+    crash_point!("commit", "the ledger's shape");
     transaction.commit()?;
+    crash_point!("committed", "the ledger's shape");
     Ok(newest())
 }
 
