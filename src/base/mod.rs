@@ -6,6 +6,7 @@
 mod clock;
 mod digest;
 mod files;
+mod nearest;
 mod secret;
 
 pub use clock::{Clock, SystemClock};
@@ -14,4 +15,5 @@ pub use files::{
     AtomicFile, FileLock, LockError, SealedFile, free_space, ignores_hangup, is_on_network,
     is_open_to_others, private_dir, read_exact_at, sync_folder, touch_private, write_private,
 };
+pub use nearest::nearest;
 pub use secret::{Secret, redact};

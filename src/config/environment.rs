@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::error::ConfigError;
 use super::file::visible;
 use super::keys::{Place, Setting, named};
-use super::nearest::nearest;
 use super::value::Value;
+use crate::base::nearest;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";

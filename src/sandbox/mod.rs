@@ -51,6 +51,7 @@ mod server;
 mod tests;
 
 pub use family::{Family, Limits};
+pub use faults::HELP as FAULTS_HELP;
 pub use options::{Answers, Families, SandboxError, SandboxOptions, Time};
 pub use script::{Rule, Script};
 pub use server::{Running, serve};

@@ -10,6 +10,9 @@ use axum::response::Response;
 
 use super::server::Desk;
 
+/// The grammar and the words of all faults, for `help faults`.
+pub const HELP: &str = include_str!("help.txt");
+
 /// Lets the call through.
 pub(super) async fn around(State(_desk): State<Desk>, request: Request, next: Next) -> Response {
     next.run(request).await
