@@ -12,8 +12,15 @@ use crate::base::nearest;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";
-/// Those that are not settings but folders, files, and a flag of the sandbox.
-const OTHERS: [&str; 3] = ["HOME", "CONFIG", "SANDBOX_BATCH_SECONDS"];
+/// Those that are not settings but folders, files, and flags of the sandbox.
+const OTHERS: [&str; 6] = [
+    "HOME",
+    "CONFIG",
+    "SANDBOX_BATCH_SECONDS",
+    "SANDBOX_EXPIRE_SECONDS",
+    "SANDBOX_ENQUEUED_TOKENS",
+    "SANDBOX_FAULTS",
+];
 
 /// Environment variables, as a value so that tests can have their own.
 pub type Environment = BTreeMap<String, String>;
