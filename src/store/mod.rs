@@ -6,6 +6,7 @@
 
 mod calls;
 mod jobs;
+mod known;
 mod migrations;
 mod outcomes;
 mod records;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
+pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
 pub use shards::{NewShard, ShardRecord, ShardState};

@@ -121,12 +121,13 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
 }
 
 impl Store {
-    /// The shards of a job, in order of round and number.
+    /// The shards of a job, in order of round and number. Round 0, which holds what never had to
+    /// be sent, is none of them.
     pub fn shards(&self, job: &str) -> Result<Vec<ShardRecord>, StoreError> {
         self.read(|c| {
             c.prepare(
                 "SELECT id, job, round, number, state, rows, bytes, detail FROM shard \
-                 WHERE job = ?1 ORDER BY round, number",
+                 WHERE job = ?1 AND round > 0 ORDER BY round, number",
             )?
             .query_map([job], read_shard)?
             .collect()
