@@ -6,6 +6,7 @@
 
 mod calls;
 mod jobs;
+mod known;
 mod migrations;
 mod outcomes;
 mod records;
@@ -23,6 +24,7 @@ use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
+pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
 pub use shards::{NewShard, ShardRecord, ShardState};
