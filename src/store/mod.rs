@@ -5,7 +5,10 @@
 //! nothing; it makes what was decided durable before the next step is taken.
 
 mod calls;
+mod cleanup;
+mod history;
 mod jobs;
+mod logs;
 mod migrations;
 mod outcomes;
 mod records;
@@ -18,7 +21,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use cleanup::{CleanupKind, CleanupRecord, CleanupState};
+pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
+pub use logs::{BadRow, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
 pub use shards::{NewShard, ShardRecord, ShardState};

@@ -34,8 +34,9 @@ pub(super) fn insert<'a>(
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
         "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
-         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
+         settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, unixepoch())",
     )?;
     for record in records {
         let (artifact, place, length) = match record.place {
