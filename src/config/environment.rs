@@ -12,8 +12,10 @@ use super::value::Value;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";
-/// Those that are not settings but folders, files, and a flag of the sandbox.
-const OTHERS: [&str; 3] = ["HOME", "CONFIG", "SANDBOX_BATCH_SECONDS"];
+/// Those that are not settings but folders, files, a flag of the sandbox, and what the command of
+/// `--on-done` is told: it may well call this program.
+const OTHERS: [&str; 7] =
+    ["HOME", "CONFIG", "SANDBOX_BATCH_SECONDS", "JOB", "EXIT", "OUTPUT", "COST"];
 
 /// Environment variables, as a value so that tests can have their own.
 pub type Environment = BTreeMap<String, String>;

@@ -49,6 +49,9 @@ pub struct CleanupRecord {
     pub detail: Option<String>,
 }
 
+/// Input file and description of a batch, as far as they are known.
+pub type RemoteTrace = (Option<String>, Option<String>);
+
 fn read_cleanup(row: &Row<'_>) -> rusqlite::Result<CleanupRecord> {
     Ok(CleanupRecord {
         id: row.get(0)?,
@@ -92,25 +95,25 @@ impl Store {
         })
     }
 
-    /// Every input file that the creates of a job are known to have left at the provider, and
-    /// every description of a batch that the provider gave, for the files named in it.
-    pub fn remote_traces(
-        &self,
-        job: &str,
-    ) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    /// For every create of a job the input file and the provider's last description of the batch,
+    /// which names more files.
+    pub fn remote_traces(&self, job: &str) -> Result<Vec<RemoteTrace>, StoreError> {
         self.read(|c| {
-            let mut files = Vec::new();
-            let mut replies = Vec::new();
-            let mut statement = c.prepare(
+            c.prepare(
                 "SELECT file_id, reply FROM batch_create WHERE shard IN \
                  (SELECT id FROM shard WHERE job = ?1) ORDER BY id",
-            )?;
-            let mut rows = statement.query([job])?;
-            while let Some(row) = rows.next()? {
-                files.extend(row.get::<_, Option<String>>(0)?);
-                replies.extend(row.get::<_, Option<String>>(1)?);
-            }
-            Ok((files, replies))
+            )?
+            .query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
+    /// The tables that a job wrote and that nobody wrote over since, the newest first.
+    pub fn outputs_of(&self, job: &str) -> Result<Vec<String>, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT path FROM output WHERE job = ?1 ORDER BY written DESC, rowid DESC")?
+                .query_map([job], |row| row.get(0))?
+                .collect()
         })
     }
 
@@ -147,8 +150,7 @@ impl Store {
         call: i64,
         ended: &CallEnd,
     ) -> Result<(), StoreError> {
-        let state =
-            if ended.class == "ok" { CleanupState::Deleted } else { CleanupState::Failed };
+        let state = if ended.class == "ok" { CleanupState::Deleted } else { CleanupState::Failed };
         self.write(|tx| {
             tx.execute(
                 "UPDATE call SET ended = ?2, class = ?3, http = ?4, excerpt = ?5 WHERE id = ?1",

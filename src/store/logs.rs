@@ -44,15 +44,28 @@ pub struct LoggedCall {
     pub excerpt: Option<String>,
 }
 
-const GOOD: &str = "('ok', 'cached')";
+/// Which rows are told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRows<'a> {
+    /// The job's key.
+    pub job: &'a str,
+    /// Recorded since then, in Unix seconds.
+    pub since: i64,
+    /// With one of these statuses.
+    pub statuses: &'a [RowStatus],
+}
 
-/// The newest outcome of each row that is not good.
-fn bad() -> String {
-    format!(
-        "FROM outcome o WHERE job = ?1 AND status NOT IN {GOOD} AND round = \
-         (SELECT max(round) FROM outcome WHERE job = o.job AND row = o.row) \
-         AND coalesce(settled, 0) >= ?2"
-    )
+impl BadRows<'_> {
+    /// The newest outcome of each such row; takes `?1` job and `?2` since.
+    fn query(&self) -> String {
+        let words: Vec<_> = self.statuses.iter().map(|s| format!("'{}'", s.as_str())).collect();
+        format!(
+            "FROM outcome o WHERE job = ?1 AND status IN ({}) AND round = \
+             (SELECT max(round) FROM outcome WHERE job = o.job AND row = o.row) \
+             AND coalesce(settled, 0) >= ?2",
+            words.join(", ")
+        )
+    }
 }
 
 fn read_bad(row: &Row<'_>) -> rusqlite::Result<BadRow> {
@@ -66,46 +79,52 @@ fn read_bad(row: &Row<'_>) -> rusqlite::Result<BadRow> {
 }
 
 impl Store {
-    /// At most `limit` rows that are not good from row `from` on, recorded since then (Unix
-    /// seconds), in row order.
+    /// At most `limit` of these rows from row `from` on, in row order.
     pub fn bad_rows_from(
         &self,
-        job: &str,
-        since: i64,
+        which: &BadRows<'_>,
         from: u64,
         limit: usize,
     ) -> Result<Vec<BadRow>, StoreError> {
         self.read(|c| {
-            let bad = bad();
             c.prepare(&format!(
-                "SELECT row, round, status, error, settled {bad} AND row >= ?3 ORDER BY row \
-                 LIMIT ?4"
+                "SELECT row, round, status, error, settled {} AND row >= ?3 ORDER BY row LIMIT ?4",
+                which.query()
             ))?
-            .query_map(params![job, since, from, limit], read_bad)?
+            .query_map(params![which.job, which.since, from, limit], read_bad)?
             .collect()
         })
     }
 
-    /// The distinct messages of rows that are not good with their statuses and how many rows have
-    /// each, commonest first.
+    /// The commonest messages of these rows with their statuses and how many rows have each.
     pub fn bad_messages(
         &self,
-        job: &str,
-        since: i64,
-        mut each: impl FnMut(RowStatus, Option<String>, u64),
-    ) -> Result<(), StoreError> {
+        which: &BadRows<'_>,
+        limit: usize,
+    ) -> Result<Vec<(RowStatus, String, u64)>, StoreError> {
         self.read(|c| {
-            let bad = bad();
-            let mut statement = c.prepare(&format!(
-                "SELECT status, error, count(*) AS n {bad} GROUP BY status, error \
-                 ORDER BY n DESC, error"
-            ))?;
-            let mut rows = statement.query(params![job, since])?;
-            while let Some(row) = rows.next()? {
+            c.prepare(&format!(
+                "SELECT status, coalesce(error, ''), count(*) AS n {} GROUP BY status, error \
+                 ORDER BY n DESC, error LIMIT ?3",
+                which.query()
+            ))?
+            .query_map(params![which.job, which.since, limit], |row| {
                 let status = word(0, &row.get::<_, String>(0)?, RowStatus::read)?;
-                each(status, row.get(1)?, row.get(2)?);
-            }
-            Ok(())
+                Ok((status, row.get(1)?, row.get(2)?))
+            })?
+            .collect()
+        })
+    }
+
+    /// How many rows these are, and how many different messages they have.
+    pub fn bad_counts(&self, which: &BadRows<'_>) -> Result<(u64, u64), StoreError> {
+        self.read(|c| {
+            let query = which.query();
+            c.query_row(
+                &format!("SELECT count(*), count(DISTINCT coalesce(error, '')) {query}"),
+                params![which.job, which.since],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
         })
     }
 

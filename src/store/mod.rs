@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
-pub use cleanup::{CleanupKind, CleanupRecord, CleanupState};
+pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
-pub use logs::{BadRow, LoggedCall};
+pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
 pub use shards::{NewShard, ShardRecord, ShardState};
