@@ -1,11 +1,14 @@
 //! A job: one table sent through. Plans it, submits its shards, waits, fetches what came back,
 //! and records every step in the store, so that a killed run goes on where it was.
 
+mod agenda;
 mod build;
 mod cancel;
+mod collect;
 mod convert;
 mod count;
 mod drive;
+mod ending;
 mod error;
 mod event;
 mod fetch;
@@ -13,6 +16,8 @@ mod folder;
 mod id;
 mod plan;
 mod poll;
+mod reconcile;
+mod send;
 mod settle;
 mod spec;
 mod stop;
@@ -28,6 +33,7 @@ pub use folder::JobFolder;
 pub use id::{create_key, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
+pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
 pub use spec::{Onto, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};
 pub use tally::Tally;

@@ -9,7 +9,25 @@ use crate::base::crash_point;
 const STEPS: &[(&str, &str)] = &[
     ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
     ("the table that an output replaces", EARLIER_OUTPUT),
+    ("the search for batches whose create got no clear answer", SEARCH),
 ];
+
+/// How far the search for a lost batch has come; and batches of ours beyond the one of their
+/// create, whose answers are kept too.
+const SEARCH: &str = "
+ALTER TABLE batch_create ADD COLUMN intended INTEGER;  -- by the provider's clock
+ALTER TABLE batch_create ADD COLUMN listings INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE batch_create ADD COLUMN searched INTEGER NOT NULL DEFAULT 0;  -- seconds
+ALTER TABLE batch_create ADD COLUMN fenced INTEGER;    -- its input file was deleted, local clock
+CREATE TABLE surplus (
+    batch_id  TEXT PRIMARY KEY,
+    job       TEXT NOT NULL REFERENCES job(key),
+    create_id INTEGER NOT NULL REFERENCES batch_create(id),
+    state     TEXT NOT NULL,             -- running, stored
+    reply     TEXT NOT NULL,             -- the provider's last description
+    found     INTEGER NOT NULL
+);
+";
 
 /// A mark is made before the table gets its name; a kill in between leaves the earlier one there.
 const EARLIER_OUTPUT: &str = "ALTER TABLE output ADD COLUMN earlier TEXT;";

@@ -9,6 +9,7 @@ mod jobs;
 mod migrations;
 mod outcomes;
 mod records;
+mod search;
 mod shards;
 
 use std::panic::Location;

@@ -13,7 +13,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
 use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store, StoreError};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
 /// about money. Nothing is sent here.
@@ -68,14 +68,6 @@ fn attach(
         Ok(lock) => drop(lock),
         Err(base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
-    }
-    if found.job.state == JobState::NeedsOperator {
-        let reason = found.job.reason.clone().unwrap_or_default();
-        return Err(CommandError::message(
-            ExitCode::NothingAccepted,
-            format!("job {short}, made by the same line, needs a person: {reason}"),
-        )
-        .hint(format!("batchctl status {short}   shows what was called")));
     }
     let is_over = found.job.state.is_over();
     context.printer.note(&if is_over {

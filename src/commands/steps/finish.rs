@@ -55,6 +55,7 @@ pub(in crate::commands) fn exit_of(
             let all_good = counts.keys().all(|status| status.is_good());
             if all_good || allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad }
         }
+        Ending::Unclear(_) => ExitCode::StillRunning,
         Ending::Waiting if waits => ExitCode::StillRunning,
         Ending::Waiting => ExitCode::Success,
         Ending::Stopped(StopCause::Interrupt) => ExitCode::Interrupted,
@@ -145,6 +146,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
         Ending::Done => "done",
         Ending::Cancelled => "cancelled",
         Ending::Waiting => "still running",
+        Ending::Unclear(_) => "unclear",
         Ending::Stopped(_) => "stopped",
         Ending::Refused(_) => "refused",
         Ending::Unreachable(_) => "not reachable",
@@ -155,7 +157,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
 pub(super) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
-        Ending::NeedsOperator(why) => Some(why.clone()),
+        Ending::NeedsOperator(why) | Ending::Unclear(why) => Some(why.clone()),
         _ => None,
     }
 }
@@ -204,7 +206,7 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),
-        Ending::Waiting => vec![
+        Ending::Waiting | Ending::Unclear(_) => vec![
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],
