@@ -5,12 +5,14 @@
 //! nothing; it makes what was decided durable before the next step is taken.
 
 mod calls;
+mod found;
 mod jobs;
 mod migrations;
 mod outcomes;
 mod records;
 mod search;
 mod shards;
+mod surplus;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,10 +21,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use found::{FoundBatch, Holder};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use outcomes::OutcomeRecord;
-pub use records::{ArtifactKind, ArtifactRecord};
+pub use records::{ArtifactKind, ArtifactRecord, SPARE};
 pub use shards::{NewShard, ShardRecord, ShardState};
+pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -11,9 +11,9 @@ use super::plan::{Planned, Scratch};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
+use crate::job::{Event, Former, JobError, JobFolder, Onto, find_formers, new_job_key};
 use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
-use crate::ui::CommandError;
+use crate::ui::{CommandError, ExitCode};
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
 /// about money. Nothing is sent here.
@@ -41,8 +41,13 @@ pub(in crate::commands) fn begin(
         }),
     )?;
     refuse_rival(store, destination)?;
-    approve(context, &planned, who)?;
-    let found = make(context, store, scratch, &planned, who)?;
+    let former = former(context, store, &planned, who)?;
+    // What is at the provider already costs nothing again.
+    let is_paid = former.as_ref().is_some_and(|f| f.requests == Some(planned.plan.requests()));
+    if !is_paid {
+        approve(context, &planned, who)?;
+    }
+    let found = make(context, store, scratch, &planned, who, former.as_ref())?;
     context.reporter().report(&Event::Planned {
         job: found.job.short().to_owned(),
         rows: planned.plan.tally.rows,
@@ -152,19 +157,94 @@ fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
     Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
 }
 
+/// The job by which another home sent this very run, if its batches are at the provider and
+/// nobody here holds them. The new job takes over its key, and so its batches, before anything
+/// is sent. A listing that cannot be had now is no reason to stop: the run itself needs one
+/// before its first create.
+fn former(
+    context: &Context,
+    store: &Store,
+    planned: &Planned,
+    who: &Who,
+) -> Result<Option<Former>, CommandError> {
+    if planned.plan.requests() == 0 {
+        return Ok(None);
+    }
+    let found = context.block_on(find_formers(who.api.as_ref(), &planned.plan.run_digest))?;
+    let mut formers = Vec::new();
+    for former in found.unwrap_or_default() {
+        let mut is_held = store.job_by_id(&former.key)?.is_some();
+        for id in &former.ids {
+            is_held |= store.holds_batch(id)?;
+        }
+        if !is_held {
+            formers.push(former);
+        }
+    }
+    let mut formers = formers.into_iter();
+    let Some(newest) = formers.next() else { return Ok(None) };
+    let key = &newest.key;
+    context.printer.note(&format!(
+        "{} of this very run {} at {} already, of job {} in another home: taken over, only the \
+         rest is sent",
+        newest.batches(),
+        if newest.ids.len() == 1 { "is" } else { "are" },
+        who.name,
+        &key[..6]
+    ));
+    for older in formers {
+        context.printer.warning(&format!(
+            "{} of an older job {} of this very run are at {} too and are left alone: {}",
+            older.batches(),
+            &older.key[..6],
+            who.name,
+            older.ids.join(", ")
+        ));
+    }
+    Ok(Some(newest))
+}
+
+/// Makes room for the folder of a job that is taken over: a process that was killed between its
+/// folder and its entry in the ledger left one of the same name.
+fn clear_folder(store: &Store, key: &str) -> Result<(), CommandError> {
+    let left = JobFolder::of(store.home(), key);
+    if !left.root().exists() {
+        return Ok(());
+    }
+    let short = &key[..6];
+    match left.try_lock() {
+        Ok(_lock) if store.job_by_id(key)?.is_none() => {
+            Ok(left.remove().map_err(JobError::file("remove", left.root()))?)
+        }
+        Ok(_) => Ok(()),
+        Err(crate::base::LockError::Held(holder)) => Err(CommandError::message(
+            ExitCode::Locked,
+            format!("job {short} is being made by another {holder}"),
+        )),
+        Err(error) => Err(JobError::lock(short)(error).into()),
+    }
+}
+
 fn make(
     context: &Context,
     store: &Store,
     scratch: Scratch,
     planned: &Planned,
     who: &Who,
+    former: Option<&Former>,
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let spec = serde_json::to_string(&planned.spec)?;
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
     loop {
-        let key = new_job_key().map_err(JobError::Random)?;
+        let key = match former {
+            Some(former) => former.key.clone(),
+            None => new_job_key().map_err(JobError::Random)?,
+        };
+        if former.is_some() {
+            clear_folder(store, &key)?;
+        }
         let job = NewJob {
             key: key.clone(),
             run_digest: planned.plan.run_digest.clone(),
@@ -199,6 +279,14 @@ fn make(
                 let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
                 return found;
+            }
+            Inserted::Taken if former.is_some() => {
+                remove(&folder);
+                return Err(CommandError::usage(format!(
+                    "job {} at {} has the six characters of a job of this home; nothing was sent",
+                    key, who.name
+                ))
+                .hint("set BATCHCTL_HOME to another folder to take it over"));
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;
