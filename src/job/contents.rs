@@ -2,7 +2,7 @@
 //! what it answered; and the row lists made from that.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use super::JobError;
 use super::drive::Driver;
 use super::id::CreateName;
 use super::plan::visit_selected;
+use crate::base::remove_file;
 use crate::batch::{Batch, ResultFile};
 use crate::provider::{CallClass, CallError};
 use crate::request::{CustomId, Source};
@@ -85,7 +86,7 @@ impl Driver<'_> {
             return Ok(Err(error));
         }
         let ids = read(&path).map_err(JobError::file("read", &path));
-        fs::remove_file(&path).map_err(JobError::file("remove", &path))?;
+        remove_file(&path).map_err(JobError::file("remove", &path))?;
         Ok(Ok(ids?))
     }
 

@@ -1,19 +1,22 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
-use std::fs;
 use std::path::Path;
 
 use super::copies::require_files_folder;
+use super::former::{clear_folder, former};
 use super::jobs::{Found, held};
 use super::money::approve;
 use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
+use crate::base;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Event, Former, JobError, JobFolder, Onto, find_formers, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
-use crate::ui::{CommandError, ExitCode};
+use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
+use crate::store::{
+    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
+};
+use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
 /// about money. Nothing is sent here.
@@ -53,6 +56,8 @@ pub(in crate::commands) fn begin(
         rows: planned.plan.tally.rows,
         requests: planned.plan.requests(),
         skipped: planned.plan.estimate.skipped,
+        answered: planned.plan.estimate.answered.requests,
+        equal: planned.plan.estimate.equal.requests,
         shards: planned.plan.shards.len() as u64,
         bytes: planned.plan.bytes(),
     });
@@ -71,7 +76,7 @@ fn attach(
     let short = found.job.short().to_owned();
     match found.folder.lock() {
         Ok(lock) => drop(lock),
-        Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
+        Err(base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
     }
     let is_over = found.job.state.is_over();
@@ -107,7 +112,9 @@ fn onto(
     let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
     let copy = found.folder.input(&input);
     let from = folder.input(&spec.input);
-    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    base::copy(&from, &copy)
+        .and_then(|_| base::sync_folder(found.folder.root()))
+        .map_err(JobError::file("write", &copy))?;
     Ok(Some(Onto {
         source: spec.source.clone(),
         input,
@@ -157,74 +164,6 @@ fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
     Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
 }
 
-/// The job by which another home sent this very run, if its batches are at the provider and
-/// nobody here holds them. The new job takes over its key, and so its batches, before anything
-/// is sent. A listing that cannot be had now is no reason to stop: the run itself needs one
-/// before its first create.
-fn former(
-    context: &Context,
-    store: &Store,
-    planned: &Planned,
-    who: &Who,
-) -> Result<Option<Former>, CommandError> {
-    if planned.plan.requests() == 0 {
-        return Ok(None);
-    }
-    let found = context.block_on(find_formers(who.api.as_ref(), &planned.plan.run_digest))?;
-    let mut formers = Vec::new();
-    for former in found.unwrap_or_default() {
-        let mut is_held = store.job_by_id(&former.key)?.is_some();
-        for id in &former.ids {
-            is_held |= store.holds_batch(id)?;
-        }
-        if !is_held {
-            formers.push(former);
-        }
-    }
-    let mut formers = formers.into_iter();
-    let Some(newest) = formers.next() else { return Ok(None) };
-    let key = &newest.key;
-    context.printer.note(&format!(
-        "{} of this very run {} at {} already, of job {} in another home: taken over, only the \
-         rest is sent",
-        newest.batches(),
-        if newest.ids.len() == 1 { "is" } else { "are" },
-        who.name,
-        &key[..6]
-    ));
-    for older in formers {
-        context.printer.warning(&format!(
-            "{} of an older job {} of this very run are at {} too and are left alone: {}",
-            older.batches(),
-            &older.key[..6],
-            who.name,
-            older.ids.join(", ")
-        ));
-    }
-    Ok(Some(newest))
-}
-
-/// Makes room for the folder of a job that is taken over: a process that was killed between its
-/// folder and its entry in the ledger left one of the same name.
-fn clear_folder(store: &Store, key: &str) -> Result<(), CommandError> {
-    let left = JobFolder::of(store.home(), key);
-    if !left.root().exists() {
-        return Ok(());
-    }
-    let short = &key[..6];
-    match left.try_lock() {
-        Ok(_lock) if store.job_by_id(key)?.is_none() => {
-            Ok(left.remove().map_err(JobError::file("remove", left.root()))?)
-        }
-        Ok(_) => Ok(()),
-        Err(crate::base::LockError::Held(holder)) => Err(CommandError::message(
-            ExitCode::Locked,
-            format!("job {short} is being made by another {holder}"),
-        )),
-        Err(error) => Err(JobError::lock(short)(error).into()),
-    }
-}
-
 fn make(
     context: &Context,
     store: &Store,
@@ -237,6 +176,7 @@ fn make(
     let spec = serde_json::to_string(&planned.spec)?;
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
+    JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
     loop {
         let key = match former {
             Some(former) => former.key.clone(),
@@ -266,12 +206,15 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped);
+        let Plan { shards, tally, cached, equal, .. } = &planned.plan;
+        let known = KnownRows { cached: cached.as_ref(), equal, name: None };
+        let inserted = store.insert_job_with(&job, shards, &tally.skipped, &known);
         if inserted.is_err() {
             remove(&folder);
         }
         match inserted? {
             Inserted::New => {
+                folder.set_listed();
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }
