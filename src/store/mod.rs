@@ -6,6 +6,7 @@
 
 mod calls;
 mod cleanup;
+mod found;
 mod history;
 mod jobs;
 mod known;
@@ -15,6 +16,7 @@ mod outcomes;
 mod records;
 mod search;
 mod shards;
+mod surplus;
 
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -27,13 +29,15 @@ use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
-pub use records::{ArtifactKind, ArtifactRecord};
+pub use records::{ArtifactKind, ArtifactRecord, SPARE};
 pub use shards::{NewShard, ShardRecord, ShardState};
+pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

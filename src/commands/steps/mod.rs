@@ -8,6 +8,7 @@ mod clean;
 mod copies;
 mod finish;
 mod follow;
+mod former;
 mod go_on;
 mod input;
 mod jobs;
