@@ -6,8 +6,10 @@ use std::path::Path;
 use super::copies::require_files_folder;
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_place, require_writable};
+use super::output::{Destination, Wanted, beside, require_place, require_writable};
 use super::plan::{Planned, Scratch};
+use super::rival::{Place, decide, rival};
+use super::same_line::{Generations, name_of};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
@@ -27,22 +29,20 @@ pub(in crate::commands) fn begin(
 ) -> Result<Found, CommandError> {
     planned.spec.output.path = destination.path().map(Path::to_owned);
     require_files_folder(planned.spec.output.files_folder.as_deref())?;
-    if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, &planned, scratch.folder());
-    }
-    require_writable(
-        destination,
-        planned.spec.output.overwrite,
-        store,
-        Some(&Wanted {
-            source: &planned.spec.source,
-            table: &planned.table,
-            selection: &planned.spec.selection,
-        }),
-    )?;
-    refuse_rival(store, destination)?;
+    let generations = Generations::of(store, &planned.plan.run_digest)?;
+    let name = name_of(context, store, &generations, &planned.spec)?;
+    planned.plan.run_digest = match generations.meant(context.settings.get(key::AGAIN)) {
+        Ok(job) => {
+            if let Some(name) = &name {
+                store.name_job(&job.key, name)?;
+            }
+            return attach(context, store, job, &planned, scratch.folder());
+        }
+        Err(digest) => digest,
+    };
+    let place = place_of(context, store, &planned, (destination, name.is_some()))?;
     approve(context, &planned, who)?;
-    let found = make(context, store, scratch, &planned, who)?;
+    let found = make(context, store, scratch, &mut planned, (who, name.as_deref(), place))?;
     context.reporter().report(&Event::Planned {
         job: found.job.short().to_owned(),
         rows: planned.plan.tally.rows,
@@ -54,6 +54,30 @@ pub(in crate::commands) fn begin(
         bytes: planned.plan.bytes(),
     });
     Ok(found)
+}
+
+/// Makes sure that the table may be written where the line says, and that no other job will: one
+/// that does is cancelled, or both go on and this one writes beside it.
+fn place_of(
+    context: &Context,
+    store: &Store,
+    planned: &Planned,
+    (destination, is_named): (&Destination, bool),
+) -> Result<Place, CommandError> {
+    let rival = rival(store, destination.path())?;
+    if rival.is_some() && is_named {
+        return Ok(Place::Beside);
+    }
+    let wanted = Wanted {
+        source: &planned.spec.source,
+        table: &planned.table,
+        selection: &planned.spec.selection,
+    };
+    require_writable(destination, planned.spec.output.overwrite, store, Some(&wanted))?;
+    match (rival, destination.path()) {
+        (Some(rival), Some(path)) => decide(context, store, rival, path),
+        _ => Ok(Place::AsNamed),
+    }
 }
 
 /// The table of states: what the same line does to the job it made before.
@@ -88,6 +112,11 @@ fn attach(
     let mut output = planned.spec.output.clone();
     if let Some(path) = &output.path {
         require_place(path)?;
+        // Where another job writes to the place named, this one was given its own beside it.
+        let own = beside(path, &short);
+        if found.spec.output.path.as_ref() == Some(&own) {
+            output.path = Some(own);
+        }
     }
     output.onto = onto(&found, planned, folder)?;
     if found.spec.output != output {
@@ -134,47 +163,22 @@ pub(in crate::commands) fn save_output(
     Ok(())
 }
 
-/// A live job with the same OUTPUT but other requests: a typo was mended, and both would be paid.
-fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandError> {
-    let Some(path) = destination.path() else { return Ok(()) };
-    let mut rival = None;
-    for job in store.live_jobs_for_output(&path.to_string_lossy())? {
-        if is_sent(store, &job)? {
-            rival = Some(job);
-            break;
-        }
-    }
-    let Some(rival) = rival else { return Ok(()) };
-    let short = rival.short();
-    Err(CommandError::usage(format!(
-        "job {short} is unfinished and writes to {} too, but asks something else",
-        path.display()
-    ))
-    .hint(format!("batchctl cancel {short}   stops it and collects what is done"))
-    .hint("or name another output file to keep both"))
-}
-
-/// Whether anything of a job is, or may be, at the provider: one that was refused or never got
-/// there costs nothing and stands in nobody's way.
-fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
-    let unsent = [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected];
-    let shards = store.shards(&job.key)?;
-    Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
-}
-
 fn make(
     context: &Context,
     store: &Store,
     scratch: Scratch,
-    planned: &Planned,
-    who: &Who,
+    planned: &mut Planned,
+    (who, name, place): (&Who, Option<&str>, Place),
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
-    let spec = serde_json::to_string(&planned.spec)?;
+    let named_path = planned.spec.output.path.clone();
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
+        if place == Place::Beside {
+            planned.spec.output.path = named_path.as_deref().map(|path| beside(path, &key[..6]));
+        }
         let job = NewJob {
             key: key.clone(),
             run_digest: planned.plan.run_digest.clone(),
@@ -182,7 +186,7 @@ fn make(
             provider: who.name.clone(),
             base_url: who.stored_url.clone(),
             account: who.account.clone(),
-            spec: spec.clone(),
+            spec: serde_json::to_string(&planned.spec)?,
             rows: planned.plan.tally.rows,
             requests: planned.plan.requests(),
             output_path: planned
@@ -197,7 +201,7 @@ fn make(
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
         let Plan { shards, tally, cached, equal, .. } = &planned.plan;
-        let known = KnownRows { cached: cached.as_ref(), equal, name: None };
+        let known = KnownRows { cached: cached.as_ref(), equal, name };
         let inserted = store.insert_job_with(&job, shards, &tally.skipped, &known);
         if inserted.is_err() {
             remove(&folder);
@@ -205,9 +209,13 @@ fn make(
         match inserted? {
             Inserted::New => {
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
+                if let (Place::Beside, Some(path)) = (place, &job.output_path) {
+                    context.printer.note(&format!("another job writes there; writing {path}"));
+                }
                 return Found::of(store, job);
             }
             Inserted::Same(job) => {
+                planned.spec.output.path = named_path;
                 let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
                 return found;
