@@ -2,11 +2,10 @@
 //! carries an id of its own job, and that is good for what is asked now is taken.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::PathBuf;
 
 use crate::answer::{Fields, RowStatus, judge};
-use crate::base::read_exact_at;
+use crate::base::DiskFile;
 use crate::batch::{ResultLine, decode_line};
 use crate::request::CustomId;
 use crate::store::{EarlierAnswer, Store, StoreError};
@@ -34,7 +33,7 @@ pub struct Asked {
 pub struct Earlier<'a> {
     store: &'a Store,
     asked: Asked,
-    open: HashMap<PathBuf, Option<File>>,
+    open: HashMap<PathBuf, Option<DiskFile>>,
 }
 
 impl<'a> Earlier<'a> {
@@ -70,10 +69,10 @@ impl<'a> Earlier<'a> {
             self.open.clear();
         }
         // A file that cannot be opened is remembered too: a pruned job has one for all its rows.
-        let file = self.open.entry(path).or_insert_with_key(|path| File::open(path).ok());
+        let file = self.open.entry(path).or_insert_with_key(|path| DiskFile::open(path).ok());
         let length = usize::try_from(answer.length).ok().filter(|_| answer.length <= MOST_BYTES)?;
         let mut bytes = vec![0; length];
-        read_exact_at(file.as_ref()?, &mut bytes, answer.offset).ok()?;
+        file.as_ref()?.read_exact_at(&mut bytes, answer.offset).ok()?;
         (!bytes.contains(&b'\n')).then_some(bytes)
     }
 

@@ -17,7 +17,7 @@ impl Driver<'_> {
                 self.settle_unsent(&shard)?;
             }
         }
-        for (shard, create) in self.with_creates(ShardState::Running)? {
+        for (shard, create) in self.with_creates(&[ShardState::Running])? {
             if self.stop.cause().is_some() {
                 break;
             }

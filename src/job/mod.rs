@@ -1,11 +1,14 @@
 //! A job: one table sent through. Plans it, submits its shards, waits, fetches what came back,
 //! and records every step in the store, so that a killed run goes on where it was.
 
+mod agenda;
 mod build;
 mod cancel;
+mod collect;
 mod convert;
 mod count;
 mod drive;
+mod ending;
 mod error;
 mod event;
 mod fetch;
@@ -14,6 +17,7 @@ mod id;
 mod plan;
 mod poll;
 mod reconcile;
+mod send;
 mod settle;
 mod spec;
 mod stop;

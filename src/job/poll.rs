@@ -83,7 +83,7 @@ pub fn last_seen(create: &CreateRecord) -> Option<Batch> {
 impl Driver<'_> {
     /// Asks once after every running batch. Returns the calls that failed.
     pub(super) async fn poll(&self) -> Result<Vec<CallError>, JobError> {
-        let running: Vec<_> = self.with_creates(ShardState::Running)?;
+        let running: Vec<_> = self.with_creates(&[ShardState::Running])?;
         let mut replies = stream::iter(running)
             .map(|(shard, create)| async move {
                 let id = create.batch_id.clone().unwrap_or_default();

@@ -186,7 +186,7 @@ impl Driver<'_> {
     }
 
     /// Writes the row list of the shard that carries on with the rest.
-    fn list_rest(
+    pub(super) fn list_rest(
         &self,
         shard: &ShardRecord,
         rest: &[&RowEntry],

@@ -1,6 +1,6 @@
 //! Sending a shard: build its file, upload it, ask for the batch. The ledger is written before
 //! and after each call. The create is the one call that costs money: it is made once, and when
-//! its answer is not clear nothing more is sent.
+//! its answer is not clear the batch is looked for before anything is sent again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use super::build::{BuiltFile, build_shard};
 use super::drive::Driver;
 use super::{Event, JobError, id};
 use crate::answer::RowStatus;
-use crate::base::redact;
+use crate::base::{redact, remove_file};
 use crate::batch::{Batch, Failure, FailureKind};
 use crate::provider::{CallClass, CallError, CreateBatch};
 use crate::store::{CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState};
@@ -37,7 +37,7 @@ pub(super) enum Sent {
     /// The provider refused because it no longer has the file; nothing runs.
     FileGone,
     /// Nobody knows whether the batch exists.
-    Unclear(CreateRecord),
+    Unclear,
     /// The provider cannot be reached; nothing runs.
     Unreachable(Failure),
     /// A stop was asked for, or another shard met a wall, before the create.
@@ -180,7 +180,12 @@ impl Driver<'_> {
         };
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let call = self.store.begin_create(&self.job.key, create, self.clock.unix())?;
+            let call = self.store.begin_create(
+                &self.job.key,
+                create,
+                self.api.server_time(),
+                self.clock.unix(),
+            )?;
             let error = match self.create_once(&request).await {
                 Ok(batch) => {
                     let ended = self.ended("ok", None, Some(batch.id.clone()));
@@ -207,7 +212,7 @@ impl Driver<'_> {
             }
             self.store.end_create_badly(create, call, &ended)?;
             if error.class == CallClass::Unknown {
-                return Ok(Sent::Unclear(create.clone()));
+                return Ok(Sent::Unclear);
             }
             if is_about_file && !is_fresh {
                 return Ok(Sent::FileGone);
@@ -253,10 +258,10 @@ impl Driver<'_> {
     }
 
     /// 300,000 images are 80 GB: a request file goes once its batch exists. It can be made again.
-    fn forget_request_file(&self, shard: &ShardRecord) {
+    pub(super) fn forget_request_file(&self, shard: &ShardRecord) {
         if !self.spec.keep_request_files {
             let path = self.folder.request_file(&shard.stem());
-            if let Err(error) = std::fs::remove_file(&path) {
+            if let Err(error) = remove_file(&path) {
                 self.warn(&format!("cannot remove {}: {error}", path.display()));
             }
         }

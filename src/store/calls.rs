@@ -16,6 +16,8 @@ stored_words! {
         Cancel = "cancel",
         /// A remote file was removed.
         Delete = "delete",
+        /// A batch was found in the provider's listing and taken for ours.
+        Adopt = "adopt",
     }
 }
 
@@ -34,6 +36,8 @@ stored_words! {
         Rejected = "rejected",
         /// The batch exists.
         Created = "created",
+        /// No batch exists and none will: its rows go into the next round.
+        Absent = "absent",
     }
 }
 
@@ -79,6 +83,14 @@ pub struct CreateRecord {
     pub status_word: Option<String>,
     /// When it last changed, in Unix seconds.
     pub updated: i64,
+    /// When its batch was last asked for, in Unix seconds by the provider's clock, where known.
+    pub intended: Option<i64>,
+    /// Complete listings in which its batch was not, since the search or the fence began.
+    pub listings: u32,
+    /// How long the search has gone on since then, in seconds.
+    pub searched: u64,
+    /// When its input file was deleted so that a late create cannot run, in Unix seconds.
+    pub fenced: Option<i64>,
 }
 
 /// A call in the log of a job.
@@ -117,26 +129,42 @@ impl std::fmt::Display for CallRecord {
 }
 
 const COLUMNS: &str = "id, shard, attempt, key, state, file_digest, file_bytes, file_id, \
-                       batch_id, reply, status_word, updated";
+                       batch_id, reply, status_word, updated, intended, listings, searched, \
+                       fenced";
+
+/// The columns of a create, as of the table with this name in a join.
+pub(super) fn columns_of(table: &str) -> String {
+    let columns: Vec<_> = COLUMNS.split(", ").map(|name| format!("{table}.{name}")).collect();
+    columns.join(", ")
+}
 
 fn read_create(row: &Row<'_>) -> rusqlite::Result<CreateRecord> {
+    read_create_at(row, 0)
+}
+
+/// Reads a create whose columns begin at this one.
+pub(super) fn read_create_at(row: &Row<'_>, at: usize) -> rusqlite::Result<CreateRecord> {
     Ok(CreateRecord {
-        id: row.get(0)?,
-        shard: row.get(1)?,
-        attempt: row.get(2)?,
-        key: row.get(3)?,
-        state: word(4, &row.get::<_, String>(4)?, CreateState::from_word)?,
-        file_digest: row.get(5)?,
-        file_bytes: row.get(6)?,
-        file_id: row.get(7)?,
-        batch_id: row.get(8)?,
-        reply: row.get(9)?,
-        status_word: row.get(10)?,
-        updated: row.get(11)?,
+        id: row.get(at)?,
+        shard: row.get(at + 1)?,
+        attempt: row.get(at + 2)?,
+        key: row.get(at + 3)?,
+        state: word(at + 4, &row.get::<_, String>(at + 4)?, CreateState::from_word)?,
+        file_digest: row.get(at + 5)?,
+        file_bytes: row.get(at + 6)?,
+        file_id: row.get(at + 7)?,
+        batch_id: row.get(at + 8)?,
+        reply: row.get(at + 9)?,
+        status_word: row.get(at + 10)?,
+        updated: row.get(at + 11)?,
+        intended: row.get(at + 12)?,
+        listings: row.get(at + 13)?,
+        searched: row.get(at + 14)?,
+        fenced: row.get(at + 15)?,
     })
 }
 
-fn begin(
+pub(super) fn begin(
     tx: &Transaction<'_>,
     job: &str,
     create: i64,
@@ -150,7 +178,7 @@ fn begin(
     Ok(tx.last_insert_rowid())
 }
 
-fn end(tx: &Transaction<'_>, call: i64, end: &CallEnd) -> rusqlite::Result<()> {
+pub(super) fn end(tx: &Transaction<'_>, call: i64, end: &CallEnd) -> rusqlite::Result<()> {
     tx.execute(
         "UPDATE call SET ended = ?2, class = ?3, http = ?4, remote_id = ?5, excerpt = ?6 \
          WHERE id = ?1",
@@ -159,7 +187,7 @@ fn end(tx: &Transaction<'_>, call: i64, end: &CallEnd) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn set_create(
+pub(super) fn set_create(
     tx: &Transaction<'_>,
     create: i64,
     state: CreateState,
@@ -300,10 +328,15 @@ impl Store {
         &self,
         job: &str,
         create: &CreateRecord,
+        server_now: Option<i64>,
         now: i64,
     ) -> Result<i64, StoreError> {
         self.write(|tx| {
             set_create(tx, create.id, CreateState::Intended, now)?;
+            tx.execute(
+                "UPDATE batch_create SET intended = ?2, listings = 0, searched = 0 WHERE id = ?1",
+                params![create.id, server_now],
+            )?;
             shards::set_state(tx, create.shard, ShardState::Creating, None)?;
             begin(tx, job, create.id, CallKind::Create, now)
         })

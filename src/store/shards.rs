@@ -1,8 +1,10 @@
 //! Shards: one input file for one provider batch, and how far it has come.
 
+use std::collections::HashMap;
+
 use rusqlite::{Row, Transaction, params};
 
-use super::{Store, StoreError, stored_words, word};
+use super::{CreateRecord, Store, StoreError, calls, stored_words, word};
 
 stored_words! {
     /// How far a shard has come.
@@ -107,6 +109,17 @@ pub(super) fn insert(
     Ok(())
 }
 
+const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail";
+
+/// How many columns a shard has in a row of a query.
+const WIDTH: usize = 8;
+
+/// A list of states for `IN`; the words are this program's own.
+fn listed(states: &[ShardState]) -> String {
+    let words: Vec<_> = states.iter().map(|state| format!("'{state}'")).collect();
+    words.join(", ")
+}
+
 fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
     Ok(ShardRecord {
         id: row.get(0)?,
@@ -125,11 +138,61 @@ impl Store {
     /// be sent, is none of them.
     pub fn shards(&self, job: &str) -> Result<Vec<ShardRecord>, StoreError> {
         self.read(|c| {
-            c.prepare(
-                "SELECT id, job, round, number, state, rows, bytes, detail FROM shard \
-                 WHERE job = ?1 AND round > 0 ORDER BY round, number",
-            )?
+            c.prepare(&format!(
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND round > 0 \
+                 ORDER BY round, number"
+            ))?
             .query_map([job], read_shard)?
+            .collect()
+        })
+    }
+
+    /// The first shards of a job in one of these states, in order of round and number.
+    pub fn shards_in(
+        &self,
+        job: &str,
+        states: &[ShardState],
+        most: usize,
+    ) -> Result<Vec<ShardRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND round > 0 AND state IN ({}) \
+                 ORDER BY round, number LIMIT {most}",
+                listed(states)
+            ))?
+            .query_map([job], read_shard)?
+            .collect()
+        })
+    }
+
+    /// The shards of a job in one of these states, each with its newest create.
+    pub fn shards_with_creates(
+        &self,
+        job: &str,
+        states: &[ShardState],
+    ) -> Result<Vec<(ShardRecord, CreateRecord)>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT {COLUMNS}, {} FROM shard s JOIN batch_create b ON b.shard = s.id AND \
+                 b.attempt = (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
+                 WHERE s.job = ?1 AND s.state IN ({}) ORDER BY s.round, s.number",
+                calls::columns_of("b"),
+                listed(states)
+            ))?
+            .query_map([job], |row| Ok((read_shard(row)?, calls::read_create_at(row, WIDTH)?)))?
+            .collect()
+        })
+    }
+
+    /// How many shards of a job are in which state; states without shards are left out.
+    pub fn shard_counts(&self, job: &str) -> Result<HashMap<ShardState, u64>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT state, count(*) FROM shard WHERE job = ?1 AND round > 0 GROUP BY state",
+            )?
+            .query_map([job], |row| {
+                Ok((word(0, &row.get::<_, String>(0)?, ShardState::from_word)?, row.get(1)?))
+            })?
             .collect()
         })
     }

@@ -86,7 +86,9 @@ impl Account<'_> {
                 format!("job {job} stopped; it still runs at {provider}, and still costs")
             }
             Ending::Stopped(_) => format!("job {job} stopped; nothing of it runs at {provider}"),
-            Ending::Waiting => format!("job {job} still running at {provider} · {rows}"),
+            Ending::Waiting | Ending::Unclear(_) => {
+                format!("job {job} still running at {provider} · {rows}")
+            }
             ending => {
                 let took = duration(self.took);
                 format!("job {job} {} at {provider} · {rows} in {took}", word(ending))

@@ -1,6 +1,5 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
-use std::fs;
 use std::path::Path;
 
 use super::copies::require_files_folder;
@@ -11,11 +10,14 @@ use super::plan::{Planned, Scratch};
 use super::rival::{Place, decide, rival};
 use super::same_line::{Generations, name_of};
 use super::who::Who;
+use crate::base;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, JobError, JobFolder, Onto, Plan, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store};
-use crate::ui::{CommandError, ExitCode};
+use crate::store::{
+    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
+};
+use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
 /// about money. Nothing is sent here.
@@ -92,16 +94,8 @@ fn attach(
     let short = found.job.short().to_owned();
     match found.folder.lock() {
         Ok(lock) => drop(lock),
-        Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
+        Err(base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
-    }
-    if found.job.state == JobState::NeedsOperator {
-        let reason = found.job.reason.clone().unwrap_or_default();
-        return Err(CommandError::message(
-            ExitCode::NothingAccepted,
-            format!("job {short}, made by the same line, needs a person: {reason}"),
-        )
-        .hint(format!("batchctl status {short}   shows what was called")));
     }
     let is_over = found.job.state.is_over();
     context.printer.note(&if is_over {
@@ -141,7 +135,9 @@ fn onto(
     let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
     let copy = found.folder.input(&input);
     let from = folder.input(&spec.input);
-    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    base::copy(&from, &copy)
+        .and_then(|_| base::sync_folder(found.folder.root()))
+        .map_err(JobError::file("write", &copy))?;
     Ok(Some(Onto {
         source: spec.source.clone(),
         input,
@@ -174,6 +170,7 @@ fn make(
     let named_path = planned.spec.output.path.clone();
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
+    JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         if place == Place::Beside {
@@ -208,6 +205,7 @@ fn make(
         }
         match inserted? {
             Inserted::New => {
+                folder.set_listed();
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 if let (Place::Beside, Some(path)) = (place, &job.output_path) {
                     context.printer.note(&format!("another job writes there; writing {path}"));

@@ -55,6 +55,7 @@ pub(in crate::commands) fn exit_of(
             let all_good = counts.keys().all(|status| status.is_good());
             if all_good || allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad }
         }
+        Ending::Unclear(_) => ExitCode::StillRunning,
         Ending::Waiting if waits => ExitCode::StillRunning,
         Ending::Waiting => ExitCode::Success,
         Ending::Stopped(StopCause::Interrupt) => ExitCode::Interrupted,
@@ -66,6 +67,47 @@ pub(in crate::commands) fn exit_of(
             ExitCode::NothingAccepted
         }
     }
+}
+
+/// The code of a command that only looks at a job: what the job ended with, 6 while it may go on
+/// by itself.
+pub(in crate::commands) fn exit_of_job(
+    store: &Store,
+    job: &JobRecord,
+    allow_partial: bool,
+) -> Result<ExitCode, CommandError> {
+    let counts = row_counts(store, job)?;
+    Ok(match job.state {
+        JobState::Done | JobState::Cancelled | JobState::NeedsOperator => {
+            exit_of(&ending_of(job), &counts, true, allow_partial)
+        }
+        JobState::Prepared | JobState::Running => ExitCode::StillRunning,
+        JobState::Waiting => {
+            let last = store.job_history(&job.key)?.exit.and_then(ExitCode::of_number);
+            last.filter(|exit| needs_help(*exit)).unwrap_or(ExitCode::StillRunning)
+        }
+    })
+}
+
+/// Whether a job that stopped so does not go on until somebody mends something.
+fn needs_help(exit: ExitCode) -> bool {
+    matches!(
+        exit,
+        ExitCode::Credentials | ExitCode::NothingAccepted | ExitCode::Limit | ExitCode::Storage
+    )
+}
+
+/// Rows by status; they sum to the rows of the job.
+pub(in crate::commands) fn row_counts(
+    store: &Store,
+    job: &JobRecord,
+) -> Result<BTreeMap<RowStatus, u64>, CommandError> {
+    let mut counts = store.status_counts(&job.key)?;
+    let settled: u64 = counts.values().sum();
+    if settled < job.rows {
+        counts.insert(RowStatus::Pending, job.rows - settled);
+    }
+    Ok(counts)
 }
 
 /// How a job that nobody drives stands.
@@ -88,11 +130,7 @@ pub(in crate::commands) fn report(
     took: Duration,
 ) -> Result<ExitCode, CommandError> {
     let key = &found.job.key;
-    let mut counts = store.status_counts(key)?;
-    let settled: u64 = counts.values().sum();
-    if settled < found.job.rows {
-        counts.insert(RowStatus::Pending, found.job.rows - settled);
-    }
+    let counts = row_counts(store, &found.job)?;
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
     let account = Account {
@@ -145,6 +183,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
         Ending::Done => "done",
         Ending::Cancelled => "cancelled",
         Ending::Waiting => "still running",
+        Ending::Unclear(_) => "unclear",
         Ending::Stopped(_) => "stopped",
         Ending::Refused(_) => "refused",
         Ending::Unreachable(_) => "not reachable",
@@ -155,7 +194,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
 pub(super) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
-        Ending::NeedsOperator(why) => Some(why.clone()),
+        Ending::NeedsOperator(why) | Ending::Unclear(why) => Some(why.clone()),
         _ => None,
     }
 }
@@ -204,7 +243,7 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),
-        Ending::Waiting => vec![
+        Ending::Waiting | Ending::Unclear(_) => vec![
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],

@@ -69,7 +69,7 @@ pub(in crate::commands) fn show_plan(
             bytes: built.bytes,
         });
         let path = folder.request_file(&shard.stem());
-        std::fs::remove_file(&path).map_err(crate::job::JobError::file("remove", &path))?;
+        crate::base::remove_file(&path).map_err(crate::job::JobError::file("remove", &path))?;
     }
     show(context, planned, who, planned.plan.first_request.as_deref())
 }

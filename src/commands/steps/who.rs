@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::follow::default_interval;
 use super::jobs::Found;
 use crate::base::Secret;
+use crate::commands::sandbox::options_by_environment;
 use crate::commands::{Context, config_error, missing_key};
 use crate::config::{KeySource, key};
 use crate::provider::{
@@ -163,7 +164,7 @@ fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
     let options = SandboxOptions {
         // A rehearsal is of any provider's model.
         any_model: true,
-        ..SandboxOptions::new(context.home.join("sandbox"))
+        ..options_by_environment(context.home.join("sandbox"), context)?
     };
     Ok(context.block_on(serve(options))??)
 }

@@ -1,6 +1,12 @@
 //! Finding out what became of a create whose answer was not clear: the one question on which
-//! money hangs twice.
+//! money hangs twice. Batches are looked for in the provider's listing, taken for ours where they
+//! are found, and declared absent only after a fence. Nothing is ever cancelled on a guess.
 
+mod listing;
+#[cfg(test)]
+mod model;
+mod search;
 mod step;
+mod sweep;
 
 pub use step::{LISTING_ALLOWANCE, Search, Step, next_step};
