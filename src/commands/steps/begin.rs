@@ -14,9 +14,7 @@ use crate::base;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, JobError, JobFolder, Onto, Plan, new_job_key};
-use crate::store::{
-    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
-};
+use crate::store::{Inserted, JobRecord, KnownRows, NewJob, Store, StoreError};
 use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
