@@ -35,7 +35,7 @@ pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
 pub use folder::JobFolder;
 pub use former::{Former, find_formers};
-pub use id::{create_key, key_of_digest, new_job_key};
+pub use id::{create_key, generation, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
