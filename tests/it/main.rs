@@ -15,6 +15,7 @@ mod helps;
 mod interrupted;
 mod looks;
 mod pictures;
+mod points;
 mod readme;
 mod replacing;
 mod request_files;
