@@ -8,6 +8,7 @@ mod clock;
 mod digest;
 mod disk;
 mod files;
+mod nearest;
 mod points;
 mod power;
 mod secret;
@@ -19,5 +20,6 @@ pub use files::{
     AtomicFile, FileLock, LockError, SealedFile, free_space, ignores_hangup, is_on_network,
     is_open_to_others, private_dir, touch_private, write_private,
 };
+pub use nearest::nearest;
 pub(crate) use points::{crash_point, pass_crash_point};
 pub use secret::{Secret, redact};

@@ -11,8 +11,10 @@ use super::who::Who;
 use crate::base;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store, StoreError};
+use crate::job::{Event, JobError, JobFolder, Onto, Plan, new_job_key};
+use crate::store::{
+    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
+};
 use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -48,6 +50,8 @@ pub(in crate::commands) fn begin(
         rows: planned.plan.tally.rows,
         requests: planned.plan.requests(),
         skipped: planned.plan.estimate.skipped,
+        answered: planned.plan.estimate.answered.requests,
+        equal: planned.plan.estimate.equal.requests,
         shards: planned.plan.shards.len() as u64,
         bytes: planned.plan.bytes(),
     });
@@ -189,7 +193,9 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped);
+        let Plan { shards, tally, cached, equal, .. } = &planned.plan;
+        let known = KnownRows { cached: cached.as_ref(), equal, name: None };
+        let inserted = store.insert_job_with(&job, shards, &tally.skipped, &known);
         if inserted.is_err() {
             remove(&folder);
         }

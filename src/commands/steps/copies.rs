@@ -39,6 +39,8 @@ pub(super) fn copy_results(
         let stem = match artifact.kind {
             ArtifactKind::Output => "batch_results",
             ArtifactKind::Error => "batch_errors",
+            // Of other batches, and copied for the user when those ended.
+            ArtifactKind::Cached => continue,
         };
         let to = to.join(format!("{stem}_{}.jsonl", file_name_of(id.unwrap_or_default())));
         if to.metadata().is_ok_and(|there| there.len() == artifact.bytes) {

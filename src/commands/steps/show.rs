@@ -89,7 +89,7 @@ fn show(
             model: &planned.spec.question.model,
             rows: plan.tally.rows,
             estimate: &plan.estimate,
-            input_tokens: plan.estimate.input_tokens(),
+            input_tokens: plan.estimate.sent.input_tokens(),
             cost: None,
             first_request: first_request.map(serde_json::from_str).transpose()?,
         })?;
