@@ -12,24 +12,20 @@ const SCALE: (&str, &str) = ("BATCHCTL_TIME_SCALE", "20000");
 #[test]
 fn a_run_that_dies_at_a_point_goes_on() {
     let undisturbed = Bench::undisturbed();
-    let bench_and_out = || {
-        let bench = Bench::new();
-        let out = bench.dir.path("out.csv").display().to_string();
-        (bench, out)
-    };
     for (point, power) in [
         ("send create the batch", false),
         ("answered create the batch#3", false),
         ("rename OUT", false),
         ("renamed OUT", true),
     ] {
-        let (bench, out) = bench_and_out();
+        let bench = Bench::new();
+        let out = bench.dir.path("out.csv").display().to_string();
         let mut run = bench.batchctl(LINE).env(SCALE.0, SCALE.1);
         run = run.env("BATCHCTL_CRASH", point.replace("OUT", &out));
         if power {
             run = run.env("BATCHCTL_CRASH_POWER", "1");
         }
-        assert_eq!(run.run().code, None, "{point}: it is killed by its own hand");
+        assert_eq!(run.start().end().code, None, "{point}: it is killed by its own hand");
         assert!(!bench.dir.path("out.csv").exists(), "P5: {point}");
         bench.batchctl(LINE).env(SCALE.0, SCALE.1).run().exits(0);
         bench.nothing_is_paid_twice();
