@@ -19,6 +19,7 @@ mod logs;
 mod looks;
 mod on_done;
 mod pictures;
+mod points;
 mod readme;
 mod replacing;
 mod request_files;
