@@ -160,6 +160,10 @@ settings! {
     NO_WAIT: bool = "no_wait", Kind::Flag, Some("false"), Place::Anywhere;
     /// Keep the request files.
     KEEP_TEMP_FILES: bool = "keep_temp_files", Kind::Flag, Some("false"), Place::Anywhere;
+    /// Pay for every row anew, whatever was answered before.
+    AGAIN: bool = "again", Kind::Flag, Some("false"), BUDGET;
+    /// A handle for scripts: the same name with other content is refused.
+    NAME: Option<String> = "name", Kind::Text, None, Place::Anywhere;
     /// Copy the provider's result files into this folder.
     OUTPUT_DIR: Option<String> = "output_dir", Kind::Text, None, Place::Anywhere;
     /// Exit 0 though some rows are not good.

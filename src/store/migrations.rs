@@ -3,11 +3,15 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::base::crash_point;
+
 /// Name and statements of each step; the version of a file is the number of steps it has taken.
 const STEPS: &[(&str, &str)] = &[
     ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
     ("the table that an output replaces", EARLIER_OUTPUT),
     ("the search for batches whose create got no clear answer", SEARCH),
+    ("rows that ask the same as another row", EQUAL_ROWS),
+    ("names that people give to jobs", JOB_NAMES),
 ];
 
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their
@@ -29,6 +33,24 @@ CREATE TABLE surplus (
 
 /// A mark is made before the table gets its name; a kill in between leaves the earlier one there.
 const EARLIER_OUTPUT: &str = "ALTER TABLE output ADD COLUMN earlier TEXT;";
+
+/// In the ledger and not in a file beside it, so that an outcome reaches all of its rows in the
+/// transaction that records it.
+const EQUAL_ROWS: &str = "
+CREATE TABLE equal_row (
+    job    TEXT NOT NULL REFERENCES job(key),
+    leader INTEGER NOT NULL,                 -- the row that is sent
+    row    INTEGER NOT NULL,                 -- a row that asks the same and gets its outcome
+    PRIMARY KEY (job, leader, row)
+) WITHOUT ROWID;
+";
+
+const JOB_NAMES: &str = "
+CREATE TABLE job_name (
+    name TEXT PRIMARY KEY,                   -- as given by --name
+    job  TEXT NOT NULL REFERENCES job(key)
+) WITHOUT ROWID;
+";
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -143,7 +165,9 @@ pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
         transaction.execute_batch(statements)?;
     }
     transaction.pragma_update(None, "user_version", newest())?;
+    crash_point!("commit", "the ledger's shape");
     transaction.commit()?;
+    crash_point!("committed", "the ledger's shape");
     Ok(newest())
 }
 

@@ -5,6 +5,7 @@ mod again;
 mod answers;
 mod architecture;
 mod bad_input;
+mod cached;
 mod contract;
 mod endings;
 mod faults;

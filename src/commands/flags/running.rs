@@ -44,6 +44,12 @@ pub struct RunningArgs {
     /// Submit and return; `batchctl watch` collects the answers later
     #[arg(long)]
     pub no_wait: bool,
+    /// Pay for every row anew: take no answer of an earlier job, send equal rows one by one
+    #[arg(long)]
+    pub again: bool,
+    /// Handle for scripts, accepted where a job id is; the same name with other content is refused
+    #[arg(long, value_name = "KEY", value_parser = job_name, hide_short_help = true)]
+    pub name: Option<String>,
     /// Keep the request files in the job's folder [default: removed once submitted]
     #[arg(long, hide_short_help = true)]
     pub keep_temp_files: bool,
@@ -52,10 +58,21 @@ pub struct RunningArgs {
     pub completion_window: Option<String>,
 }
 
+/// A name that can be told from the words that stand for jobs.
+fn job_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name is wanted".into()),
+        "last" => Err("`last` is the newest job of this folder".into()),
+        name => Ok(name.to_owned()),
+    }
+}
+
 impl Flags for RunningArgs {
     fn lay(&self, over: &mut Overrides) {
         self.pace.lay(over);
         over.switch(key::NO_WAIT, self.no_wait);
+        over.switch(key::AGAIN, self.again);
+        over.text(key::NAME, self.name.as_deref());
         over.switch(key::KEEP_TEMP_FILES, self.keep_temp_files);
         over.text(key::COMPLETION_WINDOW, self.completion_window.as_deref());
     }

@@ -32,7 +32,7 @@ pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;
 pub(super) use output::{Destination, digest_at, require_folder, require_writable, with_look};
-pub(super) use plan::{Planned, Prepared, Scratch, output_spec, selection};
+pub(super) use plan::{Planned, Prepared, Scratch, output_spec, reuse, selection};
 pub(super) use row_check::RowCheck;
 pub(super) use send::{dry_run, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};

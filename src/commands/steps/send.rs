@@ -7,7 +7,7 @@ use super::follow::Follow;
 use super::go_on::go_on_with;
 use super::jobs::open_store;
 use super::output::{Destination, require_place};
-use super::plan::{Planned, Scratch};
+use super::plan::{Planned, Scratch, reuse};
 use super::show::show_plan;
 use super::who::{Need, Who, who_is_asked};
 use crate::commands::Context;
@@ -25,7 +25,8 @@ pub(in crate::commands) fn send(
     }
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let planned = Planned::make(context, input, who, scratch.folder())?;
+    let reuse = reuse(context, &store, who, true);
+    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
     let found = begin(context, &store, scratch, planned, who, destination)?;
     go_on_with(context, &store, &found, who, Follow { submit: true, wait: waits(context) })
 }
@@ -47,7 +48,9 @@ pub(in crate::commands) fn dry_run(
     who: &Who,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
-    let scratch = Scratch::new(&context.home)?;
-    let planned = Planned::make(context, input, who, scratch.folder())?;
+    let store = open_store(context)?;
+    let scratch = Scratch::new(store.home())?;
+    let reuse = reuse(context, &store, who, false);
+    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
     show_plan(context, &planned, who, scratch.folder())
 }
