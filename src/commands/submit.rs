@@ -6,7 +6,7 @@ use super::Context;
 use super::files::expand;
 use super::flags::{JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
 use super::steps::{
-    Destination, Follow, Need, Planned, Scratch, begin, go_on_with, open_store, reuse, show_plan,
+    Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, reuse, show_plan,
     who_is_asked,
 };
 use crate::table::Format;
@@ -74,6 +74,6 @@ fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, C
     if args.spend.dry_run {
         return show_plan(context, &planned, &who, scratch.folder());
     }
-    let found = begin(context, &store, scratch, planned, &who, &destination)?;
-    go_on_with(context, &store, &found, &who, Follow { submit: true, wait: args.wait })
+    let how = Follow { submit: true, wait: args.wait };
+    begin_and_go_on(context, &store, (scratch, planned), (&who, &destination), how)
 }

@@ -12,9 +12,9 @@ use crate::base::nearest;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";
-/// Those that are not settings but folders, files, flags of the sandbox, and rehearsals of a crash
-/// (`base`).
-const OTHERS: [&str; 10] = [
+/// Those that are not settings but folders, files, flags of the sandbox, rehearsals of a crash
+/// (`base`), and what the command of `--on-done` is told: it may well call this program.
+const OTHERS: [&str; 14] = [
     "HOME",
     "CONFIG",
     "SANDBOX_BATCH_SECONDS",
@@ -25,6 +25,10 @@ const OTHERS: [&str; 10] = [
     "CRASH_COUNT",
     "CRASH_POWER",
     "FAULT",
+    "JOB",
+    "EXIT",
+    "OUTPUT",
+    "COST",
 ];
 
 /// Environment variables, as a value so that tests can have their own.

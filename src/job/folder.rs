@@ -108,6 +108,44 @@ impl JobFolder {
         Ok(())
     }
 
+    /// How many files it holds besides the lock, and their bytes. One that is not there holds none.
+    pub fn holds(&self) -> io::Result<(u64, u64)> {
+        let mut sum = (0, 0);
+        let mut folders = vec![self.root.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                let about = entry.metadata()?;
+                if about.is_dir() {
+                    folders.push(entry.path());
+                } else if entry.path() != self.lock_path() {
+                    sum = (sum.0 + 1, sum.1 + about.len());
+                }
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Removes everything but the lock, which the caller holds.
+    pub fn clear(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry.path() == self.lock_path() {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        sync_folder(&self.root)
+    }
+
     /// Takes the lock of the job, or says who holds it. Waits a moment for a process that only
     /// asks how the job stands.
     pub fn lock(&self) -> Result<FileLock, LockError> {

@@ -12,6 +12,7 @@ const STEPS: &[(&str, &str)] = &[
     ("the search for batches whose create got no clear answer", SEARCH),
     ("rows that ask the same as another row", EQUAL_ROWS),
     ("names that people give to jobs", JOB_NAMES),
+    ("the ways of jobs and shards, what was pruned", ENDS),
 ];
 
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their
@@ -50,6 +51,50 @@ CREATE TABLE job_name (
     name TEXT PRIMARY KEY,                   -- as given by --name
     job  TEXT NOT NULL REFERENCES job(key)
 ) WITHOUT ROWID;
+";
+
+/// The triggers are the one place where a way is written down, whoever changes a state, and in the
+/// same transaction. Their clock is for display alone.
+const ENDS: &str = "
+ALTER TABLE job ADD COLUMN exit INTEGER;     -- the code that the last drive of it ended with
+ALTER TABLE job ADD COLUMN written INTEGER;  -- when its table was written after its end
+ALTER TABLE job ADD COLUMN pruned INTEGER;   -- when its local files were removed
+ALTER TABLE outcome ADD COLUMN settled INTEGER;
+CREATE TABLE transition (
+    id     INTEGER PRIMARY KEY,
+    job    TEXT NOT NULL REFERENCES job(key),
+    shard  INTEGER REFERENCES shard(id),     -- null = the job itself
+    state  TEXT NOT NULL,
+    detail TEXT,
+    at     INTEGER NOT NULL
+);
+CREATE INDEX transition_by_job ON transition(job, shard);
+CREATE TRIGGER job_begins AFTER INSERT ON job BEGIN
+    INSERT INTO transition (job, state, detail, at)
+    VALUES (NEW.key, NEW.state, NEW.reason, NEW.created);
+END;
+CREATE TRIGGER job_moves AFTER UPDATE OF state ON job WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO transition (job, state, detail, at)
+    VALUES (NEW.key, NEW.state, NEW.reason, NEW.updated);
+END;
+CREATE TRIGGER shard_begins AFTER INSERT ON shard BEGIN
+    INSERT INTO transition (job, shard, state, detail, at)
+    VALUES (NEW.job, NEW.id, NEW.state, NEW.detail, unixepoch());
+END;
+CREATE TRIGGER shard_moves AFTER UPDATE OF state ON shard WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO transition (job, shard, state, detail, at)
+    VALUES (NEW.job, NEW.id, NEW.state, nullif(NEW.detail, OLD.detail), unixepoch());
+END;
+CREATE TABLE cleanup (
+    id      INTEGER PRIMARY KEY,
+    job     TEXT NOT NULL REFERENCES job(key),
+    file_id TEXT NOT NULL,                   -- a file at the provider
+    kind    TEXT NOT NULL,                   -- input, output, error, leftover
+    state   TEXT NOT NULL,                   -- listed, deleted, failed
+    detail  TEXT,                            -- the provider's words about a failure
+    updated INTEGER NOT NULL,
+    UNIQUE (job, file_id)
+);
 ";
 
 const FIRST: &str = "

@@ -5,8 +5,11 @@
 //! nothing; it makes what was decided durable before the next step is taken.
 
 mod calls;
+mod cleanup;
+mod history;
 mod jobs;
 mod known;
+mod logs;
 mod migrations;
 mod outcomes;
 mod records;
@@ -23,8 +26,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
+pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
 pub use shards::{NewShard, ShardRecord, ShardState};

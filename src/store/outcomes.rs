@@ -38,8 +38,9 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     let mut fan_out = known::fan_out(tx, job)?;
     let mut statement = tx.prepare(
         "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
-         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
+         settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, unixepoch())",
     )?;
     for record in records {
         let record = record.borrow();

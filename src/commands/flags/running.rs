@@ -23,6 +23,9 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
+    /// Run this command in your shell when the run ends, however it ends; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and a JSON document on stdin, and no keys
+    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
+    pub on_done: Option<String>,
 }
 
 impl Flags for PaceArgs {
@@ -31,6 +34,7 @@ impl Flags for PaceArgs {
         over.set(key::MAX_WAIT, self.max_wait.map(Value::Duration));
         over.text(key::OUTPUT_DIR, path(self.output_dir.as_ref()).as_deref());
         over.switch(key::ALLOW_PARTIAL, self.allow_partial);
+        over.text(key::ON_DONE, self.on_done.as_deref());
     }
 }
 

@@ -173,7 +173,7 @@ impl Driver<'_> {
 
     /// Deletes the input file, so that a create that arrives late cannot run.
     async fn fence(&self, (_, create): &Lost, agenda: &mut Agenda) -> Result<(), JobError> {
-        let call = self.store.begin_delete(&self.job.key, create.id, self.clock.unix())?;
+        let call = self.store.begin_fence(&self.job.key, create.id, self.clock.unix())?;
         let file = create.file_id.clone().unwrap_or_default();
         match self.api.delete_file(&file).await {
             Ok(()) => {
