@@ -24,6 +24,7 @@ mod readme;
 mod replacing;
 mod request_files;
 mod result_files;
+mod schedules;
 mod signals;
 mod status;
 mod steps;
