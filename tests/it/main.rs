@@ -16,6 +16,7 @@ mod interrupted;
 mod looks;
 mod pictures;
 mod readme;
+mod rehearsal;
 mod replacing;
 mod request_files;
 mod result_files;
