@@ -24,6 +24,7 @@ mod pictures;
 mod points;
 mod prune;
 mod readme;
+mod rehearsal;
 mod replacing;
 mod request_files;
 mod result_files;
