@@ -1,18 +1,20 @@
 //! `merge FILE|JOB...`: results back onto the table.
 
 mod slips;
+mod unsent;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::slips::{first_id, names_of, no_results, refuse_swapped, refuse_table};
+use self::unsent::unsent_rows;
 use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
     Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, ending_of, find_job,
-    open_store, open_table, output_spec, report, report_merge, require_writable, selection,
-    with_look, write_job_table, write_options,
+    if_pruned, open_store, open_table, output_spec, report, report_merge, require_writable,
+    selection, with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
@@ -117,6 +119,9 @@ fn merge_job(
     store: &Store,
     found: Found,
 ) -> Result<ExitCode, CommandError> {
+    if let Some(words) = if_pruned(store, &found)? {
+        return Err(CommandError::usage(words));
+    }
     let found = with_look(found, args.write.output.as_deref(), context)?;
     let table = found.written_table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
@@ -297,7 +302,12 @@ fn merge_files(
         fields: fields.as_ref(),
         job6: origin.job6().map(str::to_owned),
     };
-    let index = MergeIndex::build(&paths, options).map_err(usage)?;
+    let mut index = MergeIndex::build(&paths, options).map_err(usage)?;
+    let mut known = origin.known(store)?;
+    if let Origin::Job(found) = &origin {
+        known.extend(unsent_rows(store, found, &mut index)?);
+        known.sort_unstable_by_key(|settled| settled.row);
+    }
     let target = match &output.path {
         Some(path) => Target::Path(path.clone()),
         None => Target::Stdout,
@@ -319,7 +329,7 @@ fn merge_files(
         provider: "",
         is_same_row: Some(&is_same_row),
     };
-    let summary = index.write(join, origin.known(store)?, &mut writer).map_err(usage)?;
+    let summary = index.write(join, known, &mut writer).map_err(usage)?;
     let mark = |digest: &str| {
         let Some(path) = &output.path else { return Ok(()) };
         let earlier = digest_at(path)?;

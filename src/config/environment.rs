@@ -12,14 +12,23 @@ use crate::base::nearest;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";
-/// Those that are not settings but folders, files, and flags of the sandbox.
-const OTHERS: [&str; 6] = [
+/// Those that are not settings but folders, files, flags of the sandbox, rehearsals of a crash
+/// (`base`), and what the command of `--on-done` is told: it may well call this program.
+const OTHERS: [&str; 14] = [
     "HOME",
     "CONFIG",
     "SANDBOX_BATCH_SECONDS",
     "SANDBOX_EXPIRE_SECONDS",
     "SANDBOX_ENQUEUED_TOKENS",
     "SANDBOX_FAULTS",
+    "CRASH",
+    "CRASH_COUNT",
+    "CRASH_POWER",
+    "FAULT",
+    "JOB",
+    "EXIT",
+    "OUTPUT",
+    "COST",
 ];
 
 /// Environment variables, as a value so that tests can have their own.
