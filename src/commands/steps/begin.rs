@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::copies::require_files_folder;
+use super::former::{clear_folder, former};
 use super::jobs::{Found, held};
 use super::money::approve;
 use super::output::{Destination, Wanted, beside, require_place, require_writable};
@@ -13,7 +14,7 @@ use super::who::Who;
 use crate::base;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Event, JobError, JobFolder, Onto, Plan, new_job_key};
+use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
 use crate::store::{Inserted, JobRecord, KnownRows, NewJob, Store, StoreError};
 use crate::ui::CommandError;
 
@@ -41,8 +42,20 @@ pub(in crate::commands) fn begin(
         Err(digest) => digest,
     };
     let place = place_of(context, store, &planned, (destination, name.is_some()))?;
-    approve(context, &planned, who)?;
-    let found = make(context, store, scratch, &mut planned, (who, name.as_deref(), place))?;
+    let former = former(context, store, &planned, who)?;
+    // What is at the provider already costs nothing again.
+    let is_paid = former.as_ref().is_some_and(|f| f.requests == Some(planned.plan.requests()));
+    if !is_paid {
+        approve(context, &planned, who)?;
+    }
+    let found = make(
+        context,
+        store,
+        scratch,
+        &mut planned,
+        (who, former.as_ref()),
+        (name.as_deref(), place),
+    )?;
     context.reporter().report(&Event::Planned {
         job: found.job.short().to_owned(),
         rows: planned.plan.tally.rows,
@@ -162,7 +175,8 @@ fn make(
     store: &Store,
     scratch: Scratch,
     planned: &mut Planned,
-    (who, name, place): (&Who, Option<&str>, Place),
+    (who, former): (&Who, Option<&Former>),
+    (name, place): (Option<&str>, Place),
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let named_path = planned.spec.output.path.clone();
@@ -170,7 +184,13 @@ fn make(
     let (scratch, _planner) = scratch.keep();
     JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
     loop {
-        let key = new_job_key().map_err(JobError::Random)?;
+        let key = match former {
+            Some(former) => former.key.clone(),
+            None => new_job_key().map_err(JobError::Random)?,
+        };
+        if former.is_some() {
+            clear_folder(store, &key)?;
+        }
         if place == Place::Beside {
             planned.spec.output.path = named_path.as_deref().map(|path| beside(path, &key[..6]));
         }
@@ -215,6 +235,14 @@ fn make(
                 let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
                 return found;
+            }
+            Inserted::Taken if former.is_some() => {
+                remove(&folder);
+                return Err(CommandError::usage(format!(
+                    "job {} at {} has the six characters of a job of this home; nothing was sent",
+                    key, who.name
+                ))
+                .hint("set BATCHCTL_HOME to another folder to take it over"));
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;
