@@ -23,7 +23,7 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
-    /// Run this command in your shell when the run ends, however it ends; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and a JSON document on stdin, and no keys
+    /// Run this in your shell at every end of a run; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub on_done: Option<String>,
 }
