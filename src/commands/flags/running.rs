@@ -23,7 +23,7 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
-    /// Run this in your shell when the run ends, told of it by BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
+    /// Run this in your shell at every end of a run; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub on_done: Option<String>,
 }
