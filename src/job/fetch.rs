@@ -47,7 +47,7 @@ impl Driver<'_> {
         // only where they fall short.
         if shard.state == ShardState::Stored && self.has_its_files(shard)? {
             let settlement = self.settlement(shard, &batch)?;
-            if settlement.missing == 0 {
+            if !settlement.is_short() {
                 self.settle(shard, &batch, settlement)?;
                 return Ok(Fetched::Settled);
             }
@@ -114,11 +114,13 @@ impl Driver<'_> {
             (ArtifactKind::Error, batch.error_file_id.as_deref()),
         ];
         let mut tries = 0;
+        let mut held: Vec<ArtifactRecord> = Vec::new();
         let settlement = loop {
             let mut artifacts = Vec::new();
             for (kind, file) in files {
                 let Some(file) = file else { continue };
-                match self.download(shard, kind, file).await? {
+                let before = held.iter().find(|artifact| artifact.kind == kind);
+                match self.download(shard, kind, file, before).await? {
                     Ok(artifact) => artifacts.push(artifact),
                     Err(ended) => return Ok(ended),
                 }
@@ -126,13 +128,15 @@ impl Driver<'_> {
             self.store.record_artifacts(shard.id, &artifacts)?;
             let settlement = self.settlement(shard, batch)?;
             tries += 1;
-            if settlement.missing == 0 || artifacts.is_empty() || tries > REFETCHES {
+            if !settlement.is_short() || artifacts.is_empty() || tries > REFETCHES {
                 break settlement;
             }
-            self.warn(&format!(
-                "shard {}: {} rows are in neither result file; fetching again",
-                shard.number, settlement.missing
-            ));
+            held = artifacts;
+            let why = match settlement.missing {
+                0 => "its result files end early".to_owned(),
+                missing => format!("{missing} rows are in neither result file"),
+            };
+            self.warn(&format!("shard {}: {why}; fetching again", shard.number));
             if self.pause(PAUSE).await.is_some() {
                 return Ok(Fetched::Stopped);
             }
@@ -141,14 +145,21 @@ impl Driver<'_> {
         Ok(Fetched::Settled)
     }
 
+    /// Downloads a file. Of two readings of the same file the longer one is kept: a connection
+    /// that is cut without a sign makes it shorter.
     async fn download(
         &self,
         shard: &ShardRecord,
         kind: ArtifactKind,
         file: &str,
+        before: Option<&ArtifactRecord>,
     ) -> Result<Result<ArtifactRecord, Fetched>, JobError> {
         let name = JobFolder::result_name(shard, kind);
-        let path = self.folder.results().join(&name);
+        let final_path = self.folder.results().join(&name);
+        let path = match before {
+            Some(_) => final_path.with_extension("again"),
+            None => final_path.clone(),
+        };
         let shards = self.shard_count();
         let on_bytes = |received| {
             self.reporter.report(&Event::Downloading { shard: shard.number, shards, received });
@@ -162,7 +173,16 @@ impl Driver<'_> {
             Ok(bytes) => bytes,
             Err(error) => return Ok(Err(Fetched::Failed(error))),
         };
-        let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
+        if let Some(before) = before {
+            if bytes <= before.bytes {
+                remove_file(&path).map_err(JobError::file("remove", &path))?;
+                return Ok(Ok(before.clone()));
+            }
+            rename(&path, &final_path)
+                .and_then(|()| sync_folder(&self.folder.results()))
+                .map_err(JobError::file("write", &final_path))?;
+        }
+        let digest = hex_of_file(&final_path).map_err(JobError::file("read", &final_path))?;
         Ok(Ok(ArtifactRecord { id: 0, shard: shard.id, kind, name, bytes, digest }))
     }
 
