@@ -25,7 +25,9 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
-        if counts.keys().any(|state| !state.is_settled()) {
+        if counts.keys().any(|state| !state.is_settled())
+            || self.store.open_surplus(&self.job.key)? > 0
+        {
             return Ok(None);
         }
         let cancelled = self.store.is_cancel_wished(&self.job.key)?;
@@ -36,7 +38,8 @@ impl Driver<'_> {
     pub(super) fn is_running(&self) -> Result<bool, JobError> {
         let counts = self.store.shard_counts(&self.job.key)?;
         let running = [ShardState::Running, ShardState::Ended, ShardState::Stored];
-        Ok(running.iter().any(|state| counts.contains_key(state)))
+        Ok(running.iter().any(|state| counts.contains_key(state))
+            || self.store.open_surplus(&self.job.key)? > 0)
     }
 
     /// Shards in a state.

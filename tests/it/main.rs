@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one file per subcommand or promise, so that a change is
 //! linked once. They run the built program and the library from outside.
 
+mod adopt;
 mod again;
 mod answers;
 mod architecture;
@@ -18,6 +19,7 @@ mod logs;
 mod looks;
 mod on_done;
 mod pictures;
+mod points;
 mod readme;
 mod replacing;
 mod request_files;

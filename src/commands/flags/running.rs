@@ -23,7 +23,7 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
-    /// Run this command in your shell when the run ends, however it ends; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and a JSON document on stdin, and no keys
+    /// Run this in your shell when the run ends, told of it by BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub on_done: Option<String>,
 }
@@ -49,7 +49,7 @@ pub struct RunningArgs {
     #[arg(long)]
     pub no_wait: bool,
     /// Pay for every row anew: take no answer of an earlier job, send equal rows one by one
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub again: bool,
     /// Handle for scripts, accepted where a job id is; the same name with other content is refused
     #[arg(long, value_name = "KEY", value_parser = job_name, hide_short_help = true)]

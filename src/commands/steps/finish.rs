@@ -251,7 +251,12 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         Ending::Done | Ending::Cancelled if found.spec.shape.format == Format::Requests => {
             Vec::new()
         }
-        Ending::Done | Ending::Cancelled => account.once_more(),
+        Ending::Done => account.once_more(),
+        Ending::Cancelled => {
+            let mut lines = account.once_more();
+            lines.push("all of it anew, and paid anew: the same line with --again".to_owned());
+            lines
+        }
     }
 }
 
