@@ -1,12 +1,14 @@
 //! Fetching what an ended batch left: both files in every final state, complete and synced
 //! before anything else is done with them.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::drive::Driver;
 use super::{Event, JobError, JobFolder};
-use crate::base::hex_of_file;
-use crate::batch::{Batch, BatchStatus};
+use crate::base::{hex_of_file, remove_file, rename, sync_folder};
+use crate::batch::{Batch, BatchStatus, ResultFile};
 use crate::provider::CallError;
 use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord, ShardState};
 
@@ -145,8 +147,8 @@ impl Driver<'_> {
         Ok(Fetched::Settled)
     }
 
-    /// Downloads a file. Of two readings of the same file the longer one is kept: a connection
-    /// that is cut without a sign makes it shorter.
+    /// Downloads a file. Of two readings of the same file the one with more lines is kept, else
+    /// the longer one: the later may be the one that was cut.
     async fn download(
         &self,
         shard: &ShardRecord,
@@ -174,7 +176,11 @@ impl Driver<'_> {
             Err(error) => return Ok(Err(Fetched::Failed(error))),
         };
         if let Some(before) = before {
-            if bytes <= before.bytes {
+            let on_read = JobError::file("read", &path);
+            let (new, old) = lines_of(&path)
+                .and_then(|new| Ok((new, lines_of(&final_path)?)))
+                .map_err(on_read)?;
+            if (new, bytes) <= (old, before.bytes) {
                 remove_file(&path).map_err(JobError::file("remove", &path))?;
                 return Ok(Ok(before.clone()));
             }
@@ -194,6 +200,15 @@ impl Driver<'_> {
             failed,
         });
     }
+}
+
+/// How many lines of a result file read.
+fn lines_of(path: &Path) -> io::Result<u64> {
+    let mut lines = 0;
+    for placed in ResultFile::open(path)? {
+        lines += u64::from(placed?.2.is_ok());
+    }
+    Ok(lines)
 }
 
 /// Whether a batch that ended must have results and does not say where.

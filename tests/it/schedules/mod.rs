@@ -3,6 +3,8 @@
 //!
 //! `BATCHCTL_SEEDS=17` runs one seed alone and prints its schedule, `BATCHCTL_SEEDS=1..5000` many.
 
+#![expect(clippy::print_stdout, reason = "what was tried is part of what this test says")]
+
 mod planned;
 mod promises;
 
