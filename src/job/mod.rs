@@ -29,6 +29,7 @@ mod tally;
 mod unsent;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
+pub use cancel::cancel_unsent;
 pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;

@@ -191,7 +191,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
     }
 }
 
-pub(super) fn reason(ending: &Ending) -> Option<String> {
+pub(in crate::commands) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
         Ending::NeedsOperator(why) | Ending::Unclear(why) => Some(why.clone()),
