@@ -146,6 +146,7 @@ impl Faults {
             left,
             chance: 8 + dice.below(40),
             kinds,
+            is_due: false,
             happened: BTreeMap::new(),
             fresh: Vec::new(),
         }
