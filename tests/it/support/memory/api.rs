@@ -191,7 +191,7 @@ impl BatchApi for Memory {
             error("download", CallClass::Rejected, FailureKind::NotFound, "no such file")
         })?;
         let length = match self.fault("download", &[Fault::CutDownload]) {
-            Some(_) => self.draw(|dice| dice.index(bytes.len())),
+            Some(_) => self.draw(|dice| dice.index(bytes.len().max(1))),
             None => bytes.len(),
         };
         if length == bytes.len() {

@@ -190,8 +190,12 @@ impl Remote {
         let output = file_id(&self.id, "output");
         bill.good.extend(sheets.good.drain(..).map(|id| (id, output.clone())));
         (self.answered, self.failed) = (sheets.answered, sheets.errors.len() as u64);
-        self.output = store(files, &self.id, "output", &sheets.output);
-        self.errors = store(files, &self.id, "errors", &sheets.errors);
+        if sheets.answered > 0 {
+            self.output = Some(store(files, &self.id, "output", &sheets.output));
+        }
+        if !sheets.errors.is_empty() {
+            self.errors = Some(store(files, &self.id, "errors", &sheets.errors));
+        }
     }
 
     /// What the provider says of it now.
@@ -237,16 +241,11 @@ fn store(
     batch: &str,
     kind: &str,
     lines: &[String],
-) -> Option<String> {
-    if lines.is_empty() {
-        return None;
-    }
+) -> String {
     let id = file_id(batch, kind);
-    files.insert(
-        id.clone(),
-        Arc::new(lines.iter().flat_map(|l| [l, "\n"].concat().into_bytes()).collect()),
-    );
-    Some(id)
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    files.insert(id.clone(), Arc::new(text.into_bytes()));
+    id
 }
 
 /// The two result files of a batch as they are written.
