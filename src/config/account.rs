@@ -130,7 +130,8 @@ impl Settings {
         let (base_url, note) =
             self.address(name, own, dialect, entry.base_url.as_deref(), &place)?;
         let variables = self.key_variables(name);
-        Ok(Account { name: name.to_owned(), dialect, base_url, note, tier: entry.tier, variables })
+        let tier = entry.tier.or_else(|| self.get(key::TIER));
+        Ok(Account { name: name.to_owned(), dialect, base_url, note, tier, variables })
     }
 
     /// The address: the vendor's variable, the section's, the built-in one.

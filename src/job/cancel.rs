@@ -12,7 +12,10 @@ impl Driver<'_> {
         for shard in self.store.shards(&self.job.key)? {
             if matches!(
                 shard.state,
-                ShardState::Planned | ShardState::Uploaded | ShardState::Rejected
+                ShardState::Planned
+                    | ShardState::Uploaded
+                    | ShardState::Rejected
+                    | ShardState::Deferred
             ) {
                 self.settle_unsent(&shard)?;
             }

@@ -18,17 +18,29 @@ const MOST_THREADS: usize = 8;
 #[derive(Debug, Default)]
 struct Batch {
     text: String,
-    /// Where each text ends, and its place within its request.
-    ends: Vec<(usize, usize)>,
+    /// Where each text ends, its place within its request, and which request that is.
+    ends: Vec<(usize, usize, u32)>,
+    /// The first request of this batch; the others are counted from it.
+    first: usize,
+    /// How many requests it holds.
+    requests: u32,
+    /// Tokens that no text holds, those a chat adds to each message, by request.
+    overheads: Vec<(u32, u64)>,
+}
+
+/// Tokens of requests that followed one another.
+#[derive(Debug)]
+struct Counted {
+    /// The first of these requests, counted from 0 over all.
+    first: usize,
+    tokens: Vec<u32>,
 }
 
 /// Takes prompts and counts their tokens meanwhile.
 pub(super) struct TokenCounter<'scope> {
     batch: Batch,
     to_threads: SyncSender<Batch>,
-    threads: Vec<ScopedJoinHandle<'scope, u64>>,
-    /// Tokens that no text holds: those a chat adds to each message.
-    overhead: u64,
+    threads: Vec<ScopedJoinHandle<'scope, Vec<Counted>>>,
     is_chat: bool,
 }
 
@@ -48,19 +60,21 @@ impl<'scope> TokenCounter<'scope> {
             scope.spawn(move || count_batches(tokenizer, &batches))
         };
         let threads = (0..count).map(thread).collect();
-        Self { batch: Batch::default(), to_threads, threads, overhead: 0, is_chat }
+        Self { batch: Batch::default(), to_threads, threads, is_chat }
     }
 
-    /// Takes the texts of one request.
+    /// Takes the texts of the next request.
     pub(super) fn add(&mut self, messages: &[Message]) {
+        let request = self.batch.requests;
+        self.batch.requests += 1;
         for (number, message) in messages.iter().enumerate() {
             if self.is_chat {
-                self.batch.push(&message.role, number * 2);
+                self.batch.push(&message.role, number * 2, request);
             }
-            self.batch.push(&message.text, number * 2 + 1);
+            self.batch.push(&message.text, number * 2 + 1, request);
         }
         if self.is_chat {
-            self.overhead += chat_overhead(messages.len());
+            self.batch.overheads.push((request, chat_overhead(messages.len())));
         }
         if self.batch.text.len() >= BATCH {
             self.send();
@@ -68,34 +82,49 @@ impl<'scope> TokenCounter<'scope> {
     }
 
     fn send(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let next = self.batch.first + self.batch.requests as usize;
+        let batch = std::mem::replace(&mut self.batch, Batch { first: next, ..Batch::default() });
         self.to_threads.send(batch).expect("the threads read until this end is dropped");
     }
 
-    /// Waits for the threads: the tokens of all requests.
-    pub(super) fn finish(mut self) -> u64 {
+    /// Waits for the threads: the tokens of each request, in the order in which they came.
+    pub(super) fn finish(mut self) -> Vec<u32> {
         self.send();
+        let all = self.batch.first;
         drop(self.to_threads);
-        let counts = self.threads.into_iter();
-        let texts: u64 = counts.map(|thread| thread.join().expect("counting does not panic")).sum();
-        texts + self.overhead
+        let mut tokens = vec![0; all];
+        for thread in self.threads {
+            for Counted { first, tokens: counted } in thread.join().expect("counting does not panic")
+            {
+                tokens[first..first + counted.len()].copy_from_slice(&counted);
+            }
+        }
+        tokens
     }
 }
 
 impl Batch {
-    fn push(&mut self, text: &str, place: usize) {
+    fn push(&mut self, text: &str, place: usize, request: u32) {
         self.text.push_str(text);
-        self.ends.push((self.text.len(), place));
+        self.ends.push((self.text.len(), place, request));
     }
 }
 
-fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> u64 {
+fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec<Counted> {
     let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let mut known: Vec<(String, u64)> = Vec::new();
-    let mut sum = 0;
+    let mut all = Vec::new();
     while let Some(batch) = next() {
+        let mut tokens = vec![0_u32; batch.requests as usize];
+        let mut add = |request: u32, more: u64| {
+            let sum = &mut tokens[request as usize];
+            *sum = sum.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        };
+        for (request, overhead) in &batch.overheads {
+            add(*request, *overhead);
+        }
         let mut start = 0;
-        for (end, place) in &batch.ends {
+        for (end, place, request) in &batch.ends {
             let text = &batch.text[start..*end];
             start = *end;
             // The roles and the system text are the same in every request.
@@ -108,10 +137,11 @@ fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> u64
                 last.push_str(text);
                 *count = tokenizer.count(text);
             }
-            sum += *count;
+            add(*request, *count);
         }
+        all.push(Counted { first: batch.first, tokens });
     }
-    sum
+    all
 }
 
 #[cfg(test)]
@@ -142,8 +172,8 @@ mod tests {
                 }
                 counter.finish()
             });
-            let one = |messages: &Vec<Message>| -> u64 {
-                if is_chat {
+            let one = |messages: &Vec<Message>| -> u32 {
+                let tokens = if is_chat {
                     let text = |m| -> ChatText<'_> {
                         let m: &Message = m;
                         ChatText { role: &m.role, name: None, content: &m.text }
@@ -151,9 +181,11 @@ mod tests {
                     chat_tokens("gpt-4o", messages.iter().map(text))
                 } else {
                     messages.iter().map(|m| text_tokens("gpt-4o", &m.text)).sum()
-                }
+                };
+                u32::try_from(tokens).unwrap()
             };
-            assert_eq!(counted, requests.iter().map(one).sum::<u64>(), "chat: {is_chat}");
+            let each: Vec<u32> = requests.iter().map(one).collect();
+            assert_eq!(counted, each, "chat: {is_chat}");
         }
     }
 }

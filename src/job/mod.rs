@@ -3,6 +3,7 @@
 
 mod agenda;
 mod build;
+mod by_tokens;
 mod cancel;
 mod collect;
 mod convert;
@@ -16,7 +17,9 @@ mod folder;
 mod id;
 mod plan;
 mod poll;
+mod queue;
 mod reconcile;
+mod repack;
 mod send;
 mod settle;
 mod spec;
@@ -25,6 +28,7 @@ mod submit;
 mod tally;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
+pub use by_tokens::waves;
 pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;
@@ -33,6 +37,7 @@ pub use folder::JobFolder;
 pub use id::{create_key, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
+pub use queue::LEARNED_FOR;
 pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
 pub use spec::{Onto, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};

@@ -4,6 +4,7 @@
 
 use std::thread;
 
+use super::by_tokens::by_tokens;
 use super::count::TokenCounter;
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
 use crate::cost::{Estimate, Tokenizer, image_tokens};
@@ -66,7 +67,7 @@ impl Plan {
 pub fn plan(
     spec: &Spec,
     table: &Table,
-    limits: &Limits,
+    (limits, most_tokens): (&Limits, Option<u64>),
     folder: &JobFolder,
     reporter: &dyn Reporter,
 ) -> Result<Plan, JobError> {
@@ -80,6 +81,8 @@ pub fn plan(
             open: None,
             digest: digest_of(spec),
             counter: TokenCounter::start(scope, &spec.question, is_chat),
+            most_tokens,
+            of_images: Vec::new(),
             plan: Plan::empty(spec),
         };
         let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
@@ -139,6 +142,10 @@ struct Planner<'a> {
     open: Option<(NewShard, RowsWriter)>,
     digest: blake3::Hasher,
     counter: TokenCounter<'a>,
+    /// The most prompt tokens of one shard, where the provider's queue has a known limit.
+    most_tokens: Option<u64>,
+    /// Tokens of the images of each request.
+    of_images: Vec<u32>,
     plan: Plan,
 }
 
@@ -179,7 +186,8 @@ impl Planner<'_> {
             let number = self.plan.shards.len() as u64 + 1;
             let path = self.folder.rows_file(&format!("r1-s{number:04}"));
             let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-            self.open = Some((NewShard { round: 1, number, rows: 0, bytes: 0 }, writer));
+            let shard = NewShard { round: 1, number, rows: 0, bytes: 0, tokens: 0 };
+            self.open = Some((shard, writer));
         }
         let (shard, writer) = self.open.as_mut().expect("opened above");
         shard.rows += 1;
@@ -203,17 +211,18 @@ impl Planner<'_> {
         let estimate = &mut self.plan.estimate;
         estimate.requests += 1;
         estimate.bytes += measure.line_bytes;
-        if let Ok(messages) = self.compiled.prompt_texts(row) {
-            self.counter.add(messages);
-        }
+        self.counter.add(self.compiled.prompt_texts(row).unwrap_or(&[]));
+        let mut of_images = 0;
         for size in &measure.image_headers {
             estimate.images += 1;
             let tokens = size.and_then(|size| {
                 let detail = question.images.detail.into();
                 image_tokens(&question.model, size.width, size.height, detail)
             });
+            of_images += tokens.unwrap_or(0);
             estimate.image_tokens = estimate.image_tokens.zip(tokens).map(|(sum, n)| sum + n);
         }
+        self.of_images.push(u32::try_from(of_images).unwrap_or(u32::MAX));
     }
 
     fn line(&mut self, row: &Row) -> Option<String> {
@@ -235,7 +244,15 @@ impl Planner<'_> {
         self.close()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
-        self.plan.estimate.text_tokens = self.counter.finish();
+        let texts = self.counter.finish();
+        self.plan.estimate.text_tokens = texts.iter().copied().map(u64::from).sum();
+        let tokens: Vec<u64> = texts
+            .iter()
+            .zip(&self.of_images)
+            .map(|(text, images)| u64::from(*text) + u64::from(*images))
+            .collect();
+        let shards = std::mem::take(&mut self.plan.shards);
+        self.plan.shards = by_tokens(shards, &tokens, self.most_tokens, self.folder)?;
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         Ok(self.plan)
     }

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 
 use super::build::each_row;
 use super::drive::Driver;
+use super::repack::share;
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
-use crate::batch::{Batch, BatchError, BatchStatus, ResultFile};
+use crate::batch::{Batch, BatchError, BatchStatus, ResultFile, queue_refusal};
 use crate::request::{CustomId, Source};
 use crate::shard::{RowEntry, RowsReader, RowsWriter};
 use crate::store::{ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState};
@@ -136,6 +137,9 @@ impl Driver<'_> {
         entries: &[RowEntry],
         settlement: &Settlement,
     ) -> Result<(), JobError> {
+        if let Some(full) = queue_refusal(&batch.errors) {
+            return self.defer(shard, &full.message);
+        }
         let sent: Vec<_> =
             entries.iter().filter(|e| !settlement.records.contains_key(&e.row)).collect();
         let named: HashMap<u64, &BatchError> = batch
@@ -195,8 +199,7 @@ impl Driver<'_> {
             return Ok(None);
         }
         let round = shard.round + 1;
-        let taken = self.store.shards(&self.job.key)?;
-        let number = taken.iter().filter(|s| s.round == round).count() as u64 + 1;
+        let number = self.store.last_number(&self.job.key, round)? + 1;
         let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
         let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
         let mut bytes = 0;
@@ -205,7 +208,8 @@ impl Driver<'_> {
             writer.write(entry).map_err(JobError::file("write", &path))?;
         }
         writer.finish().map_err(JobError::file("write", &path))?;
-        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes }))
+        let tokens = share(shard.tokens, bytes, shard.bytes);
+        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes, tokens }))
     }
 
     /// Rows whose request could not be built any more: they have their outcome already.
@@ -256,8 +260,7 @@ impl Driver<'_> {
         &self,
         shard: &ShardRecord,
     ) -> Result<Vec<ArtifactRecord>, JobError> {
-        let all = self.store.artifacts(&self.job.key)?;
-        Ok(all.into_iter().filter(|artifact| artifact.shard == shard.id).collect())
+        Ok(self.store.artifacts_of(shard.id)?)
     }
 
     fn report_oddities(&self, shard: &ShardRecord, settlement: &Settlement) {

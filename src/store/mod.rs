@@ -8,6 +8,7 @@ mod calls;
 mod jobs;
 mod migrations;
 mod outcomes;
+mod queue;
 mod records;
 mod search;
 mod shards;
@@ -21,8 +22,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use outcomes::OutcomeRecord;
+pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord};
-pub use shards::{NewShard, ShardRecord, ShardState};
+pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,6 +108,11 @@ impl Store {
             Self { connection: Mutex::new(connection), path: path.clone(), home: home.to_owned() };
         store.prepare()?;
         Ok(store)
+    }
+
+    /// Whether this home has a ledger already.
+    pub fn exists(home: &Path) -> bool {
+        home.join("batchctl.db").is_file()
     }
 
     /// The home folder.

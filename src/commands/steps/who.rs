@@ -7,7 +7,9 @@ use super::jobs::Found;
 use crate::base::Secret;
 use crate::commands::{Context, config_error, missing_key};
 use crate::config::{KeySource, key};
-use crate::provider::{Address, BatchApi, ProviderError, ProviderSettings, Proxy, open};
+use crate::provider::{
+    Address, BatchApi, ProviderError, ProviderSettings, Proxy, enqueued_tokens, open,
+};
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
@@ -37,6 +39,8 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) stored_url: String,
     /// Fingerprint of the key; empty where none is needed.
     pub(in crate::commands) account: String,
+    /// The prompt tokens that may be queued, as published for the account's tier.
+    pub(in crate::commands) published_queue: Option<u64>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
     /// The longest pause between two questions.
@@ -129,6 +133,7 @@ fn open_account(
         is_loopback: Address::parse(settings.base_url.as_deref().unwrap_or_default())
             .is_ok_and(|address| address.is_loopback()),
         api: open(&settings).map_err(usage)?,
+        published_queue: enqueued_tokens(dialect.name, &model, account.tier),
         name: account.name,
         model,
         stored_url: account.base_url,
