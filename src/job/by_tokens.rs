@@ -12,7 +12,7 @@ use crate::store::NewShard;
 /// and cuts those with more than `most` anew, numbers included.
 pub(super) fn by_tokens(
     mut shards: Vec<NewShard>,
-    tokens: &[u64],
+    tokens: &[u32],
     most: Option<u64>,
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
@@ -20,7 +20,7 @@ pub(super) fn by_tokens(
     for shard in &mut shards {
         let rows = usize::try_from(shard.rows).unwrap_or(usize::MAX).min(rest.len());
         let (mine, others) = rest.split_at(rows);
-        shard.tokens = mine.iter().sum();
+        shard.tokens = sum(mine);
         rest = others;
     }
     match most {
@@ -34,7 +34,7 @@ pub(super) fn by_tokens(
 /// Writes all row lists anew beside the old ones, then puts them in their place.
 fn recut(
     shards: &[NewShard],
-    tokens: &[u64],
+    tokens: &[u32],
     most: u64,
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
@@ -57,7 +57,7 @@ fn recut(
                 number,
                 rows: part.len() as u64,
                 bytes: part.iter().map(|entry| entry.line_bytes).sum(),
-                tokens: mine[from..to].iter().sum(),
+                tokens: sum(&mine[from..to]),
             });
             from = to;
         }
@@ -78,14 +78,19 @@ fn write(path: &std::path::Path, part: &[RowEntry]) -> Result<(), JobError> {
     write().map(|_| ()).map_err(JobError::file("write", path))
 }
 
+fn sum(tokens: &[u32]) -> u64 {
+    tokens.iter().copied().map(u64::from).sum()
+}
+
 /// Where parts of at most so many tokens end; a request with more stays alone.
-fn ends(tokens: &[u64], most: u64) -> Vec<usize> {
-    let (mut ends, mut sum) = (Vec::new(), 0_u64);
+fn ends(tokens: &[u32], most: u64) -> Vec<usize> {
+    let (mut ends, mut sum): (Vec<usize>, u64) = (Vec::new(), 0);
     for (at, tokens) in tokens.iter().enumerate() {
-        sum = sum.saturating_add(*tokens);
+        let tokens = u64::from(*tokens);
+        sum += tokens;
         if sum > most && at > ends.last().copied().unwrap_or(0) {
             ends.push(at);
-            sum = *tokens;
+            sum = tokens;
         }
     }
     if !tokens.is_empty() {
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn parts_end_before_the_limit_is_passed() {
-        let table: [(&[u64], u64, &[usize]); 6] = [
+        let table: [(&[u32], u64, &[usize]); 6] = [
             (&[], 10, &[]),
             (&[4, 4, 4], 10, &[2, 3]),
             (&[10, 10], 10, &[1, 2]),

@@ -17,23 +17,14 @@ const MOST_THREADS: usize = 8;
 /// Texts of several requests, one behind the other.
 #[derive(Debug, Default)]
 struct Batch {
+    /// The number of its first request.
+    start: usize,
     text: String,
-    /// Where each text ends, its place within its request, and which request that is.
-    ends: Vec<(usize, usize, u32)>,
-    /// The first request of this batch; the others are counted from it.
-    first: usize,
-    /// How many requests it holds.
-    requests: u32,
-    /// Tokens that no text holds, those a chat adds to each message, by request.
-    overheads: Vec<(u32, u64)>,
-}
-
-/// Tokens of requests that followed one another.
-#[derive(Debug)]
-struct Counted {
-    /// The first of these requests, counted from 0 over all.
-    first: usize,
-    tokens: Vec<u32>,
+    /// Where each text ends, and its place within its request.
+    ends: Vec<(usize, usize)>,
+    /// For each request how many texts stand before its end, and the tokens that no text holds:
+    /// those a chat adds to each message.
+    requests: Vec<(usize, u32)>,
 }
 
 /// Takes prompts and counts their tokens meanwhile.
@@ -42,6 +33,12 @@ pub(super) struct TokenCounter<'scope> {
     to_threads: SyncSender<Batch>,
     threads: Vec<ScopedJoinHandle<'scope, Vec<Counted>>>,
     is_chat: bool,
+}
+
+/// Tokens of requests that follow each other.
+struct Counted {
+    start: usize,
+    tokens: Vec<u32>,
 }
 
 impl<'scope> TokenCounter<'scope> {
@@ -63,85 +60,90 @@ impl<'scope> TokenCounter<'scope> {
         Self { batch: Batch::default(), to_threads, threads, is_chat }
     }
 
-    /// Takes the texts of the next request.
+    /// Takes the texts of one request.
     pub(super) fn add(&mut self, messages: &[Message]) {
-        let request = self.batch.requests;
-        self.batch.requests += 1;
         for (number, message) in messages.iter().enumerate() {
             if self.is_chat {
-                self.batch.push(&message.role, number * 2, request);
+                self.batch.push(&message.role, number * 2);
             }
-            self.batch.push(&message.text, number * 2 + 1, request);
+            self.batch.push(&message.text, number * 2 + 1);
         }
-        if self.is_chat {
-            self.batch.overheads.push((request, chat_overhead(messages.len())));
-        }
+        let overhead =
+            if self.is_chat && !messages.is_empty() { chat_overhead(messages.len()) } else { 0 };
+        let overhead = u32::try_from(overhead).unwrap_or(u32::MAX);
+        self.batch.requests.push((self.batch.ends.len(), overhead));
         if self.batch.text.len() >= BATCH {
             self.send();
         }
     }
 
     fn send(&mut self) {
-        let next = self.batch.first + self.batch.requests as usize;
-        let batch = std::mem::replace(&mut self.batch, Batch { first: next, ..Batch::default() });
+        let start = self.batch.start + self.batch.requests.len();
+        let next = Batch { start, ..Batch::default() };
+        let batch = std::mem::replace(&mut self.batch, next);
         self.to_threads.send(batch).expect("the threads read until this end is dropped");
     }
 
-    /// Waits for the threads: the tokens of each request, in the order in which they came.
+    /// Waits for the threads: the tokens of each request, in the order in which they were added.
     pub(super) fn finish(mut self) -> Vec<u32> {
         self.send();
-        let all = self.batch.first;
         drop(self.to_threads);
-        let mut tokens = vec![0; all];
-        for thread in self.threads {
-            for Counted { first, tokens: counted } in thread.join().expect("counting does not panic")
-            {
-                tokens[first..first + counted.len()].copy_from_slice(&counted);
-            }
-        }
-        tokens
+        let threads = self.threads.into_iter();
+        let mut counted: Vec<Counted> =
+            threads.flat_map(|thread| thread.join().expect("counting does not panic")).collect();
+        counted.sort_unstable_by_key(|counted| counted.start);
+        counted.into_iter().flat_map(|counted| counted.tokens).collect()
     }
 }
 
 impl Batch {
-    fn push(&mut self, text: &str, place: usize, request: u32) {
+    fn push(&mut self, text: &str, place: usize) {
         self.text.push_str(text);
-        self.ends.push((self.text.len(), place, request));
+        self.ends.push((self.text.len(), place));
     }
 }
 
 fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec<Counted> {
     let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let mut known: Vec<(String, u64)> = Vec::new();
-    let mut all = Vec::new();
+    let mut counted = Vec::new();
     while let Some(batch) = next() {
-        let mut tokens = vec![0_u32; batch.requests as usize];
-        let mut add = |request: u32, more: u64| {
-            let sum = &mut tokens[request as usize];
-            *sum = sum.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
-        };
-        for (request, overhead) in &batch.overheads {
-            add(*request, *overhead);
-        }
         let mut start = 0;
-        for (end, place, request) in &batch.ends {
-            let text = &batch.text[start..*end];
-            start = *end;
-            // The roles and the system text are the same in every request.
-            if known.len() <= *place {
-                known.resize_with(place + 1, Default::default);
+        let mut texts = batch.ends.iter();
+        let mut done = 0;
+        let mut tokens = Vec::with_capacity(batch.requests.len());
+        for (last_text, overhead) in &batch.requests {
+            let mut sum = u64::from(*overhead);
+            for (end, place) in texts.by_ref().take(last_text - done) {
+                sum += count_text(tokenizer, &mut known, &batch.text[start..*end], *place);
+                start = *end;
             }
-            let (last, count) = &mut known[*place];
-            if last != text {
-                last.clear();
-                last.push_str(text);
-                *count = tokenizer.count(text);
-            }
-            add(*request, *count);
+            done = *last_text;
+            tokens.push(u32::try_from(sum).unwrap_or(u32::MAX));
         }
-        all.push(Counted { first: batch.first, tokens });
+        counted.push(Counted { start: batch.start, tokens });
     }
-    all
+    counted
+}
+
+/// Counts a text, unless it is the one that stood at its place in the request before.
+fn count_text(
+    tokenizer: &Tokenizer,
+    known: &mut Vec<(String, u64)>,
+    text: &str,
+    place: usize,
+) -> u64 {
+    // The roles and the system text are the same in every request.
+    if known.len() <= place {
+        known.resize_with(place + 1, Default::default);
+    }
+    let (last, count) = &mut known[place];
+    if last != text {
+        last.clear();
+        last.push_str(text);
+        *count = tokenizer.count(text);
+    }
+    *count
 }
 
 #[cfg(test)]
@@ -172,8 +174,8 @@ mod tests {
                 }
                 counter.finish()
             });
-            let one = |messages: &Vec<Message>| -> u32 {
-                let tokens = if is_chat {
+            let one = |messages: &Vec<Message>| -> u64 {
+                if is_chat {
                     let text = |m| -> ChatText<'_> {
                         let m: &Message = m;
                         ChatText { role: &m.role, name: None, content: &m.text }
@@ -181,11 +183,11 @@ mod tests {
                     chat_tokens("gpt-4o", messages.iter().map(text))
                 } else {
                     messages.iter().map(|m| text_tokens("gpt-4o", &m.text)).sum()
-                };
-                u32::try_from(tokens).unwrap()
+                }
             };
-            let each: Vec<u32> = requests.iter().map(one).collect();
-            assert_eq!(counted, each, "chat: {is_chat}");
+            let counted: Vec<u64> = counted.into_iter().map(u64::from).collect();
+            let expected: Vec<u64> = requests.iter().map(one).collect();
+            assert_eq!(counted, expected, "chat: {is_chat}");
         }
     }
 }

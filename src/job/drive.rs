@@ -126,6 +126,8 @@ impl Driver<'_> {
                 && let Some(ending) = self.send_open(&mut agenda).await?
             {
                 return Ok(ending);
+            } else {
+                self.sweep_while_waiting(&mut agenda).await?;
             }
             if let Some(ending) = self.look_and_collect(&mut agenda).await? {
                 return Ok(ending);
@@ -164,10 +166,14 @@ impl Driver<'_> {
         } else if has_settled {
             agenda.has_collected();
         }
-        match ending {
-            Some(ending) => Ok(Some(ending)),
-            None => self.ending(),
+        if ending.is_some() {
+            return Ok(ending);
         }
+        tokio::select! {
+            seen = self.see_to_surplus() => seen?,
+            cause = self.stop.raised() => return Ok(Some(Ending::Stopped(cause))),
+        }
+        self.ending()
     }
 
     fn why_waiting(&self) -> Result<String, JobError> {
@@ -237,8 +243,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn shard_count(&self) -> u64 {
-        let of_round = |round| self.store.last_number(&self.job.key, round).unwrap_or(0);
-        (1..).map(of_round).take_while(|shards| *shards > 0).sum()
+        self.store.shards_in_all(&self.job.key).unwrap_or(0)
     }
 
     pub(super) fn warn(&self, text: &str) {

@@ -25,7 +25,9 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
-        if counts.keys().any(|state| !state.is_settled()) {
+        if counts.keys().any(|state| !state.is_settled())
+            || self.store.open_surplus(&self.job.key)? > 0
+        {
             return Ok(None);
         }
         let cancelled = self.store.is_cancel_wished(&self.job.key)?;
@@ -39,7 +41,7 @@ impl Driver<'_> {
                 return Ok(true);
             }
         }
-        Ok(false)
+        Ok(self.store.open_surplus(&self.job.key)? > 0)
     }
 
     /// Shards in a state.

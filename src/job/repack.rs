@@ -5,7 +5,7 @@ use super::JobError;
 use super::drive::Driver;
 use super::submit::Sent;
 use crate::batch::{Failure, FailureKind};
-use crate::shard::{RowEntry, RowsWriter};
+use crate::shard::RowEntry;
 use crate::store::{NewShard, ShardRecord};
 
 /// How often the rows of a shard are cut because a file was found too large: limits are known
@@ -29,32 +29,15 @@ impl Driver<'_> {
         let first = self.store.last_number(&self.job.key, round)? + 1;
         let mut parts = Vec::new();
         for (part, number) in cut(&rest, most_bytes).zip(first..) {
-            parts.push(self.list_part(shard, part, (round, number))?);
+            let listed = self.list_rows(round, number, part)?;
+            let tokens = share(shard.tokens, listed.bytes, shard.bytes);
+            parts.push(NewShard { tokens, ..listed });
         }
         let words = format!("sent in {} files instead: {why}", parts.len());
         self.store.split_shard(&self.job.key, shard.id, &parts, (cuts, &words))?;
         self.forget_request_file(shard);
         self.warn(&format!("shard {}: {words}", shard.number));
         Ok(())
-    }
-
-    fn list_part(
-        &self,
-        shard: &ShardRecord,
-        part: &[RowEntry],
-        (round, number): (u32, u64),
-    ) -> Result<NewShard, JobError> {
-        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
-        let failed = JobError::file("write", &path);
-        let write = || {
-            let mut writer = RowsWriter::create(&path)?;
-            part.iter().try_for_each(|entry| writer.write(entry))?;
-            writer.finish()
-        };
-        write().map_err(failed)?;
-        let bytes = part.iter().map(|entry| entry.line_bytes).sum();
-        let tokens = share(shard.tokens, bytes, shard.bytes);
-        Ok(NewShard { round, number, rows: part.len() as u64, bytes, tokens })
     }
 
     /// A file that the provider found too large is halved once; what is refused then is refused.

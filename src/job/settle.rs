@@ -2,7 +2,7 @@
 //! in whatever order. Lines that do not read, ids that are not ours and second answers are
 //! counted and reported; none of them stops the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::build::each_row;
 use super::drive::Driver;
@@ -195,6 +195,8 @@ impl Driver<'_> {
         shard: &ShardRecord,
         rest: &[&RowEntry],
     ) -> Result<Option<NewShard>, JobError> {
+        let on_their_way = self.rows_taken_in(shard)?;
+        let rest: Vec<_> = rest.iter().filter(|e| !on_their_way.contains(&e.row)).collect();
         if rest.is_empty() {
             return Ok(None);
         }
@@ -203,13 +205,30 @@ impl Driver<'_> {
         let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
         let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
         let mut bytes = 0;
-        for entry in rest {
+        for entry in &rest {
             bytes += entry.line_bytes;
             writer.write(entry).map_err(JobError::file("write", &path))?;
         }
         writer.finish().map_err(JobError::file("write", &path))?;
         let tokens = share(shard.tokens, bytes, shard.bytes);
         Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes, tokens }))
+    }
+
+    /// Rows of this shard that another home has sent on already: a batch of them was found, and
+    /// they must not be sent a second time.
+    pub(super) fn rows_taken_in(&self, shard: &ShardRecord) -> Result<HashSet<u64>, JobError> {
+        let taken = self.store.taken_shards(&self.job.key)?;
+        if taken.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut rows = HashSet::new();
+        for other in self.store.shards(&self.job.key)? {
+            let is_later = other.round >= shard.round && other.id != shard.id;
+            if is_later && taken.contains(&other.id) {
+                rows.extend(self.entries(&other)?.into_iter().map(|entry| entry.row));
+            }
+        }
+        Ok(rows)
     }
 
     /// Rows whose request could not be built any more: they have their outcome already.
@@ -247,7 +266,7 @@ impl Driver<'_> {
         Ok(Ids::Given(rows))
     }
 
-    fn fields(&self) -> Result<Option<Fields>, JobError> {
+    pub(super) fn fields(&self) -> Result<Option<Fields>, JobError> {
         self.spec
             .fields
             .as_deref()
@@ -260,7 +279,8 @@ impl Driver<'_> {
         &self,
         shard: &ShardRecord,
     ) -> Result<Vec<ArtifactRecord>, JobError> {
-        Ok(self.store.artifacts_of(shard.id)?)
+        let all = self.store.artifacts_of(shard.id)?;
+        Ok(all.into_iter().filter(|artifact| !artifact.is_spare()).collect())
     }
 
     fn report_oddities(&self, shard: &ShardRecord, settlement: &Settlement) {

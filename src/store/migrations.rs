@@ -3,14 +3,19 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::base::crash_point;
+
 /// Name and statements of each step; the version of a file is the number of steps it has taken.
 const STEPS: &[(&str, &str)] = &[
     ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
     ("the table that an output replaces", EARLIER_OUTPUT),
     ("the search for batches whose create got no clear answer", SEARCH),
+    ("rows that ask the same as another row", EQUAL_ROWS),
+    ("names that people give to jobs", JOB_NAMES),
+    ("the ways of jobs and shards, what was pruned", ENDS),
+    ("batches that were found at the provider", FOUND),
     ("prompt tokens in the providers' queues", QUEUES),
 ];
-
 /// Prompt tokens that shards have in a provider's queue, and how much such a queue holds. The
 /// indexes and the columns read out of the replies are for jobs of thousands of shards.
 const QUEUES: &str = "
@@ -42,6 +47,27 @@ CREATE INDEX batch_create_seen ON batch_create
     (shard, attempt, seen_status, seen_completed, seen_failed, batch_id);
 ";
 
+/// Shards that were made from a batch that was found; what surplus batches used; and more than
+/// one result file of a kind for a shard. References to the rebuilt table are checked at the end.
+const FOUND: &str = "
+ALTER TABLE shard ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN prompt_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN reasoning_tokens INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE artifact_by_name (
+    id     INTEGER PRIMARY KEY,
+    shard  INTEGER NOT NULL REFERENCES shard(id),
+    kind   TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    bytes  INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    UNIQUE (shard, name)
+);
+INSERT INTO artifact_by_name SELECT id, shard, kind, name, bytes, digest FROM artifact;
+DROP TABLE artifact;
+ALTER TABLE artifact_by_name RENAME TO artifact;";
+
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their
 /// create, whose answers are kept too.
 const SEARCH: &str = "
@@ -61,6 +87,68 @@ CREATE TABLE surplus (
 
 /// A mark is made before the table gets its name; a kill in between leaves the earlier one there.
 const EARLIER_OUTPUT: &str = "ALTER TABLE output ADD COLUMN earlier TEXT;";
+
+/// In the ledger and not in a file beside it, so that an outcome reaches all of its rows in the
+/// transaction that records it.
+const EQUAL_ROWS: &str = "
+CREATE TABLE equal_row (
+    job    TEXT NOT NULL REFERENCES job(key),
+    leader INTEGER NOT NULL,                 -- the row that is sent
+    row    INTEGER NOT NULL,                 -- a row that asks the same and gets its outcome
+    PRIMARY KEY (job, leader, row)
+) WITHOUT ROWID;
+";
+
+const JOB_NAMES: &str = "
+CREATE TABLE job_name (
+    name TEXT PRIMARY KEY,                   -- as given by --name
+    job  TEXT NOT NULL REFERENCES job(key)
+) WITHOUT ROWID;
+";
+
+/// The triggers are the one place where a way is written down, whoever changes a state, and in the
+/// same transaction. Their clock is for display alone.
+const ENDS: &str = "
+ALTER TABLE job ADD COLUMN exit INTEGER;     -- the code that the last drive of it ended with
+ALTER TABLE job ADD COLUMN written INTEGER;  -- when its table was written after its end
+ALTER TABLE job ADD COLUMN pruned INTEGER;   -- when its local files were removed
+ALTER TABLE outcome ADD COLUMN settled INTEGER;
+CREATE TABLE transition (
+    id     INTEGER PRIMARY KEY,
+    job    TEXT NOT NULL REFERENCES job(key),
+    shard  INTEGER REFERENCES shard(id),     -- null = the job itself
+    state  TEXT NOT NULL,
+    detail TEXT,
+    at     INTEGER NOT NULL
+);
+CREATE INDEX transition_by_job ON transition(job, shard);
+CREATE TRIGGER job_begins AFTER INSERT ON job BEGIN
+    INSERT INTO transition (job, state, detail, at)
+    VALUES (NEW.key, NEW.state, NEW.reason, NEW.created);
+END;
+CREATE TRIGGER job_moves AFTER UPDATE OF state ON job WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO transition (job, state, detail, at)
+    VALUES (NEW.key, NEW.state, NEW.reason, NEW.updated);
+END;
+CREATE TRIGGER shard_begins AFTER INSERT ON shard BEGIN
+    INSERT INTO transition (job, shard, state, detail, at)
+    VALUES (NEW.job, NEW.id, NEW.state, NEW.detail, unixepoch());
+END;
+CREATE TRIGGER shard_moves AFTER UPDATE OF state ON shard WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO transition (job, shard, state, detail, at)
+    VALUES (NEW.job, NEW.id, NEW.state, nullif(NEW.detail, OLD.detail), unixepoch());
+END;
+CREATE TABLE cleanup (
+    id      INTEGER PRIMARY KEY,
+    job     TEXT NOT NULL REFERENCES job(key),
+    file_id TEXT NOT NULL,                   -- a file at the provider
+    kind    TEXT NOT NULL,                   -- input, output, error, leftover
+    state   TEXT NOT NULL,                   -- listed, deleted, failed
+    detail  TEXT,                            -- the provider's words about a failure
+    updated INTEGER NOT NULL,
+    UNIQUE (job, file_id)
+);
+";
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -165,6 +253,15 @@ pub(super) fn newest() -> i64 {
 /// Takes the steps a file has not taken yet, all in one transaction, and returns its version;
 /// a version above [`newest`] means a newer release, and nothing was touched.
 pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
+    // A table can only be rebuilt while nobody looks at what refers to it; no switch inside of a
+    // transaction.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let version = take_steps(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    version
+}
+
+fn take_steps(connection: &mut Connection) -> rusqlite::Result<i64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let taken = usize::try_from(found).unwrap_or(0);
@@ -175,7 +272,9 @@ pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
         transaction.execute_batch(statements)?;
     }
     transaction.pragma_update(None, "user_version", newest())?;
+    crash_point!("commit", "the ledger's shape");
     transaction.commit()?;
+    crash_point!("committed", "the ledger's shape");
     Ok(newest())
 }
 
@@ -196,5 +295,40 @@ mod tests {
             connection.query_row("SELECT earlier FROM output", [], |row| row.get(0)).unwrap();
         assert_eq!(earlier, None);
         assert_eq!(apply(&mut connection).unwrap(), newest(), "and only once");
+    }
+
+    /// Outcomes point to artifacts by number: both must be there after the table was rebuilt.
+    #[test]
+    fn result_files_keep_their_numbers_when_their_table_is_rebuilt() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&[FIRST, EARLIER_OUTPUT, SEARCH].concat()).unwrap();
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        let old = "
+            INSERT INTO job VALUES ('k', 'k', 'd', 'running', NULL, '/', 1, 1, 'p', 'u', '', '{}',
+                1, 1, NULL);
+            INSERT INTO shard (id, job, round, number, state, rows, bytes)
+                VALUES (5, 'k', 1, 1, 'settled', 1, 1);
+            INSERT INTO artifact VALUES (7, 5, 'output', 'r1-s0001-output.jsonl', 9, 'x');
+            INSERT INTO outcome (job, row, round, status, artifact, place, length)
+                VALUES ('k', 0, 1, 'ok', 7, 0, 9);";
+        connection.execute_batch(old).unwrap();
+        assert_eq!(apply(&mut connection).unwrap(), newest());
+        let name = "SELECT name FROM outcome JOIN artifact ON artifact.id = outcome.artifact";
+        let name: String = connection.query_row(name, [], |row| row.get(0)).unwrap();
+        assert_eq!(name, "r1-s0001-output.jsonl");
+        let spare = "INSERT INTO artifact (shard, kind, name, bytes, digest) \
+                     VALUES (5, 'output', 'r1-s0001-spare1-output.jsonl', 9, 'y')";
+        connection.execute(spare, []).unwrap();
+        let on: bool = connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).unwrap();
+        assert!(on, "what refers to nothing is refused again");
+        connection.execute("DELETE FROM artifact WHERE id = 7", []).unwrap_err();
+        let broken: Option<i64> = rusqlite::OptionalExtension::optional(connection.query_row(
+            "PRAGMA foreign_key_check",
+            [],
+            |row| row.get(1),
+        ))
+        .unwrap();
+        assert_eq!(broken, None);
     }
 }

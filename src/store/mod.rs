@@ -5,26 +5,41 @@
 //! nothing; it makes what was decided durable before the next step is taken.
 
 mod calls;
+mod cleanup;
+mod found;
+mod history;
 mod jobs;
+mod known;
+mod logs;
 mod migrations;
 mod outcomes;
 mod queue;
 mod records;
 mod search;
 mod shards;
+mod surplus;
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::base::crash_point;
+
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use found::{FoundBatch, Holder};
+pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
+pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
+pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
-pub use records::{ArtifactKind, ArtifactRecord};
+pub use records::{ArtifactKind, ArtifactRecord, SPARE};
 pub use shards::{NewShard, Seen, ShardRecord, ShardState};
+pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -160,17 +175,22 @@ impl Store {
     }
 
     /// Runs a body inside one immediate transaction: a deferred one that reads before it writes
-    /// fails at once when another process writes, whatever the timeout.
+    /// fails at once when another process writes, whatever the timeout. The crash points around
+    /// the commit go by the place of the caller.
+    #[track_caller]
     fn write<T>(
         &self,
         body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        let caller = Location::caller();
         let mut connection = self.lock();
         let run = |connection: &mut Connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = body(&transaction)?;
+            crash_point!("commit", caller);
             transaction.commit()?;
+            crash_point!("committed", caller);
             Ok(value)
         };
         run(&mut connection).map_err(|e| self.sqlite(e))

@@ -1,10 +1,11 @@
 //! Outcomes: what became of each settled row, and where its answer lies.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{NewShard, ShardState, Store, StoreError, shards, word};
+use super::{NewShard, ShardState, Store, StoreError, known, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 
@@ -27,17 +28,22 @@ pub struct OutcomeRecord {
     pub error: Option<String>,
 }
 
-pub(super) fn insert<'a>(
+/// Writes outcomes down, each for its own row and for the rows that ask the same: they were not
+/// sent, so they have its status and the place of its answer, and no tokens of their own (P7).
+pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     tx: &Transaction<'_>,
     job: &str,
-    records: impl Iterator<Item = &'a OutcomeRecord>,
+    records: impl Iterator<Item = R>,
 ) -> rusqlite::Result<()> {
+    let mut fan_out = known::fan_out(tx, job)?;
     let mut statement = tx.prepare(
         "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
-         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
+         settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, unixepoch())",
     )?;
     for record in records {
+        let record = record.borrow();
         let (artifact, place, length) = match record.place {
             Some((artifact, place, length)) => (Some(artifact), Some(place), Some(length)),
             None => (None, None, None),
@@ -57,6 +63,9 @@ pub(super) fn insert<'a>(
             record.usage.map(|u| u.reasoning_tokens),
             record.error,
         ])?;
+        if let Some(fan_out) = &mut fan_out {
+            fan_out.execute(params![job, record.row, record.round])?;
+        }
     }
     Ok(())
 }
@@ -183,9 +192,13 @@ impl Store {
     pub fn usage(&self, job: &str) -> Result<Usage, StoreError> {
         self.read(|c| {
             c.query_row(
+                // What surplus batches used was paid for too.
                 "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), \
-                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) \
-                 FROM outcome WHERE job = ?1",
+                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) FROM ( \
+                 SELECT prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens \
+                 FROM outcome WHERE job = ?1 UNION ALL \
+                 SELECT prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens \
+                 FROM surplus WHERE job = ?1)",
                 [job],
                 |row| {
                     Ok(Usage {

@@ -164,11 +164,13 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
 }
 
 impl Store {
-    /// The shards of a job, in order of round and number.
+    /// The shards of a job, in order of round and number. Round 0, which holds what never had to
+    /// be sent, is none of them.
     pub fn shards(&self, job: &str) -> Result<Vec<ShardRecord>, StoreError> {
         self.read(|c| {
             c.prepare(&format!(
-                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 ORDER BY round, number"
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND round > 0 \
+                 ORDER BY round, number"
             ))?
             .query_map([job], read_shard)?
             .collect()
@@ -187,7 +189,7 @@ impl Store {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut found: Vec<ShardRecord> = self.read(|c| {
             let mut statement = c.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state = ?2 \
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state = ?2 AND round > 0 \
                  ORDER BY round, number LIMIT ?3"
             ))?;
             let mut found = Vec::new();
@@ -206,12 +208,20 @@ impl Store {
     /// How many shards of a job are in a state.
     pub fn shards_count(&self, job: &str, state: ShardState) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.prepare_cached("SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2")?
+            c.prepare_cached("SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2 AND round > 0")?
                 .query_row(params![job, state.as_str()], |row| row.get(0))
         })
     }
 
-    /// The last number of a round, 0 where it has no shard; rounds and numbers have no gaps.
+    /// How many shards a job has.
+    pub fn shards_in_all(&self, job: &str) -> Result<u64, StoreError> {
+        self.read(|c| {
+            c.prepare_cached("SELECT count(*) FROM shard WHERE job = ?1 AND round > 0")?
+                .query_row([job], |row| row.get(0))
+        })
+    }
+
+    /// The last number of a round, 0 where it has no shard.
     pub fn last_number(&self, job: &str, round: u32) -> Result<u64, StoreError> {
         self.read(|c| {
             c.prepare_cached(
@@ -243,11 +253,13 @@ impl Store {
     /// How many shards of a job are in which state; states without shards are left out.
     pub fn shard_counts(&self, job: &str) -> Result<HashMap<ShardState, u64>, StoreError> {
         self.read(|c| {
-            c.prepare("SELECT state, count(*) FROM shard WHERE job = ?1 GROUP BY state")?
-                .query_map([job], |row| {
-                    Ok((word(0, &row.get::<_, String>(0)?, ShardState::from_word)?, row.get(1)?))
-                })?
-                .collect()
+            c.prepare(
+                "SELECT state, count(*) FROM shard WHERE job = ?1 AND round > 0 GROUP BY state",
+            )?
+            .query_map([job], |row| {
+                Ok((word(0, &row.get::<_, String>(0)?, ShardState::from_word)?, row.get(1)?))
+            })?
+            .collect()
         })
     }
 
@@ -262,7 +274,7 @@ impl Store {
                  FROM shard s LEFT JOIN batch_create b INDEXED BY batch_create_seen \
                  ON b.shard = s.id AND b.attempt = \
                  (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
-                 WHERE s.job = ?1 GROUP BY b.seen_status",
+                 WHERE s.job = ?1 AND s.round > 0 GROUP BY b.seen_status",
             )?
             .query_map([job], |row| {
                 let status: Option<String> = row.get(0)?;

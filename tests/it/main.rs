@@ -1,10 +1,12 @@
 //! The integration tests: one binary, one file per subcommand or promise, so that a change is
 //! linked once. They run the built program and the library from outside.
 
+mod adopt;
 mod again;
 mod answers;
 mod architecture;
 mod bad_input;
+mod cached;
 mod contract;
 mod endings;
 mod faults;
@@ -13,13 +15,16 @@ mod formats;
 mod golden;
 mod helps;
 mod interrupted;
+mod logs;
 mod looks;
+mod on_done;
 mod pictures;
 mod readme;
 mod replacing;
 mod request_files;
 mod result_files;
 mod signals;
+mod status;
 mod steps;
 mod support;
 mod together;

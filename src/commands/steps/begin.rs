@@ -1,18 +1,21 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
-use std::fs;
 use std::path::Path;
 
 use super::copies::require_files_folder;
+use super::former::{clear_folder, former};
 use super::jobs::{Found, held};
 use super::money::approve;
 use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
+use crate::base;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
+use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
+use crate::store::{
+    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
+};
 use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -41,13 +44,20 @@ pub(in crate::commands) fn begin(
         }),
     )?;
     refuse_rival(store, destination)?;
-    approve(context, &planned, who)?;
-    let found = make(context, store, scratch, &planned, who)?;
+    let former = former(context, store, &planned, who)?;
+    // What is at the provider already costs nothing again.
+    let is_paid = former.as_ref().is_some_and(|f| f.requests == Some(planned.plan.requests()));
+    if !is_paid {
+        approve(context, &planned, who)?;
+    }
+    let found = make(context, store, scratch, &planned, who, former.as_ref())?;
     context.reporter().report(&Event::Planned {
         job: found.job.short().to_owned(),
         rows: planned.plan.tally.rows,
         requests: planned.plan.requests(),
         skipped: planned.plan.estimate.skipped,
+        answered: planned.plan.estimate.answered.requests,
+        equal: planned.plan.estimate.equal.requests,
         shards: planned.plan.shards.len() as u64,
         bytes: planned.plan.bytes(),
     });
@@ -66,7 +76,7 @@ fn attach(
     let short = found.job.short().to_owned();
     match found.folder.lock() {
         Ok(lock) => drop(lock),
-        Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
+        Err(base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
     }
     let is_over = found.job.state.is_over();
@@ -102,7 +112,9 @@ fn onto(
     let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
     let copy = found.folder.input(&input);
     let from = folder.input(&spec.input);
-    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    base::copy(&from, &copy)
+        .and_then(|_| base::sync_folder(found.folder.root()))
+        .map_err(JobError::file("write", &copy))?;
     Ok(Some(Onto {
         source: spec.source.clone(),
         input,
@@ -163,13 +175,21 @@ fn make(
     scratch: Scratch,
     planned: &Planned,
     who: &Who,
+    former: Option<&Former>,
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let spec = serde_json::to_string(&planned.spec)?;
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
+    JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
     loop {
-        let key = new_job_key().map_err(JobError::Random)?;
+        let key = match former {
+            Some(former) => former.key.clone(),
+            None => new_job_key().map_err(JobError::Random)?,
+        };
+        if former.is_some() {
+            clear_folder(store, &key)?;
+        }
         let job = NewJob {
             key: key.clone(),
             run_digest: planned.plan.run_digest.clone(),
@@ -191,12 +211,15 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped);
+        let Plan { shards, tally, cached, equal, .. } = &planned.plan;
+        let known = KnownRows { cached: cached.as_ref(), equal, name: None };
+        let inserted = store.insert_job_with(&job, shards, &tally.skipped, &known);
         if inserted.is_err() {
             remove(&folder);
         }
         match inserted? {
             Inserted::New => {
+                folder.set_listed();
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }
@@ -204,6 +227,14 @@ fn make(
                 let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
                 return found;
+            }
+            Inserted::Taken if former.is_some() => {
+                remove(&folder);
+                return Err(CommandError::usage(format!(
+                    "job {} at {} has the six characters of a job of this home; nothing was sent",
+                    key, who.name
+                ))
+                .hint("set BATCHCTL_HOME to another folder to take it over"));
             }
             Inserted::Taken => {
                 folder.give_back(&scratch).map_err(JobError::file("write", scratch.root()))?;

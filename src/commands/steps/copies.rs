@@ -2,10 +2,12 @@
 //! its own.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::jobs::Found;
 use super::output::require_folder;
+use crate::base::{AtomicFile, DiskFile};
 use crate::commands::Context;
 use crate::job::JobError;
 use crate::store::{ArtifactKind, Store};
@@ -32,11 +34,17 @@ pub(super) fn copy_results(
     let Some(to) = &found.spec.output.files_folder else { return Ok(()) };
     let creates = store.creates(&found.job.key)?;
     for artifact in store.artifacts(&found.job.key)? {
+        // Of surplus batches only what is in the table matters; their files stay in the job.
+        if artifact.is_spare() {
+            continue;
+        }
         let create = creates.iter().find(|create| create.shard == artifact.shard);
         let id = create.map(|create| create.batch_id.as_deref().unwrap_or(&create.key));
         let stem = match artifact.kind {
             ArtifactKind::Output => "batch_results",
             ArtifactKind::Error => "batch_errors",
+            // Of other batches, and copied for the user when those ended.
+            ArtifactKind::Cached => continue,
         };
         let to = to.join(format!("{stem}_{}.jsonl", file_name_of(id.unwrap_or_default())));
         if to.metadata().is_ok_and(|there| there.len() == artifact.bytes) {
@@ -53,7 +61,13 @@ pub(super) fn copy_results(
 fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
     let folder = to.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(JobError::file("write", folder))?;
-    fs::copy(from, to).map(drop).map_err(JobError::file("write", to))
+    let mut source = DiskFile::open(from).map_err(JobError::file("read", from))?;
+    let mut whole = || {
+        let mut copy = AtomicFile::create(to)?;
+        io::copy(&mut source, &mut copy)?;
+        copy.commit()
+    };
+    whole().map_err(JobError::file("write", to))
 }
 
 /// An id from outside as part of a file name.

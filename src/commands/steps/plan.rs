@@ -10,7 +10,9 @@ use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
-use crate::job::{JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Spec, Tally, plan};
+use crate::job::{
+    JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Reuse, Spec, Tally, plan,
+};
 use crate::request::RULES;
 use crate::shard::Limits;
 use crate::store::{Queue, Store};
@@ -82,13 +84,15 @@ impl Planned {
         input: &Path,
         who: &Who,
         folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
         let taken = take_in(input, context, folder)?;
         let prepared = Prepared::of(context, taken, who)?;
         let reporter = context.reporter();
+        let Prepared { table, spec, limits, .. } = &prepared;
         let may_be_queued = may_be_queued(context, who)?;
-        let limits = (&prepared.limits, may_be_queued);
-        let plan = plan(&prepared.spec, &prepared.table, limits, folder, reporter.as_ref())?;
+        let limits = (limits, may_be_queued);
+        let plan = plan(spec, table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;
         Ok(Self { table, spec, plan, may_be_queued })
@@ -226,6 +230,17 @@ impl Prepared {
 
 /// Rows without a request that are shown before the question whether to go on.
 const SHOWN_SKIPS: usize = 3;
+
+/// What planning may make use of: nothing where the line pays for all anew.
+pub(in crate::commands) fn reuse<'a>(
+    context: &Context,
+    store: &'a Store,
+    who: &Who,
+    is_for_job: bool,
+) -> Option<Reuse<'a>> {
+    let pays_anew = context.settings.get(key::AGAIN);
+    (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job })
+}
 
 /// The rows that the settings select.
 pub(in crate::commands) fn selection(

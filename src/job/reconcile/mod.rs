@@ -3,8 +3,13 @@
 //! are found, and declared absent only after a fence. Nothing is ever cancelled on a guess.
 
 mod listing;
+#[cfg(test)]
+mod model;
+mod place;
 mod search;
 mod step;
 mod sweep;
 
+pub(super) use listing::list_kept;
+pub(super) use search::is_stillborn;
 pub use step::{LISTING_ALLOWANCE, Search, Step, next_step};

@@ -12,7 +12,7 @@ use crate::job::drive::Driver;
 use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
-use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState};
+use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState, SurplusState};
 
 /// The pause after a listing that could not be had.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl Driver<'_> {
         }))
     }
 
-    fn lost(&self) -> Result<Vec<Lost>, JobError> {
+    pub(super) fn lost(&self) -> Result<Vec<Lost>, JobError> {
         self.with_creates(&[ShardState::Creating, ShardState::Unknown])
     }
 
@@ -89,8 +89,11 @@ impl Driver<'_> {
 
     /// One listing for all that are due.
     async fn look(&self, due: &[Lost], agenda: &mut Agenda) -> Result<(), JobError> {
+        // A listing shows what was there when it was asked for, not when its answer was read.
+        let asked = self.clock.instant();
+        let asked_by_provider = self.api.server_time();
         let since = due.iter().map(|(_, create)| create.intended).min().flatten();
-        let batches = match list_back_to(self.api, since).await {
+        let batches = match list_back_to(self.api, || since).await {
             Ok(batches) => batches,
             Err(error) => {
                 self.warn(&format!("looking for {}: {error}", names(due)));
@@ -98,19 +101,18 @@ impl Driver<'_> {
                 return Ok(());
             }
         };
-        let now = self.clock.instant();
         let held: HashSet<String> = self.store.batch_ids(&self.job.key)?.into_iter().collect();
         for (shard, create) in due {
             let found = matches(&batches, create, &held);
             if found.is_empty() {
-                self.note_absence(create, agenda, now)?;
+                self.note_absence(create, agenda, (asked, asked_by_provider))?;
             } else {
                 self.adopt(shard, create, &found)?;
             }
-            agenda.looked.insert(create.id, now);
+            agenda.looked.insert(create.id, asked);
         }
         // What follows from the new knowledge is due at once.
-        agenda.look_at(now);
+        agenda.look_at(asked);
         Ok(())
     }
 
@@ -121,11 +123,11 @@ impl Driver<'_> {
         &self,
         create: &CreateRecord,
         agenda: &Agenda,
-        now: Instant,
+        (asked, by_provider): (Instant, Option<i64>),
     ) -> Result<(), JobError> {
-        let since_last = agenda.looked.get(&create.id).map_or(Duration::ZERO, |last| now - *last);
+        let since_last = agenda.looked.get(&create.id).map_or(Duration::ZERO, |last| asked - *last);
         let here = create.searched + since_last.as_secs();
-        let by_provider = match (create.fenced, create.intended, self.api.server_time()) {
+        let by_provider = match (create.fenced, create.intended, by_provider) {
             (None, Some(begun), Some(now)) => u64::try_from(now - begun).unwrap_or(0),
             _ => 0,
         };
@@ -160,6 +162,9 @@ impl Driver<'_> {
             (&words.0, &words.1),
             self.clock.unix(),
         )?;
+        for other in found.iter().filter(|other| other.id != batch.id) {
+            self.note_duplicate(shard, create, other)?;
+        }
         self.forget_request_file(shard);
         self.reporter.report(&Event::Submitted {
             shard: shard.number,
@@ -169,9 +174,32 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// One and the same create made several batches: all but the first are asked to stop.
+    fn note_duplicate(
+        &self,
+        shard: &ShardRecord,
+        create: &CreateRecord,
+        other: &Batch,
+    ) -> Result<(), JobError> {
+        let named = (other.id.as_str(), as_json(other));
+        self.store.add_surplus(
+            &self.job.key,
+            create.id,
+            (named.0, &named.1),
+            SurplusState::Unwanted,
+            self.clock.unix(),
+        )?;
+        self.warn(&format!(
+            "one create of shard {} made several batches: {} is one too many and may be billed; \
+             it is asked to stop, and what it answers is kept",
+            shard.number, other.id
+        ));
+        Ok(())
+    }
+
     /// Deletes the input file, so that a create that arrives late cannot run.
     async fn fence(&self, (_, create): &Lost, agenda: &mut Agenda) -> Result<(), JobError> {
-        let call = self.store.begin_delete(&self.job.key, create.id, self.clock.unix())?;
+        let call = self.store.begin_fence(&self.job.key, create.id, self.clock.unix())?;
         let file = create.file_id.clone().unwrap_or_default();
         match self.api.delete_file(&file).await {
             Ok(()) => {
@@ -218,7 +246,7 @@ impl Driver<'_> {
 
 /// The batches of the listing that this create made: those with its key, and those of its input
 /// file that the ledger does not hold already.
-fn matches<'a>(
+pub(super) fn matches<'a>(
     batches: &'a [Batch],
     create: &CreateRecord,
     held: &HashSet<String>,
@@ -233,7 +261,7 @@ fn matches<'a>(
 }
 
 /// Whether a batch failed before any of it ran, as one does whose input file was deleted.
-fn is_stillborn(batch: &Batch) -> bool {
+pub(in crate::job) fn is_stillborn(batch: &Batch) -> bool {
     let ran = batch.counts.completed.unwrap_or(0) + batch.counts.failed.unwrap_or(0);
     let has_file = batch.output_file_id.is_some() || batch.error_file_id.is_some();
     batch.status == Some(BatchStatus::Failed) && ran == 0 && !has_file

@@ -58,6 +58,11 @@ impl Bench {
         self.dir.batchctl(line).env("BATCHCTL_TIME_SCALE", "20").openai_at(self.gate.address())
     }
 
+    /// The sandbox behind the gate.
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     /// The newest job as `status --json` shows it, without asking the provider: the gate's
     /// counts stay as they are.
     pub(crate) fn status(&self) -> Value {
@@ -131,7 +136,9 @@ impl Bench {
     pub(crate) fn resume_until_over(&self, most: usize) -> Output {
         let job = self.job();
         for _ in 0..most {
-            let output = self.batchctl(&format!("resume {job}")).run();
+            // Two allowances of an hour may have to pass before a lost create counts as absent.
+            let resume = self.batchctl(&format!("resume {job}"));
+            let output = resume.env("BATCHCTL_TIME_SCALE", "5000").run();
             if ["done", "cancelled", "needs_operator"].contains(&self.state().as_str()) {
                 return output;
             }
