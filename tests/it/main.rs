@@ -20,6 +20,7 @@ mod looks;
 mod on_done;
 mod pictures;
 mod readme;
+mod rehearsal;
 mod replacing;
 mod request_files;
 mod result_files;
