@@ -116,11 +116,7 @@ fn by_queue_words(status: Option<u16>, message: &str) -> Option<FailureKind> {
 }
 
 /// Storage for files that is used up: no file is taken until some are removed, whatever the status.
-fn by_storage_words(
-    status: Option<u16>,
-    code: Option<&str>,
-    message: &str,
-) -> Option<FailureKind> {
+fn by_storage_words(status: Option<u16>, code: Option<&str>, message: &str) -> Option<FailureKind> {
     let is_refusal = status.is_none_or(|status| status < 500 || status == 507);
     (is_refusal && is_storage_full(code, message)).then_some(FailureKind::Account)
 }

@@ -119,7 +119,10 @@ impl Driver<'_> {
 
     /// Reads how batches stand from the newest pages of the provider's listing, and returns those
     /// that are not on them: one call for a hundred batches instead of a hundred calls.
-    async fn read_listing(&self, running: Vec<Asked>) -> Result<Result<Vec<Asked>, CallError>, JobError> {
+    async fn read_listing(
+        &self,
+        running: Vec<Asked>,
+    ) -> Result<Result<Vec<Asked>, CallError>, JobError> {
         let pages = running.len() / A_PAGE as usize + SPARE_PAGES;
         let id_of = |asked: &Asked| asked.1.batch_id.clone().unwrap_or_default();
         let mut open: HashMap<String, Asked> =
@@ -134,8 +137,7 @@ impl Driver<'_> {
             };
             for batch in page.items {
                 // A listing may leave out why a batch failed.
-                let is_short =
-                    batch.status == Some(BatchStatus::Failed) && batch.errors.is_empty();
+                let is_short = batch.status == Some(BatchStatus::Failed) && batch.errors.is_empty();
                 if is_short {
                     continue;
                 }

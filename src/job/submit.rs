@@ -13,7 +13,9 @@ use crate::answer::RowStatus;
 use crate::base::{redact, remove_file};
 use crate::batch::{Batch, Failure, FailureKind};
 use crate::provider::{CallClass, CallError, CreateBatch};
-use crate::store::{Begun, CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState};
+use crate::store::{
+    Begun, CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState,
+};
 
 /// How often a call that surely did nothing is repeated before the job waits for a person.
 const TRIES: u32 = 5;
@@ -195,8 +197,7 @@ impl Driver<'_> {
         for attempt in 1.. {
             let times = (self.api.server_time(), self.clock.unix());
             let limit = self.queue_limit()?;
-            let Begun::Call(call) =
-                self.store.begin_create(&self.job.key, create, limit, times)?
+            let Begun::Call(call) = self.store.begin_create(&self.job.key, create, limit, times)?
             else {
                 return Ok(Sent::NoRoom);
             };

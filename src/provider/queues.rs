@@ -38,7 +38,11 @@ mod tests {
             ("zhipu", "gpt-4o", Some(1), None),
         ];
         for (service, model, tier, expected) in table {
-            assert_eq!(enqueued_tokens(service, model, tier), expected, "{service} {model} {tier:?}");
+            assert_eq!(
+                enqueued_tokens(service, model, tier),
+                expected,
+                "{service} {model} {tier:?}"
+            );
         }
         assert!(QUEUES_AS_OF.parse::<jiff::civil::Date>().is_ok());
     }

@@ -16,6 +16,7 @@ const STEPS: &[(&str, &str)] = &[
     ("batches that were found at the provider", FOUND),
     ("prompt tokens in the providers' queues", QUEUES),
 ];
+
 /// Prompt tokens that shards have in a provider's queue, and how much such a queue holds. The
 /// indexes and the columns read out of the replies are for jobs of thousands of shards.
 const QUEUES: &str = "
@@ -66,7 +67,8 @@ CREATE TABLE artifact_by_name (
 );
 INSERT INTO artifact_by_name SELECT id, shard, kind, name, bytes, digest FROM artifact;
 DROP TABLE artifact;
-ALTER TABLE artifact_by_name RENAME TO artifact;";
+ALTER TABLE artifact_by_name RENAME TO artifact;
+";
 
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their
 /// create, whose answers are kept too.

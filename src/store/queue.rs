@@ -52,11 +52,7 @@ fn queue_of(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<(Queue, u64)> 
 }
 
 /// Keeps the reservation of a shard as its new state wants it.
-pub(super) fn follow(
-    tx: &Transaction<'_>,
-    shard: i64,
-    state: ShardState,
-) -> rusqlite::Result<()> {
+pub(super) fn follow(tx: &Transaction<'_>, shard: i64, state: ShardState) -> rusqlite::Result<()> {
     if !state.is_queued() {
         tx.prepare_cached("DELETE FROM reservation WHERE shard = ?1")?.execute([shard])?;
         return Ok(());
@@ -89,11 +85,9 @@ impl Store {
     /// The tokens that all jobs of this home have in a queue.
     pub fn queued(&self, queue: &Queue) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.query_row(
-                QUEUED,
-                params![queue.base_url, queue.account, queue.model, -1],
-                |row| row.get(0),
-            )
+            c.query_row(QUEUED, params![queue.base_url, queue.account, queue.model, -1], |row| {
+                row.get(0)
+            })
         })
     }
 

@@ -208,8 +208,10 @@ impl Store {
     /// How many shards of a job are in a state.
     pub fn shards_count(&self, job: &str, state: ShardState) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.prepare_cached("SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2 AND round > 0")?
-                .query_row(params![job, state.as_str()], |row| row.get(0))
+            c.prepare_cached(
+                "SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2 AND round > 0",
+            )?
+            .query_row(params![job, state.as_str()], |row| row.get(0))
         })
     }
 

@@ -159,12 +159,8 @@ fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandE
 /// Whether anything of a job is, or may be, at the provider: one that was refused or never got
 /// there costs nothing and stands in nobody's way.
 fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
-    let unsent = [
-        ShardState::Planned,
-        ShardState::Uploaded,
-        ShardState::Rejected,
-        ShardState::Deferred,
-    ];
+    let unsent =
+        [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected, ShardState::Deferred];
     let shards = store.shards(&job.key)?;
     Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
 }

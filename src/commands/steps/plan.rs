@@ -10,9 +10,7 @@ use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
-use crate::job::{
-    JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Reuse, Spec, Tally, plan,
-};
+use crate::job::{JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Reuse, Spec, Tally, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
 use crate::store::{Queue, Store};
