@@ -33,13 +33,14 @@ mod unsent;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use by_tokens::waves;
+pub use cancel::cancel_unsent;
 pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};
 pub use error::JobError;
 pub use event::{Event, NoReport, Reporter};
 pub use folder::JobFolder;
 pub use former::{Former, find_formers};
-pub use id::{create_key, key_of_digest, new_job_key};
+pub use id::{create_key, generation, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use queue::LEARNED_FOR;

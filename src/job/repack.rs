@@ -107,7 +107,7 @@ mod tests {
             let entries = entries(&lines);
             let parts: Vec<_> = cut(&entries, most).collect();
             let again: Vec<_> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-            prop_assert_eq!(again, entries);
+            prop_assert_eq!(&again, &entries);
             for part in parts {
                 let bytes: u64 = part.iter().map(|entry| entry.line_bytes).sum();
                 prop_assert!(part.len() == 1 || bytes <= most);

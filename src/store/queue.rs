@@ -54,11 +54,11 @@ fn queue_of(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<(Queue, u64)> 
 /// Keeps the reservation of a shard as its new state wants it.
 pub(super) fn follow(tx: &Transaction<'_>, shard: i64, state: ShardState) -> rusqlite::Result<()> {
     if !state.is_queued() {
-        tx.prepare_cached("DELETE FROM reservation WHERE shard = ?1")?.execute([shard])?;
+        tx.prepare("DELETE FROM reservation WHERE shard = ?1")?.execute([shard])?;
         return Ok(());
     }
     let held = tx
-        .prepare_cached("SELECT 1 FROM reservation WHERE shard = ?1")?
+        .prepare("SELECT 1 FROM reservation WHERE shard = ?1")?
         .query_row([shard], |_| Ok(()))
         .optional()?;
     if held.is_none() {

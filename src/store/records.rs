@@ -86,7 +86,7 @@ impl Store {
     /// The result files of a shard, oldest first.
     pub fn artifacts_of(&self, shard: i64) -> Result<Vec<ArtifactRecord>, StoreError> {
         self.read(|c| {
-            c.prepare_cached(
+            c.prepare(
                 "SELECT id, shard, kind, name, bytes, digest FROM artifact WHERE shard = ?1 \
                  ORDER BY id",
             )?

@@ -188,7 +188,7 @@ impl Store {
         // this again and again, and most of them are through.
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut found: Vec<ShardRecord> = self.read(|c| {
-            let mut statement = c.prepare_cached(&format!(
+            let mut statement = c.prepare(&format!(
                 "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state = ?2 AND round > 0 \
                  ORDER BY round, number LIMIT ?3"
             ))?;
@@ -208,17 +208,15 @@ impl Store {
     /// How many shards of a job are in a state.
     pub fn shards_count(&self, job: &str, state: ShardState) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.prepare_cached(
-                "SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2 AND round > 0",
-            )?
-            .query_row(params![job, state.as_str()], |row| row.get(0))
+            c.prepare("SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2 AND round > 0")?
+                .query_row(params![job, state.as_str()], |row| row.get(0))
         })
     }
 
     /// How many shards a job has.
     pub fn shards_in_all(&self, job: &str) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.prepare_cached("SELECT count(*) FROM shard WHERE job = ?1 AND round > 0")?
+            c.prepare("SELECT count(*) FROM shard WHERE job = ?1 AND round > 0")?
                 .query_row([job], |row| row.get(0))
         })
     }
@@ -226,10 +224,8 @@ impl Store {
     /// The last number of a round, 0 where it has no shard.
     pub fn last_number(&self, job: &str, round: u32) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.prepare_cached(
-                "SELECT coalesce(max(number), 0) FROM shard WHERE job = ?1 AND round = ?2",
-            )?
-            .query_row(params![job, round], |row| row.get(0))
+            c.prepare("SELECT coalesce(max(number), 0) FROM shard WHERE job = ?1 AND round = ?2")?
+                .query_row(params![job, round], |row| row.get(0))
         })
     }
 
@@ -269,7 +265,7 @@ impl Store {
     /// the replies: of thousands of shards most are through, and this is asked at every tick.
     pub fn seen(&self, job: &str) -> Result<Vec<Seen>, StoreError> {
         self.read(|c| {
-            c.prepare_cached(
+            c.prepare(
                 "SELECT b.seen_status, count(b.shard), \
                  coalesce(sum(min(b.seen_completed, s.rows)), 0), \
                  coalesce(sum(min(b.seen_failed, s.rows)), 0), sum(s.rows) \
@@ -298,7 +294,7 @@ impl Store {
         let any = "s.round = 1 AND b.batch_id IS NOT NULL ORDER BY s.number";
         for which in [running, any] {
             let found = self.read(|c| {
-                c.prepare_cached(&format!(
+                c.prepare(&format!(
                     "SELECT b.batch_id FROM shard s JOIN batch_create b ON b.shard = s.id AND \
                      b.attempt = (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
                      WHERE s.job = ?1 AND {which} LIMIT 1"

@@ -49,7 +49,7 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
 /// How the prompt tokens fit into what may be queued, and what that means for the time.
 fn queue_line(planned: &Planned) -> String {
     let plan = &planned.plan;
-    let tokens = plan.estimate.input_tokens().map_or_else(|| "unknown".to_owned(), grouped);
+    let tokens = plan.estimate.sent.input_tokens().map_or_else(|| "unknown".to_owned(), grouped);
     let Some(limit) = planned.may_be_queued else {
         return format!("Queue     prompt tokens {tokens}; how many may be queued is unknown");
     };
