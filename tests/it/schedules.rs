@@ -316,6 +316,8 @@ fn live(home: &Path, memory: &Memory) -> Result<Option<Ending>, String> {
                 submit: true,
                 wait: true,
                 parallel_uploads: memory.draw(|dice| 1 + dice.index(3)),
+                max_enqueued_tokens: None,
+                published_enqueued_tokens: None,
             },
             on_settled: &|| (),
         };
