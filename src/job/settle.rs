@@ -6,9 +6,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::each_row;
 use super::drive::Driver;
+use super::repack::share;
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
-use crate::batch::{BadLine, Batch, BatchError, BatchStatus, ResultFile};
+use crate::batch::{BadLine, Batch, BatchError, BatchStatus, ResultFile, queue_refusal};
 use crate::request::{CustomId, Source};
 use crate::shard::{RowEntry, RowsReader, RowsWriter};
 use crate::store::{
@@ -148,6 +149,9 @@ impl Driver<'_> {
         entries: &[RowEntry],
         settlement: &Settlement,
     ) -> Result<(), JobError> {
+        if let Some(full) = queue_refusal(&batch.errors) {
+            return self.defer(shard, &full.message);
+        }
         let sent: Vec<_> =
             entries.iter().filter(|e| !settlement.records.contains_key(&e.row)).collect();
         let named: HashMap<u64, &BatchError> = batch
@@ -209,9 +213,7 @@ impl Driver<'_> {
             return Ok(None);
         }
         let round = shard.round + 1;
-        let taken = self.store.shards(&self.job.key)?;
-        let of_round = taken.iter().filter(|s| s.round == round);
-        let number = of_round.map(|s| s.number).max().unwrap_or(0) + 1;
+        let number = self.store.last_number(&self.job.key, round)? + 1;
         let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
         let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
         let mut bytes = 0;
@@ -220,7 +222,8 @@ impl Driver<'_> {
             writer.write(entry).map_err(JobError::file("write", &path))?;
         }
         writer.finish().map_err(JobError::file("write", &path))?;
-        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes }))
+        let tokens = share(shard.tokens, bytes, shard.bytes);
+        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes, tokens }))
     }
 
     /// Rows of this shard that another home has sent on already: a batch of them was found, and
@@ -288,9 +291,8 @@ impl Driver<'_> {
         &self,
         shard: &ShardRecord,
     ) -> Result<Vec<ArtifactRecord>, JobError> {
-        let all = self.store.artifacts(&self.job.key)?;
-        let is_its = |a: &ArtifactRecord| a.shard == shard.id && !a.is_spare();
-        Ok(all.into_iter().filter(is_its).collect())
+        let all = self.store.artifacts_of(shard.id)?;
+        Ok(all.into_iter().filter(|artifact| !artifact.is_spare()).collect())
     }
 
     fn report_oddities(&self, shard: &ShardRecord, settlement: &Settlement) {

@@ -223,6 +223,10 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
                     format!("then go on: {resume}"),
                 ]
             }
+            FailureKind::Account if failure.is_storage_full() => vec![
+                "fix: batchctl prune --remote removes files of jobs that are over".to_owned(),
+                format!("then go on: {resume}"),
+            ],
             FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
             _ => vec![
                 "fix: mend what it names and type the line again; what was refused costs nothing"
