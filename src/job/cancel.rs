@@ -59,6 +59,7 @@ impl Driver<'_> {
                 content_key: Some(entry.content_key),
                 usage: None,
                 error: Some("cancelled before it was sent".to_owned()),
+                class: None,
             })
             .collect();
         Ok(self.store.settle_shard(&self.job.key, shard.id, &records)?)

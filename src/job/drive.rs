@@ -30,6 +30,8 @@ pub struct DriveOptions {
     pub wait: bool,
     /// Shards on their way at once.
     pub parallel_uploads: usize,
+    /// Rounds a row may run in before it stays as it is: 1 is no further round.
+    pub rounds: u32,
 }
 
 /// How a drive ended.
@@ -37,6 +39,9 @@ pub struct DriveOptions {
 pub enum Ending {
     /// Every row has its outcome.
     Done,
+    /// Every row has its outcome, and this many would go out again by themselves; whoever drove
+    /// may not send.
+    Leftovers(u64),
     /// A person stopped the job; what had finished is collected.
     Cancelled,
     /// Not asked to wait, or waited long enough; batches still run.
@@ -89,6 +94,9 @@ impl Driver<'_> {
         let (state, reason) = match &ending {
             Ok(Ending::Done) => (JobState::Done, None),
             Ok(Ending::Cancelled) => (JobState::Cancelled, None),
+            Ok(Ending::Leftovers(rows)) => {
+                (JobState::Waiting, Some(format!("{rows} rows are to go out again")))
+            }
             Ok(Ending::Waiting) => (JobState::Waiting, Some("its batches run".to_owned())),
             Ok(Ending::Unclear(why)) => (JobState::Waiting, Some(why.clone())),
             Ok(Ending::Stopped(_)) => (JobState::Waiting, Some("stopped by a signal".to_owned())),
@@ -155,6 +163,10 @@ impl Driver<'_> {
         agenda.failed = failed;
         if let Some(ending) = self.fetch_ended().await? {
             return Ok(Some(ending));
+        }
+        if self.plan_next_round()? {
+            (self.on_settled)();
+            return Ok(None);
         }
         self.ending()
     }

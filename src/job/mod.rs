@@ -17,6 +17,7 @@ mod id;
 mod plan;
 mod poll;
 mod reconcile;
+mod rounds;
 mod send;
 mod settle;
 mod spec;

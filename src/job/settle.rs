@@ -8,9 +8,9 @@ use super::build::each_row;
 use super::drive::Driver;
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
-use crate::batch::{Batch, BatchError, BatchStatus, ResultFile};
+use crate::batch::{Batch, BatchError, BatchStatus, FailureKind, ResultFile};
 use crate::request::{CustomId, Source};
-use crate::shard::{RowEntry, RowsReader, RowsWriter};
+use crate::shard::{RowEntry, RowsReader};
 use crate::store::{ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState};
 
 /// Rounds in which nothing ran are free, but a file that is refused again and again is a fault.
@@ -88,6 +88,7 @@ impl Driver<'_> {
                     content_key: Some(key),
                     usage: line.usage,
                     error: judged.error,
+                    class: judged.class,
                 };
                 settlement.take(record);
             }
@@ -167,6 +168,7 @@ impl Driver<'_> {
                 content_key: Some(entry.content_key),
                 usage: None,
                 error: Some(format!("refused by {}: {}", self.api.name(), words(error))),
+                class: Some(FailureKind::Invalid),
             })
             .collect();
         let rest: Vec<_> = sent.iter().filter(|e| !named.contains_key(&e.row)).copied().collect();
@@ -195,17 +197,9 @@ impl Driver<'_> {
             return Ok(None);
         }
         let round = shard.round + 1;
-        let taken = self.store.shards(&self.job.key)?;
-        let number = taken.iter().filter(|s| s.round == round).count() as u64 + 1;
-        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
-        let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-        let mut bytes = 0;
-        for entry in rest {
-            bytes += entry.line_bytes;
-            writer.write(entry).map_err(JobError::file("write", &path))?;
-        }
-        writer.finish().map_err(JobError::file("write", &path))?;
-        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes }))
+        let number = self.first_number(round)?;
+        let rest: Vec<_> = rest.iter().map(|entry| **entry).collect();
+        super::rounds::list(self.folder, (round, number), &rest).map(Some)
     }
 
     /// Rows whose request could not be built any more: they have their outcome already.
@@ -314,6 +308,7 @@ fn without_line(shard: &ShardRecord, entry: &RowEntry, batch: &Batch) -> Outcome
         content_key: Some(entry.content_key),
         usage: None,
         error: Some(error.to_owned()),
+        class: (status == RowStatus::Error).then_some(FailureKind::Server),
     }
 }
 

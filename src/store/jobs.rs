@@ -194,7 +194,7 @@ impl Store {
                     job.output_path,
                 ],
             )?;
-            shards::insert(tx, &job.key, new_shards)?;
+            shards::insert(tx, &job.key, new_shards, None)?;
             outcomes::insert(tx, &job.key, skipped.iter())?;
             Ok(Inserted::New)
         })

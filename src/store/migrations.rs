@@ -8,7 +8,22 @@ const STEPS: &[(&str, &str)] = &[
     ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
     ("the table that an output replaces", EARLIER_OUTPUT),
     ("the search for batches whose create got no clear answer", SEARCH),
+    ("further rounds, and what stops a job until a person has seen it", ROUNDS),
 ];
+
+/// A question that differs from the job's own belongs to the shards that ask it.
+const ROUNDS: &str = "
+ALTER TABLE outcome ADD COLUMN class TEXT;   -- what kind of failure it is
+ALTER TABLE job ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 1;  -- the newest retry's round
+ALTER TABLE job ADD COLUMN halt TEXT;        -- why nothing more is sent, as JSON
+ALTER TABLE job ADD COLUMN halt_told INTEGER NOT NULL DEFAULT 0;     -- a person was told
+CREATE TABLE ask (
+    id       INTEGER PRIMARY KEY,
+    job      TEXT NOT NULL REFERENCES job(key),
+    question TEXT NOT NULL                   -- as JSON
+);
+ALTER TABLE shard ADD COLUMN ask INTEGER REFERENCES ask(id);         -- null = the job's own
+";
 
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their
 /// create, whose answers are kept too.

@@ -9,6 +9,7 @@ mod jobs;
 mod migrations;
 mod outcomes;
 mod records;
+mod rounds;
 mod search;
 mod shards;
 
@@ -22,6 +23,7 @@ pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
+pub use rounds::Leftover;
 pub use shards::{NewShard, ShardRecord, ShardState};
 
 /// How long a statement waits for another process's transaction.

@@ -62,6 +62,7 @@ impl NewShard {
             rows: self.rows,
             bytes: self.bytes,
             detail: None,
+            ask: None,
         }
     }
 }
@@ -85,6 +86,8 @@ pub struct ShardRecord {
     pub bytes: u64,
     /// The provider's words about why it ended as it did.
     pub detail: Option<String>,
+    /// The ledger's number of the question it asks; `None` is the job's own.
+    pub ask: Option<i64>,
 }
 
 impl ShardRecord {
@@ -98,21 +101,35 @@ pub(super) fn insert(
     tx: &Transaction<'_>,
     job: &str,
     new_shards: &[NewShard],
+    ask: Option<i64>,
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
-        "INSERT INTO shard (job, round, number, state, rows, bytes) \
-         VALUES (?1, ?2, ?3, 'planned', ?4, ?5)",
+        "INSERT INTO shard (job, round, number, state, rows, bytes, ask) \
+         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, ?6)",
     )?;
     for shard in new_shards {
-        statement.execute(params![job, shard.round, shard.number, shard.rows, shard.bytes])?;
+        let NewShard { round, number, rows, bytes } = shard;
+        statement.execute(params![job, round, number, rows, bytes, ask])?;
     }
     Ok(())
 }
 
-const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail";
+const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.ask";
 
 /// How many columns a shard has in a row of a query.
-const WIDTH: usize = 8;
+const WIDTH: usize = 9;
+
+/// Makes the shard that carries on with the rows of another one, and with its question.
+pub(super) fn insert_next(
+    tx: &Transaction<'_>,
+    job: &str,
+    next: Option<&NewShard>,
+    of: i64,
+) -> rusqlite::Result<()> {
+    let Some(next) = next else { return Ok(()) };
+    let ask = tx.query_row("SELECT ask FROM shard WHERE id = ?1", [of], |row| row.get(0))?;
+    insert(tx, job, std::slice::from_ref(next), ask)
+}
 
 /// A list of states for `IN`; the words are this program's own.
 fn listed(states: &[ShardState]) -> String {
@@ -130,6 +147,7 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
         rows: row.get(5)?,
         bytes: row.get(6)?,
         detail: row.get(7)?,
+        ask: row.get(8)?,
     })
 }
 

@@ -19,6 +19,7 @@ mod readme;
 mod replacing;
 mod request_files;
 mod result_files;
+mod rounds;
 mod signals;
 mod steps;
 mod support;

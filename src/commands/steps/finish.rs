@@ -16,7 +16,7 @@ use crate::config::key;
 use crate::job::{Ending, StopCause};
 use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
 const ERROR_GROUPS: u64 = 5;
@@ -51,7 +51,7 @@ pub(in crate::commands) fn exit_of(
     allow_partial: bool,
 ) -> ExitCode {
     match ending {
-        Ending::Done | Ending::Cancelled => {
+        Ending::Done | Ending::Cancelled | Ending::Leftovers(_) => {
             let all_good = counts.keys().all(|status| status.is_good());
             if all_good || allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad }
         }
@@ -145,6 +145,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
     match ending {
         Ending::Done => "done",
         Ending::Cancelled => "cancelled",
+        Ending::Leftovers(_) => "collected",
         Ending::Waiting => "still running",
         Ending::Unclear(_) => "unclear",
         Ending::Stopped(_) => "stopped",
@@ -206,6 +207,10 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),
+        Ending::Leftovers(rows) => vec![format!(
+            "{} may succeed as one more batch: {resume}",
+            counted(*rows, "row")
+        )],
         Ending::Waiting | Ending::Unclear(_) => vec![
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),

@@ -72,7 +72,7 @@ pub(in crate::commands) fn follow(
         clock: context.clock.as_ref(),
         reporter: reporter.as_ref(),
         stop: &stop,
-        options: options(context, who, how),
+        options: options(context, found, who, how),
         on_settled: &on_settled,
     };
     let ending = context.block_on(async {
@@ -155,7 +155,7 @@ pub(super) fn ask_once(
         clock: context.clock.as_ref(),
         reporter: &NoReport,
         stop: &stop,
-        options: options(context, who, Follow { submit: false, wait: false }),
+        options: options(context, found, who, Follow { submit: false, wait: false }),
         on_settled: &|| {},
     };
     match context.block_on(driver.ask_once())??.first() {
@@ -164,15 +164,30 @@ pub(super) fn ask_once(
     }
 }
 
-fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
+fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOptions {
     let settings = &context.settings;
+    // What is said now comes before what was said when the job was planned.
+    let rounds = rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS);
     DriveOptions {
         check_interval: settings.get(key::CHECK_INTERVAL).unwrap_or(who.check_interval),
         max_wait: settings.get(key::MAX_WAIT),
         submit: how.submit,
         wait: how.wait,
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
+        rounds,
     }
+}
+
+/// How many rounds a row may run in where nobody says it.
+const ROUNDS: u32 = 3;
+
+/// How many rounds a row may run in, as the settings say it.
+pub(super) fn rounds(context: &Context) -> Option<u32> {
+    if context.settings.get(key::FINISH) == "none" {
+        return Some(1);
+    }
+    let rounds = context.settings.get(key::ROUNDS)?;
+    Some(u32::try_from(rounds).unwrap_or(u32::MAX).max(1))
 }
 
 /// The longest pause between two questions where nobody sets one.
