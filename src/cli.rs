@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
     Context, cancel, completions, config, convert, demo, download, estimate, help, login, logout,
-    merge, resume, sandbox, status, submit, watch, workflow,
+    logs, merge, prune, resume, sandbox, status, submit, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -55,6 +55,10 @@ pub enum Command {
     Resume(Box<resume::Args>),
     /// Stop a job and collect what is done
     Cancel(Box<cancel::Args>),
+    /// What went wrong with rows and calls, in the provider's words
+    Logs(logs::Args),
+    /// Remove the files of finished jobs, here and at the provider
+    Prune(prune::Args),
     /// Keep a provider's key, typed or piped, in a file of your own
     Login(login::Args),
     /// Forget a key that login kept
@@ -73,7 +77,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "demo"]),
     ("Steps", &["convert", "submit", "status", "watch", "download", "merge"]),
-    ("Jobs", &["resume", "cancel"]),
+    ("Jobs", &["resume", "cancel", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];
@@ -115,6 +119,8 @@ impl Command {
             Self::Merge(args) => args.json,
             Self::Resume(args) => args.json,
             Self::Cancel(args) => args.json,
+            Self::Logs(args) => args.json,
+            Self::Prune(args) => args.json,
             _ => return false,
         };
         arg.json
@@ -151,6 +157,8 @@ impl Command {
             Self::Merge(args) => merge::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Cancel(args) => cancel::run(args, context),
+            Self::Logs(args) => logs::run(args, context),
+            Self::Prune(args) => prune::run(args, context),
             Self::Login(args) => login::run(args, context),
             Self::Logout(args) => logout::run(args, context),
             Self::Config(args) => config::run(args, context),

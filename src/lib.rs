@@ -42,6 +42,8 @@ pub mod job;
 
 pub mod store;
 
+pub mod cache;
+
 pub mod cost;
 
 // What a person sees and sets.

@@ -1,8 +1,9 @@
 //! blake3 in the few forms the other rooms use.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
+
+use super::disk::DiskFile;
 
 /// The digest of some bytes as 64 hex digits.
 pub fn hex(bytes: &[u8]) -> String {
@@ -12,7 +13,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The digest of a whole file as 64 hex digits, read in pieces.
 pub fn hex_of_file(path: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path)?)?;
+    hasher.update_reader(DiskFile::open(path)?)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 

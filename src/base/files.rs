@@ -6,6 +6,8 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::disk::{DiskFile, rename, sync_folder};
+
 /// One megabyte: larger buffers did not make copying a table any faster.
 const BUFFER: usize = 1 << 20;
 
@@ -16,14 +18,14 @@ const BUFFER: usize = 1 << 20;
 pub struct AtomicFile {
     target: PathBuf,
     part: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<DiskFile>>,
 }
 
 impl AtomicFile {
     /// Begins the file beside its final place.
     pub fn create(target: &Path) -> io::Result<Self> {
         let part = part_name(target);
-        let file = File::create(&part)?;
+        let file = DiskFile::create(&part)?;
         Ok(Self {
             target: target.to_owned(),
             part,
@@ -45,7 +47,7 @@ impl AtomicFile {
         };
         // Dropped by a failure, the sealed file takes its half with it.
         let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
+        file.sync()?;
         Ok(sealed)
     }
 }
@@ -66,7 +68,7 @@ impl SealedFile {
     /// Gives the file its name.
     pub fn commit(mut self) -> io::Result<()> {
         let part = self.part.take().expect("the part is taken only here");
-        if let Err(error) = fs::rename(&part, &self.target) {
+        if let Err(error) = rename(&part, &self.target) {
             // Best effort: the half of a file is in everybody's way.
             let _ = fs::remove_file(&part);
             return Err(error);
@@ -117,15 +119,6 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in this folder survive a power loss.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
-}
-
 /// Creates a folder, with its parents, that only its owner may enter (0700 on Unix).
 pub fn private_dir(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -142,10 +135,10 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&part)?;
+    let mut file = DiskFile::create_with(&part, &options)?;
     file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    file.sync()?;
+    rename(&part, path)?;
     sync_folder_of(path)
 }
 
@@ -187,20 +180,6 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     #[cfg(not(unix))]
     let is_open = metadata.len() == u64::MAX;
     Ok(is_open)
-}
-
-/// Fills the buffer with the bytes from this offset on; the file's own position may move.
-pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-    }
-    #[cfg(not(unix))]
-    {
-        let mut file = file;
-        file.seek(io::SeekFrom::Start(offset))?;
-        file.read_exact(buffer)
-    }
 }
 
 /// Whether the process was started with hangups ignored, as `nohup` does: then a handler of ours

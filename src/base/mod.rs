@@ -1,17 +1,25 @@
 //! The ground every room stands on: secrets that do not show themselves, a clock that can be
-//! handed in, files that are never seen half-written, locks that die with their process.
+//! handed in, files that are never seen half-written, locks that die with their process, points
+//! at which tests kill the program.
 //!
 //! Nothing here knows what a row or a batch is. The few Unix-only calls of the program live here.
 
 mod clock;
 mod digest;
+mod disk;
 mod files;
+mod nearest;
+mod points;
+mod power;
 mod secret;
 
 pub use clock::{Clock, SystemClock};
 pub use digest::{hex, hex_of_file, short_hash};
+pub use disk::{DiskFile, copy, is_disk_trouble, remove_file, rename, sync_file, sync_folder};
 pub use files::{
     AtomicFile, FileLock, LockError, SealedFile, free_space, ignores_hangup, is_on_network,
-    is_open_to_others, private_dir, read_exact_at, sync_folder, touch_private, write_private,
+    is_open_to_others, private_dir, touch_private, write_private,
 };
+pub use nearest::nearest;
+pub(crate) use points::{crash_point, pass_crash_point};
 pub use secret::{Secret, redact};

@@ -2,9 +2,10 @@
 //! are not UTF-8, a last line that was cut. Nothing in the content stops the reading; only the
 //! disk can.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+
+use crate::base::DiskFile;
 
 use super::{BadLine, ResultLine, decode_line};
 
@@ -17,16 +18,16 @@ pub type PlacedLine = (u64, u64, Result<ResultLine, BadLine>);
 
 /// Iterates over the lines of an output or error file. Memory: one buffer and the longest line.
 #[derive(Debug)]
-pub struct ResultFile<R = BufReader<File>> {
+pub struct ResultFile<R = BufReader<DiskFile>> {
     reader: R,
     offset: u64,
     line: Vec<u8>,
 }
 
-impl ResultFile<BufReader<File>> {
+impl ResultFile<BufReader<DiskFile>> {
     /// Opens a file on disk.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(BufReader::with_capacity(BUFFER, File::open(path)?)))
+        Ok(Self::new(BufReader::with_capacity(BUFFER, DiskFile::open(path)?)))
     }
 }
 

@@ -46,6 +46,6 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
             ));
             Ok(ExitCode::Success)
         }
-        other => other,
+        other => Ok(other?.exit),
     }
 }

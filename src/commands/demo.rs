@@ -49,6 +49,8 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let output = folder.join("answers.csv");
     let context = context.with_settings(|over| {
         over.text(key::PROVIDER, Some("sandbox"));
+        // Nobody wants to be told of a rehearsal.
+        over.text(key::ON_DONE, Some(""));
         over.text(key::PROMPT, Some("{text}"));
         over.text(key::JSON_FIELDS, Some("mood,summary"));
     });

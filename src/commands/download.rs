@@ -48,5 +48,6 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::Last)?;
     let found = with_look(found, args.write.output.as_deref(), context)?;
-    go_on(context, &store, &found, Follow { submit: false, wait: false })
+    let how = Follow { submit: false, wait: false };
+    Ok(go_on(context, &store, &found, how)?.exit)
 }

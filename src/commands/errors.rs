@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Context;
+use crate::base::is_disk_trouble;
 use crate::batch::FailureKind;
 use crate::config::ConfigError;
 use crate::job::JobError;
@@ -81,10 +82,7 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
         return Some(match error {
             ResultError::Table(error) => exit_of_table(error),
             ResultError::Settled(_) => ExitCode::Storage,
-            // Reading fails for want of room only where the disk itself is in trouble.
-            ResultError::Read { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                ExitCode::Storage
-            }
+            ResultError::Read { source, .. } if is_disk_trouble(source) => ExitCode::Storage,
             _ => ExitCode::Usage,
         });
     }
@@ -92,8 +90,7 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
         return Some(ExitCode::Storage);
     }
     let error = cause.downcast_ref::<io::Error>()?;
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        .then_some(ExitCode::Storage)
+    is_disk_trouble(error).then_some(ExitCode::Storage)
 }
 
 fn exit_of_job(error: &JobError) -> ExitCode {
@@ -118,6 +115,8 @@ fn exit_of_job(error: &JobError) -> ExitCode {
 fn exit_of_table(error: &TableError) -> ExitCode {
     match error {
         TableError::Io { action, .. } if !matches!(*action, "open" | "read") => ExitCode::Storage,
+        // A disk that does not give back what it took is nothing the user wrote.
+        TableError::Io { source, .. } if is_disk_trouble(source) => ExitCode::Storage,
         _ => ExitCode::Usage,
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
 use super::steps::{
-    Bare, Need, Planned, Scratch, find_job, open_store, show_estimate, who_is_asked,
+    Bare, Need, Planned, Scratch, find_job, open_store, reuse, show_estimate, who_is_asked,
 };
 use crate::config::key;
 use crate::table::Format;
@@ -37,8 +37,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         Some(input) => input.clone(),
         None => input_of_folder(context)?,
     };
-    let scratch = Scratch::new(&context.home)?;
-    let planned = Planned::make(context, &input, &who, scratch.folder())?;
+    let store = open_store(context)?;
+    let scratch = Scratch::new(store.home())?;
+    let reuse = reuse(context, &store, &who, false);
+    let planned = Planned::make(context, &input, &who, scratch.folder(), reuse)?;
     show_estimate(context, &planned, &who)
 }
 

@@ -1,16 +1,17 @@
-//! `help [COMMAND|exit-codes|settings]`: help on a command or a topic.
+//! `help [COMMAND|exit-codes|faults|settings]`: help on a command or a topic.
 
 use super::Context;
 use crate::config::{Place, SETTINGS, nearest};
+use crate::sandbox::FAULTS_HELP;
 use crate::ui::{Align, CommandError, ExitCode, grid};
 
 /// The topics besides the commands.
-const TOPICS: [&str; 2] = ["exit-codes", "settings"];
+const TOPICS: [&str; 3] = ["exit-codes", "faults", "settings"];
 
 /// Arguments of `help`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Command, or one of the topics exit-codes, settings
+    /// Command, or one of the topics exit-codes, faults, settings
     #[arg(value_name = "COMMAND|TOPIC")]
     pub topic: Vec<String>,
 }
@@ -20,6 +21,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let words: Vec<&str> = args.topic.iter().map(String::as_str).collect();
     let text = match words.as_slice() {
         ["exit-codes"] => exit_codes(),
+        ["faults"] => FAULTS_HELP.to_owned(),
         ["settings"] => settings(),
         path => help_of((context.parser)(), path)?,
     };

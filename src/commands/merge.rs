@@ -11,8 +11,8 @@ use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
     Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, ending_of, find_job,
-    open_store, open_table, output_spec, report, report_merge, require_writable, selection,
-    with_look, write_job_table, write_options,
+    if_pruned, open_store, open_table, output_spec, report, report_merge, require_writable,
+    selection, with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
@@ -117,6 +117,9 @@ fn merge_job(
     store: &Store,
     found: Found,
 ) -> Result<ExitCode, CommandError> {
+    if let Some(words) = if_pruned(store, &found)? {
+        return Err(CommandError::usage(words));
+    }
     let found = with_look(found, args.write.output.as_deref(), context)?;
     let table = found.written_table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;

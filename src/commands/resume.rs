@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::flags::{JsonArg, RunningArgs, WriteArgs, lays};
-use super::steps::{Bare, Follow, find_job, go_on, open_store, waits, with_look};
+use super::steps::{Bare, Follow, find_job, go_on, open_store, waits, with_look, with_on_done};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `resume`.
@@ -32,5 +32,6 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     if found.job.state.is_over() {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
     }
-    go_on(context, &store, &found, Follow { submit: true, wait: waits(context) })
+    let how = Follow { submit: true, wait: waits(context) };
+    with_on_done(context, &store, &found.job, || go_on(context, &store, &found, how))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Context;
 use crate::base::Secret;
 use crate::sandbox::{
-    Answers, Families, Family, Running, SandboxError, SandboxOptions, Script, Upstream, serve,
+    Answers, EnqueuedTokens, Families, Family, Faults, Running, SandboxError, SandboxOptions,
+    Script, Upstream, serve,
 };
 use crate::ui::{CommandError, ExitCode};
 
@@ -24,7 +25,9 @@ Answers are made up and say so; equal requests get equal answers. A text with [[
   reply = \"the answer\"           # or status = 400, code = \"…\", message = \"…\"
   finish_reason = \"length\"       # stop if not given
 
-GET /sandbox/ledger, with any sandbox- key, tells what would have been billed.";
+GET /sandbox/ledger, with any sandbox- key, tells what would have been billed. A key may name an
+account behind an @, as in sandbox-test@anna: what is of one account does not exist for another.
+What goes wrong on purpose: batchctl help faults.";
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,8 +59,17 @@ pub struct Args {
         value_parser = parse_seconds)]
     pub batch_seconds: Duration,
     /// Seconds from the creation of a batch to its expiry
-    #[arg(long, value_name = "N", default_value = "86400", value_parser = parse_seconds)]
+    #[arg(long, value_name = "N", default_value = "86400", env = "BATCHCTL_SANDBOX_EXPIRE_SECONDS",
+        value_parser = parse_seconds)]
     pub expire_seconds: Duration,
+    /// Prompt tokens that may wait, for each account and model; what is over that fails a while
+    /// after its creation, or with `:create` is refused then
+    #[arg(long, value_name = "N[:create]", env = "BATCHCTL_SANDBOX_ENQUEUED_TOKENS",
+        value_parser = parse_enqueued)]
+    pub enqueued_tokens: Option<EnqueuedTokens>,
+    /// What is to go wrong: rules, @FILE with rules, or seed:N; see batchctl help faults
+    #[arg(long, value_name = "RULES|@FILE|seed:N", env = "BATCHCTL_SANDBOX_FAULTS")]
+    pub faults: Option<String>,
     /// Which services it plays
     #[arg(long, value_name = "openai|zhipu|both", default_value = "both",
         value_parser = parse_families)]
@@ -98,6 +110,15 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+fn parse_enqueued(text: &str) -> Result<EnqueuedTokens, String> {
+    let (number, at_create) = match text.strip_suffix(":create") {
+        Some(number) => (number, true),
+        None => (text, false),
+    };
+    let limit = number.parse().map_err(|_| "give a number of tokens, or N:create".to_owned())?;
+    Ok(EnqueuedTokens { limit, at_create })
+}
+
 fn parse_families(text: &str) -> Result<Families, String> {
     match text {
         "openai" => Ok(Families::Only(Family::OpenAi)),
@@ -133,7 +154,46 @@ fn options(args: &Args, context: &Context) -> Result<SandboxOptions, CommandErro
         batch_duration: args.batch_seconds,
         expire_after: args.expire_seconds,
         any_model: args.any_model,
+        faults: faults(args.faults.as_deref(), context)?,
+        enqueued_tokens: args.enqueued_tokens,
         ..SandboxOptions::new(state)
+    })
+}
+
+fn faults(given: Option<&str>, context: &Context) -> Result<Faults, CommandError> {
+    let opened = given.map(|given| Faults::open(given, &context.folder)).transpose();
+    Ok(opened.map_err(|error| CommandError::new(ExitCode::Usage, error))?.unwrap_or_default())
+}
+
+/// The options of a sandbox in this process: what the variables of its flags say.
+pub(in crate::commands) fn options_by_environment(
+    state: PathBuf,
+    context: &Context,
+) -> Result<SandboxOptions, CommandError> {
+    let mut options = SandboxOptions::new(state);
+    if let Some(time) = variable("BATCHCTL_SANDBOX_BATCH_SECONDS", parse_seconds)? {
+        options.batch_duration = time;
+    }
+    if let Some(time) = variable("BATCHCTL_SANDBOX_EXPIRE_SECONDS", parse_seconds)? {
+        options.expire_after = time;
+    }
+    options.enqueued_tokens = variable("BATCHCTL_SANDBOX_ENQUEUED_TOKENS", parse_enqueued)?;
+    let given = variable("BATCHCTL_SANDBOX_FAULTS", |text| Ok(text.to_owned()))?;
+    options.faults = faults(given.as_deref(), context)?;
+    Ok(options)
+}
+
+/// The value of a variable, if it is set and not empty.
+fn variable<T>(
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, CommandError> {
+    let Ok(text) = std::env::var(name) else { return Ok(None) };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    parse(&text).map(Some).map_err(|wanted| {
+        CommandError::usage(format!("the environment variable {name} is `{text}`: {wanted}"))
     })
 }
 
@@ -210,6 +270,10 @@ mod tests {
         for wrong in ["-1", "NaN", "inf", "soon"] {
             assert!(parse_seconds(wrong).is_err(), "{wrong}");
         }
+        let enqueued = |limit, at_create| Ok(EnqueuedTokens { limit, at_create });
+        assert_eq!(parse_enqueued("90000"), enqueued(90_000, false));
+        assert_eq!(parse_enqueued("5:create"), enqueued(5, true));
+        assert!(parse_enqueued("5:later").is_err() && parse_enqueued("").is_err());
         assert_eq!(parse_families("zhipu"), Ok(Families::Only(Family::Zhipu)));
         assert!(parse_families("all").is_err());
     }

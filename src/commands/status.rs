@@ -1,5 +1,9 @@
 //! `status [ID]`: all jobs, or one.
 
+mod one;
+mod rounds;
+mod waits;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,13 +11,12 @@ use serde::Serialize;
 
 use super::Context;
 use super::flags::JsonArg;
-use super::steps::{Bare, Found, find_job, look, open_store};
-use crate::answer::RowStatus;
+use super::steps::{Bare, Found, exit_of_job, find_job, look, open_store, row_counts};
 use crate::batch::Usage;
+use crate::config::key;
 use crate::cost::grouped;
-use crate::job::last_seen;
-use crate::store::{CallRecord, JobState, ShardState, Store};
-use crate::ui::{CommandError, ExitCode, counted, grid, shorten};
+use crate::store::{JobState, Store};
+use crate::ui::{CommandError, ExitCode, grid, minute, shorten};
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,6 +24,12 @@ pub struct Args {
     /// Job id, the provider's batch id, or last [default: all jobs]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// List every shard, however many there are
+    #[arg(long, requires = "id")]
+    pub shards: bool,
+    /// End with the exit code that the job ended with, 6 while it goes on
+    #[arg(long, requires = "id")]
+    pub exit_status: bool,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
@@ -29,16 +38,16 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    match &args.id {
-        None => list(context, &store),
-        Some(id) => {
-            let found = find_job(context, &store, Some(id), Bare::Last)?;
-            look(context, &store, &found);
-            let id = found.job.key.clone();
-            let found = find_job(context, &store, Some(&id), Bare::Last)?;
-            one(context, &store, &found)
-        }
+    let Some(id) = &args.id else { return list(context, &store) };
+    let found = find_job(context, &store, Some(id), Bare::Last)?;
+    look(context, &store, &found);
+    let job = store.job_by_id(&found.job.key)?.expect("jobs are never removed");
+    let found = Found::of(&store, job)?;
+    one::show(context, &store, &found, args.shards)?;
+    if !args.exit_status {
+        return Ok(ExitCode::Success);
     }
+    exit_of_job(&store, &found.job, context.settings.get(key::ALLOW_PARTIAL))
 }
 
 /// One job as `--json` prints it.
@@ -59,17 +68,18 @@ struct JobView {
     usage: Usage,
     /// `null` = unknown.
     cost: Option<f64>,
+    /// What running batches may still cost; `null` = unknown.
+    cost_reserved: Option<f64>,
+    /// What `status --exit-status` ends with.
+    exit_code: u8,
+    /// When its local files were removed.
+    pruned: Option<i64>,
 }
 
 impl JobView {
-    fn of(store: &Store, found: &Found) -> Result<Self, CommandError> {
+    fn of(context: &Context, store: &Store, found: &Found) -> Result<Self, CommandError> {
         let job = &found.job;
-        let mut statuses: BTreeMap<&'static str, u64> =
-            store.status_counts(&job.key)?.iter().map(|(s, n)| (s.as_str(), *n)).collect();
-        let settled: u64 = statuses.values().sum();
-        if settled < job.rows {
-            statuses.insert(RowStatus::Pending.as_str(), job.rows - settled);
-        }
+        let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
         Ok(Self {
             job: job.short().to_owned(),
             state: job.state,
@@ -82,9 +92,12 @@ impl JobView {
             created: job.created,
             updated: job.updated,
             rows: job.rows,
-            statuses,
+            statuses: row_counts(store, job)?.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
             usage: store.usage(&job.key)?,
             cost: None,
+            cost_reserved: None,
+            exit_code: exit_of_job(store, job, allow_partial)?.code(),
+            pruned: store.job_history(&job.key)?.pruned,
         })
     }
 
@@ -96,8 +109,11 @@ impl JobView {
 }
 
 fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
-    let views: Result<Vec<_>, CommandError> =
-        store.jobs()?.into_iter().map(|job| JobView::of(store, &Found::of(store, job)?)).collect();
+    let views: Result<Vec<_>, CommandError> = store
+        .jobs()?
+        .into_iter()
+        .map(|job| JobView::of(context, store, &Found::of(store, job)?))
+        .collect();
     let views = views?;
     if context.json {
         context.printer.json(&serde_json::json!({ "schema_version": 1, "jobs": views }))?;
@@ -129,146 +145,4 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
         context.printer.data(&line)?;
     }
     Ok(ExitCode::Success)
-}
-
-/// A moment in local time to the minute, for lists.
-fn minute(unix: i64) -> String {
-    let mut text = moment(unix);
-    text.truncate("2026-11-21 12:54".len());
-    text
-}
-
-/// A moment in local time, as people write it.
-fn moment(unix: i64) -> String {
-    jiff::Timestamp::from_second(unix).map_or_else(
-        |_| "?".to_owned(),
-        |time| {
-            time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-        },
-    )
-}
-
-/// A batch of a job as `--json` prints it.
-#[derive(Debug, Serialize)]
-struct BatchView {
-    shard: String,
-    state: ShardState,
-    rows: u64,
-    batch: Option<String>,
-    /// The provider's own word.
-    status: Option<String>,
-    /// When the provider said so, in Unix seconds.
-    as_of: Option<i64>,
-    completed: Option<u64>,
-    failed: Option<u64>,
-    expires_at: Option<i64>,
-    detail: Option<String>,
-}
-
-fn one(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, CommandError> {
-    let view = JobView::of(store, found)?;
-    let creates: BTreeMap<i64, _> =
-        store.creates(&found.job.key)?.into_iter().map(|create| (create.shard, create)).collect();
-    let batches: Vec<BatchView> = store
-        .shards(&found.job.key)?
-        .into_iter()
-        .map(|shard| {
-            let create = creates.get(&shard.id);
-            let seen = create.and_then(last_seen);
-            BatchView {
-                shard: shard.stem(),
-                state: shard.state,
-                rows: shard.rows,
-                batch: create.and_then(|create| create.batch_id.clone()),
-                status: create.and_then(|create| create.status_word.clone()),
-                as_of: create.map(|create| create.updated),
-                completed: seen.as_ref().and_then(|batch| batch.counts.completed),
-                failed: seen.as_ref().and_then(|batch| batch.counts.failed),
-                expires_at: seen.as_ref().and_then(|batch| batch.expires_at),
-                detail: shard.detail,
-            }
-        })
-        .collect();
-    let open: Vec<_> =
-        store.calls(&found.job.key)?.into_iter().filter(CallRecord::is_unclear).collect();
-    if context.json {
-        let open: Vec<_> = open.iter().map(ToString::to_string).collect();
-        context.printer.json(&serde_json::json!({
-            "schema_version": 1, "job": view, "batches": batches, "unclear_calls": open,
-        }))?;
-        return Ok(ExitCode::Success);
-    }
-    let say = |line: String| context.printer.data(&line);
-    say(format!("job       {}   {}", view.job, view.state))?;
-    if let Some(reason) = &view.reason {
-        say(format!("          {reason}"))?;
-    }
-    say(format!(
-        "asks      {} at {}   started {}",
-        view.model,
-        view.provider,
-        moment(view.created)
-    ))?;
-    say(format!("input     {}", view.input))?;
-    if let Some(output) = &view.output {
-        say(format!("output    {output}"))?;
-    }
-    say(format!("rows      {}: {}", grouped(view.rows), view.statuses()))?;
-    if view.usage.total() > 0 {
-        say(format!(
-            "tokens    {} prompt, {} completion   cost unknown",
-            grouped(view.usage.prompt_tokens),
-            grouped(view.usage.completion_tokens)
-        ))?;
-    }
-    for batch in &batches {
-        say(batch.line())?;
-    }
-    for call in open {
-        say(format!("unclear   {call}"))?;
-    }
-    for hint in next_steps(&view) {
-        say(hint)?;
-    }
-    Ok(ExitCode::Success)
-}
-
-impl BatchView {
-    fn line(&self) -> String {
-        let mut line = format!("shard     {}   {}", self.shard, self.state);
-        match self.completed {
-            Some(completed) => {
-                line += &format!("   {}/{}", grouped(completed), grouped(self.rows));
-            }
-            None => line += &format!("   {}", counted(self.rows, "row")),
-        }
-        if let Some(failed) = self.failed.filter(|failed| *failed > 0) {
-            line += &format!("   failed {}", grouped(failed));
-        }
-        if let (Some(word), Some(as_of)) = (&self.status, self.as_of) {
-            line += &format!("   {word} as of {}", moment(as_of));
-        }
-        if let Some(batch) = &self.batch {
-            line += &format!("\n          {batch}");
-        }
-        if let Some(detail) = &self.detail {
-            line += &format!("\n          {detail}");
-        }
-        line
-    }
-}
-
-fn next_steps(view: &JobView) -> Vec<String> {
-    match view.state {
-        JobState::Prepared | JobState::Running | JobState::Waiting => vec![
-            format!("go on     batchctl resume {}", view.job),
-            format!("stop it   batchctl cancel {}", view.job),
-        ],
-        JobState::NeedsOperator => vec![
-            "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
-             console"
-                .to_owned(),
-        ],
-        JobState::Done | JobState::Cancelled => Vec::new(),
-    }
 }

@@ -6,7 +6,7 @@ use super::Context;
 use super::files::expand;
 use super::flags::{JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
 use super::steps::{
-    Destination, Follow, Need, Planned, Scratch, begin, go_on_with, open_store, show_plan,
+    Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, reuse, show_plan,
     who_is_asked,
 };
 use crate::table::Format;
@@ -62,7 +62,8 @@ fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, C
     let destination = Destination::choose(args.write.output.as_deref(), file, context)?;
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let planned = Planned::make(context, file, &who, scratch.folder())?;
+    let reuse = reuse(context, &store, &who, !args.spend.dry_run);
+    let planned = Planned::make(context, file, &who, scratch.folder(), reuse)?;
     if planned.table.shape().format != Format::Requests {
         return Err(CommandError::usage(format!(
             "{} is not a request file: its lines have no custom_id and body",
@@ -73,6 +74,6 @@ fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, C
     if args.spend.dry_run {
         return show_plan(context, &planned, &who, scratch.folder());
     }
-    let found = begin(context, &store, scratch, planned, &who, &destination)?;
-    go_on_with(context, &store, &found, &who, Follow { submit: true, wait: args.wait })
+    let how = Follow { submit: true, wait: args.wait };
+    begin_and_go_on(context, &store, (scratch, planned), (&who, &destination), how)
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::error::ConfigError;
 use super::key;
 use super::keyring::Keyring;
-use super::nearest::nearest;
 use super::settings::{Settings, Source};
+use crate::base::nearest;
 use crate::base::{Clock, Secret};
 use crate::provider::{
     Address, COMPATIBLE, Dialect, PROVIDERS, ProviderError, ProviderSettings, Proxy, SANDBOX,

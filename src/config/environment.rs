@@ -7,13 +7,29 @@ use std::path::{Path, PathBuf};
 use super::error::ConfigError;
 use super::file::visible;
 use super::keys::{Place, Setting, named};
-use super::nearest::nearest;
 use super::value::Value;
+use crate::base::nearest;
 
 /// Variables with this beginning are settings.
 const PREFIX: &str = "BATCHCTL_";
-/// Those that are not settings but folders, files, and a flag of the sandbox.
-const OTHERS: [&str; 3] = ["HOME", "CONFIG", "SANDBOX_BATCH_SECONDS"];
+/// Those that are not settings but folders, files, flags of the sandbox, rehearsals of a crash
+/// (`base`), and what the command of `--on-done` is told: it may well call this program.
+const OTHERS: [&str; 14] = [
+    "HOME",
+    "CONFIG",
+    "SANDBOX_BATCH_SECONDS",
+    "SANDBOX_EXPIRE_SECONDS",
+    "SANDBOX_ENQUEUED_TOKENS",
+    "SANDBOX_FAULTS",
+    "CRASH",
+    "CRASH_COUNT",
+    "CRASH_POWER",
+    "FAULT",
+    "JOB",
+    "EXIT",
+    "OUTPUT",
+    "COST",
+];
 
 /// Environment variables, as a value so that tests can have their own.
 pub type Environment = BTreeMap<String, String>;

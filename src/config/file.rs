@@ -8,8 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
 use super::keys::{Place, SETTINGS, Setting, named};
-use super::nearest::nearest;
 use super::value::{Kind, Value};
+use crate::base::nearest;
 
 /// Keys of a `[providers.NAME]` section.
 const PROVIDER_KEYS: [&str; 5] = ["kind", "base_url", "api_key_env", "model", "tier"];

@@ -90,6 +90,8 @@ macro_rules! settings {
 const BUDGET: Place = Place::NotProject("it decides about money");
 const ADDRESS: Place = Place::NotProject("it decides where data and keys go");
 const FOLDERS: Place = Place::NotProject("it decides which files may be read");
+const COMMANDS: Place = Place::NotProject("it decides which command is run");
+const REMOVES: Place = Place::NotProject("it decides which files are removed");
 const FILES: Place = Place::NotProject("it decides which files may be replaced");
 
 settings! {
@@ -164,10 +166,18 @@ settings! {
     FINISH: String = "finish", Kind::Choice(&["batch", "none"]), Some("batch"), Place::Anywhere;
     /// Keep the request files.
     KEEP_TEMP_FILES: bool = "keep_temp_files", Kind::Flag, Some("false"), Place::Anywhere;
+    /// Pay for every row anew, whatever was answered before.
+    AGAIN: bool = "again", Kind::Flag, Some("false"), BUDGET;
+    /// A handle for scripts: the same name with other content is refused.
+    NAME: Option<String> = "name", Kind::Text, None, Place::Anywhere;
     /// Copy the provider's result files into this folder.
     OUTPUT_DIR: Option<String> = "output_dir", Kind::Text, None, Place::Anywhere;
     /// Exit 0 though some rows are not good.
     ALLOW_PARTIAL: bool = "allow_partial", Kind::Flag, Some("false"), Place::Anywhere;
+    /// The command that is run in your shell when a run ends.
+    ON_DONE: Option<String> = "on_done", Kind::Text, None, COMMANDS;
+    /// Remove a job's files at the provider once its table is written.
+    REMOTE_CLEANUP: bool = "remote_cleanup", Kind::Flag, Some("false"), REMOVES;
 
     /// Answer money questions with yes.
     YES: bool = "yes", Kind::Flag, Some("false"), BUDGET;

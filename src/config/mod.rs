@@ -11,7 +11,6 @@ mod error;
 mod file;
 mod keyring;
 mod keys;
-mod nearest;
 mod settings;
 mod surroundings;
 mod text;
@@ -21,6 +20,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use crate::base::nearest;
 pub use account::{Account, KeySource, Who, is_loopback};
 pub use address::without_secrets;
 pub use environment::Environment;
@@ -28,7 +28,6 @@ pub use error::ConfigError;
 pub use file::ProviderEntry;
 pub use keyring::{Kept, Keyring};
 pub use keys::{Key, Place, SETTINGS, Setting, named};
-pub use nearest::nearest;
 pub use settings::{Overrides, Settings, Source};
 pub use surroundings::Surroundings;
 pub use text::TextSource;

@@ -8,9 +8,9 @@ use super::environment::{self, DotEnv, parse_dot_env};
 use super::error::ConfigError;
 use super::file::{self, Owner, ProviderEntry, visible};
 use super::keys::{Key, Place, SETTINGS, Setting, named};
-use super::nearest::nearest;
 use super::surroundings::Surroundings;
 use super::value::{FromValue, Value};
+use crate::base::nearest;
 
 /// Where a value came from, lowest layer first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,23 +5,65 @@ use serde::Serialize;
 use super::images::Detail;
 use super::numbers::{grouped, megabytes};
 
+/// Requests of an estimate, and what is known of their prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Requests.
+    pub requests: u64,
+    /// Prompt tokens without images.
+    pub text_tokens: u64,
+    /// Images.
+    pub images: u64,
+    /// Their prompt tokens; `None` where the model's rule is unknown.
+    pub image_tokens: Option<u64>,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { requests: 0, text_tokens: 0, images: 0, image_tokens: Some(0) }
+    }
+}
+
+impl Part {
+    /// All prompt tokens; `None` if there are images whose rule is unknown.
+    pub fn input_tokens(&self) -> Option<u64> {
+        match (self.images, self.image_tokens) {
+            (0, _) => Some(self.text_tokens),
+            (_, Some(tokens)) => Some(self.text_tokens + tokens),
+            (_, None) => None,
+        }
+    }
+}
+
+impl std::ops::Add for Part {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            text_tokens: self.text_tokens + other.text_tokens,
+            images: self.images + other.images,
+            image_tokens: self.image_tokens.zip(other.image_tokens).map(|(a, b)| a + b),
+        }
+    }
+}
+
 /// What is known about a job before it is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    /// Requests that would be sent.
-    pub requests: u64,
+    /// What would be sent.
+    #[serde(flatten)]
+    pub sent: Part,
+    /// What an earlier job answered; not sent.
+    pub answered: Part,
+    /// What asks the same as an earlier row; not sent.
+    pub equal: Part,
     /// Selected rows for which no request can be made.
     pub skipped: u64,
     /// Bytes of all input files.
     pub bytes: u64,
     /// Input files.
     pub shards: u64,
-    /// Prompt tokens without images.
-    pub text_tokens: u64,
-    /// Images that would be sent.
-    pub images: u64,
-    /// Their prompt tokens; `None` where the model's rule is unknown.
-    pub image_tokens: Option<u64>,
     /// Most completion tokens of one request, from `--max-tokens`.
     pub max_tokens: Option<u64>,
     /// Whether the tokenizer is the model's own.
@@ -44,34 +86,33 @@ pub struct Heading<'a> {
 }
 
 impl Estimate {
-    /// All prompt tokens; `None` if images are sent whose rule is unknown.
-    pub fn input_tokens(&self) -> Option<u64> {
-        match (self.images, self.image_tokens) {
-            (0, _) => Some(self.text_tokens),
-            (_, Some(tokens)) => Some(self.text_tokens + tokens),
-            (_, None) => None,
-        }
-    }
-
     /// The table for people: model, requests and tokens, upload. Prices are unknown and say so.
     pub fn lines(&self, heading: &Heading<'_>) -> Vec<String> {
         let exactness = if self.exact { "exact" } else { "estimate" };
         let tokenizer = self.tokenizer;
-        let most = self.max_tokens.map(|tokens| tokens.saturating_mul(self.requests));
-        let output = most.map_or("unknown".to_owned(), |tokens| format!("≤ {}", grouped(tokens)));
+        let all = self.sent + self.answered + self.equal;
         let mut lines = vec![
             format!(
                 "Model     {}   {}   tokenizer {tokenizer} ({exactness})   prices unknown",
                 heading.model, heading.provider
             ),
             row("", ["requests", "input tok", "output tok", "realtime", "batch"]),
-            self.part("text", self.requests, Some(self.text_tokens), &output),
+            self.part("text", all.requests, Some(all.text_tokens), &self.output(all, "≤ ")),
         ];
-        if self.images > 0 {
+        if all.images > 0 {
             let name = format!("images ({})", word(heading.detail));
-            lines.push(self.part(&name, self.images, self.image_tokens, "–"));
+            lines.push(self.part(&name, all.images, all.image_tokens, "–"));
         }
-        lines.push(self.part("to send", self.requests, self.input_tokens(), &output));
+        let unsent = [("answered before", self.answered), ("equal rows", self.equal)];
+        for (name, part) in unsent.into_iter().filter(|(_, part)| part.requests > 0) {
+            let tokens = self.tokens(part.input_tokens(), "-");
+            let count = format!("-{}", grouped(part.requests));
+            let output = self.output(part, "- ");
+            lines.push(row(name, [&count, &tokens, &output, "unknown", "unknown"]));
+        }
+        let sent = self.sent;
+        let output = self.output(sent, "≤ ");
+        lines.push(self.part("to send", sent.requests, sent.input_tokens(), &output));
         lines.push(self.upload(heading));
         if self.skipped > 0 {
             let rows = if self.skipped == 1 { "row" } else { "rows" };
@@ -84,10 +125,19 @@ impl Estimate {
     }
 
     fn part(&self, name: &str, count: u64, tokens: Option<u64>, output: &str) -> String {
-        let approximate = if self.exact { "" } else { "~" };
-        let tokens =
-            tokens.map_or("unknown".to_owned(), |t| format!("{approximate}{}", grouped(t)));
+        let tokens = self.tokens(tokens, "");
         row(name, [&grouped(count), &tokens, output, "unknown", "unknown"])
+    }
+
+    fn tokens(&self, tokens: Option<u64>, sign: &str) -> String {
+        let approximate = if self.exact { "" } else { "~" };
+        tokens.map_or("unknown".to_owned(), |t| format!("{sign}{approximate}{}", grouped(t)))
+    }
+
+    /// The most completion tokens of these requests.
+    fn output(&self, part: Part, sign: &str) -> String {
+        let most = self.max_tokens.map(|tokens| tokens.saturating_mul(part.requests));
+        most.map_or("unknown".to_owned(), |tokens| format!("{sign}{}", grouped(tokens)))
     }
 
     fn upload(&self, heading: &Heading<'_>) -> String {
@@ -104,7 +154,8 @@ impl Estimate {
 
 fn row(name: &str, cells: [&str; 5]) -> String {
     let [requests, input, output, realtime, batch] = cells;
-    format!("  {name:<14}{requests:>9}{input:>12}{output:>14}{realtime:>14}{batch:>11}")
+    let width = 23_usize.saturating_sub(name.chars().count());
+    format!("  {name}{requests:>width$}{input:>12}{output:>14}{realtime:>14}{batch:>11}")
 }
 
 fn word(detail: Detail) -> &'static str {
@@ -131,16 +182,14 @@ mod tests {
     #[test]
     fn field_52_the_table_people_see() {
         let estimate = Estimate {
-            requests: 9,
+            sent: Part { requests: 9, text_tokens: 3_879, images: 9, image_tokens: Some(6_885) },
             skipped: 1,
             bytes: 1_923_000,
             shards: 1,
-            text_tokens: 3_879,
-            images: 9,
-            image_tokens: Some(6_885),
             max_tokens: Some(512),
             exact: true,
             tokenizer: "o200k_base",
+            ..Estimate::default()
         };
         insta::assert_snapshot!(estimate.lines(&HEADING).join("\n"), @r"
         Model     gpt-4o   openai   tokenizer o200k_base (exact)   prices unknown
@@ -154,17 +203,44 @@ mod tests {
     }
 
     #[test]
-    fn field_52_unknown_is_said() {
+    fn b04_what_need_not_be_sent_is_taken_off() {
+        let part = |requests, text_tokens, images, tokens| Part {
+            requests,
+            text_tokens,
+            images,
+            image_tokens: Some(tokens),
+        };
         let estimate = Estimate {
-            requests: 2,
-            bytes: 900,
+            sent: part(6, 3_000, 6, 4_590),
+            answered: part(2, 862, 2, 1_530),
+            equal: part(1, 17, 1, 765),
+            bytes: 1_300_000,
             shards: 1,
-            text_tokens: 40,
-            images: 2,
+            max_tokens: Some(512),
+            exact: true,
             tokenizer: "o200k_base",
             ..Estimate::default()
         };
-        assert_eq!(estimate.input_tokens(), None);
+        insta::assert_snapshot!(estimate.lines(&HEADING)[1..7].join("\n"), @r"
+                         requests   input tok    output tok      realtime      batch
+          text                  9       3,879       ≤ 4,608       unknown    unknown
+          images (high)         9       6,885             –       unknown    unknown
+          answered before      -2      -2,392       - 1,024       unknown    unknown
+          equal rows           -1        -782         - 512       unknown    unknown
+          to send               6       7,590       ≤ 3,072       unknown    unknown
+        ");
+    }
+
+    #[test]
+    fn field_52_unknown_is_said() {
+        let estimate = Estimate {
+            sent: Part { requests: 2, text_tokens: 40, images: 2, image_tokens: None },
+            bytes: 900,
+            shards: 1,
+            tokenizer: "o200k_base",
+            ..Estimate::default()
+        };
+        assert_eq!(estimate.sent.input_tokens(), None);
         let heading = Heading { model: "qwen-vl", provider: "router", limits: None, ..HEADING };
         insta::assert_snapshot!(estimate.lines(&heading).join("\n"), @r"
         Model     qwen-vl   router   tokenizer o200k_base (estimate)   prices unknown

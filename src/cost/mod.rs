@@ -9,7 +9,7 @@ mod numbers;
 mod shrink;
 mod tokens;
 
-pub use estimate::{Estimate, Heading};
+pub use estimate::{Estimate, Heading, Part};
 pub use images::{Detail, ImageRule, image_tokens};
 pub use numbers::{grouped, megabytes};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -17,19 +17,28 @@ const MOST_THREADS: usize = 8;
 /// Texts of several requests, one behind the other.
 #[derive(Debug, Default)]
 struct Batch {
+    /// The number of its first request.
+    start: usize,
     text: String,
     /// Where each text ends, and its place within its request.
     ends: Vec<(usize, usize)>,
+    /// For each request how many texts stand before its end, and the tokens that no text holds:
+    /// those a chat adds to each message.
+    requests: Vec<(usize, u32)>,
 }
 
 /// Takes prompts and counts their tokens meanwhile.
 pub(super) struct TokenCounter<'scope> {
     batch: Batch,
     to_threads: SyncSender<Batch>,
-    threads: Vec<ScopedJoinHandle<'scope, u64>>,
-    /// Tokens that no text holds: those a chat adds to each message.
-    overhead: u64,
+    threads: Vec<ScopedJoinHandle<'scope, Vec<Counted>>>,
     is_chat: bool,
+}
+
+/// Tokens of requests that follow each other.
+struct Counted {
+    start: usize,
+    tokens: Vec<u32>,
 }
 
 impl<'scope> TokenCounter<'scope> {
@@ -48,7 +57,7 @@ impl<'scope> TokenCounter<'scope> {
             scope.spawn(move || count_batches(tokenizer, &batches))
         };
         let threads = (0..count).map(thread).collect();
-        Self { batch: Batch::default(), to_threads, threads, overhead: 0, is_chat }
+        Self { batch: Batch::default(), to_threads, threads, is_chat }
     }
 
     /// Takes the texts of one request.
@@ -59,26 +68,31 @@ impl<'scope> TokenCounter<'scope> {
             }
             self.batch.push(&message.text, number * 2 + 1);
         }
-        if self.is_chat {
-            self.overhead += chat_overhead(messages.len());
-        }
+        let overhead =
+            if self.is_chat && !messages.is_empty() { chat_overhead(messages.len()) } else { 0 };
+        let overhead = u32::try_from(overhead).unwrap_or(u32::MAX);
+        self.batch.requests.push((self.batch.ends.len(), overhead));
         if self.batch.text.len() >= BATCH {
             self.send();
         }
     }
 
     fn send(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let start = self.batch.start + self.batch.requests.len();
+        let next = Batch { start, ..Batch::default() };
+        let batch = std::mem::replace(&mut self.batch, next);
         self.to_threads.send(batch).expect("the threads read until this end is dropped");
     }
 
-    /// Waits for the threads: the tokens of all requests.
-    pub(super) fn finish(mut self) -> u64 {
+    /// Waits for the threads: the tokens of each request, in the order in which they were added.
+    pub(super) fn finish(mut self) -> Vec<u32> {
         self.send();
         drop(self.to_threads);
-        let counts = self.threads.into_iter();
-        let texts: u64 = counts.map(|thread| thread.join().expect("counting does not panic")).sum();
-        texts + self.overhead
+        let threads = self.threads.into_iter();
+        let mut counted: Vec<Counted> =
+            threads.flat_map(|thread| thread.join().expect("counting does not panic")).collect();
+        counted.sort_unstable_by_key(|counted| counted.start);
+        counted.into_iter().flat_map(|counted| counted.tokens).collect()
     }
 }
 
@@ -89,29 +103,47 @@ impl Batch {
     }
 }
 
-fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> u64 {
+fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec<Counted> {
     let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let mut known: Vec<(String, u64)> = Vec::new();
-    let mut sum = 0;
+    let mut counted = Vec::new();
     while let Some(batch) = next() {
         let mut start = 0;
-        for (end, place) in &batch.ends {
-            let text = &batch.text[start..*end];
-            start = *end;
-            // The roles and the system text are the same in every request.
-            if known.len() <= *place {
-                known.resize_with(place + 1, Default::default);
+        let mut texts = batch.ends.iter();
+        let mut done = 0;
+        let mut tokens = Vec::with_capacity(batch.requests.len());
+        for (last_text, overhead) in &batch.requests {
+            let mut sum = u64::from(*overhead);
+            for (end, place) in texts.by_ref().take(last_text - done) {
+                sum += count_text(tokenizer, &mut known, &batch.text[start..*end], *place);
+                start = *end;
             }
-            let (last, count) = &mut known[*place];
-            if last != text {
-                last.clear();
-                last.push_str(text);
-                *count = tokenizer.count(text);
-            }
-            sum += *count;
+            done = *last_text;
+            tokens.push(u32::try_from(sum).unwrap_or(u32::MAX));
         }
+        counted.push(Counted { start: batch.start, tokens });
     }
-    sum
+    counted
+}
+
+/// Counts a text, unless it is the one that stood at its place in the request before.
+fn count_text(
+    tokenizer: &Tokenizer,
+    known: &mut Vec<(String, u64)>,
+    text: &str,
+    place: usize,
+) -> u64 {
+    // The roles and the system text are the same in every request.
+    if known.len() <= place {
+        known.resize_with(place + 1, Default::default);
+    }
+    let (last, count) = &mut known[place];
+    if last != text {
+        last.clear();
+        last.push_str(text);
+        *count = tokenizer.count(text);
+    }
+    *count
 }
 
 #[cfg(test)]
@@ -153,7 +185,9 @@ mod tests {
                     messages.iter().map(|m| text_tokens("gpt-4o", &m.text)).sum()
                 }
             };
-            assert_eq!(counted, requests.iter().map(one).sum::<u64>(), "chat: {is_chat}");
+            let counted: Vec<u64> = counted.into_iter().map(u64::from).collect();
+            let expected: Vec<u64> = requests.iter().map(one).collect();
+            assert_eq!(counted, expected, "chat: {is_chat}");
         }
     }
 }

@@ -36,6 +36,10 @@ pub enum Event {
         requests: u64,
         /// Rows for which no request can be made.
         skipped: u64,
+        /// Rows that an earlier job answered.
+        answered: u64,
+        /// Rows that get the outcome of another row, which asks the same.
+        equal: u64,
         /// Input files.
         shards: u64,
         /// Bytes of all input files.

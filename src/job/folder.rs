@@ -5,11 +5,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::{FileLock, LockError, private_dir, sync_folder};
+use crate::base::{
+    DiskFile, FileLock, LockError, crash_point, private_dir, remove_file, rename, sync_folder,
+};
 use crate::store::{ArtifactKind, ShardRecord};
 
 /// How the names of folders begin in which a job is planned.
 const SCRATCH: &str = ".plan-";
+/// The file that says that the ledger may not know a folder's job yet.
+const UNLISTED: &str = "unlisted";
 
 /// The folder of one job below the home.
 #[derive(Debug, Clone)]
@@ -50,23 +54,96 @@ impl JobFolder {
         }
     }
 
-    /// Gives a planned folder the name of its job; it is there after a power loss, too.
+    /// Gives a planned folder the name of its job; it is there after a power loss, too. Once the
+    /// ledger has the job, [`JobFolder::set_listed`] is to be called.
     pub fn adopt(&self, home: &Path, key: &str) -> io::Result<Self> {
         let target = Self::of(home, key);
+        DiskFile::create(&self.root.join(UNLISTED))?;
         sync_folder(&self.root)?;
-        fs::rename(&self.root, &target.root)?;
+        rename(&self.root, &target.root)?;
         sync_folder(&home.join("jobs"))?;
         Ok(target)
     }
 
+    /// Notes that the ledger has the job of this folder.
+    pub fn set_listed(&self) {
+        // Best effort: of a folder that keeps the mark the ledger is asked.
+        let _ = remove_file(&self.root.join(UNLISTED));
+    }
+
+    /// Removes the folders of planners that died after they had named them and before the ledger
+    /// had their jobs. Others stay although the ledger does not know them: an older copy of it may
+    /// have been put back, and they hold what was paid for.
+    pub fn remove_unlisted<E>(
+        home: &Path,
+        is_listed: impl Fn(&str) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        for entry in fs::read_dir(home.join("jobs")).into_iter().flatten().flatten() {
+            let folder = Self { root: entry.path() };
+            let name = entry.file_name();
+            let (Some(key), true) = (name.to_str(), folder.root.join(UNLISTED).exists()) else {
+                continue;
+            };
+            // Held means that the planner lives.
+            let Ok(_lock) = folder.try_lock() else { continue };
+            if is_listed(key)? {
+                folder.set_listed();
+            } else {
+                let _ = folder.remove();
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the name of a job away again: its six characters were taken.
     pub fn give_back(&self, scratch: &Self) -> io::Result<()> {
-        fs::rename(&self.root, &scratch.root)
+        rename(&self.root, &scratch.root)
     }
 
     /// Removes the folder with all that is in it.
     pub fn remove(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.root)
+        crash_point!("remove", self.root.display());
+        fs::remove_dir_all(&self.root)?;
+        crash_point!("removed", self.root.display());
+        Ok(())
+    }
+
+    /// How many files it holds besides the lock, and their bytes. One that is not there holds none.
+    pub fn holds(&self) -> io::Result<(u64, u64)> {
+        let mut sum = (0, 0);
+        let mut folders = vec![self.root.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                let about = entry.metadata()?;
+                if about.is_dir() {
+                    folders.push(entry.path());
+                } else if entry.path() != self.lock_path() {
+                    sum = (sum.0 + 1, sum.1 + about.len());
+                }
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Removes everything but the lock, which the caller holds.
+    pub fn clear(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry.path() == self.lock_path() {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        sync_folder(&self.root)
     }
 
     /// Takes the lock of the job, or says who holds it. Waits a moment for a process that only
@@ -150,6 +227,26 @@ mod tests {
         let (third, _third) = JobFolder::scratch(home.path()).unwrap();
         assert!(living.root().is_dir() && third.root().is_dir());
         assert!(!dead.root().exists());
+    }
+
+    #[test]
+    fn a_folder_whose_planner_died_before_the_ledger_had_its_job_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let adopted = |key| {
+            let (scratch, lock) = JobFolder::scratch(home.path()).unwrap();
+            (scratch.adopt(home.path(), key).unwrap(), lock)
+        };
+        let (dead, _) = adopted("dead000000");
+        let (late, _) = adopted("late000000");
+        let (living, _lock) = adopted("living0000");
+        let (foreign, _) = adopted("foreign000");
+        foreign.set_listed();
+        let is_listed = |key: &str| Ok::<_, io::Error>(key == "late000000");
+        JobFolder::remove_unlisted(home.path(), is_listed).unwrap();
+        assert!(!dead.root().exists());
+        assert!(late.root().is_dir() && !late.root().join(UNLISTED).exists());
+        assert!(living.root().is_dir(), "its planner is at work");
+        assert!(foreign.root().is_dir(), "of a ledger that an older one took the place of");
     }
 
     #[test]

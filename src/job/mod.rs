@@ -24,6 +24,7 @@ mod spec;
 mod stop;
 mod submit;
 mod tally;
+mod unsent;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use convert::{Converted, Places, RequestFile, convert};
@@ -38,3 +39,4 @@ pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
 pub use spec::{Onto, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};
 pub use tally::Tally;
+pub use unsent::Reuse;

@@ -1,19 +1,23 @@
 //! Planning: one pass over the selected rows that measures and hashes every request, cuts them
-//! into shards, and sets aside the rows that cannot become requests. Nothing is sent here, and
-//! no request file is written.
+//! into shards, and sets aside the rows that cannot become requests and those that need not be
+//! sent. Nothing is sent here, and no request file is written.
 
 use std::thread;
 
 use super::count::TokenCounter;
+use super::unsent::{Reuse, Unsent, Way};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
-use crate::cost::{Estimate, Tokenizer, image_tokens};
+use crate::cost::{Estimate, Part, Tokenizer, image_tokens};
 use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
-use crate::store::NewShard;
-use crate::table::{Row, Selection, Table, Verdict};
+use crate::store::{CachedFile, EqualRow, NewShard};
+use crate::table::{Position, Row, Selection, Table, Verdict};
 
 /// Rows between two reports of progress.
 pub(super) const REPORT_EVERY: u64 = 5_000;
+
+/// Rows whose earlier answers are looked up together.
+const TOGETHER: usize = 500;
 
 /// What will be sent, counted.
 #[derive(Debug, Clone)]
@@ -24,7 +28,11 @@ pub struct Plan {
     pub shards: Vec<NewShard>,
     /// Requests, bytes and prompt tokens.
     pub estimate: Estimate,
-    /// Digest of all that the user asked for.
+    /// Rows that an earlier job answered, if any; their answers lie in the folder.
+    pub cached: Option<CachedFile>,
+    /// Rows that ask the same as an earlier row and get its outcome.
+    pub equal: Vec<EqualRow>,
+    /// Digest of all that the user asked for, whatever of it was answered before.
     pub run_digest: String,
     /// The first request's line, as it will be sent.
     pub first_request: Option<String>,
@@ -38,9 +46,10 @@ impl Plan {
         Self {
             tally: Tally::default(),
             shards: Vec::new(),
+            cached: None,
+            equal: Vec::new(),
             estimate: Estimate {
                 max_tokens: spec.question.max_tokens.map(u64::from),
-                image_tokens: Some(0),
                 exact,
                 tokenizer: tokenizer.name(),
                 ..Estimate::default()
@@ -62,18 +71,25 @@ impl Plan {
     }
 }
 
-/// Plans a job over its own copy of the table; row lists go into the folder.
+/// Plans a job over its own copy of the table; row lists and copies of earlier answers go into
+/// the folder. Without `reuse` every row is sent.
 pub fn plan(
     spec: &Spec,
     table: &Table,
     limits: &Limits,
     folder: &JobFolder,
+    reuse: Option<Reuse<'_>>,
     reporter: &dyn Reporter,
 ) -> Result<Plan, JobError> {
     thread::scope(|scope| {
         let is_chat = spec.question.endpoint != Endpoint::Embeddings;
         let mut planner = Planner {
             spec,
+            table,
+            waiting: Vec::new(),
+            ways: Vec::new(),
+            unsent: Unsent::begin(spec, reuse, folder)?,
+            first: None,
             compiled: spec.question.compile(table.headers())?,
             cutter: Cutter::new(*limits),
             folder,
@@ -131,8 +147,22 @@ pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
     hasher
 }
 
+/// A row that can be sent, until it is known whether it need be.
+struct Waiting {
+    entry: RowEntry,
+    images: u64,
+    image_tokens: Option<u64>,
+}
+
 struct Planner<'a> {
     spec: &'a Spec,
+    table: &'a Table,
+    waiting: Vec<Waiting>,
+    /// What becomes of each request, in the order in which its tokens are counted.
+    ways: Vec<Way>,
+    unsent: Option<Unsent<'a>>,
+    /// The first row that is sent.
+    first: Option<RowEntry>,
     compiled: Compiled,
     cutter: Cutter,
     folder: &'a JobFolder,
@@ -147,7 +177,7 @@ impl Planner<'_> {
         self.plan.tally.rows += 1;
         self.digest.update(&row.number().to_le_bytes());
         match self.fit(row) {
-            Ok((measure, cut)) => self.place(row, &measure, cut),
+            Ok(measure) => self.wait(row, &measure),
             Err(skip) => {
                 self.plan.estimate.skipped += 1;
                 // That it is skipped is part of what was asked; the words of the reason are not: they
@@ -159,21 +189,64 @@ impl Planner<'_> {
         }
     }
 
-    fn fit(&mut self, row: &Row) -> Result<(Measure, Cut), Skip> {
+    fn fit(&mut self, row: &Row) -> Result<Measure, Skip> {
         if let Some(fault) = row.fault() {
             return Err(Skip::new(SkipKind::Ragged, fault.to_string()));
         }
         let measure = self.compiled.measure(row, CustomId::length(row.number(), 1))?;
-        let cut = self.cutter.push(measure.line_bytes)?;
-        Ok((measure, cut))
+        self.cutter.check(measure.line_bytes)?;
+        Ok(measure)
     }
 
-    fn place(&mut self, row: &Row, measure: &Measure, cut: Cut) -> Result<(), JobError> {
+    /// Takes a row that can be sent. Texts are counted as they would be sent, images by their
+    /// size; base64 is never given to a tokenizer.
+    fn wait(&mut self, row: &Row, measure: &Measure) -> Result<(), JobError> {
         self.digest.update(&measure.content_key);
-        self.count(row, measure);
-        if self.plan.first_request.is_none() {
-            self.plan.first_request = self.line(row);
+        self.counter.add(self.compiled.prompt_texts(row).unwrap_or_default());
+        let question = &self.spec.question;
+        let detail = question.images.detail.into();
+        let tokens = measure.image_headers.iter().map(|size| {
+            size.and_then(|size| image_tokens(&question.model, size.width, size.height, detail))
+        });
+        let position = row.position();
+        self.waiting.push(Waiting {
+            entry: RowEntry {
+                row: row.number(),
+                line: row.line(),
+                offset: position.offset,
+                line_bytes: measure.line_bytes,
+                row_hash: row.hash(),
+                content_key: measure.content_key,
+            },
+            images: measure.image_headers.len() as u64,
+            image_tokens: tokens.sum(),
+        });
+        if self.waiting.len() >= TOGETHER { self.part_ways() } else { Ok(()) }
+    }
+
+    /// Finds out which of the waiting rows need not be sent, and places the others.
+    fn part_ways(&mut self) -> Result<(), JobError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let ways = match &mut self.unsent {
+            Some(unsent) => unsent.ways(waiting.iter().map(|row| &row.entry))?,
+            None => vec![Way::Sent; waiting.len()],
+        };
+        for (row, way) in waiting.iter().zip(&ways) {
+            let part = part_of(&mut self.plan.estimate, *way);
+            part.requests += 1;
+            part.images += row.images;
+            part.image_tokens = part.image_tokens.zip(row.image_tokens).map(|(sum, n)| sum + n);
+            if *way == Way::Sent {
+                self.place(&row.entry)?;
+            }
         }
+        self.ways.extend(ways);
+        Ok(())
+    }
+
+    fn place(&mut self, entry: &RowEntry) -> Result<(), JobError> {
+        let cut = self.cutter.push(entry.line_bytes).expect("its length was checked");
+        self.first.get_or_insert(*entry);
         if cut == Cut::New || self.open.is_none() {
             self.close()?;
             let number = self.plan.shards.len() as u64 + 1;
@@ -183,44 +256,19 @@ impl Planner<'_> {
         }
         let (shard, writer) = self.open.as_mut().expect("opened above");
         shard.rows += 1;
-        shard.bytes += measure.line_bytes;
-        let position = row.position();
-        let entry = RowEntry {
-            row: row.number(),
-            line: row.line(),
-            offset: position.offset,
-            line_bytes: measure.line_bytes,
-            row_hash: row.hash(),
-            content_key: measure.content_key,
-        };
-        writer.write(&entry).map_err(JobError::file("write", self.folder.root()))
+        shard.bytes += entry.line_bytes;
+        writer.write(entry).map_err(JobError::file("write", self.folder.root()))
     }
 
-    /// Adds a request's prompt tokens. Texts are counted as they will be sent, images by their
-    /// size; base64 is never given to a tokenizer.
-    fn count(&mut self, row: &Row, measure: &Measure) {
-        let question = &self.spec.question;
-        let estimate = &mut self.plan.estimate;
-        estimate.requests += 1;
-        estimate.bytes += measure.line_bytes;
-        if let Ok(messages) = self.compiled.prompt_texts(row) {
-            self.counter.add(messages);
-        }
-        for size in &measure.image_headers {
-            estimate.images += 1;
-            let tokens = size.and_then(|size| {
-                let detail = question.images.detail.into();
-                image_tokens(&question.model, size.width, size.height, detail)
-            });
-            estimate.image_tokens = estimate.image_tokens.zip(tokens).map(|(sum, n)| sum + n);
-        }
-    }
-
-    fn line(&mut self, row: &Row) -> Option<String> {
+    /// The first line that is sent, as it will be.
+    fn first_line(&mut self) -> Result<Option<String>, JobError> {
+        let Some(RowEntry { row, line, offset, .. }) = self.first else { return Ok(None) };
+        let mut rows = self.table.rows_from(Position { row, line, offset })?;
+        let Some(row) = rows.next_row()? else { return Ok(None) };
         let mut line = Vec::new();
         let id = CustomId { job6: "000000".to_owned(), row: row.number(), round: 1 };
-        self.compiled.write_line(row, &id.to_string(), &mut line).ok()?;
-        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+        let written = self.compiled.write_line(row, &id.to_string(), &mut line);
+        Ok(written.is_ok().then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
     }
 
     fn close(&mut self) -> Result<(), JobError> {
@@ -232,11 +280,28 @@ impl Planner<'_> {
     }
 
     fn finish(mut self) -> Result<Plan, JobError> {
+        self.part_ways()?;
         self.close()?;
+        if let Some(unsent) = self.unsent.take() {
+            (self.plan.cached, self.plan.equal) = unsent.finish()?;
+        }
+        self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
-        self.plan.estimate.text_tokens = self.counter.finish();
+        for (tokens, way) in self.counter.finish().into_iter().zip(self.ways) {
+            part_of(&mut self.plan.estimate, way).text_tokens += u64::from(tokens);
+        }
+        self.plan.estimate.bytes = self.plan.bytes();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         Ok(self.plan)
+    }
+}
+
+/// The part of the estimate that a row belongs to.
+fn part_of(estimate: &mut Estimate, way: Way) -> &mut Part {
+    match way {
+        Way::Sent => &mut estimate.sent,
+        Way::Answered => &mut estimate.answered,
+        Way::Equal => &mut estimate.equal,
     }
 }

@@ -10,7 +10,7 @@ use super::build::{BuiltFile, build_shard};
 use super::drive::Driver;
 use super::{Event, JobError, id};
 use crate::answer::RowStatus;
-use crate::base::redact;
+use crate::base::{redact, remove_file};
 use crate::batch::{Batch, Failure, FailureKind};
 use crate::provider::{CallClass, CallError, CreateBatch};
 use crate::store::{CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState};
@@ -261,7 +261,7 @@ impl Driver<'_> {
     pub(super) fn forget_request_file(&self, shard: &ShardRecord) {
         if !self.spec.keep_request_files {
             let path = self.folder.request_file(&shard.stem());
-            if let Err(error) = std::fs::remove_file(&path) {
+            if let Err(error) = remove_file(&path) {
                 self.warn(&format!("cannot remove {}: {error}", path.display()));
             }
         }

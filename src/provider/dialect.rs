@@ -1,5 +1,7 @@
 //! What differs between services whose Batch API has `OpenAI`'s shape: plain data, no calls.
 
+use std::time::Duration;
+
 use crate::request::Endpoint;
 use crate::shard::Limits;
 
@@ -79,6 +81,15 @@ impl Dialect {
             Endpoint::Chat | Endpoint::Responses => self.limits.max_requests,
         };
         Limits { max_requests: most.min(self.limits.max_requests), ..self.limits }
+    }
+
+    /// How long results stay after their batch ended; `None` where nothing is published.
+    pub fn retention(&self) -> Option<Duration> {
+        let days = match self.name {
+            "openai" | "zhipu" | "zai" | "dashscope" | "dashscope-intl" => 30,
+            _ => return None,
+        };
+        Some(Duration::from_secs(days * 24 * 60 * 60))
     }
 
     /// The name of the parameter that limits the length of an answer.

@@ -1,11 +1,10 @@
 //! The result files, read where an answer lies.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ResultError;
-use crate::base::read_exact_at;
+use crate::base::DiskFile;
 
 /// A job of thousands of shards has more files than a process may hold open.
 const MOST_OPEN: usize = 64;
@@ -25,7 +24,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Artifacts {
     paths: Vec<PathBuf>,
-    open: Vec<Option<File>>,
+    open: Vec<Option<DiskFile>>,
     opened: usize,
     buffer: Vec<u8>,
 }
@@ -66,12 +65,12 @@ impl Artifacts {
                 self.open.fill_with(|| None);
                 self.opened = 0;
             }
-            self.open[number] = Some(File::open(path)?);
+            self.open[number] = Some(DiskFile::open(path)?);
             self.opened += 1;
         }
         let file = self.open[number].as_ref().ok_or_else(unknown)?;
         self.buffer.resize(place.length as usize, 0);
-        read_exact_at(file, &mut self.buffer, place.offset)
+        file.read_exact_at(&mut self.buffer, place.offset)
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) fn shape(desk: &Desk, batch: &StoredBatch) -> Value {
     let seen = see(desk, batch);
     let (total, completed, failed) = seen.counts;
     let settled = batch.settled.as_ref();
+    let (fate, usual) = (record.fate(), desk.shared.options.batch_duration);
+    let nameless = fate.nameless().map_or(0, |time| time.millis(usual));
+    let named = settled.filter(|settled| desk.now() >= settled.ended.saturating_add(nameless));
     let mut body = json!({
         "id": record.id,
         "object": "batch",
@@ -48,8 +51,8 @@ pub(super) fn shape(desk: &Desk, batch: &StoredBatch) -> Value {
         "input_file_id": record.input_file_id,
         "completion_window": record.completion_window,
         "status": seen.status.as_str(),
-        "output_file_id": settled.and_then(|settled| settled.output_file_id.as_ref()),
-        "error_file_id": settled.and_then(|settled| settled.error_file_id.as_ref()),
+        "output_file_id": named.and_then(|settled| settled.output_file_id.as_ref()),
+        "error_file_id": named.and_then(|settled| settled.error_file_id.as_ref()),
         "created_at": plan.created / 1000,
         "request_counts": {"total": total, "completed": completed, "failed": failed},
         "metadata": record.metadata,
@@ -70,12 +73,23 @@ pub(super) fn shape(desk: &Desk, batch: &StoredBatch) -> Value {
             })
         });
     }
+    fate.disguise(&mut body, named.is_some());
+    let word = fate.word().filter(|(_, time)| match time {
+        Some(time) => desk.now() < plan.created.saturating_add(time.millis(usual)),
+        None => settled.is_none(),
+    });
+    if let Some((word, _)) = word {
+        body["status"] = json!(word);
+    }
     body
 }
 
 fn errors(seen: &Seen, batch: &StoredBatch) -> Value {
     match seen.status {
-        BatchStatus::Failed => json!({"object": "list", "data": batch.record.problems}),
+        BatchStatus::Failed => {
+            let died = batch.settled.as_ref().map(|settled| &settled.problems);
+            json!({"object": "list", "data": died.unwrap_or(&batch.record.problems)})
+        }
         _ => Value::Null,
     }
 }
@@ -88,6 +102,7 @@ fn stamps(
 ) -> [(&'static str, Option<i64>); 8] {
     let plan = &batch.record.plan;
     let end = batch.settled.as_ref().map(|settled| settled.ended);
+    let others = plan.cancelled_by_others().filter(|at| *at <= end.unwrap_or_else(|| desk.now()));
     let until = batch.cancelled.or(end).unwrap_or_else(|| desk.now());
     let started = Some(plan.started()).filter(|start| plan.valid && *start <= until);
     let answered = match status {
@@ -101,9 +116,9 @@ fn stamps(
         ("expires_at", Some(plan.expires)),
         ("finalizing_at", answered),
         ("completed_at", at_end(BatchStatus::Completed)),
-        ("failed_at", Some(plan.started()).filter(|_| status == BatchStatus::Failed)),
+        ("failed_at", end.or(Some(plan.started())).filter(|_| status == BatchStatus::Failed)),
         ("expired_at", at_end(BatchStatus::Expired)),
-        ("cancelling_at", batch.cancelled),
+        ("cancelling_at", batch.cancelled.or(others)),
         ("cancelled_at", at_end(BatchStatus::Cancelled)),
     ]
 }

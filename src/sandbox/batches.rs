@@ -1,20 +1,22 @@
 //! The batch calls: create (the input file is checked then), look, list, cancel.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path as FilePath, PathBuf};
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::batch_shape::shape;
-use super::check::{Rules, check};
+use super::check::{Problem, Rules, check};
+use super::faults::Subject;
 use super::files::{limit, listing};
 use super::refusal::Refusal;
 use super::server::{Desk, blocking};
-use super::shelf::{BatchRecord, StoredBatch, page};
+use super::shelf::{BatchRecord, FileRecord, StoredBatch, page};
 use super::timeline::Plan;
-use super::{Answers, Family, Limits, engine};
+use super::{Answers, EnqueuedTokens, Family, Limits, engine, queue};
 use crate::base::hex_of_file;
 
 /// Pages are this long at most, and this long unless asked otherwise.
@@ -35,7 +37,7 @@ impl Desk {
 }
 
 /// `POST /batches`
-pub(super) async fn create(State(desk): State<Desk>, body: Bytes) -> Response {
+pub(super) async fn create(desk: Desk, body: Bytes) -> Response {
     let worker = desk.clone();
     let created = blocking(move || create_batch(&worker, &body)).await;
     if let Ok(batch) = &created {
@@ -53,19 +55,47 @@ struct Wanted {
     delete_input: bool,
 }
 
-fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
-    let wanted = read_create(desk.family, body)?;
-    let shelf = desk.shelf();
-    let id = &wanted.input_file_id;
-    let Some(file) = shelf.file(id)? else {
+/// The input file that a create names: one of the caller's, ready, and not deleted, unless a
+/// rule says that a create survives that.
+fn input_of(desk: &Desk, wanted: &Wanted) -> Result<(FileRecord, PathBuf), Refusal> {
+    let (shelf, id) = (desk.shelf(), &wanted.input_file_id);
+    let not_found = || {
         let text = format!("No such File object: {}", id.chars().take(80).collect::<String>());
-        return Err(Refusal::new(404, text).param("input_file_id"));
+        Refusal::new(404, text).param("input_file_id")
     };
+    let mut found = shelf.file(id)?.map(|file| (file, shelf.data_path(id)));
+    if found.is_none()
+        && let Some(file) = shelf.deleted_file(id)?
+    {
+        let keys = wanted.keys(&file);
+        let subject = Subject { keys: &keys, account: &desk.account, now: desk.now() };
+        let survives = desk.shared.faults.survives(subject);
+        found = survives.then(|| (file, shelf.deleted_path(id)));
+    }
+    let (file, path) =
+        found.filter(|(file, _)| *file.account == *desk.account).ok_or_else(not_found)?;
+    if file.ready_at.is_some_and(|ready| desk.now() < ready) {
+        return Err(not_found());
+    }
     if file.purpose != "batch" {
         let text = format!("File '{id}' has the purpose '{}', not 'batch'.", file.purpose);
         return Err(Refusal::bad(text).param("input_file_id"));
     }
-    let path = shelf.data_path(id);
+    Ok((file, path))
+}
+
+impl Wanted {
+    /// What a rule can know the batch by.
+    fn keys(&self, file: &FileRecord) -> Vec<String> {
+        let metadata = self.metadata.iter().flat_map(BTreeMap::values);
+        metadata.chain([&file.filename]).cloned().collect()
+    }
+}
+
+fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
+    let wanted = read_create(desk.family, body)?;
+    let shelf = desk.shelf();
+    let (file, path) = input_of(desk, &wanted)?;
     let upstream = matches!(desk.shared.options.answers, Answers::Upstream(_));
     let rules = Rules {
         family: desk.family,
@@ -75,9 +105,11 @@ fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
     };
     let checked = check(&path, rules)?;
     let now = desk.now();
+    let keys = wanted.keys(&file);
+    let fired = desk.shared.faults.for_batch(Subject { keys: &keys, account: &desk.account, now });
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
     let options = &desk.shared.options;
-    let record = BatchRecord {
+    let mut record = BatchRecord {
         id: shelf.new_batch_id(now)?,
         input_digest: hex_of_file(&path)?,
         plan: Plan {
@@ -87,6 +119,9 @@ fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
             total: checked.requests,
             valid: checked.problems.is_empty(),
             upstream,
+            validating: 0,
+            finalizing: 0,
+            forced: None,
         },
         model: checked.model,
         problems: checked.problems,
@@ -95,10 +130,42 @@ fn create_batch(desk: &Desk, body: &[u8]) -> Result<StoredBatch, Refusal> {
         completion_window: wanted.completion_window,
         metadata: wanted.metadata,
         delete_input: wanted.delete_input,
+        account: desk.account.to_string(),
+        input_name: file.filename,
+        prompt_tokens: 0,
+        faults: fired.iter().map(|rule| rule.text.clone()).collect(),
     };
-    shelf.add_batch(&record)?;
+    record.fate().bend(&mut record.plan, &mut record.problems, options.batch_duration);
+    enqueue(desk, &mut record, &path)?;
+    desk.shared.note_if_mortal(&record);
+    if let Err(error) = shelf.add_batch(&record, &path) {
+        desk.shared.queue.leave(&record.id);
+        return Err(error.into());
+    }
     desk.shared.ledger.append(&bill_of_creation(desk.family, &record)?)?;
     Ok(StoredBatch { record, cancelled: None, settled: None })
+}
+
+/// Puts the batch into the queue of its model, or says that it does not fit in: at once, or as a
+/// batch that fails.
+fn enqueue(desk: &Desk, record: &mut BatchRecord, path: &FilePath) -> Result<(), Refusal> {
+    let queue = &desk.shared.queue;
+    let Some(EnqueuedTokens { limit, at_create }) = queue.limit() else { return Ok(()) };
+    if !record.plan.valid {
+        return Ok(());
+    }
+    record.prompt_tokens = queue::prompt_tokens(desk, path)?;
+    if queue.enter(desk.family, record) {
+        return Ok(());
+    }
+    const CODE: &str = "token_limit_exceeded";
+    let message = queue::full_text(record.model.as_deref().unwrap_or_default(), limit);
+    if at_create {
+        return Err(Refusal::new(429, message).code(CODE));
+    }
+    record.plan.valid = false;
+    record.problems.push(Problem { code: CODE.to_owned(), message, param: None, line: None });
+    Ok(())
 }
 
 fn read_create(family: Family, body: &[u8]) -> Result<Wanted, Refusal> {
@@ -160,6 +227,7 @@ fn creation_start(family: Family, id: &str) -> String {
 fn bill_of_creation(family: Family, record: &BatchRecord) -> Result<Vec<u8>, Refusal> {
     let rest = json!({
         "at": record.plan.created / 1000,
+        "account": record.account,
         "endpoint": record.endpoint,
         "metadata": record.metadata,
         "input_file_id": record.input_file_id,
@@ -189,7 +257,7 @@ pub(super) fn bill_forgotten(desk: &Desk) -> std::io::Result<()> {
 }
 
 /// `GET /batches/{id}`
-pub(super) async fn retrieve(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+pub(super) async fn retrieve(desk: Desk, Path(id): Path<String>) -> Response {
     let found = find(&desk, &id);
     if let Ok(batch) = &found {
         if let Some(trouble) = desk.shared.trouble(&id) {
@@ -204,17 +272,15 @@ pub(super) async fn retrieve(State(desk): State<Desk>, Path(id): Path<String>) -
 }
 
 fn find(desk: &Desk, id: &str) -> Result<StoredBatch, Refusal> {
-    desk.shelf().batch(id)?.ok_or_else(|| {
+    let found = desk.shelf().batch(id)?;
+    found.filter(|batch| *batch.record.account == *desk.account).ok_or_else(|| {
         let id: String = id.chars().take(80).collect();
         Refusal::new(404, format!("No batch found with id '{id}'."))
     })
 }
 
 /// `GET /batches`
-pub(super) async fn list(
-    State(desk): State<Desk>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
+pub(super) async fn list(desk: Desk, Query(query): Query<HashMap<String, String>>) -> Response {
     let worker = desk.clone();
     desk.reply(blocking(move || list_page(&worker, &query)).await)
 }
@@ -222,16 +288,30 @@ pub(super) async fn list(
 fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refusal> {
     let limit = limit(query, PAGE.0, PAGE.1)?;
     let after = query.get("after").map(String::as_str);
-    let (ids, has_more) = page(desk.shelf().batch_ids()?, after, limit, false);
-    let mut data = Vec::with_capacity(ids.len());
-    for id in ids {
-        data.extend(desk.shelf().batch(&id)?.map(|batch| shape(desk, &batch)));
+    let (mut data, mut has_more) = (Vec::new(), false);
+    for id in page(desk.shelf().batch_ids()?, after, false) {
+        let Some(batch) = desk.shelf().batch(&id)?.filter(|batch| is_listed(desk, batch)) else {
+            continue;
+        };
+        if data.len() == limit {
+            has_more = true;
+            break;
+        }
+        data.push(shape(desk, &batch));
     }
     Ok(listing(&data, has_more))
 }
 
+/// Whether the caller finds it in the list by now.
+fn is_listed(desk: &Desk, batch: &StoredBatch) -> bool {
+    let record = &batch.record;
+    let lag = record.fate().listing_lag();
+    let lag = lag.map_or(0, |lag| lag.millis(desk.shared.options.batch_duration));
+    *record.account == *desk.account && desk.now() >= record.plan.created.saturating_add(lag)
+}
+
 /// `POST /batches/{id}/cancel`
-pub(super) async fn cancel(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+pub(super) async fn cancel(desk: Desk, Path(id): Path<String>) -> Response {
     let worker = desk.clone();
     desk.reply(blocking(move || cancel_batch(&worker, &id)).await)
 }

@@ -28,6 +28,10 @@ pub(super) fn follow(desk: &Desk, id: &str) {
 pub(super) fn follow_all(desk: &Desk) -> io::Result<()> {
     for id in desk.shelf().batch_ids()? {
         if !desk.shelf().is_settled(&id) {
+            if let Some(batch) = desk.shelf().batch(&id)? {
+                desk.shared.queue.count_again(desk.family, &batch.record);
+                desk.shared.note_if_mortal(&batch.record);
+            }
             follow(desk, &id);
         }
     }

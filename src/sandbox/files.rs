@@ -5,19 +5,20 @@ use std::path::{Path as FilePath, PathBuf};
 
 use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartRejection};
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Extension, Multipart, Path, Query};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio_util::io::ReaderStream;
 
-use super::Family;
 use super::check::check_zhipu_upload;
 use super::family::MAX_FILE_BYTES;
+use super::faults::NotReadyUntil;
 use super::refusal::Refusal;
 use super::server::{Desk, blocking};
 use super::shelf::{FileRecord, page};
+use super::{Family, settle};
 
 /// Pages are this long at most, and unless asked otherwise.
 const PAGE: usize = 10_000;
@@ -49,11 +50,15 @@ fn no_such_file(id: &str) -> Refusal {
 
 /// `POST /files`
 pub(super) async fn upload(
-    State(desk): State<Desk>,
+    desk: Desk,
+    not_ready: Option<Extension<NotReadyUntil>>,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let outcome = match multipart {
-        Ok(multipart) => take_upload(&desk, multipart).await,
+        Ok(multipart) => {
+            let ready_at = not_ready.map(|Extension(NotReadyUntil(until))| until);
+            take_upload(&desk, multipart, ready_at).await
+        }
         Err(rejection) => Err(Refusal::bad(rejection.body_text())),
     };
     desk.reply(outcome)
@@ -67,6 +72,7 @@ struct Upload {
     purpose: Option<String>,
     bytes: u64,
     expires_after: Option<i64>,
+    ready_at: Option<i64>,
 }
 
 /// Removes the scratch file of an upload that came to nothing.
@@ -79,10 +85,14 @@ impl Drop for Scratch {
     }
 }
 
-async fn take_upload(desk: &Desk, mut multipart: Multipart) -> Result<Value, Refusal> {
+async fn take_upload(
+    desk: &Desk,
+    mut multipart: Multipart,
+    ready_at: Option<i64>,
+) -> Result<Value, Refusal> {
     let id = desk.shelf().new_file_id(desk.now())?;
     let scratch = Scratch(desk.shelf().scratch(&id));
-    let mut upload = Upload::default();
+    let mut upload = Upload { ready_at, ..Upload::default() };
     while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
             "file" => {
@@ -154,6 +164,8 @@ fn keep(desk: &Desk, id: String, upload: Upload, content: &FilePath) -> Result<V
         bytes: upload.bytes,
         created_at,
         expires_at: lifetime.map(|lifetime| created_at + lifetime),
+        account: desk.account.to_string(),
+        ready_at: upload.ready_at,
     };
     desk.shelf().add_file(&record, content)?;
     Ok(shape(&record))
@@ -174,10 +186,7 @@ fn judge_size(desk: &Desk, purpose: &str, bytes: u64) -> Result<(), Refusal> {
 }
 
 /// `GET /files`
-pub(super) async fn list(
-    State(desk): State<Desk>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
+pub(super) async fn list(desk: Desk, Query(query): Query<HashMap<String, String>>) -> Response {
     let worker = desk.clone();
     desk.reply(blocking(move || list_page(&worker, &query)).await)
 }
@@ -187,10 +196,10 @@ fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refu
     let ascending = query.get("order").is_some_and(|order| order == "asc");
     let after = query.get("after").map(String::as_str);
     let purpose = query.get("purpose");
-    let (ids, _) = page(desk.shelf().file_ids()?, after, usize::MAX, ascending);
+    let ids = page(desk.shelf().file_ids()?, after, ascending);
     let (mut records, mut has_more) = (Vec::new(), false);
     for id in ids {
-        let record = desk.shelf().file(&id)?;
+        let record = desk.own_file(&id)?;
         let Some(record) = record.filter(|r| purpose.is_none_or(|p| *p == r.purpose)) else {
             continue;
         };
@@ -228,24 +237,40 @@ pub(super) fn limit(
 }
 
 /// `GET /files/{id}`
-pub(super) async fn retrieve(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
-    let found = desk.shelf().file(&id).map_err(Refusal::from);
+pub(super) async fn retrieve(desk: Desk, Path(id): Path<String>) -> Response {
+    let found = desk.own_file(&id).map_err(Refusal::from);
     let found = found.and_then(|record| record.ok_or_else(|| no_such_file(&id)));
     desk.reply(found.map(|record| shape(&record)))
 }
 
 /// `DELETE /files/{id}`
-pub(super) async fn delete(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
-    let deleted = desk.shelf().delete_file(&id).map_err(Refusal::from);
-    desk.reply(match deleted {
-        Ok(true) => Ok(json!({"id": id, "object": "file", "deleted": true})),
-        Ok(false) => Err(no_such_file(&id)),
-        Err(refusal) => Err(refusal),
-    })
+pub(super) async fn delete(desk: Desk, Path(id): Path<String>) -> Response {
+    let worker = desk.clone();
+    desk.reply(blocking(move || delete_file(&worker, &id)).await)
+}
+
+fn delete_file(desk: &Desk, id: &str) -> Result<Value, Refusal> {
+    if desk.own_file(id)?.is_none() {
+        return Err(no_such_file(id));
+    }
+    let aside = desk.shared.faults.keeps_deleted();
+    if !desk.shelf().delete_file(id, aside)? {
+        return Err(no_such_file(id));
+    }
+    settle::end_with_file(desk, id)?;
+    Ok(json!({"id": id, "object": "file", "deleted": true}))
+}
+
+impl Desk {
+    /// A file, if it is the caller's.
+    fn own_file(&self, id: &str) -> std::io::Result<Option<FileRecord>> {
+        let found = self.shelf().file(id)?;
+        Ok(found.filter(|record| *record.account == *self.account))
+    }
 }
 
 /// `GET /files/{id}/content`
-pub(super) async fn content(State(desk): State<Desk>, Path(id): Path<String>) -> Response {
+pub(super) async fn content(desk: Desk, Path(id): Path<String>) -> Response {
     match open_content(&desk, &id).await {
         Ok(response) => response,
         Err(refusal) => refusal.response(desk.family),
@@ -253,7 +278,7 @@ pub(super) async fn content(State(desk): State<Desk>, Path(id): Path<String>) ->
 }
 
 async fn open_content(desk: &Desk, id: &str) -> Result<Response, Refusal> {
-    let record = desk.shelf().file(id)?.ok_or_else(|| no_such_file(id))?;
+    let record = desk.own_file(id)?.ok_or_else(|| no_such_file(id))?;
     let file = tokio::fs::File::open(desk.shelf().data_path(id)).await?;
     let body = Body::from_stream(ReaderStream::with_capacity(file, PIECE));
     let headers = [

@@ -42,10 +42,19 @@ fn is_own_host(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].contains(&name)
 }
 
-pub(super) fn has_sandbox_key(headers: &HeaderMap) -> bool {
+fn key_in(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    key.is_some_and(|key| key.starts_with(KEY_PREFIX))
+    header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim)
+}
+
+pub(super) fn has_sandbox_key(headers: &HeaderMap) -> bool {
+    key_in(headers).is_some_and(|key| key.starts_with(KEY_PREFIX))
+}
+
+/// The account of a call's key: what stands behind an `@` in it. Keys without one share an
+/// account, which has no name.
+pub(super) fn account_of(headers: &HeaderMap) -> &str {
+    key_in(headers).and_then(|key| key.split_once('@')).map_or("", |(_, account)| account)
 }
 
 /// Turns away calls without a sandbox key.
@@ -77,7 +86,7 @@ pub(super) fn wrong_key(family: Family) -> Response {
 
 /// Reads on and throws away: a client that is still sending would see a broken connection in
 /// place of the answer.
-async fn drain(body: Body) {
+pub(super) async fn drain(body: Body) {
     let mut chunks = body.into_data_stream();
     let mut read = 0;
     while let Some(Ok(chunk)) = chunks.next().await {

@@ -35,8 +35,10 @@ mod shelf;
 mod timeline;
 
 mod engine;
+mod queue;
 mod results;
 mod settle;
+mod tamper;
 mod upstream;
 
 mod batch_shape;
@@ -51,7 +53,8 @@ mod server;
 mod tests;
 
 pub use family::{Family, Limits};
-pub use options::{Answers, Families, SandboxError, SandboxOptions, Time};
+pub use faults::{FaultError, Faults, HELP as FAULTS_HELP};
+pub use options::{Answers, EnqueuedTokens, Families, SandboxError, SandboxOptions, Time};
 pub use script::{Rule, Script};
 pub use server::{Running, serve};
 pub use upstream::Upstream;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Family, Limits, Script, Upstream};
+use super::{Family, Faults, Limits, Script, Upstream};
 
 /// How long a batch takes when nothing else is said: long enough to see every state pass by.
 const BATCH_DURATION: Duration = Duration::from_secs(2);
@@ -35,6 +35,10 @@ pub struct SandboxOptions {
     /// Whether any model is taken. Otherwise a batch for a model that the family does not sell is
     /// refused, as the services do.
     pub any_model: bool,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+    /// A limit on the prompt tokens of all batches of an account and model that have not ended.
+    pub enqueued_tokens: Option<EnqueuedTokens>,
     /// What the time is.
     pub time: Time,
 }
@@ -56,6 +60,8 @@ impl SandboxOptions {
             expire_after: WINDOW,
             limits: None,
             any_model: false,
+            faults: Faults::default(),
+            enqueued_tokens: None,
             time: Time::System,
         }
     }
@@ -94,6 +100,16 @@ impl Families {
             Self::Both => true,
         }
     }
+}
+
+/// A limit on waiting prompt tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnqueuedTokens {
+    /// Tokens, by account and model.
+    pub limit: u64,
+    /// Whether a create that goes over it is refused. Otherwise its batch fails a while later, as
+    /// at OpenAI.
+    pub at_create: bool,
 }
 
 /// The time a sandbox lives in.

@@ -1,7 +1,6 @@
 //! The calls that answer at once, with the same answers that a batch would give.
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -15,17 +14,17 @@ use super::upstream::bill_of;
 use super::{Answers, Family};
 
 /// `POST /chat/completions`
-pub(super) async fn chat(State(desk): State<Desk>, body: Bytes) -> Response {
+pub(super) async fn chat(desk: Desk, body: Bytes) -> Response {
     desk.reply(call(&desk, Endpoint::Chat, &body).await)
 }
 
 /// `POST /embeddings`
-pub(super) async fn embeddings(State(desk): State<Desk>, body: Bytes) -> Response {
+pub(super) async fn embeddings(desk: Desk, body: Bytes) -> Response {
     desk.reply(call(&desk, Endpoint::Embeddings, &body).await)
 }
 
 /// `POST /responses`
-pub(super) async fn responses(State(desk): State<Desk>, body: Bytes) -> Response {
+pub(super) async fn responses(desk: Desk, body: Bytes) -> Response {
     if desk.family == Family::Zhipu {
         return desk.reply(Err(Refusal::new(404, "Invalid URL (POST /responses)")));
     }
@@ -77,7 +76,7 @@ fn write_bill(desk: &Desk, bill: Bill) -> Result<(), Refusal> {
 }
 
 /// `GET /models`: names to try; any other that the family would know is answered as well.
-pub(super) async fn models(State(desk): State<Desk>) -> Response {
+pub(super) async fn models(desk: Desk) -> Response {
     let names: &[&str] = match desk.family {
         Family::OpenAi => &["gpt-4o", "gpt-4o-mini", "gpt-5-mini", "text-embedding-3-small"],
         Family::Zhipu => &ZHIPU_BATCH_MODELS,

@@ -1,27 +1,30 @@
 //! The server: its address, who may talk to it, its routes, its end.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::guard::{has_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
+use super::faults::{Book, Wire, Wired};
+use super::guard::{account_of, has_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
 use super::ledger::Ledger;
+use super::queue::Queue;
 use super::refusal::Refusal;
-use super::shelf::Shelf;
+use super::shelf::{BatchRecord, Shelf};
 use super::{Family, SandboxError, SandboxOptions, batches, engine, faults, files, realtime};
 use crate::base::private_dir;
 
@@ -37,9 +40,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Shared {
     pub(super) options: SandboxOptions,
     pub(super) ledger: Ledger,
+    /// What goes wrong on purpose.
+    pub(super) faults: Book,
+    /// Tokens that wait, by account and model.
+    pub(super) queue: Queue,
     shelves: Vec<(Family, Shelf)>,
     /// Batches that a task follows, and how to wake it.
     followed: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Batches that fail when their input file is deleted, by the file.
+    mortals: Mutex<HashMap<String, Vec<String>>>,
     /// Why a batch could not be settled.
     troubles: Mutex<HashMap<String, String>>,
     /// Rows that an upstream server has answered.
@@ -54,9 +63,24 @@ pub(super) struct Shared {
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) family: Family,
+    /// The caller's account; empty for keys that name none.
+    pub(super) account: Arc<str>,
+}
+
+impl FromRequestParts<Self> for Desk {
+    type Rejection = Infallible;
+
+    /// The desk as this caller sees it.
+    async fn from_request_parts(parts: &mut Parts, desk: &Self) -> Result<Self, Infallible> {
+        Ok(Self { account: account_of(&parts.headers).into(), ..desk.clone() })
+    }
 }
 
 impl Desk {
+    fn new(shared: &Arc<Shared>, family: Family) -> Self {
+        Self { shared: Arc::clone(shared), family, account: "".into() }
+    }
+
     pub(super) fn shelf(&self) -> &Shelf {
         let found = self.shared.shelves.iter().find(|(family, _)| *family == self.family);
         &found.expect("a desk is made only for a family that has a shelf").1
@@ -102,6 +126,19 @@ impl Shared {
         }
         locked(&self.followed).remove(id);
         locked(&self.progress).remove(id);
+    }
+
+    /// A batch is there that dies with its input file, if it is one.
+    pub(super) fn note_if_mortal(&self, record: &BatchRecord) {
+        if record.fate().dies_with_file() {
+            let mut mortals = locked(&self.mortals);
+            mortals.entry(record.input_file_id.clone()).or_default().push(record.id.clone());
+        }
+    }
+
+    /// The batches that die with a file.
+    pub(super) fn mortals_of(&self, file: &str) -> Vec<String> {
+        locked(&self.mortals).remove(file).unwrap_or_default()
     }
 
     /// Something has happened to a batch: its follower looks again.
@@ -187,33 +224,35 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let ledger = Ledger::new(&state_dir);
+    let faults = Book::new(&options.faults, options.batch_duration, options.time.now());
+    let queue = Queue::new(options.enqueued_tokens);
     let shared = Arc::new(Shared {
         options,
         ledger,
+        faults,
+        queue,
         shelves,
         followed: Mutex::default(),
+        mortals: Mutex::default(),
         troubles: Mutex::default(),
         progress: Mutex::default(),
         settlers: Semaphore::new(SETTLERS),
         stop: watch::Sender::new(false),
     });
     for family in shared.shelves.iter().map(|(family, _)| *family) {
-        let desk = Desk { shared: Arc::clone(&shared), family };
+        let desk = Desk::new(&shared, family);
         batches::bill_forgotten(&desk).map_err(failed)?;
         engine::follow_all(&desk).map_err(failed)?;
     }
     let (stop, mut stopped) = (shared.stop.clone(), shared.stopped());
     let app = routes(&shared, address);
-    let listener = listener.tap_io(|stream| {
-        // Small replies should not wait for more; a stream that refuses this works all the same.
-        let _ = stream.set_nodelay(true);
-    });
+    let app = app.into_make_service_with_connect_info::<Wire>();
     let task = tokio::spawn(async move {
         let end = async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
         // Accepting goes on through errors of single connections; nothing else can fail.
-        let _ = axum::serve(listener, app).with_graceful_shutdown(end).await;
+        let _ = axum::serve(Wired(listener), app).with_graceful_shutdown(end).await;
     });
     Ok(Running { address, stop, task })
 }
@@ -221,9 +260,10 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
 fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
     let mut app = Router::new()
         .route("/", get(move || async move { Json(hello(address)) }))
-        .route("/sandbox/ledger", get(ledger).with_state(Arc::clone(shared)));
+        .route("/sandbox/ledger", get(ledger).with_state(Arc::clone(shared)))
+        .merge(faults::routes(shared));
     for (family, _) in &shared.shelves {
-        let desk = Desk { shared: Arc::clone(shared), family: *family };
+        let desk = Desk::new(shared, *family);
         app = app.nest(family.prefix(), family_routes(desk));
     }
     app.layer(middleware::from_fn_with_state(address.port(), only_own_host))
@@ -261,7 +301,7 @@ fn hello(address: SocketAddr) -> Value {
     })
 }
 
-async fn unknown(State(desk): State<Desk>, method: axum::http::Method, uri: Uri) -> Response {
+async fn unknown(desk: Desk, method: axum::http::Method, uri: Uri) -> Response {
     let text = format!("Invalid URL ({method} {})", uri.path());
     Refusal::new(404, text).code("unknown_url").response(desk.family)
 }

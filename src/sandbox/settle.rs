@@ -12,12 +12,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::answer;
+use super::check::Problem;
+use super::faults::Dice;
 use super::lines::{self, Origin};
 use super::results::{Results, bill};
 use super::server::Desk;
-use super::shelf::StoredBatch;
+use super::shelf::{Settled, StoredBatch};
 use super::timeline::Moment;
-use super::upstream::{Kept, kept_answers};
+use super::upstream::kept_answers;
 use crate::base::{FileLock, LockError, short_hash};
 use crate::batch::BatchStatus;
 
@@ -46,10 +48,14 @@ pub(super) struct Request {
 /// A line for a result file.
 #[derive(Debug)]
 pub(super) struct Made {
+    /// The line of the input file, from 1.
+    pub(super) number: u64,
     pub(super) custom_id: String,
     pub(super) line: Value,
     /// What the answer costs; `None` for a request that failed, which costs nothing.
     pub(super) bill: Option<Bill>,
+    /// What was asked, where a fault wants it.
+    pub(super) request: Option<Value>,
 }
 
 /// Tokens of one answer.
@@ -72,13 +78,14 @@ pub(super) fn settle(desk: &Desk, id: &str, finished: Option<Moment>) -> io::Res
     };
     let clock = batch.record.plan.at(desk.now(), batch.cancelled);
     let moment = finished.unwrap_or(clock);
-    let mut results = Results::new(desk, id);
+    let mut results = Results::new(desk, &batch.record);
     write_results(desk, &batch, moment, &mut results)?;
     bill(desk, &batch, moment, &results)?;
     let settled = results.finish(desk, &batch, moment)?;
+    desk.shared.queue.leave(id);
     shelf.settle(id, &settled)?;
     if batch.record.delete_input {
-        shelf.delete_file(&batch.record.input_file_id)?;
+        shelf.delete_file(&batch.record.input_file_id, false)?;
     }
     Ok(true)
 }
@@ -93,18 +100,21 @@ fn write_results(
     let mut places = places(&path)?;
     let unrun = if batch.record.plan.upstream {
         let mut run = HashSet::new();
-        kept_answers(desk, &batch.record.id, |Kept { number, made }| {
+        kept_answers(desk, &batch.record.id, |made| {
             // A killed server may have kept an answer twice; the first counts.
-            if run.insert(number) { results.take(&made) } else { Ok(()) }
+            if run.insert(made.number) { results.take(&made) } else { Ok(()) }
         })?;
         places.retain(|place| !run.contains(&place.number));
         places
     } else {
-        shuffle(&mut places, &batch.record.id);
+        if !results.tamper().ordered {
+            shuffle(&mut places, &batch.record.id);
+        }
+        let wants_requests = results.tamper().wants_requests();
         let done = usize::try_from(moment.done).unwrap_or(usize::MAX).min(places.len());
         let unrun = places.split_off(done);
         for chunk in places.chunks(CHUNK) {
-            for made in answer_chunk(desk, batch, &path, chunk)? {
+            for made in answer_chunk(desk, batch, &path, chunk, wants_requests)? {
                 results.take(&made)?;
             }
         }
@@ -119,13 +129,18 @@ fn answer_chunk(
     batch: &StoredBatch,
     path: &Path,
     chunk: &[Place],
+    wants_requests: bool,
 ) -> io::Result<Vec<Made>> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let threads = processors.min(chunk.len() / ROWS_PER_THREAD).max(1);
     let share = chunk.len().div_ceil(threads).max(1);
     let one = |places: &[Place]| {
         let mut file = File::open(path)?;
-        places.iter().map(|place| answer_one(desk, batch, &mut file, *place)).collect()
+        let answered = places.iter().map(|place| {
+            let (made, body) = answer_one(desk, batch, &mut file, *place)?;
+            Ok(Made { request: wants_requests.then_some(body), ..made })
+        });
+        answered.collect()
     };
     let parts: Vec<io::Result<Vec<Made>>> = thread::scope(|scope| {
         let workers: Vec<_> =
@@ -142,7 +157,13 @@ fn answer_chunk(
     Ok(made)
 }
 
-fn answer_one(desk: &Desk, batch: &StoredBatch, file: &mut File, place: Place) -> io::Result<Made> {
+/// Answers a request, and gives its body back.
+fn answer_one(
+    desk: &Desk,
+    batch: &StoredBatch,
+    file: &mut File,
+    place: Place,
+) -> io::Result<(Made, Value)> {
     let request = read_request(file, place)?;
     let origin = origin(desk, batch, &request)?;
     let said = answer(desk.family, origin.endpoint, &request.body, &desk.shared.options.answers);
@@ -156,7 +177,8 @@ fn answer_one(desk: &Desk, batch: &StoredBatch, file: &mut File, place: Place) -
         }
         Err(refusal) => (lines::refused(&origin, &refusal), None),
     };
-    Ok(Made { custom_id: request.custom_id, line, bill })
+    let Request { custom_id, body, .. } = request;
+    Ok((Made { number: place.number, custom_id, line, bill, request: None }, body))
 }
 
 /// Requests that were never run stand in the error file at OpenAI and nowhere at Zhipu.
@@ -228,17 +250,38 @@ pub(super) fn read_request(file: &mut File, place: Place) -> io::Result<Request>
     Ok(serde_json::from_slice(&bytes)?)
 }
 
-/// Fisher and Yates over splitmix64, seeded by the batch: results come in an order of their own,
-/// and in the same one when they are written again.
+/// Fisher and Yates, seeded by the batch: results come in an order of their own, and in the same
+/// one when they are written again.
 fn shuffle(places: &mut [Place], batch: &str) {
-    let mut state = short_hash(&blake3::hash(batch.as_bytes()));
+    let mut dice = Dice::new(short_hash(&blake3::hash(batch.as_bytes())));
     for last in (1..places.len()).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut random = state;
-        random = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        random = (random ^ (random >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        random ^= random >> 31;
-        let chosen = random % (last as u64 + 1);
-        places.swap(last, usize::try_from(chosen).expect("at most `last`, which is a usize"));
+        places.swap(last, dice.below(last + 1));
     }
+}
+
+/// Ends the batches that die with this input file, which is gone. They cost nothing.
+pub(super) fn end_with_file(desk: &Desk, file: &str) -> io::Result<()> {
+    for id in desk.shared.mortals_of(file) {
+        let _lock = match FileLock::acquire(&desk.shelf().batch_dir(&id).join("settle.lock")) {
+            Ok(lock) => lock,
+            // It is just ending.
+            Err(LockError::Held(_)) => continue,
+            Err(LockError::Io { source, .. }) => return Err(source),
+        };
+        let open = desk.shelf().batch(&id)?.filter(|batch| batch.settled.is_none());
+        if open.is_none_or(|batch| desk.now() >= batch.record.plan.at(desk.now(), None).end) {
+            continue;
+        }
+        let problem = Problem {
+            code: "input_file_deleted".to_owned(),
+            message: format!("The input file '{file}' was deleted while the batch was running."),
+            param: Some("input_file_id".to_owned()),
+            line: None,
+        };
+        desk.shared.queue.leave(&id);
+        let settled = Settled::failed(desk.now(), problem);
+        desk.shelf().settle(&id, &settled)?;
+        desk.shared.wake(&id);
+    }
+    Ok(())
 }

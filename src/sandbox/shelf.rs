@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Family;
 use super::check::Problem;
+use super::faults::Fate;
 use super::timeline::Plan;
 use crate::base::private_dir;
 use crate::batch::{BatchStatus, Usage};
@@ -32,6 +33,12 @@ pub(super) struct FileRecord {
     /// Unix seconds.
     pub(super) created_at: i64,
     pub(super) expires_at: Option<i64>,
+    /// Whose it is; empty for keys that name no account.
+    #[serde(default)]
+    pub(super) account: String,
+    /// Creates are refused until then (milliseconds).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ready_at: Option<i64>,
 }
 
 /// A batch as it was created.
@@ -49,6 +56,31 @@ pub(super) struct BatchRecord {
     pub(super) problems: Vec<Problem>,
     /// Whether the input file goes when the batch has ended.
     pub(super) delete_input: bool,
+    /// Whose it is; empty for keys that name no account.
+    #[serde(default)]
+    pub(super) account: String,
+    /// The name of the input file.
+    #[serde(default)]
+    pub(super) input_name: String,
+    /// Tokens of all prompts, where there is a limit on them; else 0.
+    #[serde(default)]
+    pub(super) prompt_tokens: u64,
+    /// The rules that decide its life and its result files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) faults: Vec<String>,
+}
+
+impl BatchRecord {
+    /// What a rule can know it by: its metadata, and the name of its input file.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let metadata = self.metadata.iter().flat_map(BTreeMap::values);
+        metadata.chain([&self.input_name]).cloned().collect()
+    }
+
+    /// What was decided about it when it was created.
+    pub(super) fn fate(&self) -> Fate {
+        Fate::of(&self.faults)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -66,6 +98,25 @@ pub(super) struct Settled {
     pub(super) completed: u64,
     pub(super) failed: u64,
     pub(super) usage: Usage,
+    /// Why it failed while it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Settled {
+    /// Of a batch that failed while it ran.
+    pub(super) fn failed(ended: i64, problem: Problem) -> Self {
+        Self {
+            status: BatchStatus::Failed,
+            ended,
+            output_file_id: None,
+            error_file_id: None,
+            completed: 0,
+            failed: 0,
+            usage: Usage::default(),
+            problems: vec![problem],
+        }
+    }
 }
 
 /// A batch with all that has happened to it.
@@ -84,6 +135,8 @@ pub(super) struct Shelf {
     batches: PathBuf,
     /// Uploads under way. What a killed server left there is rubbish.
     scratch: PathBuf,
+    /// Files that were deleted and are kept for a create that survives it.
+    deleted: PathBuf,
     last_stamp: AtomicU64,
 }
 
@@ -95,6 +148,7 @@ impl Shelf {
             files: root.join("files"),
             batches: root.join("batches"),
             scratch: root.join("scratch"),
+            deleted: root.join("deleted"),
             last_stamp: AtomicU64::new(0),
         };
         for folder in [&shelf.files, &shelf.batches, &shelf.scratch] {
@@ -146,14 +200,31 @@ impl Shelf {
         read_json(&self.record_path(id))
     }
 
-    /// Removes a file; false if there is none.
-    pub(super) fn delete_file(&self, id: &str) -> io::Result<bool> {
+    /// Removes a file, or puts it aside; false if there is none.
+    pub(super) fn delete_file(&self, id: &str, aside: bool) -> io::Result<bool> {
         if self.file(id)?.is_none() {
             return Ok(false);
+        }
+        if aside {
+            private_dir(&self.deleted)?;
+            fs::copy(self.data_path(id), self.deleted_path(id))?;
+            fs::copy(self.record_path(id), self.deleted.join(format!("{id}.json")))?;
         }
         fs::remove_file(self.record_path(id))?;
         fs::remove_file(self.data_path(id))?;
         Ok(true)
+    }
+
+    /// A file that was put aside when it was deleted.
+    pub(super) fn deleted_file(&self, id: &str) -> io::Result<Option<FileRecord>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        read_json(&self.deleted.join(format!("{id}.json")))
+    }
+
+    pub(super) fn deleted_path(&self, id: &str) -> PathBuf {
+        self.deleted.join(format!("{id}.data"))
     }
 
     /// The ids of all files, oldest first.
@@ -172,12 +243,12 @@ impl Shelf {
     }
 
     /// A batch begins to exist, with its input, in one step.
-    pub(super) fn add_batch(&self, record: &BatchRecord) -> io::Result<()> {
+    pub(super) fn add_batch(&self, record: &BatchRecord, input: &Path) -> io::Result<()> {
         let making = self.scratch(&record.id);
         private_dir(&making)?;
-        let (input, link) = (self.data_path(&record.input_file_id), making.join("input.jsonl"));
-        if fs::hard_link(&input, &link).is_err() {
-            fs::copy(&input, &link)?;
+        let link = making.join("input.jsonl");
+        if fs::hard_link(input, &link).is_err() {
+            fs::copy(input, &link)?;
         }
         write_json(&making.join("batch.json"), record)?;
         fs::rename(making, self.batch_dir(&record.id))
@@ -214,13 +285,8 @@ impl Shelf {
     }
 }
 
-/// One page of ids, newest first unless said otherwise, and whether there are more.
-pub(super) fn page(
-    mut ids: Vec<String>,
-    after: Option<&str>,
-    limit: usize,
-    ascending: bool,
-) -> (Vec<String>, bool) {
+/// The ids from a page's beginning on, newest first unless said otherwise.
+pub(super) fn page(mut ids: Vec<String>, after: Option<&str>, ascending: bool) -> Vec<String> {
     if !ascending {
         ids.reverse();
     }
@@ -228,9 +294,7 @@ pub(super) fn page(
         // By order and not by place: the page goes on even if the last one seen is gone.
         ids.retain(|id| if ascending { id.as_str() > after } else { id.as_str() < after });
     }
-    let more = ids.len() > limit;
-    ids.truncate(limit);
-    (ids, more)
+    ids
 }
 
 /// Ids come in by URL and become file names: nothing but letters, digits, `-` and `_`.
@@ -284,14 +348,13 @@ mod tests {
     fn pages_go_on_after_an_id_that_is_gone() {
         let ids: Vec<String> = ["a", "b", "d", "e"].map(String::from).to_vec();
         let table = [
-            (None, 3, false, vec!["e", "d", "b"], true),
-            (Some("c"), 2, false, vec!["b", "a"], false),
-            (Some("c"), 9, true, vec!["d", "e"], false),
-            (Some("a"), 9, false, vec![], false),
+            (None, false, vec!["e", "d", "b", "a"]),
+            (Some("c"), false, vec!["b", "a"]),
+            (Some("c"), true, vec!["d", "e"]),
+            (Some("a"), false, vec![]),
         ];
-        for (after, limit, ascending, expected, more) in table {
-            let (got, has_more) = page(ids.clone(), after, limit, ascending);
-            assert_eq!((got, has_more), (expected.iter().map(|s| (*s).to_owned()).collect(), more));
+        for (after, ascending, expected) in table {
+            assert_eq!(page(ids.clone(), after, ascending), expected, "{after:?} {ascending}");
         }
     }
 

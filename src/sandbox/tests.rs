@@ -1,6 +1,8 @@
 //! The whole server over real HTTP.
 
 mod calls;
+mod faults_of_batches;
+mod faults_of_calls;
 mod lifecycle;
 mod recovery;
 mod refusals;

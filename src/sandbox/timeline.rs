@@ -18,6 +18,22 @@ pub(super) struct Plan {
     pub(super) valid: bool,
     /// Whether another server answers, at its own speed.
     pub(super) upstream: bool,
+    /// Longer than usual in validating.
+    #[serde(default)]
+    pub(super) validating: i64,
+    /// Longer than usual in finalizing.
+    #[serde(default)]
+    pub(super) finalizing: i64,
+    /// An end before its time.
+    #[serde(default)]
+    pub(super) forced: Option<Forced>,
+}
+
+/// An end before its time, with so many requests finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Forced {
+    pub(super) status: BatchStatus,
+    pub(super) done: u64,
 }
 
 /// Where a batch stands.
@@ -33,16 +49,23 @@ pub(super) struct Moment {
 impl Plan {
     /// When the check is over.
     pub(super) fn started(&self) -> i64 {
-        self.created + self.duration / 10
+        self.created + self.validating + self.duration / 10
     }
 
     /// When all requests are answered.
     pub(super) fn answered(&self) -> i64 {
-        self.created + self.duration * 9 / 10
+        self.created + self.validating + self.duration * 9 / 10
     }
 
     fn completed(&self) -> i64 {
-        self.created + self.duration
+        self.created + self.validating + self.duration + self.finalizing
+    }
+
+    /// When so many requests are finished.
+    fn when_done(&self, done: u64) -> i64 {
+        let (start, end) = (i128::from(self.started()), i128::from(self.answered()));
+        let time = (end - start) * i128::from(done) / i128::from(self.total.max(1));
+        i64::try_from(start + time).unwrap_or(i64::MAX)
     }
 
     /// How long a cancel takes to come through.
@@ -51,6 +74,10 @@ impl Plan {
     }
 
     fn done_at(&self, now: i64) -> u64 {
+        self.done_by_clock(now).min(self.forced.map_or(u64::MAX, |forced| forced.done))
+    }
+
+    fn done_by_clock(&self, now: i64) -> u64 {
         let (start, end) = (self.started(), self.answered());
         if self.upstream || now < start {
             return 0;
@@ -75,6 +102,9 @@ impl Plan {
             let status = if now < end { BatchStatus::Cancelling } else { BatchStatus::Cancelled };
             return moment(status, self.done_at(cancelled), end);
         }
+        if let Some(moment) = self.at_forced_end(now) {
+            return moment;
+        }
         let end = if self.upstream { self.expires } else { self.completed().min(self.expires) };
         if now >= end {
             let status = if end == self.completed() && !self.upstream {
@@ -84,6 +114,7 @@ impl Plan {
             };
             return moment(status, self.done_at(end), end);
         }
+        let end = self.forced_end().map_or(end, |forced| forced.min(end));
         let status = if now < self.started() {
             BatchStatus::Validating
         } else if now < self.answered() || self.upstream {
@@ -92,6 +123,33 @@ impl Plan {
             BatchStatus::Finalizing
         };
         moment(status, self.done_at(now), end)
+    }
+}
+
+impl Plan {
+    /// When the end before its time comes, if one does.
+    pub(super) fn forced_end(&self) -> Option<i64> {
+        let forced = self.forced?;
+        let done = self.when_done(forced.done);
+        Some(if forced.status == BatchStatus::Cancelled { done + self.cancelling() } else { done })
+    }
+
+    /// When somebody else has cancelled it.
+    pub(super) fn cancelled_by_others(&self) -> Option<i64> {
+        let forced = self.forced.filter(|forced| forced.status == BatchStatus::Cancelled)?;
+        Some(self.when_done(forced.done))
+    }
+
+    fn at_forced_end(&self, now: i64) -> Option<Moment> {
+        let (forced, end) = (self.forced?, self.forced_end()?);
+        if end > self.expires {
+            return None;
+        }
+        if now >= end {
+            return Some(Moment { status: forced.status, done: forced.done, end });
+        }
+        self.cancelled_by_others().filter(|cancelled| now >= *cancelled)?;
+        Some(Moment { status: BatchStatus::Cancelling, done: forced.done, end })
     }
 }
 
@@ -109,6 +167,9 @@ mod tests {
         total: 80,
         valid: true,
         upstream: false,
+        validating: 0,
+        finalizing: 0,
+        forced: None,
     };
 
     #[test]
@@ -116,6 +177,9 @@ mod tests {
         let short = Plan { expires: 1500, ..PLAN };
         let bad = Plan { valid: false, ..PLAN };
         let remote = Plan { upstream: true, ..PLAN };
+        let forced = |status, done| Plan { forced: Some(Forced { status, done }), ..PLAN };
+        let (expires, cancels) = (forced(Expired, 20), forced(Cancelled, 20));
+        let slow = Plan { validating: 500, finalizing: 300, ..PLAN };
         let table = [
             (PLAN, 1000, None, Validating, 0, 2000),
             (PLAN, 1100, None, InProgress, 0, 2000),
@@ -130,6 +194,14 @@ mod tests {
             (short, 1500, None, Expired, 40, 1500),
             (bad, 1099, None, Validating, 0, 1100),
             (bad, 1100, None, Failed, 0, 1100),
+            (expires, 1299, None, InProgress, 19, 1300),
+            (expires, 1300, None, Expired, 20, 1300),
+            (cancels, 1350, None, Cancelling, 20, 1400),
+            (cancels, 1400, None, Cancelled, 20, 1400),
+            (cancels, 1250, Some(1200), Cancelling, 10, 1300),
+            (slow, 1599, None, Validating, 0, 2800),
+            (slow, 2450, None, Finalizing, 80, 2800),
+            (slow, 2800, None, Completed, 80, 2800),
             (remote, 5000, None, InProgress, 0, 9000),
             (remote, 9000, None, Expired, 0, 9000),
         ];

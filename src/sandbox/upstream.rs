@@ -149,13 +149,6 @@ pub(super) fn bill_of(body: &Value) -> Bill {
     }
 }
 
-/// An answer that was kept.
-pub(super) struct Kept {
-    /// The line of the input file, from 1.
-    pub(super) number: u64,
-    pub(super) made: Made,
-}
-
 /// How a kept answer stands in `answers.jsonl`.
 #[derive(Serialize, Deserialize)]
 struct KeptLine {
@@ -170,7 +163,7 @@ struct KeptLine {
 pub(super) fn kept_answers(
     desk: &Desk,
     id: &str,
-    mut act: impl FnMut(Kept) -> io::Result<()>,
+    mut act: impl FnMut(Made) -> io::Result<()>,
 ) -> io::Result<()> {
     let file = match File::open(desk.shelf().batch_dir(id).join("answers.jsonl")) {
         Ok(file) => file,
@@ -185,8 +178,14 @@ pub(super) fn kept_answers(
                 prompt_tokens,
                 completion_tokens,
             });
-            let made = Made { custom_id: kept.custom_id, line: kept.line, bill };
-            act(Kept { number: kept.number, made })?;
+            let made = Made {
+                number: kept.number,
+                custom_id: kept.custom_id,
+                line: kept.line,
+                bill,
+                request: None,
+            };
+            act(made)?;
         }
         bytes.clear();
     }

@@ -62,9 +62,8 @@ impl Cutter {
         Self { limits, requests: 0, bytes: 0 }
     }
 
-    /// Counts a line of so many bytes, its line feed included. A line that fits into no file at
-    /// all is a skip and is not counted.
-    pub fn push(&mut self, line_bytes: u64) -> Result<Cut, Skip> {
+    /// Refuses a line that fits into no file at all; nothing is counted.
+    pub fn check(&self, line_bytes: u64) -> Result<(), Skip> {
         let most = self.limits.max_line_bytes.unwrap_or(u64::MAX).min(self.limits.max_bytes);
         if line_bytes > most {
             let reason = format!(
@@ -73,6 +72,13 @@ impl Cutter {
             );
             return Err(Skip::new(SkipKind::TooLong, reason));
         }
+        Ok(())
+    }
+
+    /// Counts a line of so many bytes, its line feed included. A line that fits into no file at
+    /// all is a skip and is not counted.
+    pub fn push(&mut self, line_bytes: u64) -> Result<Cut, Skip> {
+        self.check(line_bytes)?;
         let full = self.requests >= self.limits.max_requests
             || line_bytes > self.limits.max_bytes - self.bytes;
         if full && self.requests > 0 {

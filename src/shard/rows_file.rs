@@ -1,11 +1,10 @@
 //! The list of the rows of a shard (`shards/r1-s0003.rows`): a text file of one row a line, kept
 //! until prune. With it a shard can be built again and its answers be matched.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use crate::base::AtomicFile;
+use crate::base::{AtomicFile, DiskFile};
 
 const HEADER: &str = "batchctl rows 1";
 /// The last line, with the number of rows: a list that was cut short must not pass for a
@@ -89,7 +88,7 @@ impl RowsWriter {
 #[derive(Debug)]
 pub struct RowsReader {
     path: PathBuf,
-    file: BufReader<File>,
+    file: BufReader<DiskFile>,
     text: String,
     line: u64,
     rows: u64,
@@ -100,7 +99,7 @@ impl RowsReader {
     /// Opens a list and checks its header.
     pub fn open(path: &Path) -> Result<Self, RowsError> {
         let io = |source| RowsError::Io { path: path.to_owned(), source };
-        let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
+        let file = BufReader::with_capacity(1 << 16, DiskFile::open(path).map_err(io)?);
         let mut reader = Self {
             path: path.to_owned(),
             file,

@@ -2,7 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{NewShard, OutcomeRecord, Store, StoreError, outcomes, shards, stored_words, word};
+use super::{
+    KnownRows, NewShard, OutcomeRecord, Store, StoreError, known, outcomes, shards, stored_words,
+    word,
+};
 
 stored_words! {
     /// Where a job stands.
@@ -157,6 +160,17 @@ impl Store {
         new_shards: &[NewShard],
         skipped: &[OutcomeRecord],
     ) -> Result<Inserted, StoreError> {
+        self.insert_job_with(job, new_shards, skipped, &KnownRows::default())
+    }
+
+    /// The same with rows that need not be sent, and with the name that a person gave it.
+    pub fn insert_job_with(
+        &self,
+        job: &NewJob,
+        new_shards: &[NewShard],
+        skipped: &[OutcomeRecord],
+        rows: &KnownRows<'_>,
+    ) -> Result<Inserted, StoreError> {
         self.write(|tx| {
             let same = tx
                 .query_row(
@@ -196,6 +210,7 @@ impl Store {
             )?;
             shards::insert(tx, &job.key, new_shards, None)?;
             outcomes::insert(tx, &job.key, skipped.iter())?;
+            known::insert(tx, &job.key, rows)?;
             Ok(Inserted::New)
         })
     }
@@ -205,17 +220,28 @@ impl Store {
         self.job_where("run_digest = ?1", run_digest)
     }
 
-    /// The job with this key, these first six characters, or this batch id.
+    /// The job with this key, these first six characters, this batch id, or this name.
     pub fn job_by_id(&self, id: &str) -> Result<Option<JobRecord>, StoreError> {
         let lower = id.to_ascii_lowercase();
         if let Some(job) = self.job_where("key = ?1 OR short = ?1", &lower)? {
             return Ok(Some(job));
         }
-        self.job_where(
+        let by_batch = self.job_where(
             "key = (SELECT shard.job FROM batch_create JOIN shard ON shard.id = \
              batch_create.shard WHERE batch_create.batch_id = ?1)",
             id,
-        )
+        )?;
+        if by_batch.is_some() { Ok(by_batch) } else { self.job_by_name(id) }
+    }
+
+    /// The job that a person gave this name.
+    pub fn job_by_name(&self, name: &str) -> Result<Option<JobRecord>, StoreError> {
+        self.job_where("key = (SELECT job FROM job_name WHERE name = ?1)", name)
+    }
+
+    /// Gives a job a name; one that another job has passes to this one.
+    pub fn name_job(&self, job: &str, name: &str) -> Result<(), StoreError> {
+        self.write(|tx| known::name(tx, job, name))
     }
 
     /// The newest job started in this folder: the last one made, whatever the wall clock said.

@@ -3,11 +3,16 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::base::crash_point;
+
 /// Name and statements of each step; the version of a file is the number of steps it has taken.
 const STEPS: &[(&str, &str)] = &[
     ("jobs, shards, creates, calls, artifacts, outcomes", FIRST),
     ("the table that an output replaces", EARLIER_OUTPUT),
     ("the search for batches whose create got no clear answer", SEARCH),
+    ("rows that ask the same as another row", EQUAL_ROWS),
+    ("names that people give to jobs", JOB_NAMES),
+    ("the ways of jobs and shards, what was pruned", ENDS),
     ("further rounds, and what stops a job until a person has seen it", ROUNDS),
 ];
 
@@ -44,6 +49,68 @@ CREATE TABLE surplus (
 
 /// A mark is made before the table gets its name; a kill in between leaves the earlier one there.
 const EARLIER_OUTPUT: &str = "ALTER TABLE output ADD COLUMN earlier TEXT;";
+
+/// In the ledger and not in a file beside it, so that an outcome reaches all of its rows in the
+/// transaction that records it.
+const EQUAL_ROWS: &str = "
+CREATE TABLE equal_row (
+    job    TEXT NOT NULL REFERENCES job(key),
+    leader INTEGER NOT NULL,                 -- the row that is sent
+    row    INTEGER NOT NULL,                 -- a row that asks the same and gets its outcome
+    PRIMARY KEY (job, leader, row)
+) WITHOUT ROWID;
+";
+
+const JOB_NAMES: &str = "
+CREATE TABLE job_name (
+    name TEXT PRIMARY KEY,                   -- as given by --name
+    job  TEXT NOT NULL REFERENCES job(key)
+) WITHOUT ROWID;
+";
+
+/// The triggers are the one place where a way is written down, whoever changes a state, and in the
+/// same transaction. Their clock is for display alone.
+const ENDS: &str = "
+ALTER TABLE job ADD COLUMN exit INTEGER;     -- the code that the last drive of it ended with
+ALTER TABLE job ADD COLUMN written INTEGER;  -- when its table was written after its end
+ALTER TABLE job ADD COLUMN pruned INTEGER;   -- when its local files were removed
+ALTER TABLE outcome ADD COLUMN settled INTEGER;
+CREATE TABLE transition (
+    id     INTEGER PRIMARY KEY,
+    job    TEXT NOT NULL REFERENCES job(key),
+    shard  INTEGER REFERENCES shard(id),     -- null = the job itself
+    state  TEXT NOT NULL,
+    detail TEXT,
+    at     INTEGER NOT NULL
+);
+CREATE INDEX transition_by_job ON transition(job, shard);
+CREATE TRIGGER job_begins AFTER INSERT ON job BEGIN
+    INSERT INTO transition (job, state, detail, at)
+    VALUES (NEW.key, NEW.state, NEW.reason, NEW.created);
+END;
+CREATE TRIGGER job_moves AFTER UPDATE OF state ON job WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO transition (job, state, detail, at)
+    VALUES (NEW.key, NEW.state, NEW.reason, NEW.updated);
+END;
+CREATE TRIGGER shard_begins AFTER INSERT ON shard BEGIN
+    INSERT INTO transition (job, shard, state, detail, at)
+    VALUES (NEW.job, NEW.id, NEW.state, NEW.detail, unixepoch());
+END;
+CREATE TRIGGER shard_moves AFTER UPDATE OF state ON shard WHEN NEW.state <> OLD.state BEGIN
+    INSERT INTO transition (job, shard, state, detail, at)
+    VALUES (NEW.job, NEW.id, NEW.state, nullif(NEW.detail, OLD.detail), unixepoch());
+END;
+CREATE TABLE cleanup (
+    id      INTEGER PRIMARY KEY,
+    job     TEXT NOT NULL REFERENCES job(key),
+    file_id TEXT NOT NULL,                   -- a file at the provider
+    kind    TEXT NOT NULL,                   -- input, output, error, leftover
+    state   TEXT NOT NULL,                   -- listed, deleted, failed
+    detail  TEXT,                            -- the provider's words about a failure
+    updated INTEGER NOT NULL,
+    UNIQUE (job, file_id)
+);
+";
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -158,7 +225,9 @@ pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
         transaction.execute_batch(statements)?;
     }
     transaction.pragma_update(None, "user_version", newest())?;
+    crash_point!("commit", "the ledger's shape");
     transaction.commit()?;
+    crash_point!("committed", "the ledger's shape");
     Ok(newest())
 }
 

@@ -5,7 +5,11 @@
 //! nothing; it makes what was decided durable before the next step is taken.
 
 mod calls;
+mod cleanup;
+mod history;
 mod jobs;
+mod known;
+mod logs;
 mod migrations;
 mod outcomes;
 mod records;
@@ -13,14 +17,21 @@ mod rounds;
 mod search;
 mod shards;
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::base::crash_point;
+
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
+pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
+pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
 pub use rounds::Leftover;
@@ -155,17 +166,22 @@ impl Store {
     }
 
     /// Runs a body inside one immediate transaction: a deferred one that reads before it writes
-    /// fails at once when another process writes, whatever the timeout.
+    /// fails at once when another process writes, whatever the timeout. The crash points around
+    /// the commit go by the place of the caller.
+    #[track_caller]
     fn write<T>(
         &self,
         body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        let caller = Location::caller();
         let mut connection = self.lock();
         let run = |connection: &mut Connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = body(&transaction)?;
+            crash_point!("commit", caller);
             transaction.commit()?;
+            crash_point!("committed", caller);
             Ok(value)
         };
         run(&mut connection).map_err(|e| self.sqlite(e))

@@ -1,10 +1,11 @@
 //! Outcomes: what became of each settled row, and where its answer lies.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{NewShard, ShardState, Store, StoreError, shards, word};
+use super::{NewShard, ShardState, Store, StoreError, known, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 
@@ -29,18 +30,22 @@ pub struct OutcomeRecord {
     pub class: Option<FailureKind>,
 }
 
-pub(super) fn insert<'a>(
+/// Writes outcomes down, each for its own row and for the rows that ask the same: they were not
+/// sent, so they have its status and the place of its answer, and no tokens of their own (P7).
+pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     tx: &Transaction<'_>,
     job: &str,
-    records: impl Iterator<Item = &'a OutcomeRecord>,
+    records: impl Iterator<Item = R>,
 ) -> rusqlite::Result<()> {
+    let mut fan_out = known::fan_out(tx, job)?;
     let mut statement = tx.prepare(
         "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
          content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
-         class) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         class, settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, unixepoch())",
     )?;
     for record in records {
+        let record = record.borrow();
         let (artifact, place, length) = match record.place {
             Some((artifact, place, length)) => (Some(artifact), Some(place), Some(length)),
             None => (None, None, None),
@@ -61,6 +66,9 @@ pub(super) fn insert<'a>(
             record.error,
             record.class.map(FailureKind::as_str),
         ])?;
+        if let Some(fan_out) = &mut fan_out {
+            fan_out.execute(params![job, record.row, record.round])?;
+        }
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ stored_words! {
         Output = "output",
         /// Refused requests.
         Error = "error",
+        /// Answers of earlier jobs, line by line as they came. It belongs to round 0.
+        Cached = "cached",
     }
 }
 

@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Commits the intent to delete the input file of a lost create.
-    pub fn begin_delete(&self, job: &str, create: i64, now: i64) -> Result<i64, StoreError> {
+    pub fn begin_fence(&self, job: &str, create: i64, now: i64) -> Result<i64, StoreError> {
         self.write(|tx| begin(tx, job, create, CallKind::Delete, now))
     }
 

@@ -152,11 +152,13 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
 }
 
 impl Store {
-    /// The shards of a job, in order of round and number.
+    /// The shards of a job, in order of round and number. Round 0, which holds what never had to
+    /// be sent, is none of them.
     pub fn shards(&self, job: &str) -> Result<Vec<ShardRecord>, StoreError> {
         self.read(|c| {
             c.prepare(&format!(
-                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 ORDER BY round, number"
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND round > 0 \
+                 ORDER BY round, number"
             ))?
             .query_map([job], read_shard)?
             .collect()
@@ -172,7 +174,7 @@ impl Store {
     ) -> Result<Vec<ShardRecord>, StoreError> {
         self.read(|c| {
             c.prepare(&format!(
-                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state IN ({}) \
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND round > 0 AND state IN ({}) \
                  ORDER BY round, number LIMIT {most}",
                 listed(states)
             ))?
@@ -203,11 +205,13 @@ impl Store {
     /// How many shards of a job are in which state; states without shards are left out.
     pub fn shard_counts(&self, job: &str) -> Result<HashMap<ShardState, u64>, StoreError> {
         self.read(|c| {
-            c.prepare("SELECT state, count(*) FROM shard WHERE job = ?1 GROUP BY state")?
-                .query_map([job], |row| {
-                    Ok((word(0, &row.get::<_, String>(0)?, ShardState::from_word)?, row.get(1)?))
-                })?
-                .collect()
+            c.prepare(
+                "SELECT state, count(*) FROM shard WHERE job = ?1 AND round > 0 GROUP BY state",
+            )?
+            .query_map([job], |row| {
+                Ok((word(0, &row.get::<_, String>(0)?, ShardState::from_word)?, row.get(1)?))
+            })?
+            .collect()
         })
     }
 

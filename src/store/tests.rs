@@ -273,3 +273,100 @@ fn a_fresh_home_may_be_opened_by_many_at_once() {
         });
     }
 }
+
+/// B04: rows that ask the same follow their leader through every round, in the transaction that
+/// records it, and are counted once (P7).
+#[test]
+fn b04_equal_rows_get_what_their_leader_gets() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let job = NewJob { rows: 5, ..new_job("k7f2qd0000", "d1") };
+    let equal = [(0, 2), (0, 4), (1, 3)].map(|(leader, row)| EqualRow { leader, row });
+    let rows = KnownRows { equal: &equal, ..KnownRows::default() };
+    store.insert_job_with(&job, &[SHARD], &[], &rows).unwrap();
+    let statuses = || -> Vec<_> {
+        let all = store.outcomes_from(&job.key, 0, 10).unwrap();
+        all.into_iter().map(|o| (o.row, o.round, o.status, o.usage.is_some())).collect()
+    };
+    let shard = store.shards(&job.key).unwrap()[0].id;
+    let kind = ArtifactKind::Output;
+    let (name, digest) = (String::new(), String::new());
+    let artifact = ArtifactRecord { id: 0, shard, kind, name, bytes: 9, digest };
+    store.record_artifacts(shard, &[artifact]).unwrap();
+    let place = Some((store.artifacts(&job.key).unwrap()[0].id, 7, 11));
+
+    let skipped = OutcomeRecord { usage: None, ..outcome(1, RowStatus::Skipped) };
+    let next = NewShard { round: 2, rows: 1, ..SHARD };
+    store.replan_shard(&job.key, shard, &[skipped], Some(&next)).unwrap();
+    let expected = [1, 3].map(|row| (row, 1, RowStatus::Skipped, false));
+    assert_eq!(statuses(), expected, "0 goes on, and 2 and 4 with it");
+    let second = store.shards(&job.key).unwrap()[1].id;
+    let expired = OutcomeRecord { round: 2, ..outcome(0, RowStatus::Expired) };
+    store.settle_shard(&job.key, second, &[expired]).unwrap();
+    assert_eq!(store.status_counts(&job.key).unwrap()[&RowStatus::Expired], 3);
+    let answered = OutcomeRecord { round: 3, place, ..outcome(0, RowStatus::Ok) };
+    store.record_outcomes(&job.key, &[answered]).unwrap();
+    let row = |row, status, round, used| (row, round, status, used);
+    assert_eq!(
+        statuses(),
+        [
+            row(0, RowStatus::Ok, 3, true),
+            row(1, RowStatus::Skipped, 1, false),
+            row(2, RowStatus::Ok, 3, false),
+            row(3, RowStatus::Skipped, 1, false),
+            row(4, RowStatus::Ok, 3, false),
+        ]
+    );
+    let follower = &store.outcomes_between(&job.key, 4, 4).unwrap()[0];
+    assert_eq!((follower.place, follower.content_key), (place, Some([7; 16])));
+    assert_eq!(store.usage(&job.key).unwrap().prompt_tokens, 10, "rounds 2 and 3 of row 0");
+    assert!(store.is_equal_row(&job.key, 0, 4).unwrap());
+    assert!(!store.is_equal_row(&job.key, 1, 4).unwrap());
+}
+
+/// Copied answers are recorded with their file in the transaction that makes the job, and are no
+/// shard of it.
+#[test]
+fn b04_copied_answers_are_there_when_the_job_is() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let url = "https://api.openai.com/v1";
+    assert!(!store.has_answers(url).unwrap());
+    let answer = |row| CachedAnswer {
+        row,
+        content_key: [u8::try_from(row).unwrap(); 16],
+        offset: row * 10,
+        length: 9,
+    };
+    let file = CachedFile {
+        name: "cached.jsonl".into(),
+        bytes: 20,
+        digest: "d".into(),
+        answers: vec![answer(0), answer(1)],
+    };
+    let rows = KnownRows { cached: Some(&file), name: Some("nightly"), ..KnownRows::default() };
+    store.insert_job_with(&new_job("k7f2qd0000", "d1"), &[SHARD], &[], &rows).unwrap();
+    assert_eq!(store.shards("k7f2qd0000").unwrap().len(), 1);
+    let kept = store.artifacts("k7f2qd0000").unwrap();
+    assert_eq!((kept[0].kind, kept[0].name.as_str()), (ArtifactKind::Cached, "cached.jsonl"));
+    let outcomes = store.outcomes_from("k7f2qd0000", 0, 9).unwrap();
+    let places: Vec<_> = outcomes.iter().map(|o| (o.status, o.place)).collect();
+    let id = kept[0].id;
+    assert_eq!(
+        places,
+        [(RowStatus::Cached, Some((id, 0, 9))), (RowStatus::Cached, Some((id, 10, 9)))]
+    );
+    assert_eq!(store.usage("k7f2qd0000").unwrap(), Usage::default());
+    assert!(store.has_answers(url).unwrap());
+    assert!(!store.has_answers("sandbox:").unwrap());
+    // A newer job's answer comes first, answers of other addresses never.
+    let other = NewJob { base_url: "sandbox:".into(), ..new_job("aaaaaa0000", "d2") };
+    store.insert_job_with(&other, &[], &[], &KnownRows { name: None, ..rows }).unwrap();
+    store.insert_job_with(&new_job("bbbbbb0000", "d3"), &[], &[], &rows).unwrap();
+    let found = store.earlier_answers(url, &[[1; 16], [9; 16]]).unwrap();
+    let jobs: Vec<_> = found[0].iter().map(|a| (a.job.as_str(), a.row, a.is_copy)).collect();
+    assert_eq!(jobs, [("bbbbbb0000", 1, true), ("k7f2qd0000", 1, true)]);
+    assert!(found[1].is_empty());
+    let named = store.job_by_id("nightly").unwrap().map(|job| job.key);
+    assert_eq!(named.as_deref(), Some("bbbbbb0000"), "the name passed to the newer one");
+}

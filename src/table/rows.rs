@@ -1,6 +1,5 @@
 //! Reads a table's text record by record, in memory that does not grow with the rows.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use super::json::{self, Columns};
 use super::row::{Piece, Position, Row, RowFault};
 use super::scan::{self, Form, Found, Span};
 use super::{Format, Ragged, Shape, TableError, Terminator};
+use crate::base::DiskFile;
 
 /// One megabyte: more made scanning no faster.
 const BUFFER: usize = 1 << 20;
@@ -47,7 +47,7 @@ impl Layout {
 /// A part of a file in memory.
 #[derive(Debug)]
 pub(super) struct Window {
-    file: File,
+    file: DiskFile,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -57,7 +57,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn open(path: &std::path::Path, offset: u64) -> std::io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = DiskFile::open(path)?;
         file.seek(SeekFrom::Start(offset))?;
         let buffer = vec![0; BUFFER];
         Ok(Self { file, buffer, start: 0, end: 0, last: false, limit: LONGEST_RECORD })

@@ -69,7 +69,7 @@ fn skip_string(rest: &mut Rest<'_>) {
 }
 
 /// Characters that reorder or hide the text around them.
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 

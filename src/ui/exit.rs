@@ -52,6 +52,11 @@ impl ExitCode {
         self as u8
     }
 
+    /// The code with this number.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| exit.code() == number)
+    }
+
     /// One line for `batchctl help exit-codes`.
     pub fn about(self) -> &'static str {
         match self {

@@ -21,7 +21,7 @@ pub use colour::{Colour, Style};
 pub use error::CommandError;
 pub use exit::ExitCode;
 pub use grid::{Align, grid, shorten};
-pub use number::{bytes, count, counted, duration};
+pub use number::{bytes, count, counted, duration, minute, moment};
 pub use printer::{Captured, Printer, Verbosity};
 pub use progress::{ProgressMode, reporter};
 pub use shell::Shell;

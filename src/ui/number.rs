@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and times as people read them.
 
 use std::time::Duration;
 
@@ -57,6 +57,23 @@ pub fn duration(duration: Duration) -> String {
         3600..86_400 => parts(whole / 3600, "h", whole % 3600 / 60, "m"),
         _ => parts(whole / 86_400, "d", whole % 86_400 / 3600, "h"),
     }
+}
+
+/// A moment in local time, as people write it.
+pub fn moment(unix: i64) -> String {
+    jiff::Timestamp::from_second(unix).map_or_else(
+        |_| "?".to_owned(),
+        |time| {
+            time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        },
+    )
+}
+
+/// A moment in local time to the minute, for lists.
+pub fn minute(unix: i64) -> String {
+    let mut text = moment(unix);
+    text.truncate("2026-11-21 12:54".len());
+    text
 }
 
 #[cfg(test)]

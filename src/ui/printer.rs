@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::clean::clean;
+use super::clean::{clean, is_hidden};
 use super::colour::{Colour, Style};
 
 /// How much is said.
@@ -171,13 +171,50 @@ impl Printer {
         out.flush()
     }
 
-    /// One JSON document on stdout, with line breaks for people; JSON has no terminal escapes.
+    /// One JSON document on stdout, with line breaks for people.
     pub fn json(&self, document: &impl serde::Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(document)?;
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(out, "{}", crate::base::redact(&text))?;
+        writeln!(out, "{}", harmless(&text))?;
         out.flush()
     }
+
+    /// One JSON object on stdout whose last member is a list that need not fit into memory: the
+    /// members of `head`, an object with at least one, and the items under `name`.
+    pub fn json_with_list<T: serde::Serialize, E: From<io::Error>>(
+        &self,
+        head: &impl serde::Serialize,
+        name: &str,
+        items: impl Iterator<Item = Result<T, E>>,
+    ) -> Result<(), E> {
+        let head = serde_json::to_string_pretty(head).map_err(io::Error::from)?;
+        // Its own brace alone: a nested object ends in one too.
+        let head = head.strip_suffix('}').unwrap_or(&head).trim_end();
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        write!(out, "{},\n  \"{name}\": [", harmless(head))?;
+        for (number, item) in items.enumerate() {
+            let item = serde_json::to_string(&item?).map_err(io::Error::from)?;
+            let comma = if number == 0 { "" } else { "," };
+            write!(out, "{comma}\n    {}", harmless(&item))?;
+        }
+        writeln!(out, "\n  ]\n}}")?;
+        Ok(out.flush()?)
+    }
+}
+
+/// JSON without loaded keys, and with everything escaped that a terminal might obey: JSON itself
+/// asks that only of the first 32 characters. Its meaning stays the same.
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Between strings stand no other control characters than these.
+        if c != '\n' && (c.is_control() || is_hidden(c)) {
+            out.extend([format!("\\u{:04x}", u32::from(c))]);
+        } else {
+            out.push(c);
+        }
+    }
+    crate::base::redact(&out).into_owned()
 }
 
 /// What a [`Printer::captured`] was given.
@@ -224,6 +261,27 @@ mod tests {
             assert_eq!(captured.stderr(), expected);
             assert_eq!(captured.stdout(), "");
         }
+    }
+
+    #[test]
+    fn json_means_the_same_and_moves_no_terminal() {
+        let (printer, captured) = Printer::captured(Verbosity::Normal);
+        let text = "a\u{1b}[2J\u{9b}31m\u{202e}\u{7f}中文\n";
+        printer.json(&serde_json::json!({ "error": text })).unwrap();
+        let items = [text, "b"].map(Ok::<_, io::Error>);
+        printer
+            .json_with_list(&serde_json::json!({ "n": {"m": 1} }), "rows", items.into_iter())
+            .unwrap();
+        let none = std::iter::empty::<io::Result<u8>>();
+        printer.json_with_list(&serde_json::json!({ "n": [] }), "rows", none).unwrap();
+        let out = captured.stdout();
+        assert!(out.chars().all(|c| c == '\n' || !c.is_control() && !is_hidden(c)), "{out:?}");
+        let mut documents =
+            serde_json::Deserializer::from_str(&out).into_iter::<serde_json::Value>();
+        assert_eq!(documents.next().unwrap().unwrap()["error"], text);
+        let list = documents.next().unwrap().unwrap();
+        assert_eq!(list, serde_json::json!({ "n": {"m": 1}, "rows": [text, "b"] }));
+        assert_eq!(documents.next().unwrap().unwrap()["rows"], serde_json::json!([]));
     }
 
     #[test]

@@ -96,7 +96,8 @@ fn again_after_cancel_sends_nothing() {
     assert_eq!(sandbox.created(), 1);
 }
 
-/// A create whose answer never came: exit 5, and from then on nothing is sent at all.
+/// A create whose answer never came, at a provider that lists no batch of it and where a deleted
+/// file proves nothing: a person must decide, and until then nothing is sent at all.
 #[test]
 fn b05_again_after_an_unclear_create_sends_nothing() {
     let file =
@@ -106,11 +107,16 @@ fn b05_again_after_an_unclear_create_sends_nothing() {
         ("POST /v1/batches", Reply::silence()),
     ]);
     let dir = marked(2);
-    let line = || dir.batchctl(LINE).openai_at(&server.address()).env("OPENAI_API_KEY", "sk-test");
-    let first = line().hurried().run();
+    let line = || {
+        dir.batchctl(LINE)
+            .openai_at(&server.address())
+            .env("OPENAI_API_KEY", "sk-test")
+            .env("BATCHCTL_TIME_SCALE", "5000")
+    };
+    let first = line().run();
     let job = job_of(&dir);
     first.exits(5).says(&["needs a person"]).hides(&["sk-test"]);
-    line().hurried().run().exits(5).says(&["needs a person", &format!("batchctl status {job}")]);
+    line().run().exits(5).says(&["needs a person", &format!("batchctl status {job}")]);
     let status = dir.batchctl("status").arg(&job).run().exits(0);
     assert!(status.stdout.contains("unclear"), "{status}");
     assert!(job_folder(&dir, &job).join("input.csv").is_file());

@@ -58,7 +58,8 @@ fn field_12_13_14_only_the_remainder_of_an_expired_batch_goes_out_again() {
     let in_second = made.keys().filter(|key| key.contains("-r2-")).count();
     assert!(in_second < 3, "gathered into full shards: {made:?}");
     assert_eq!(bench.state(), "done");
-    let rounds = bench.dir.cells("out.csv").column("rounds");
+    let table = bench.dir.cells("out.csv");
+    let rounds = table.column("rounds");
     assert!(rounds.iter().any(|round| *round == "2"), "{rounds:?}");
 }
 

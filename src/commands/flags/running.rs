@@ -23,6 +23,9 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
+    /// Run this in your shell when the run ends, told of it by BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
+    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
+    pub on_done: Option<String>,
 }
 
 impl Flags for PaceArgs {
@@ -31,6 +34,7 @@ impl Flags for PaceArgs {
         over.set(key::MAX_WAIT, self.max_wait.map(Value::Duration));
         over.text(key::OUTPUT_DIR, path(self.output_dir.as_ref()).as_deref());
         over.switch(key::ALLOW_PARTIAL, self.allow_partial);
+        over.text(key::ON_DONE, self.on_done.as_deref());
     }
 }
 
@@ -51,6 +55,12 @@ pub struct RunningArgs {
     /// What becomes of rows left after the first round: another batch, or none
     #[arg(long, value_name = "HOW", value_parser = ["batch", "none"], hide_short_help = true)]
     pub finish: Option<String>,
+    /// Pay for every row anew: take no answer of an earlier job, send equal rows one by one
+    #[arg(long, hide_short_help = true)]
+    pub again: bool,
+    /// Handle for scripts, accepted where a job id is; the same name with other content is refused
+    #[arg(long, value_name = "KEY", value_parser = job_name, hide_short_help = true)]
+    pub name: Option<String>,
     /// Keep the request files in the job's folder [default: removed once submitted]
     #[arg(long, hide_short_help = true)]
     pub keep_temp_files: bool,
@@ -59,12 +69,23 @@ pub struct RunningArgs {
     pub completion_window: Option<String>,
 }
 
+/// A name that can be told from the words that stand for jobs.
+fn job_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name is wanted".into()),
+        "last" => Err("`last` is the newest job of this folder".into()),
+        name => Ok(name.to_owned()),
+    }
+}
+
 impl Flags for RunningArgs {
     fn lay(&self, over: &mut Overrides) {
         self.pace.lay(over);
         over.switch(key::NO_WAIT, self.no_wait);
         over.whole(key::ROUNDS, self.rounds);
         over.text(key::FINISH, self.finish.as_deref());
+        over.switch(key::AGAIN, self.again);
+        over.text(key::NAME, self.name.as_deref());
         over.switch(key::KEEP_TEMP_FILES, self.keep_temp_files);
         over.text(key::COMPLETION_WINDOW, self.completion_window.as_deref());
     }

@@ -1,6 +1,5 @@
 //! From a plan to a job: the same line finds the job it made before, a new one makes a job.
 
-use std::fs;
 use std::path::Path;
 
 use super::copies::require_files_folder;
@@ -9,10 +8,13 @@ use super::money::approve;
 use super::output::{Destination, Wanted, require_place, require_writable};
 use super::plan::{Planned, Scratch};
 use super::who::Who;
+use crate::base;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Event, JobError, JobFolder, Onto, new_job_key};
-use crate::store::{Inserted, JobRecord, JobState, NewJob, ShardState, Store};
+use crate::job::{Event, JobError, JobFolder, Onto, Plan, new_job_key};
+use crate::store::{
+    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
+};
 use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -48,6 +50,8 @@ pub(in crate::commands) fn begin(
         rows: planned.plan.tally.rows,
         requests: planned.plan.requests(),
         skipped: planned.plan.estimate.skipped,
+        answered: planned.plan.estimate.answered.requests,
+        equal: planned.plan.estimate.equal.requests,
         shards: planned.plan.shards.len() as u64,
         bytes: planned.plan.bytes(),
     });
@@ -66,7 +70,7 @@ fn attach(
     let short = found.job.short().to_owned();
     match found.folder.lock() {
         Ok(lock) => drop(lock),
-        Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
+        Err(base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
         Err(error) => return Err(JobError::lock(&short)(error).into()),
     }
     let is_over = found.job.state.is_over();
@@ -102,7 +106,9 @@ fn onto(
     let input = format!("onto-{}-{}", &spec.source_digest[..8], spec.input);
     let copy = found.folder.input(&input);
     let from = folder.input(&spec.input);
-    fs::copy(&from, &copy).map_err(JobError::file("write", &copy))?;
+    base::copy(&from, &copy)
+        .and_then(|_| base::sync_folder(found.folder.root()))
+        .map_err(JobError::file("write", &copy))?;
     Ok(Some(Onto {
         source: spec.source.clone(),
         input,
@@ -163,6 +169,7 @@ fn make(
     let spec = serde_json::to_string(&planned.spec)?;
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
+    JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
     loop {
         let key = new_job_key().map_err(JobError::Random)?;
         let job = NewJob {
@@ -186,12 +193,15 @@ fn make(
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
-        let inserted = store.insert_job(&job, &planned.plan.shards, &planned.plan.tally.skipped);
+        let Plan { shards, tally, cached, equal, .. } = &planned.plan;
+        let known = KnownRows { cached: cached.as_ref(), equal, name: None };
+        let inserted = store.insert_job_with(&job, shards, &tally.skipped, &known);
         if inserted.is_err() {
             remove(&folder);
         }
         match inserted? {
             Inserted::New => {
+                folder.set_listed();
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
                 return Found::of(store, job);
             }

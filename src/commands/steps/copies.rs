@@ -2,10 +2,12 @@
 //! its own.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::jobs::Found;
 use super::output::require_folder;
+use crate::base::{AtomicFile, DiskFile};
 use crate::commands::Context;
 use crate::job::JobError;
 use crate::store::{ArtifactKind, Store};
@@ -37,6 +39,8 @@ pub(super) fn copy_results(
         let stem = match artifact.kind {
             ArtifactKind::Output => "batch_results",
             ArtifactKind::Error => "batch_errors",
+            // Of other batches, and copied for the user when those ended.
+            ArtifactKind::Cached => continue,
         };
         let to = to.join(format!("{stem}_{}.jsonl", file_name_of(id.unwrap_or_default())));
         if to.metadata().is_ok_and(|there| there.len() == artifact.bytes) {
@@ -53,7 +57,13 @@ pub(super) fn copy_results(
 fn copy(from: &Path, to: &Path) -> Result<(), JobError> {
     let folder = to.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(JobError::file("write", folder))?;
-    fs::copy(from, to).map(drop).map_err(JobError::file("write", to))
+    let mut source = DiskFile::open(from).map_err(JobError::file("read", from))?;
+    let mut whole = || {
+        let mut copy = AtomicFile::create(to)?;
+        io::copy(&mut source, &mut copy)?;
+        copy.commit()
+    };
+    whole().map_err(JobError::file("write", to))
 }
 
 /// An id from outside as part of a file name.

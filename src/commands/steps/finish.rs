@@ -69,6 +69,47 @@ pub(in crate::commands) fn exit_of(
     }
 }
 
+/// The code of a command that only looks at a job: what the job ended with, 6 while it may go on
+/// by itself.
+pub(in crate::commands) fn exit_of_job(
+    store: &Store,
+    job: &JobRecord,
+    allow_partial: bool,
+) -> Result<ExitCode, CommandError> {
+    let counts = row_counts(store, job)?;
+    Ok(match job.state {
+        JobState::Done | JobState::Cancelled | JobState::NeedsOperator => {
+            exit_of(&ending_of(job), &counts, true, allow_partial)
+        }
+        JobState::Prepared | JobState::Running => ExitCode::StillRunning,
+        JobState::Waiting => {
+            let last = store.job_history(&job.key)?.exit.and_then(ExitCode::of_number);
+            last.filter(|exit| needs_help(*exit)).unwrap_or(ExitCode::StillRunning)
+        }
+    })
+}
+
+/// Whether a job that stopped so does not go on until somebody mends something.
+fn needs_help(exit: ExitCode) -> bool {
+    matches!(
+        exit,
+        ExitCode::Credentials | ExitCode::NothingAccepted | ExitCode::Limit | ExitCode::Storage
+    )
+}
+
+/// Rows by status; they sum to the rows of the job.
+pub(in crate::commands) fn row_counts(
+    store: &Store,
+    job: &JobRecord,
+) -> Result<BTreeMap<RowStatus, u64>, CommandError> {
+    let mut counts = store.status_counts(&job.key)?;
+    let settled: u64 = counts.values().sum();
+    if settled < job.rows {
+        counts.insert(RowStatus::Pending, job.rows - settled);
+    }
+    Ok(counts)
+}
+
 /// How a job that nobody drives stands.
 pub(in crate::commands) fn ending_of(job: &JobRecord) -> Ending {
     match job.state {
@@ -89,11 +130,7 @@ pub(in crate::commands) fn report(
     took: Duration,
 ) -> Result<ExitCode, CommandError> {
     let key = &found.job.key;
-    let mut counts = store.status_counts(key)?;
-    let settled: u64 = counts.values().sum();
-    if settled < found.job.rows {
-        counts.insert(RowStatus::Pending, found.job.rows - settled);
-    }
+    let counts = row_counts(store, &found.job)?;
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
     let account = Account {

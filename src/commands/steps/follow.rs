@@ -88,7 +88,7 @@ pub(in crate::commands) fn follow(
 /// Keys are rotated, so another key may belong to the same account: then it knows the batches of
 /// the job. One that does not would pay for the rest on another account and never see the
 /// answers; nothing is sent with it.
-fn require_same_account(
+pub(super) fn require_same_account(
     context: &Context,
     store: &Store,
     found: &Found,

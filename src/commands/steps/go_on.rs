@@ -1,16 +1,33 @@
 //! Driving a job on and telling how it stands: what `workflow`, `resume`, `watch`, `download`
 //! and `cancel` have in common.
 
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::finish::{ending_of, report};
+use super::clean::{clean_remote, must_stay};
+use super::finish::{ending_of, exit_of, report, row_counts};
 use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Who, who_asked, who_of_job};
-use crate::commands::{Context, is_storage};
+use crate::commands::{Context, is_storage, refine};
+use crate::config::key;
+use crate::job::Ending;
 use crate::store::Store;
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, moment};
+
+/// What came of driving a job.
+#[derive(Debug)]
+pub(in crate::commands) struct Drove {
+    /// How the drive ended.
+    pub(in crate::commands) ending: Ending,
+    /// What the process ends with if nothing else happens.
+    pub(in crate::commands) exit: ExitCode,
+    /// Where its table is.
+    pub(in crate::commands) output: Option<PathBuf>,
+    /// How long it took.
+    pub(in crate::commands) took: Duration,
+}
 
 /// Drives a job of the ledger as far as asked, writes its table, reports.
 pub(in crate::commands) fn go_on(
@@ -18,14 +35,9 @@ pub(in crate::commands) fn go_on(
     store: &Store,
     found: &Found,
     how: Follow,
-) -> Result<ExitCode, CommandError> {
-    // What is over is only written down: that needs neither key nor address.
-    let who = if found.job.state.is_over() {
-        who_asked(context, found)?
-    } else {
-        who_of_job(context, found)?
-    };
-    go_on_with(context, store, found, &who, how)
+) -> Result<Drove, CommandError> {
+    let drove = drive_job(context, store, found, how)?;
+    tell(context, store, found, drove, how)
 }
 
 /// The same with a provider that is open already.
@@ -35,8 +47,76 @@ pub(in crate::commands) fn go_on_with(
     found: &Found,
     who: &Who,
     how: Follow,
-) -> Result<ExitCode, CommandError> {
+) -> Result<Drove, CommandError> {
+    let drove = remembered(store, found, drive(context, store, found, who, how))?;
+    tell(context, store, found, drove, how)
+}
+
+/// Drives a job and writes its table without a word about it.
+pub(in crate::commands) fn drive_job(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    how: Follow,
+) -> Result<Drove, CommandError> {
+    // What is over is only written down: that needs neither key nor address.
+    let who = if found.job.state.is_over() {
+        who_asked(context, found)
+    } else {
+        who_of_job(context, found)
+    };
+    remembered(store, found, who.and_then(|who| drive(context, store, found, &who, how)))
+}
+
+fn tell(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    drove: Drove,
+    how: Follow,
+) -> Result<Drove, CommandError> {
+    let about = (&drove.ending, how.wait);
+    report(context, store, found, about, drove.output.as_deref(), drove.took)?;
+    Ok(drove)
+}
+
+/// Keeps the exit code with the job, for those who look at it later. A process that found the job
+/// held by another says nothing about it.
+fn remembered(
+    store: &Store,
+    found: &Found,
+    drove: Result<Drove, CommandError>,
+) -> Result<Drove, CommandError> {
+    let drove = drove.map_err(|error| refine(error, None));
+    let exit = match &drove {
+        Ok(drove) => drove.exit,
+        Err(error) => error.exit,
+    };
+    if exit != ExitCode::Locked {
+        // A ledger that cannot be written has been said by then, or will be by the next command.
+        let _ = store.set_exit(&found.job.key, exit.code());
+    }
+    drove
+}
+
+fn drive(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    who: &Who,
+    how: Follow,
+) -> Result<Drove, CommandError> {
     let started = Instant::now();
+    let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
+    let ended = |ending: Ending, output| -> Result<Drove, CommandError> {
+        let counts = row_counts(store, &found.job)?;
+        let exit = exit_of(&ending, &counts, how.wait, allow_partial);
+        Ok(Drove { ending, exit, output, took: started.elapsed() })
+    };
+    if let Some(words) = if_pruned(store, found)? {
+        context.printer.note(&format!("{words}; nothing is sent, --again pays for all of it anew"));
+        return ended(ending_of(&found.job), written_before(store, found)?);
+    }
     let ending = if found.job.state.is_over() {
         ending_of(&found.job)
     } else {
@@ -45,7 +125,55 @@ pub(in crate::commands) fn go_on_with(
     let table = found.written_table()?;
     let output = write_job_table(context, store, found, &table, Rewrite::Final)
         .map_err(|error| resumable(error, found))?;
-    report(context, store, found, (&ending, how.wait), output.as_deref(), started.elapsed())
+    if matches!(ending, Ending::Done | Ending::Cancelled) {
+        store.set_written(&found.job.key, context.clock.unix())?;
+        clean_if_wanted(context, store, found, who);
+    }
+    ended(ending, output)
+}
+
+/// What to say of a job whose answers were removed by `prune`, and where its table is.
+pub(in crate::commands) fn if_pruned(
+    store: &Store,
+    found: &Found,
+) -> Result<Option<String>, CommandError> {
+    let Some(at) = store.job_history(&found.job.key)?.pruned else { return Ok(None) };
+    let place = match written_before(store, found)? {
+        Some(path) if path.is_file() => format!("they are in {}", path.display()),
+        Some(path) => format!("their table was {}, which is not there now", path.display()),
+        None => "their table went to standard output".to_owned(),
+    };
+    let (job, at) = (found.job.short(), moment(at));
+    Ok(Some(format!("the answers of job {job} were pruned at {at}: {place}")))
+}
+
+/// The newest table of a job that is still known as its own.
+fn written_before(store: &Store, found: &Found) -> Result<Option<PathBuf>, CommandError> {
+    let tables = store.outputs_of(&found.job.key)?;
+    let there = tables.iter().find(|path| Path::new(path).is_file());
+    Ok(there.or(tables.first()).map(PathBuf::from))
+}
+
+/// Removes the job's files at the provider where the settings ask for that. The run is over and
+/// good; a failure is only said, and `prune --remote` tries again.
+fn clean_if_wanted(context: &Context, store: &Store, found: &Found, who: &Who) {
+    if !context.settings.get(key::REMOTE_CLEANUP) || found.job.state.is_over() {
+        return;
+    }
+    let cleaned = store
+        .job_by_id(&found.job.key)
+        .map_err(CommandError::from)
+        .and_then(|job| Found::of(store, job.unwrap_or_else(|| found.job.clone())))
+        .and_then(|now| match must_stay(store, &now, false)? {
+            Some(why) => Err(CommandError::message(ExitCode::Unexpected, why)),
+            None => clean_remote(context, store, &now, who),
+        });
+    if let Err(error) = cleaned {
+        let text = format!("files stay at {}: {:#}", who.name, error.error);
+        context.printer.warning(&text);
+        let job = found.job.short();
+        context.printer.note(&format!("try again: batchctl prune {job} --remote"));
+    }
 }
 
 /// Says how a job goes on whose disk failed; nothing of it is lost.

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::base::hex_of_file;
+use crate::base::{self, hex_of_file};
 use crate::commands::Context;
 use crate::config::{key, nearest};
 use crate::job::{JobError, JobFolder};
 use crate::table::{Format, Ragged, ReadOptions, Table, TableError};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::CommandError;
 
 /// Names that are listed where a file is missing.
 const LISTED: usize = 6;
@@ -76,9 +76,11 @@ pub(in crate::commands) fn take_in(
     let name = format!("input{ending}");
     let copy = folder.input(&name);
     if opened.text_path().starts_with(folder.root()) {
-        fs::rename(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
+        base::sync_file(opened.text_path())
+            .and_then(|()| base::rename(opened.text_path(), &copy))
+            .map_err(JobError::file("write", &copy))?;
     } else {
-        fs::copy(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
+        base::copy(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
     }
     let table = Table::reopen(input, &copy, opened.shape()).map_err(JobError::from)?;
     let digest = hex_of_file(&copy).map_err(JobError::file("read", &copy))?;
@@ -136,7 +138,7 @@ fn explain(error: TableError, context: &Context) -> CommandError {
         TableError::Io { path, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             not_there("table", path, context, |path| Format::from_name(path).is_some())
         }
-        _ => CommandError::new(ExitCode::Usage, error),
+        _ => JobError::from(error).into(),
     }
 }
 

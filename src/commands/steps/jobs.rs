@@ -25,6 +25,11 @@ impl Found {
         Ok(Self { job, spec, folder })
     }
 
+    /// Whether another process drives it now.
+    pub(in crate::commands) fn is_driven(&self) -> bool {
+        matches!(self.folder.try_lock(), Err(crate::base::LockError::Held(_)))
+    }
+
     /// The job's own copy of its table.
     pub(in crate::commands) fn table(&self) -> Result<Table, CommandError> {
         let text = self.folder.input(&self.spec.input);

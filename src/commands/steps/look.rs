@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::finish::{ending_of, report};
+use super::finish::{ending_of, exit_of_job, report};
 use super::follow::default_interval;
+use super::go_on::Drove;
 use super::jobs::Found;
 use super::who::who_of_job;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, Progress, last_seen};
 use crate::store::{JobState, ShardState, Store};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::CommandError;
 
 /// Asks the provider how a job's batches stand, if its last word is older than the interval and
 /// nobody drives the job. A failure is said and changes nothing: the recorded state is shown.
@@ -50,7 +51,7 @@ pub(in crate::commands) fn watch_other(
     context: &Context,
     store: &Store,
     found: &Found,
-) -> Result<ExitCode, CommandError> {
+) -> Result<Drove, CommandError> {
     let reporter = context.reporter();
     let pause = Duration::from_secs(2);
     loop {
@@ -75,8 +76,12 @@ pub(in crate::commands) fn watch_other(
         });
         if now.job.state != JobState::Running && now.folder.try_lock().is_ok() {
             let ending = ending_of(&now.job);
-            let output = now.job.output_path.as_ref().map(std::path::Path::new);
-            return report(context, store, &now, (&ending, true), output, Duration::ZERO);
+            let output = now.job.output_path.as_ref().map(std::path::PathBuf::from);
+            let took = Duration::ZERO;
+            report(context, store, &now, (&ending, true), output.as_deref(), took)?;
+            let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
+            let exit = exit_of_job(store, &now.job, allow_partial)?;
+            return Ok(Drove { ending, exit, output, took });
         }
         context.block_on(context.clock.sleep(pause))?;
     }

@@ -10,9 +10,10 @@ use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
-use crate::job::{JobError, JobFolder, OutputSpec, Plan, Spec, Tally, plan};
+use crate::job::{JobError, JobFolder, OutputSpec, Plan, Reuse, Spec, Tally, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
+use crate::store::Store;
 use crate::table::{Condition, RowRange, Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
@@ -79,12 +80,13 @@ impl Planned {
         input: &Path,
         who: &Who,
         folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
         let taken = take_in(input, context, folder)?;
         let prepared = Prepared::of(context, taken, who)?;
         let reporter = context.reporter();
-        let plan =
-            plan(&prepared.spec, &prepared.table, &prepared.limits, folder, reporter.as_ref())?;
+        let Prepared { table, spec, limits, .. } = &prepared;
+        let plan = plan(spec, table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;
         Ok(Self { table, spec, plan })
@@ -225,6 +227,17 @@ impl Prepared {
 
 /// Rows without a request that are shown before the question whether to go on.
 const SHOWN_SKIPS: usize = 3;
+
+/// What planning may make use of: nothing where the line pays for all anew.
+pub(in crate::commands) fn reuse<'a>(
+    context: &Context,
+    store: &'a Store,
+    who: &Who,
+    is_for_job: bool,
+) -> Option<Reuse<'a>> {
+    let pays_anew = context.settings.get(key::AGAIN);
+    (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job })
+}
 
 /// The rows that the settings select.
 pub(in crate::commands) fn selection(

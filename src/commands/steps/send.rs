@@ -6,11 +6,13 @@ use super::begin::{begin, waits};
 use super::follow::Follow;
 use super::go_on::go_on_with;
 use super::jobs::open_store;
+use super::on_done::with_on_done;
 use super::output::{Destination, require_place};
-use super::plan::{Planned, Scratch};
+use super::plan::{Planned, Scratch, reuse};
 use super::show::show_plan;
 use super::who::{Need, Who, who_is_asked};
 use crate::commands::Context;
+use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
 
 /// Plans a table, attaches to the job that this line made before or makes one, drives it.
@@ -25,9 +27,31 @@ pub(in crate::commands) fn send(
     }
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let planned = Planned::make(context, input, who, scratch.folder())?;
-    let found = begin(context, &store, scratch, planned, who, destination)?;
-    go_on_with(context, &store, &found, who, Follow { submit: true, wait: waits(context) })
+    let reuse = reuse(context, &store, who, true);
+    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
+    let how = Follow { submit: true, wait: waits(context) };
+    begin_and_go_on(context, &store, (scratch, planned), (who, destination), how)
+}
+
+/// Finds or makes the job of a plan and drives it; the command of `--on-done` is told how that
+/// ended as soon as there is a job.
+pub(in crate::commands) fn begin_and_go_on(
+    context: &Context,
+    store: &Store,
+    (scratch, planned): (Scratch, Planned),
+    (who, destination): (&Who, &Destination),
+    how: Follow,
+) -> Result<ExitCode, CommandError> {
+    let digest = planned.plan.run_digest.clone();
+    let found = match begin(context, store, scratch, planned, who, destination) {
+        Ok(found) => found,
+        Err(error) => {
+            let known = store.job_by_digest(&digest)?.filter(|_| error.exit != ExitCode::Usage);
+            let Some(job) = known else { return Err(error) };
+            return with_on_done(context, store, &job, || Err(error));
+        }
+    };
+    with_on_done(context, store, &found.job, || go_on_with(context, store, &found, who, how))
 }
 
 /// The same from names alone, for commands that fill in the rest themselves.
@@ -47,7 +71,9 @@ pub(in crate::commands) fn dry_run(
     who: &Who,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
-    let scratch = Scratch::new(&context.home)?;
-    let planned = Planned::make(context, input, who, scratch.folder())?;
+    let store = open_store(context)?;
+    let scratch = Scratch::new(store.home())?;
+    let reuse = reuse(context, &store, who, false);
+    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
     show_plan(context, &planned, who, scratch.folder())
 }

@@ -69,7 +69,7 @@ pub(in crate::commands) fn show_plan(
             bytes: built.bytes,
         });
         let path = folder.request_file(&shard.stem());
-        std::fs::remove_file(&path).map_err(crate::job::JobError::file("remove", &path))?;
+        crate::base::remove_file(&path).map_err(crate::job::JobError::file("remove", &path))?;
     }
     show(context, planned, who, planned.plan.first_request.as_deref())
 }
@@ -89,7 +89,7 @@ fn show(
             model: &planned.spec.question.model,
             rows: plan.tally.rows,
             estimate: &plan.estimate,
-            input_tokens: plan.estimate.input_tokens(),
+            input_tokens: plan.estimate.sent.input_tokens(),
             cost: None,
             first_request: first_request.map(serde_json::from_str).transpose()?,
         })?;

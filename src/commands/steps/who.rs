@@ -5,9 +5,12 @@ use std::time::Duration;
 use super::follow::default_interval;
 use super::jobs::Found;
 use crate::base::Secret;
+use crate::commands::sandbox::options_by_environment;
 use crate::commands::{Context, config_error, missing_key};
 use crate::config::{KeySource, key};
-use crate::provider::{Address, BatchApi, ProviderError, ProviderSettings, Proxy, open};
+use crate::provider::{
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, open,
+};
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
 
@@ -39,6 +42,9 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) account: String,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
+    /// Whether a sandbox answers, here or at a loopback address: what it makes up is used for
+    /// nothing else.
+    pub(in crate::commands) is_sandbox: bool,
     /// The longest pause between two questions.
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
@@ -113,6 +119,7 @@ fn open_account(
         }
     };
     let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
+    let has_its_key = key.expose().starts_with(KEY_PREFIX);
     let mut settings = ProviderSettings::new(dialect, key);
     settings.name.clone_from(&account.name);
     settings.clock = context.clock.clone();
@@ -128,6 +135,7 @@ fn open_account(
     Ok(Who {
         is_loopback: Address::parse(settings.base_url.as_deref().unwrap_or_default())
             .is_ok_and(|address| address.is_loopback()),
+        is_sandbox: is_sandbox || has_its_key,
         api: open(&settings).map_err(usage)?,
         name: account.name,
         model,
@@ -156,7 +164,7 @@ fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
     let options = SandboxOptions {
         // A rehearsal is of any provider's model.
         any_model: true,
-        ..SandboxOptions::new(context.home.join("sandbox"))
+        ..options_by_environment(context.home.join("sandbox"), context)?
     };
     Ok(context.block_on(serve(options))??)
 }

@@ -3,6 +3,8 @@
 //! are found, and declared absent only after a fence. Nothing is ever cancelled on a guess.
 
 mod listing;
+#[cfg(test)]
+mod model;
 mod search;
 mod step;
 mod sweep;

@@ -89,6 +89,9 @@ impl Driver<'_> {
 
     /// One listing for all that are due.
     async fn look(&self, due: &[Lost], agenda: &mut Agenda) -> Result<(), JobError> {
+        // A listing shows what was there when it was asked for, not when its answer was read.
+        let asked = self.clock.instant();
+        let asked_by_provider = self.api.server_time();
         let since = due.iter().map(|(_, create)| create.intended).min().flatten();
         let batches = match list_back_to(self.api, since).await {
             Ok(batches) => batches,
@@ -98,19 +101,18 @@ impl Driver<'_> {
                 return Ok(());
             }
         };
-        let now = self.clock.instant();
         let held: HashSet<String> = self.store.batch_ids(&self.job.key)?.into_iter().collect();
         for (shard, create) in due {
             let found = matches(&batches, create, &held);
             if found.is_empty() {
-                self.note_absence(create, agenda, now)?;
+                self.note_absence(create, agenda, (asked, asked_by_provider))?;
             } else {
                 self.adopt(shard, create, &found)?;
             }
-            agenda.looked.insert(create.id, now);
+            agenda.looked.insert(create.id, asked);
         }
         // What follows from the new knowledge is due at once.
-        agenda.look_at(now);
+        agenda.look_at(asked);
         Ok(())
     }
 
@@ -121,11 +123,11 @@ impl Driver<'_> {
         &self,
         create: &CreateRecord,
         agenda: &Agenda,
-        now: Instant,
+        (asked, by_provider): (Instant, Option<i64>),
     ) -> Result<(), JobError> {
-        let since_last = agenda.looked.get(&create.id).map_or(Duration::ZERO, |last| now - *last);
+        let since_last = agenda.looked.get(&create.id).map_or(Duration::ZERO, |last| asked - *last);
         let here = create.searched + since_last.as_secs();
-        let by_provider = match (create.fenced, create.intended, self.api.server_time()) {
+        let by_provider = match (create.fenced, create.intended, by_provider) {
             (None, Some(begun), Some(now)) => u64::try_from(now - begun).unwrap_or(0),
             _ => 0,
         };
@@ -171,7 +173,7 @@ impl Driver<'_> {
 
     /// Deletes the input file, so that a create that arrives late cannot run.
     async fn fence(&self, (_, create): &Lost, agenda: &mut Agenda) -> Result<(), JobError> {
-        let call = self.store.begin_delete(&self.job.key, create.id, self.clock.unix())?;
+        let call = self.store.begin_fence(&self.job.key, create.id, self.clock.unix())?;
         let file = create.file_id.clone().unwrap_or_default();
         match self.api.delete_file(&file).await {
             Ok(()) => {

@@ -21,7 +21,7 @@ use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::base::Clock;
+use crate::base::{Clock, crash_point};
 use crate::batch::{Failure, FailureKind};
 
 use super::settings::{Address, ProviderSettings, Timeouts};
@@ -121,7 +121,10 @@ impl Wire {
         let mut tries = 0;
         loop {
             let request = self.reader.get(url.clone()).query(query);
-            let fault = match self.exchange(self.authorized(request, true)).await {
+            crash_point!("send", call);
+            let reply = self.exchange(self.authorized(request, true)).await;
+            crash_point!("answered", call);
+            let fault = match reply {
                 Ok(reply) => match judge(&reply, accepts) {
                     Verdict::Accepted(value) => return Ok(value),
                     Verdict::Rejected(failure) => reply.fault(CallClass::Rejected, failure),
@@ -147,7 +150,9 @@ impl Wire {
         if let Some(body) = body {
             request = request.json(body);
         }
+        crash_point!("send", call);
         let reply = self.exchange(self.authorized(request, true)).await;
+        crash_point!("answered", call);
         self.concluded(call, reply, accepts)
     }
 
@@ -155,7 +160,9 @@ impl Wire {
     pub(super) async fn delete(&self, call: &'static str, parts: &[&str]) -> Result<(), CallError> {
         self.greet(call).await?;
         let request = self.writer.delete(self.place(call, parts)?);
+        crash_point!("send", call);
         let reply = self.exchange(self.authorized(request, true)).await;
+        crash_point!("answered", call);
         match &reply {
             Ok(reply) if reply.status == 404 => return Ok(()),
             Ok(reply) if reply.status == 204 && !reply.is_cut => return Ok(()),

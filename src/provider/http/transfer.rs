@@ -15,7 +15,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
-use crate::base::AtomicFile;
+use crate::base::{AtomicFile, DiskFile, crash_point};
 use crate::batch::{ErrorWords, Failure, FailureKind};
 use crate::provider::{CallClass, CallError};
 
@@ -51,10 +51,12 @@ impl Wire {
         let request = self.authorized(self.writer.post(url), true);
         let request = request.timeout(self.timeouts.upload(length)).multipart(form);
         let exchange = async { self.read_reply(self.begin(request).await?).await };
+        crash_point!("send", call);
         let reply = tokio::select! {
             reply = exchange => reply,
             stalled = self.watch(&sent, length, on_bytes) => Err(stalled),
         };
+        crash_point!("answered", call);
         on_bytes(sent.load(Ordering::Relaxed));
         self.concluded(call, reply, accepts)
     }
@@ -95,7 +97,10 @@ impl Wire {
         let (url, is_own) = self.place_of_file(call, file_id)?;
         let mut tries = 0;
         loop {
-            let fault = match self.fetch(url.clone(), is_own, to, on_bytes).await {
+            crash_point!("send", call);
+            let fetched = self.fetch(url.clone(), is_own, to, on_bytes).await;
+            crash_point!("answered", call);
+            let fault = match fetched {
                 Ok(bytes) => return Ok(bytes),
                 Err(fault) => fault,
             };
@@ -218,7 +223,7 @@ fn short_or_no_file(received: u64, expected: Option<u64>, head: &[u8]) -> Option
 
 /// The file as a part of a form that is read while it is sent; its length; the bytes read so far.
 async fn file_part(path: &Path, name: &str) -> io::Result<(Part, u64, Arc<AtomicU64>)> {
-    let file = File::open(path).await?;
+    let file = File::from_std(DiskFile::open(path)?.into_inner());
     let length = file.metadata().await?.len();
     let sent = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&sent);

@@ -31,7 +31,12 @@ pub(super) fn options(state_dir: &Path) -> SandboxOptions {
 
 pub(super) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    let client = reqwest::Client::builder().no_proxy();
+    client
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .unwrap()
 }
 
 impl Bench {
@@ -49,6 +54,22 @@ impl Bench {
 
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.running.base_url(self.family))
+    }
+
+    pub(super) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The status that a holder of this key gets.
+    pub(super) async fn status_as(&self, key: &str, path: &str) -> u16 {
+        let request = self.client.get(self.url(path)).bearer_auth(key);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// A call to `/sandbox/faults`.
+    pub(super) async fn faults(&self, method: reqwest::Method, rules: &str) -> (u16, Value) {
+        let url = format!("http://{}/sandbox/faults", self.running.address());
+        self.send(self.client.request(method, url).body(rules.to_owned())).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
@@ -75,8 +96,17 @@ impl Bench {
         request.send().await.unwrap().text().await.unwrap()
     }
 
+    pub(super) async fn bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.client.get(self.url(path)).bearer_auth("sandbox-test");
+        request.send().await.unwrap().bytes().await.unwrap().to_vec()
+    }
+
     pub(super) async fn upload(&self, content: &str) -> (u16, Value) {
-        let part = reqwest::multipart::Part::text(content.to_owned()).file_name("input.jsonl");
+        self.upload_as(content, "input.jsonl").await
+    }
+
+    pub(super) async fn upload_as(&self, content: &str, name: &str) -> (u16, Value) {
+        let part = reqwest::multipart::Part::text(content.to_owned()).file_name(name.to_owned());
         let form = reqwest::multipart::Form::new().text("purpose", "batch").part("file", part);
         self.send(self.client.post(self.url("/files")).multipart(form)).await
     }

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use unicode_width::UnicodeWidthStr;
 
 use super::Printer;
-use super::sentence::{sentence, states};
+use super::sentence::{not_sent, sentence, states};
 use super::view::View;
 use crate::base::Clock;
 use crate::job::{Event, Reporter};
@@ -31,7 +31,8 @@ pub(super) struct BarReporter {
 struct Phase {
     since: Instant,
     run_since: Instant,
-    skipped: u64,
+    /// How many rows are not sent, and why.
+    not_sent: String,
     built: BTreeMap<u64, (u64, u64)>,
     uploads: BTreeMap<u64, (u64, u64)>,
     submitted: u64,
@@ -51,7 +52,7 @@ impl BarReporter {
         let phase = Phase {
             since: now,
             run_since: now,
-            skipped: 0,
+            not_sent: String::new(),
             built: BTreeMap::new(),
             uploads: BTreeMap::new(),
             submitted: 0,
@@ -166,9 +167,9 @@ impl Reporter for BarReporter {
             Event::Warning { text } => self.printer.warning(text),
             Event::Planning { .. } | Event::Downloading { .. } => self.say(sentence(event)),
             // The time of a question is nobody's work; the line follows when files are built.
-            Event::Planned { skipped, .. } => {
+            Event::Planned { .. } => {
                 phase.since = self.clock.instant();
-                phase.skipped = *skipped;
+                phase.not_sent = not_sent(event);
             }
             Event::Built { shard, shards, requests, bytes: size } => {
                 phase.built.insert(*shard, (*requests, *size));
@@ -176,10 +177,8 @@ impl Reporter for BarReporter {
                     let (requests, size) = sum(&phase.built);
                     let requests = counted(requests, "request");
                     let shards = counted(*shards, "shard");
-                    let mut text = format!("built {requests} in {shards}, {}", bytes(size));
-                    if phase.skipped > 0 {
-                        let _ = write!(text, " ({} skipped)", counted(phase.skipped, "row"));
-                    }
+                    let (size, not_sent) = (bytes(size), &phase.not_sent);
+                    let text = format!("built {requests} in {shards}, {size}{not_sent}");
                     self.done(phase, &text);
                 }
             }

@@ -164,6 +164,8 @@ mod tests {
             rows: 1204,
             requests: 1202,
             skipped: 2,
+            answered: 0,
+            equal: 0,
             shards: 3,
             bytes: 412_000_000,
         };

@@ -7,22 +7,30 @@ use crate::job::Event;
 use crate::ui::clean;
 use crate::ui::number::{bytes, count, counted, duration};
 
+/// In brackets how many rows of a plan are not sent, and why; empty if all are.
+pub(super) fn not_sent(planned: &Event) -> String {
+    let Event::Planned { skipped, answered, equal, .. } = planned else { return String::new() };
+    let kinds = [(skipped, "skipped"), (answered, "answered before"), (equal, "asked once")];
+    let present = kinds.into_iter().filter(|(rows, _)| **rows > 0);
+    let texts: Vec<_> =
+        present.map(|(rows, what)| format!("{} {what}", counted(*rows, "row"))).collect();
+    if texts.is_empty() { String::new() } else { format!(" ({})", texts.join(", ")) }
+}
+
 /// One line about an event, without times that only a listener knows. `None` for notes and
 /// warnings, which the printer words itself.
 pub(super) fn sentence(event: &Event) -> Option<String> {
     Some(match event {
         Event::Note { .. } | Event::Warning { .. } => return None,
         Event::Planning { rows } => format!("looking at the table: {}", counted(*rows, "row")),
-        Event::Planned { job, requests, skipped, shards, bytes: size, .. } => {
+        Event::Planned { job, requests, shards, bytes: size, .. } => {
             let mut text = format!(
                 "planned {} in {}, {}",
                 counted(*requests, "request"),
                 counted(*shards, "shard"),
                 bytes(*size)
             );
-            if *skipped > 0 {
-                let _ = write!(text, " ({} skipped)", counted(*skipped, "row"));
-            }
+            text.push_str(&not_sent(event));
             format!("{text} · job {}", clean(job))
         }
         Event::Built { shard, shards, requests, bytes: size } => {

@@ -28,10 +28,6 @@ fn an_address_at_which_nobody_answers() {
     exit 5
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     asks: column `text`
-    warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
-    warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
-    warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
-    warning: upload of shard 1: upload the input file at openai: no connection to 127.0.0.1: Connection refused (os error 111); trying again
     job [JOB] not reachable at openai · 3 rows in [DURATION]
       no connection to 127.0.0.1: Connection refused (os error 111)
       pending  3

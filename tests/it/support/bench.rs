@@ -131,7 +131,9 @@ impl Bench {
     pub(crate) fn resume_until_over(&self, most: usize) -> Output {
         let job = self.job();
         for _ in 0..most {
-            let output = self.batchctl(&format!("resume {job}")).run();
+            // Two allowances of an hour may have to pass before a lost create counts as absent.
+            let resume = self.batchctl(&format!("resume {job}"));
+            let output = resume.env("BATCHCTL_TIME_SCALE", "5000").run();
             if ["done", "cancelled", "needs_operator"].contains(&self.state().as_str()) {
                 return output;
             }

@@ -1,0 +1,186 @@
+//! What may be removed: files at the provider, each with how far its removal has come, and the
+//! local files of finished jobs. The account itself stays: the same line finds its job and does
+//! not pay again.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{CallEnd, CallKind, Store, StoreError, stored_words, word};
+
+stored_words! {
+    /// What a file at the provider holds.
+    CleanupKind {
+        /// Requests that were sent.
+        Input = "input",
+        /// Answers.
+        Output = "output",
+        /// Refused requests.
+        Error = "error",
+        /// An upload without a clear answer; no batch was made from it.
+        Leftover = "leftover",
+    }
+}
+
+stored_words! {
+    /// How far the removal of a file has come.
+    CleanupState {
+        /// It is known to be there and may go.
+        Listed = "listed",
+        /// It is gone.
+        Deleted = "deleted",
+        /// It could not be removed; it stays listed.
+        Failed = "failed",
+    }
+}
+
+/// A file at a provider that a job left there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanupRecord {
+    /// The ledger's own number.
+    pub id: i64,
+    /// The job's key.
+    pub job: String,
+    /// The provider's id.
+    pub file_id: String,
+    /// What it holds.
+    pub kind: CleanupKind,
+    /// How far its removal has come.
+    pub state: CleanupState,
+    /// The provider's words about a failure.
+    pub detail: Option<String>,
+}
+
+/// Input file and description of a batch, as far as they are known.
+pub type RemoteTrace = (Option<String>, Option<String>);
+
+fn read_cleanup(row: &Row<'_>) -> rusqlite::Result<CleanupRecord> {
+    Ok(CleanupRecord {
+        id: row.get(0)?,
+        job: row.get(1)?,
+        file_id: row.get(2)?,
+        kind: word(3, &row.get::<_, String>(3)?, CleanupKind::from_word)?,
+        state: word(4, &row.get::<_, String>(4)?, CleanupState::from_word)?,
+        detail: row.get(5)?,
+    })
+}
+
+impl Store {
+    /// Lists files of a job for removal; those that are listed or gone already stay as they are.
+    pub fn list_for_cleanup(
+        &self,
+        job: &str,
+        files: &[(String, CleanupKind)],
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let mut statement = tx.prepare(
+                "INSERT INTO cleanup (job, file_id, kind, state, updated) \
+                 VALUES (?1, ?2, ?3, 'listed', ?4) ON CONFLICT (job, file_id) DO NOTHING",
+            )?;
+            for (file, kind) in files {
+                statement.execute(params![job, file, kind.as_str(), now])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The files of a job that were listed for removal, gone ones included.
+    pub fn cleanups(&self, job: &str) -> Result<Vec<CleanupRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT id, job, file_id, kind, state, detail FROM cleanup WHERE job = ?1 \
+                 ORDER BY id",
+            )?
+            .query_map([job], read_cleanup)?
+            .collect()
+        })
+    }
+
+    /// For every create of a job the input file and the provider's last description of the batch,
+    /// which names more files.
+    pub fn remote_traces(&self, job: &str) -> Result<Vec<RemoteTrace>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT file_id, reply FROM batch_create WHERE shard IN \
+                 (SELECT id FROM shard WHERE job = ?1) ORDER BY id",
+            )?
+            .query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
+    /// The tables that a job wrote and that nobody wrote over since, the newest first.
+    pub fn outputs_of(&self, job: &str) -> Result<Vec<String>, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT path FROM output WHERE job = ?1 ORDER BY written DESC, rowid DESC")?
+                .query_map([job], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Whether an upload of the job ended without a clear answer: a file may lie at the provider
+    /// whose id nobody knows.
+    pub fn has_unclear_upload(&self, job: &str) -> Result<bool, StoreError> {
+        self.read(|c| {
+            Ok(c.query_row(
+                "SELECT 1 FROM call WHERE job = ?1 AND kind = 'upload' AND \
+                 coalesce(class, 'unknown') = 'unknown' LIMIT 1",
+                [job],
+                |_| Ok(()),
+            )
+            .optional()?
+            .is_some())
+        })
+    }
+
+    /// Commits the intent to remove a file at the provider, and returns the open call.
+    pub fn begin_delete(&self, file: &CleanupRecord, now: i64) -> Result<i64, StoreError> {
+        self.write(|tx| {
+            tx.execute(
+                "INSERT INTO call (job, kind, started, remote_id) VALUES (?1, ?2, ?3, ?4)",
+                params![file.job, CallKind::Delete.as_str(), now, file.file_id],
+            )?;
+            Ok(tx.last_insert_rowid())
+        })
+    }
+
+    /// Records how the removal of a file ended: gone, or still listed with the reason.
+    pub fn end_delete(
+        &self,
+        file: &CleanupRecord,
+        call: i64,
+        ended: &CallEnd,
+    ) -> Result<(), StoreError> {
+        let state = if ended.class == "ok" { CleanupState::Deleted } else { CleanupState::Failed };
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE call SET ended = ?2, class = ?3, http = ?4, excerpt = ?5 WHERE id = ?1",
+                params![call, ended.now, ended.class, ended.http, ended.excerpt],
+            )?;
+            tx.execute(
+                "UPDATE cleanup SET state = ?2, detail = ?3, updated = ?4 WHERE id = ?1",
+                params![file.id, state.as_str(), ended.excerpt, ended.now],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Records that the local files of a job are about to go. Its account stays (statuses, tokens,
+    /// messages, calls, the digest of the run); nothing points to an answer any more, so that no
+    /// later job looks for one here. Recorded before the files go: a kill in between leaves
+    /// rubbish, never a record without its file.
+    pub fn prune_job(&self, job: &str, now: i64) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE outcome SET artifact = NULL, place = NULL, length = NULL, \
+                 content_key = NULL WHERE job = ?1",
+                [job],
+            )?;
+            tx.execute(
+                "DELETE FROM artifact WHERE shard IN (SELECT id FROM shard WHERE job = ?1)",
+                [job],
+            )?;
+            tx.execute("UPDATE job SET pruned = ?2 WHERE key = ?1", params![job, now])?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! How jobs and shards came to where they stand: each state with the time it was reached, how the
+//! last drive ended, whether the finished table was written. The ledger's triggers write the
+//! transitions, in the transaction that changes a state; this file reads them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+
+/// A state and when it was reached.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Transition {
+    /// The state's word.
+    pub state: String,
+    /// Why, where something is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Unix seconds by this machine's clock; for display only.
+    pub at: i64,
+}
+
+/// What is kept of a job beside its state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobHistory {
+    /// The exit code of the last drive.
+    pub exit: Option<u8>,
+    /// When its table was written after its end, in Unix seconds.
+    pub written: Option<i64>,
+    /// When its local files were removed, in Unix seconds.
+    pub pruned: Option<i64>,
+}
+
+impl Store {
+    /// The states a job has been in, oldest first.
+    pub fn transitions(&self, job: &str) -> Result<Vec<Transition>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT state, detail, at FROM transition WHERE job = ?1 AND shard IS NULL \
+                 ORDER BY id",
+            )?
+            .query_map([job], |row| {
+                Ok(Transition { state: row.get(0)?, detail: row.get(1)?, at: row.get(2)? })
+            })?
+            .collect()
+        })
+    }
+
+    /// The states each shard of a job has been in, oldest first, by the shard's number in the
+    /// ledger.
+    pub fn shard_transitions(
+        &self,
+        job: &str,
+    ) -> Result<BTreeMap<i64, Vec<Transition>>, StoreError> {
+        self.read(|c| {
+            let mut ways: BTreeMap<i64, Vec<Transition>> = BTreeMap::new();
+            let mut statement = c.prepare(
+                "SELECT shard, state, detail, at FROM transition WHERE job = ?1 AND \
+                 shard IS NOT NULL ORDER BY id",
+            )?;
+            let mut rows = statement.query([job])?;
+            while let Some(row) = rows.next()? {
+                let step = Transition { state: row.get(1)?, detail: row.get(2)?, at: row.get(3)? };
+                ways.entry(row.get(0)?).or_default().push(step);
+            }
+            Ok(ways)
+        })
+    }
+
+    /// How the last drive ended, whether the finished table was written, whether files are gone.
+    pub fn job_history(&self, job: &str) -> Result<JobHistory, StoreError> {
+        self.read(|c| {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(JobHistory { exit: row.get(0)?, written: row.get(1)?, pruned: row.get(2)? })
+            };
+            let found = c
+                .query_row("SELECT exit, written, pruned FROM job WHERE key = ?1", [job], read)
+                .optional()?;
+            Ok(found.unwrap_or_default())
+        })
+    }
+
+    /// Records with which code a drive of the job ended, for those who ask later.
+    pub fn set_exit(&self, job: &str, exit: u8) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute("UPDATE job SET exit = ?2 WHERE key = ?1", params![job, exit])?;
+            Ok(())
+        })
+    }
+
+    /// Records that the table of a finished job is written: from now on its files may go.
+    pub fn set_written(&self, job: &str, now: i64) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute("UPDATE job SET written = ?2 WHERE key = ?1", params![job, now])?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! What need not be sent: rows that ask the same as another row of their job, rows that an earlier
+//! job answered, and the queries that find such answers.
+
+use rusqlite::{OptionalExtension, Statement, Transaction, params};
+
+use super::{ArtifactKind, OutcomeRecord, Store, StoreError, outcomes};
+use crate::answer::RowStatus;
+
+/// Earlier answers that are looked at for one row: the newest whose file is gone is no reason to
+/// pay again where an older one is there.
+const MOST_ANSWERS: u32 = 3;
+
+/// A row that asks the same as an earlier one of its job, which is sent for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EqualRow {
+    /// The row that is sent.
+    pub leader: u64,
+    /// The row that gets its outcome.
+    pub row: u64,
+}
+
+/// A row whose answer was copied from an earlier job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachedAnswer {
+    /// The row, from 0.
+    pub row: u64,
+    /// Digest of what decides its answer.
+    pub content_key: [u8; 16],
+    /// Where its line begins in the job's file of copied answers.
+    pub offset: u64,
+    /// The length of its line.
+    pub length: u32,
+}
+
+/// A job's file of copied answers, complete and synced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CachedFile {
+    /// Its name below the job's results folder.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// blake3 of its bytes.
+    pub digest: String,
+    /// The rows it answers, in row order; several may share a line.
+    pub answers: Vec<CachedAnswer>,
+}
+
+/// What is known of a job's rows when it is made, besides its shards and skipped rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownRows<'a> {
+    /// Answers copied from earlier jobs.
+    pub cached: Option<&'a CachedFile>,
+    /// Rows that ask the same as another.
+    pub equal: &'a [EqualRow],
+    /// The name a person gives the job.
+    pub name: Option<&'a str>,
+}
+
+/// Where a good answer of an earlier job lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierAnswer {
+    /// The job's key.
+    pub job: String,
+    /// The row it was recorded for.
+    pub row: u64,
+    /// Whether that job had copied it from a still earlier one.
+    pub is_copy: bool,
+    /// File name below the job's results folder.
+    pub name: String,
+    /// Where its line begins.
+    pub offset: u64,
+    /// The length of its line.
+    pub length: u64,
+}
+
+/// Copies the outcome of a row (?2) in a round (?3) to the rows of the job (?1) that ask the same;
+/// `None` where the job has no such rows.
+pub(super) fn fan_out<'t>(
+    tx: &'t Transaction<'_>,
+    job: &str,
+) -> rusqlite::Result<Option<Statement<'t>>> {
+    let any = tx
+        .query_row("SELECT 1 FROM equal_row WHERE job = ?1 LIMIT 1", [job], |_| Ok(()))
+        .optional()?;
+    any.map(|()| {
+        tx.prepare(
+            "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
+             content_key, error, class) SELECT o.job, e.row, o.round, o.status, o.artifact, \
+             o.place, o.length, o.content_key, o.error, o.class FROM equal_row e JOIN outcome o ON o.job = e.job \
+             AND o.row = e.leader AND o.round = ?3 WHERE e.job = ?1 AND e.leader = ?2",
+        )
+    })
+    .transpose()
+}
+
+/// Writes down what need not be sent.
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    job: &str,
+    rows: &KnownRows<'_>,
+) -> rusqlite::Result<()> {
+    if let Some(file) = rows.cached {
+        let artifact = insert_file(tx, job, file)?;
+        let records = file.answers.iter().map(|answer| OutcomeRecord {
+            row: answer.row,
+            round: 0,
+            status: RowStatus::Cached,
+            place: Some((artifact, answer.offset, u64::from(answer.length))),
+            content_key: Some(answer.content_key),
+            usage: None,
+            error: None,
+            class: None,
+        });
+        outcomes::insert(tx, job, records)?;
+    }
+    let mut equal = tx.prepare("INSERT INTO equal_row (job, leader, row) VALUES (?1, ?2, ?3)")?;
+    for EqualRow { leader, row } in rows.equal {
+        equal.execute(params![job, leader, row])?;
+    }
+    rows.name.map_or(Ok(()), |given| name(tx, job, given))
+}
+
+/// The file of copied answers as the only one of round 0, which has nothing left to do.
+fn insert_file(tx: &Transaction<'_>, job: &str, file: &CachedFile) -> rusqlite::Result<i64> {
+    let rows = file.answers.len();
+    tx.execute(
+        "INSERT INTO shard (job, round, number, state, rows, bytes) \
+         VALUES (?1, 0, 0, 'settled', ?2, ?3)",
+        params![job, rows, file.bytes],
+    )?;
+    tx.execute(
+        "INSERT INTO artifact (shard, kind, name, bytes, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            tx.last_insert_rowid(),
+            ArtifactKind::Cached.as_str(),
+            file.name,
+            file.bytes,
+            file.digest
+        ],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Gives a job a name.
+pub(super) fn name(tx: &Transaction<'_>, job: &str, name: &str) -> rusqlite::Result<()> {
+    tx.execute("INSERT OR REPLACE INTO job_name (name, job) VALUES (?1, ?2)", [name, job])?;
+    Ok(())
+}
+
+impl Store {
+    /// Whether any job at this address has a good answer: if not, no row need be looked up.
+    pub fn has_answers(&self, base_url: &str) -> Result<bool, StoreError> {
+        self.read(|c| {
+            let found = c.query_row(
+                "SELECT 1 FROM job WHERE base_url = ?1 AND EXISTS (SELECT 1 FROM outcome \
+                 WHERE job = job.key AND status IN ('ok', 'cached')) LIMIT 1",
+                [base_url],
+                |_| Ok(()),
+            );
+            Ok(found.optional()?.is_some())
+        })
+    }
+
+    /// Whether a row of a job got its outcome from this other one.
+    pub fn is_equal_row(&self, job: &str, leader: u64, row: u64) -> Result<bool, StoreError> {
+        self.read(|c| {
+            let found = c.query_row(
+                "SELECT 1 FROM equal_row WHERE job = ?1 AND leader = ?2 AND row = ?3",
+                params![job, leader, row],
+                |_| Ok(()),
+            );
+            Ok(found.optional()?.is_some())
+        })
+    }
+
+    /// Good answers that jobs at this address have for these content keys: for each key a few,
+    /// those of the newest job first.
+    pub fn earlier_answers(
+        &self,
+        base_url: &str,
+        keys: &[[u8; 16]],
+    ) -> Result<Vec<Vec<EarlierAnswer>>, StoreError> {
+        self.read(|c| {
+            let mut query = c.prepare(
+                "SELECT o.job, o.row, o.status, a.name, o.place, o.length FROM outcome o \
+                 JOIN job j ON j.key = o.job JOIN artifact a ON a.id = o.artifact WHERE o.content_key = ?1 AND o.status IN ('ok', 'cached') AND j.base_url = ?2 \
+                 ORDER BY j.rowid DESC LIMIT ?3",
+            )?;
+            let answers = |key: &[u8; 16]| {
+                query
+                    .query_map(params![key, base_url, MOST_ANSWERS], |row| {
+                        Ok(EarlierAnswer {
+                            job: row.get(0)?,
+                            row: row.get(1)?,
+                            is_copy: row.get::<_, String>(2)? == RowStatus::Cached.as_str(),
+                            name: row.get(3)?,
+                            offset: row.get(4)?,
+                            length: row.get(5)?,
+                        })
+                    })?
+                    .collect()
+            };
+            keys.iter().map(answers).collect()
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! `logs`: rows and calls that went wrong, in the provider's words (B05, B17).
+
+use crate::support::bench::{Bench, LINE as THREE};
+use crate::support::gate::{Act, json};
+use crate::support::runs::{at, marked};
+use crate::support::sandbox::Sandbox;
+
+/// Time, row and line, class and words of rows; distinct messages counted, commonest first.
+#[test]
+fn field_18_logs_counts_messages_and_names_rows() {
+    let sandbox = Sandbox::start();
+    let dir = marked(1);
+    dir.write(
+        "in.csv",
+        "id,text\n1,fine\n2,\"two\nlines [[fail:429]]\"\n3,[[fail:400]]\n4,[[fail:400]]\n",
+    );
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv")).run().exits(3);
+    let log = dir.batchctl("logs").run().exits(0).stdout;
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].contains("done") && lines[0].contains("3 of 4 rows not good"), "{log}");
+    assert!(
+        lines[1].starts_with("  2 × error: ") && lines[2].starts_with("  1 × error: "),
+        "{log}"
+    );
+    let row = |text: &str| lines.iter().find(|line| line.contains(text)).copied();
+    assert!(row("row 1 (line 3)  error").is_some_and(|line| line.contains("429")), "{log}");
+    let line = row("row 2 (line 5)  error").expect("the next row begins after two lines");
+    assert!(line.contains("400") && line.starts_with("20"), "with its time: {line}");
+    assert!(
+        log.contains("  upload  r1-s0001  ok") && log.contains("  create  r1-s0001  ok"),
+        "{log}"
+    );
+    assert!(!log.contains("row 0 "), "good rows are not told: {log}");
+
+    let none = dir.batchctl("logs last --class expired").run().exits(0).stdout;
+    assert!(none.contains("0 of 4 rows not good") && none.lines().count() == 1, "{none}");
+    let calls = dir.batchctl("logs last --class ok").run().exits(0).stdout;
+    assert!(calls.contains("upload") && !calls.contains("row 1"), "{calls}");
+    let late = dir.batchctl("logs last --since 1h --class error").run().exits(0).stdout;
+    assert!(late.contains("row 3 (line 6)"), "{late}");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let late = dir.batchctl("logs last --since 1s").run().exits(0).stdout;
+    assert!(late.contains("0 of 4") && !late.contains("upload"), "{late}");
+    dir.batchctl("logs last --class good").run().exits(2).says(&["rows are", "calls are"]);
+
+    let document = dir.batchctl("logs last --json").run().exits(0).json();
+    assert_eq!((&document["schema_version"], &document["not_good"]), (&1.into(), &3.into()));
+    assert_eq!(
+        (&document["messages"][0]["rows"], &document["distinct_messages"]),
+        (&2.into(), &2.into())
+    );
+    let rows = document["not_good_rows"].as_array().expect("the rows");
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (&rows[0]["row"], &rows[0]["line"], &rows[0]["status"]),
+        (&1.into(), &3.into(), &"error".into())
+    );
+    assert_eq!(document["calls"][1]["call"], "create");
+}
+
+/// Field failure 66: the provider's words about a call are kept and shown.
+#[test]
+fn field_66_logs_has_the_words_of_a_refusal() {
+    let bench = Bench::ruled(|call, n| match call {
+        "POST /v1/batches" if n == 1 => Act::Say(json(
+            400,
+            r#"{"error":{"message":"the moon is in the wrong phase","code":"moon","type":"invalid_request_error"}}"#,
+        )),
+        _ => Act::Pass,
+    });
+    bench.batchctl(THREE).run().exits(5);
+    let log = bench.batchctl("logs last --class rejected").run().exits(0).stdout;
+    let line = log.lines().nth(1).unwrap_or_default();
+    for word in ["create", "rejected", "HTTP 400", "the moon is in the wrong phase"] {
+        assert!(line.contains(word), "{word} in {log}");
+    }
+    bench.batchctl("resume").run().exits(0);
+    let log = bench.batchctl("logs last --class rejected").run().exits(0).stdout;
+    assert!(log.contains("wrong phase"), "what happened stays: {log}");
+}
