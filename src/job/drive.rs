@@ -32,6 +32,8 @@ pub struct DriveOptions {
     pub parallel_uploads: usize,
     /// Rounds a row may run in before it stays as it is: 1 is no further round.
     pub rounds: u32,
+    /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
+    pub abort_share: f64,
 }
 
 /// How a drive ended.
@@ -44,6 +46,8 @@ pub enum Ending {
     Leftovers(u64),
     /// A person stopped the job; what had finished is collected.
     Cancelled,
+    /// Too many rows of a shard failed: nothing more is sent until a person has seen it.
+    Halted(String),
     /// Not asked to wait, or waited long enough; batches still run.
     Waiting,
     /// Nobody waits, and it is not yet known whether a batch exists: it is looked for by the next
@@ -98,7 +102,9 @@ impl Driver<'_> {
                 (JobState::Waiting, Some(format!("{rows} rows are to go out again")))
             }
             Ok(Ending::Waiting) => (JobState::Waiting, Some("its batches run".to_owned())),
-            Ok(Ending::Unclear(why)) => (JobState::Waiting, Some(why.clone())),
+            Ok(Ending::Unclear(why) | Ending::Halted(why)) => {
+                (JobState::Waiting, Some(why.clone()))
+            }
             Ok(Ending::Stopped(_)) => (JobState::Waiting, Some("stopped by a signal".to_owned())),
             Ok(Ending::Refused(failure)) => {
                 (JobState::Waiting, Some(format!("refused: {}", failure.message)))
@@ -111,6 +117,9 @@ impl Driver<'_> {
         };
         let recorded = self.set_state(state, reason.as_deref());
         let ending = ending?;
+        if matches!(ending, Ending::Halted(_) | Ending::Refused(_)) {
+            self.store.halt_is_told(&self.job.key)?;
+        }
         recorded?;
         Ok(ending)
     }
@@ -122,6 +131,7 @@ impl Driver<'_> {
     }
 
     async fn run(&self) -> Result<Ending, JobError> {
+        self.heed_halt()?;
         let mut agenda = Agenda::new(&self.options, self.clock.instant());
         loop {
             if self.store.is_cancel_wished(&self.job.key)? {

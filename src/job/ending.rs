@@ -25,6 +25,9 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
+        if !waits && let Some(halted) = self.halted()? {
+            return Ok(Some(halted));
+        }
         if counts.keys().any(|state| !state.is_settled()) {
             return Ok(None);
         }

@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod fetch;
 mod folder;
+mod halt;
 mod id;
 mod plan;
 mod poll;

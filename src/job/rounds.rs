@@ -17,7 +17,7 @@ impl Driver<'_> {
     /// themselves. Returns whether there is one. A kill before its shards are in the ledger
     /// leaves nothing but row lists, which the next run writes anew.
     pub(super) fn plan_next_round(&self) -> Result<bool, JobError> {
-        if !self.options.submit || self.is_stopping()? {
+        if !self.options.submit || self.is_stopping()? || self.is_halted()? {
             return Ok(false);
         }
         let left = self.leftovers()?;

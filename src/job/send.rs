@@ -68,6 +68,9 @@ impl Driver<'_> {
     /// The next shards to send. What was refused goes out again once per run, when it begins: a
     /// person may have mended it.
     pub(super) fn shards_to_send(&self, agenda: &Agenda) -> Result<Vec<ShardRecord>, JobError> {
+        if self.is_halted()? {
+            return Ok(Vec::new());
+        }
         let counts = self.store.shard_counts(&self.job.key)?;
         let count = |state| counts.get(&state).copied().unwrap_or_default();
         if count(ShardState::Creating) + count(ShardState::Unknown) >= MANY_UNCLEAR {

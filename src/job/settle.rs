@@ -123,7 +123,7 @@ impl Driver<'_> {
         }
         let mut records: Vec<_> = settlement.records.into_values().collect();
         records.sort_unstable_by_key(|record| record.row);
-        self.store.settle_shard(&self.job.key, shard.id, &records)?;
+        self.settle_and_judge(shard, &records)?;
         self.report_fetched(shard, settlement.answered, settlement.failed);
         Ok(())
     }

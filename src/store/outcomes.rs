@@ -133,6 +133,21 @@ impl Store {
         })
     }
 
+    /// The same, and why nothing more of the job is sent (as JSON); an earlier reason stays.
+    pub fn settle_and_halt(
+        &self,
+        job: &str,
+        shard: i64,
+        records: &[OutcomeRecord],
+        halt: &str,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            insert(tx, job, records.iter())?;
+            tx.execute("UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1", [job, halt])?;
+            shards::set_state(tx, shard, ShardState::Settled, None)
+        })
+    }
+
     /// Records outcomes of rows whose shard goes on.
     pub fn record_outcomes(&self, job: &str, records: &[OutcomeRecord]) -> Result<(), StoreError> {
         self.write(|tx| insert(tx, job, records.iter()))

@@ -63,7 +63,10 @@ pub(in crate::commands) fn exit_of(
         Ending::Refused(failure) if failure.kind == FailureKind::Credentials => {
             ExitCode::Credentials
         }
-        Ending::Refused(_) | Ending::Unreachable(_) | Ending::NeedsOperator(_) => {
+        Ending::Refused(_)
+        | Ending::Unreachable(_)
+        | Ending::NeedsOperator(_)
+        | Ending::Halted(_) => {
             ExitCode::NothingAccepted
         }
     }
@@ -185,6 +188,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
         Ending::Leftovers(_) => "collected",
         Ending::Waiting => "still running",
         Ending::Unclear(_) => "unclear",
+        Ending::Halted(_) => "stopped itself",
         Ending::Stopped(_) => "stopped",
         Ending::Refused(_) => "refused",
         Ending::Unreachable(_) => "not reachable",
@@ -195,7 +199,9 @@ pub(super) fn word(ending: &Ending) -> &'static str {
 pub(super) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
-        Ending::NeedsOperator(why) | Ending::Unclear(why) => Some(why.clone()),
+        Ending::NeedsOperator(why) | Ending::Unclear(why) | Ending::Halted(why) => {
+            Some(why.clone())
+        }
         _ => None,
     }
 }
@@ -244,6 +250,11 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),
+        Ending::Halted(_) => vec![
+            format!("nothing more is sent; if the rest is to go out as it is: {resume}"),
+            format!("to ask otherwise: batchctl cancel {job}, then"),
+            format!("  batchctl retry {job} --class error --class cancelled --prompt-file FILE"),
+        ],
         Ending::Leftovers(rows) => vec![format!(
             "{} may succeed as one more batch: {resume}",
             counted(*rows, "row")

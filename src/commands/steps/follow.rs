@@ -175,6 +175,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         wait: how.wait,
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
         rounds,
+        abort_share: settings.get(key::ABORT_SHARE),
     }
 }
 
