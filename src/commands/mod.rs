@@ -21,6 +21,7 @@ pub mod logs;
 pub mod merge;
 pub mod prune;
 pub mod resume;
+pub mod retry;
 pub mod sandbox;
 pub mod status;
 pub mod submit;

@@ -34,7 +34,7 @@ pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use records::{ArtifactKind, ArtifactRecord};
-pub use rounds::Leftover;
+pub use rounds::{Leftover, NewRetry, OpenRow};
 pub use shards::{NewShard, ShardRecord, ShardState};
 
 /// How long a statement waits for another process's transaction.

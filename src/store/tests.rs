@@ -182,7 +182,9 @@ fn b06_which_outcome_of_a_row_counts() {
 /// What goes out again by itself, and how often (field reports 40, 43).
 #[test]
 fn field_43_what_goes_out_again_by_itself() {
-    use RowStatus::{Cancelled, Error, Expired, Missing, Ok, Refused, Skipped, Truncated, Unparsed};
+    use RowStatus::{
+        Cancelled, Error, Expired, Missing, Ok, Refused, Skipped, Truncated, Unparsed,
+    };
     let class = |class| Some(class);
     let table = [
         (Expired, None, true),

@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::account::{Account, ErrorGroup};
+use super::follow::{ROUNDS, rounds};
 use super::jobs::Found;
 use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Ending, StopCause};
+use crate::job::{Ending, StopCause, WantedRows};
 use crate::store::{JobRecord, JobState, ShardState, Store};
-use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
@@ -66,9 +66,7 @@ pub(in crate::commands) fn exit_of(
         Ending::Refused(_)
         | Ending::Unreachable(_)
         | Ending::NeedsOperator(_)
-        | Ending::Halted(_) => {
-            ExitCode::NothingAccepted
-        }
+        | Ending::Halted(_) => ExitCode::NothingAccepted,
     }
 }
 
@@ -150,7 +148,8 @@ pub(in crate::commands) fn report(
         is_sandbox: found.job.base_url == SANDBOX_URL,
         output,
         folder: &context.folder,
-        shell: context.shell,
+        again: rows_to_ask_again(store, key)?,
+        rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
     };
     if context.json {
         context.printer.json(&Report {
@@ -217,6 +216,13 @@ fn words(failure: &Failure) -> String {
     format!("{} ({})", failure.message, signs.join(", "))
 }
 
+/// Rows that are not good and may be when asked again as they are.
+fn rows_to_ask_again(store: &Store, job: &str) -> Result<u64, CommandError> {
+    let wanted = WantedRows::default();
+    let classes = store.open_classes(job)?.into_iter();
+    Ok(classes.filter(|(status, class, _)| wanted.takes(*status, *class)).map(|(_, _, n)| n).sum())
+}
+
 /// What to do next.
 fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String> {
     let job = found.job.short();
@@ -255,18 +261,13 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
             format!("to ask otherwise: batchctl cancel {job}, then"),
             format!("  batchctl retry {job} --class error --class cancelled --prompt-file FILE"),
         ],
-        Ending::Leftovers(rows) => vec![format!(
-            "{} may succeed as one more batch: {resume}",
-            counted(*rows, "row")
-        )],
+        Ending::Leftovers(rows) => {
+            vec![format!("{} may succeed as one more batch: {resume}", counted(*rows, "row"))]
+        }
         Ending::Waiting | Ending::Unclear(_) => vec![
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],
-        // A request file is no table whose rows could be picked.
-        Ending::Done | Ending::Cancelled if found.spec.shape.format == Format::Requests => {
-            Vec::new()
-        }
         Ending::Done | Ending::Cancelled => account.once_more(),
     }
 }

@@ -180,7 +180,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
 }
 
 /// How many rounds a row may run in where nobody says it.
-const ROUNDS: u32 = 3;
+pub(super) const ROUNDS: u32 = 3;
 
 /// How many rounds a row may run in, as the settings say it.
 pub(super) fn rounds(context: &Context) -> Option<u32> {
