@@ -135,7 +135,7 @@ fn failed_with_an_error_file() {
         }),
         _ => Act::Pass,
     });
-    bench.batchctl(LINE).run().exits(3);
+    bench.batchctl(LINE).arg("--rounds=1").run().exits(3);
     assert_eq!((bench.state(), bench.rows("error")), ("done".to_owned(), 3));
 }
 

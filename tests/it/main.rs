@@ -22,6 +22,7 @@ mod readme;
 mod replacing;
 mod request_files;
 mod result_files;
+mod retry;
 mod rounds;
 mod signals;
 mod status;
