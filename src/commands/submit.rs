@@ -46,6 +46,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return Err(CommandError::usage("--output names one table, but several files were given")
             .hint("drop --output: each file gets a table of its own"));
     }
+    if args.files.len() > 1 && args.running.name.is_some() {
+        return Err(CommandError::usage("--name names one job, but several files were given")
+            .hint("drop --name, or submit the files one by one"));
+    }
     let mut worst = ExitCode::Success;
     for file in expand(&args.files, &context.folder)? {
         let exit = submit_one(&file, args, context)?;

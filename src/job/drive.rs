@@ -140,6 +140,8 @@ impl Driver<'_> {
                 && let Some(ending) = self.send_open(&mut agenda).await?
             {
                 return Ok(ending);
+            } else {
+                self.sweep_while_waiting(&mut agenda).await?;
             }
             if let Some(ending) = self.look_and_collect(&mut agenda).await? {
                 return Ok(ending);
@@ -173,6 +175,10 @@ impl Driver<'_> {
         agenda.failed = failed;
         if let Some(ending) = self.fetch_ended().await? {
             return Ok(Some(ending));
+        }
+        tokio::select! {
+            seen = self.see_to_surplus() => seen?,
+            cause = self.stop.raised() => return Ok(Some(Ending::Stopped(cause))),
         }
         if self.plan_next_round()? {
             (self.on_settled)();

@@ -28,7 +28,9 @@ impl Driver<'_> {
         if !waits && let Some(halted) = self.halted()? {
             return Ok(Some(halted));
         }
-        if counts.keys().any(|state| !state.is_settled()) {
+        if counts.keys().any(|state| !state.is_settled())
+            || self.store.open_surplus(&self.job.key)? > 0
+        {
             return Ok(None);
         }
         if self.store.is_cancel_wished(&self.job.key)? {
@@ -49,7 +51,8 @@ impl Driver<'_> {
     pub(super) fn is_running(&self) -> Result<bool, JobError> {
         let counts = self.store.shard_counts(&self.job.key)?;
         let running = [ShardState::Running, ShardState::Ended, ShardState::Stored];
-        Ok(running.iter().any(|state| counts.contains_key(state)))
+        Ok(running.iter().any(|state| counts.contains_key(state))
+            || self.store.open_surplus(&self.job.key)? > 0)
     }
 
     /// Shards in a state.

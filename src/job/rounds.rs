@@ -25,7 +25,7 @@ impl Driver<'_> {
         let round = highest + 1;
         let mut first = self.first_number(round)?;
         let mut groups = Vec::new();
-        for (ask, mut entries) in self.entries_of(&left, round)? {
+        for (ask, mut entries) in self.leftover_entries(&left, round)? {
             entries.sort_unstable_by_key(|entry| entry.row);
             let shards = list_round(self.folder, &self.limits(), (round, first), &entries)?;
             first += shards.len() as u64;
@@ -45,7 +45,9 @@ impl Driver<'_> {
     /// The rows that may go out again by themselves; none while anything is open.
     pub(super) fn leftovers(&self) -> Result<Vec<Leftover>, JobError> {
         let counts = self.store.shard_counts(&self.job.key)?;
-        if counts.keys().any(|state| !state.is_settled()) {
+        let is_open = counts.keys().any(|state| !state.is_settled());
+        // A surplus batch may still answer some of them.
+        if is_open || self.store.open_surplus(&self.job.key)? > 0 {
             return Ok(Vec::new());
         }
         Ok(self.store.leftovers(&self.job.key, self.options.rounds)?)
@@ -68,7 +70,7 @@ impl Driver<'_> {
     /// The places of these rows in the table, from the row lists of the shards they were last in,
     /// by the question they are asked. A row that was not sent but gets what an equal one gets is
     /// in no list, and in none of the next round's.
-    fn entries_of(
+    fn leftover_entries(
         &self,
         left: &[Leftover],
         round: u32,

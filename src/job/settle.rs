@@ -2,7 +2,7 @@
 //! in whatever order. Lines that do not read, ids that are not ours and second answers are
 //! counted and reported; none of them stops the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::build::each_row;
 use super::drive::Driver;
@@ -193,13 +193,32 @@ impl Driver<'_> {
         shard: &ShardRecord,
         rest: &[&RowEntry],
     ) -> Result<Option<NewShard>, JobError> {
+        let on_their_way = self.rows_taken_in(shard)?;
+        let rest: Vec<_> = rest.iter().filter(|e| !on_their_way.contains(&e.row)).collect();
         if rest.is_empty() {
             return Ok(None);
         }
         let round = shard.round + 1;
         let number = self.first_number(round)?;
-        let rest: Vec<_> = rest.iter().map(|entry| **entry).collect();
-        super::rounds::list(self.folder, (round, number), &rest).map(Some)
+        let rest: Vec<RowEntry> = rest.into_iter().map(|entry| **entry).collect();
+        self.list_rows(round, number, &rest).map(Some)
+    }
+
+    /// Rows of this shard that another home has sent on already: a batch of them was found, and
+    /// they must not be sent a second time.
+    pub(super) fn rows_taken_in(&self, shard: &ShardRecord) -> Result<HashSet<u64>, JobError> {
+        let taken = self.store.taken_shards(&self.job.key)?;
+        if taken.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut rows = HashSet::new();
+        for other in self.store.shards(&self.job.key)? {
+            let is_later = other.round >= shard.round && other.id != shard.id;
+            if is_later && taken.contains(&other.id) {
+                rows.extend(self.entries(&other)?.into_iter().map(|entry| entry.row));
+            }
+        }
+        Ok(rows)
     }
 
     /// Rows whose request could not be built any more: they have their outcome already.
@@ -237,7 +256,7 @@ impl Driver<'_> {
         Ok(Ids::Given(rows))
     }
 
-    fn fields(&self) -> Result<Option<Fields>, JobError> {
+    pub(super) fn fields(&self) -> Result<Option<Fields>, JobError> {
         self.spec
             .fields
             .as_deref()
@@ -251,7 +270,8 @@ impl Driver<'_> {
         shard: &ShardRecord,
     ) -> Result<Vec<ArtifactRecord>, JobError> {
         let all = self.store.artifacts(&self.job.key)?;
-        Ok(all.into_iter().filter(|artifact| artifact.shard == shard.id).collect())
+        let is_its = |a: &ArtifactRecord| a.shard == shard.id && !a.is_spare();
+        Ok(all.into_iter().filter(is_its).collect())
     }
 
     fn report_oddities(&self, shard: &ShardRecord, settlement: &Settlement) {

@@ -43,6 +43,7 @@ mod upstream;
 
 mod batch_shape;
 mod batches;
+mod create;
 mod faults;
 mod files;
 mod guard;

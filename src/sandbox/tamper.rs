@@ -170,7 +170,7 @@ pub(super) fn alter(
             half.truncate(half.len() / 2);
             answered(vec![half])
         }
-        RowFault::BadUtf8 => answered(vec![with_bad_utf8(bytes(line))]),
+        RowFault::BadUtf8 => answered(vec![with_bad_utf8(&bytes(line))]),
         RowFault::NoId => answered(vec![edited(&|line| {
             if let Some(object) = line.as_object_mut() {
                 object.shift_remove("custom_id");
@@ -214,7 +214,7 @@ fn put_reason(line: &mut Value, reason: &str) {
 }
 
 /// Two bytes that are never part of UTF-8, within a string.
-fn with_bad_utf8(line: Vec<u8>) -> Vec<u8> {
+fn with_bad_utf8(line: &[u8]) -> Vec<u8> {
     const BEFORE: &[u8] = br#""content":""#;
     let found = line.windows(BEFORE.len()).position(|piece| piece == BEFORE);
     let at = found.map_or(line.len() / 2, |at| at + BEFORE.len());

@@ -407,7 +407,9 @@ impl Store {
     pub fn has_cancelled(&self, create: i64) -> Result<bool, StoreError> {
         self.read(|c| {
             Ok(c.query_row(
-                "SELECT 1 FROM call WHERE create_id = ?1 AND kind = 'cancel' AND class = 'ok'",
+                // Surplus batches of the create are stopped by calls that name them.
+                "SELECT 1 FROM call WHERE create_id = ?1 AND kind = 'cancel' AND class = 'ok' \
+                 AND remote_id IS NULL",
                 [create],
                 |_| Ok(()),
             )

@@ -13,8 +13,31 @@ const STEPS: &[(&str, &str)] = &[
     ("rows that ask the same as another row", EQUAL_ROWS),
     ("names that people give to jobs", JOB_NAMES),
     ("the ways of jobs and shards, what was pruned", ENDS),
+    ("batches that were found at the provider", FOUND),
     ("further rounds, and what stops a job until a person has seen it", ROUNDS),
 ];
+
+/// Shards that were made from a batch that was found; what surplus batches used; and more than
+/// one result file of a kind for a shard. References to the rebuilt table are checked at the end.
+const FOUND: &str = "
+ALTER TABLE shard ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN prompt_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE surplus ADD COLUMN reasoning_tokens INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE artifact_by_name (
+    id     INTEGER PRIMARY KEY,
+    shard  INTEGER NOT NULL REFERENCES shard(id),
+    kind   TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    bytes  INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    UNIQUE (shard, name)
+);
+INSERT INTO artifact_by_name SELECT id, shard, kind, name, bytes, digest FROM artifact;
+DROP TABLE artifact;
+ALTER TABLE artifact_by_name RENAME TO artifact;
+";
 
 /// A question that differs from the job's own belongs to the shards that ask it.
 const ROUNDS: &str = "
@@ -215,6 +238,15 @@ pub(super) fn newest() -> i64 {
 /// Takes the steps a file has not taken yet, all in one transaction, and returns its version;
 /// a version above [`newest`] means a newer release, and nothing was touched.
 pub(super) fn apply(connection: &mut Connection) -> rusqlite::Result<i64> {
+    // A table can only be rebuilt while nobody looks at what refers to it; no switch inside of a
+    // transaction.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let version = take_steps(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    version
+}
+
+fn take_steps(connection: &mut Connection) -> rusqlite::Result<i64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let taken = usize::try_from(found).unwrap_or(0);
@@ -248,5 +280,40 @@ mod tests {
             connection.query_row("SELECT earlier FROM output", [], |row| row.get(0)).unwrap();
         assert_eq!(earlier, None);
         assert_eq!(apply(&mut connection).unwrap(), newest(), "and only once");
+    }
+
+    /// Outcomes point to artifacts by number: both must be there after the table was rebuilt.
+    #[test]
+    fn result_files_keep_their_numbers_when_their_table_is_rebuilt() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&[FIRST, EARLIER_OUTPUT, SEARCH].concat()).unwrap();
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        let old = "
+            INSERT INTO job VALUES ('k', 'k', 'd', 'running', NULL, '/', 1, 1, 'p', 'u', '', '{}',
+                1, 1, NULL);
+            INSERT INTO shard (id, job, round, number, state, rows, bytes)
+                VALUES (5, 'k', 1, 1, 'settled', 1, 1);
+            INSERT INTO artifact VALUES (7, 5, 'output', 'r1-s0001-output.jsonl', 9, 'x');
+            INSERT INTO outcome (job, row, round, status, artifact, place, length)
+                VALUES ('k', 0, 1, 'ok', 7, 0, 9);";
+        connection.execute_batch(old).unwrap();
+        assert_eq!(apply(&mut connection).unwrap(), newest());
+        let name = "SELECT name FROM outcome JOIN artifact ON artifact.id = outcome.artifact";
+        let name: String = connection.query_row(name, [], |row| row.get(0)).unwrap();
+        assert_eq!(name, "r1-s0001-output.jsonl");
+        let spare = "INSERT INTO artifact (shard, kind, name, bytes, digest) \
+                     VALUES (5, 'output', 'r1-s0001-spare1-output.jsonl', 9, 'y')";
+        connection.execute(spare, []).unwrap();
+        let on: bool = connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).unwrap();
+        assert!(on, "what refers to nothing is refused again");
+        connection.execute("DELETE FROM artifact WHERE id = 7", []).unwrap_err();
+        let broken: Option<i64> = rusqlite::OptionalExtension::optional(connection.query_row(
+            "PRAGMA foreign_key_check",
+            [],
+            |row| row.get(1),
+        ))
+        .unwrap();
+        assert_eq!(broken, None);
     }
 }

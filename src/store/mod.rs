@@ -6,6 +6,7 @@
 
 mod calls;
 mod cleanup;
+mod found;
 mod history;
 mod jobs;
 mod known;
@@ -16,6 +17,7 @@ mod records;
 mod rounds;
 mod search;
 mod shards;
+mod surplus;
 
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -28,17 +30,22 @@ use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
-pub use records::{ArtifactKind, ArtifactRecord};
+pub use records::{ArtifactKind, ArtifactRecord, SPARE};
 pub use rounds::{Leftover, NewRetry, OpenRow};
 pub use shards::{NewShard, ShardRecord, ShardState};
+pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// With less than this many bytes free a disk is full, whatever SQLite calls it.
+const NO_ROOM: u64 = 64 << 10;
 
 /// What can go wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +57,12 @@ pub enum StoreError {
         path: PathBuf,
         /// SQLite's words.
         source: rusqlite::Error,
+    },
+    /// No room is left for it.
+    #[error("ledger {path}: disk full")]
+    Full {
+        /// The database file.
+        path: PathBuf,
     },
     /// The file belongs to a newer release.
     #[error(
@@ -84,9 +97,7 @@ impl StoreError {
     /// Whether the cause is a full disk or database.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Sqlite { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
+            Self::Full { .. } => true,
             Self::Home { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             _ => false,
         }
@@ -154,7 +165,16 @@ impl Store {
     }
 
     fn sqlite(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { path: self.path.clone(), source }
+        let path = self.path.clone();
+        let is_full = match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => true,
+            // Some of its files SQLite cannot make larger without calling that an I/O error.
+            Some(rusqlite::ErrorCode::SystemIoFailure) => {
+                crate::base::free_space(&self.home).is_ok_and(|free| free < NO_ROOM)
+            }
+            _ => false,
+        };
+        if is_full { StoreError::Full { path } } else { StoreError::Sqlite { path, source } }
     }
 
     /// Runs a body that only reads.

@@ -225,9 +225,13 @@ impl Store {
     pub fn usage(&self, job: &str) -> Result<Usage, StoreError> {
         self.read(|c| {
             c.query_row(
+                // What surplus batches used was paid for too.
                 "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), \
-                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) \
-                 FROM outcome WHERE job = ?1",
+                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) FROM ( \
+                 SELECT prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens \
+                 FROM outcome WHERE job = ?1 UNION ALL \
+                 SELECT prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens \
+                 FROM surplus WHERE job = ?1)",
                 [job],
                 |row| {
                     Ok(Usage {

@@ -1,6 +1,6 @@
 //! Artifacts: files of results that are complete and synced. A file without a record is rubbish.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use super::{ShardState, Store, StoreError, shards, stored_words, word};
 
@@ -33,6 +33,32 @@ pub struct ArtifactRecord {
     pub digest: String,
 }
 
+/// What the names of files of surplus batches have after the stem of their shard.
+pub const SPARE: &str = "-spare";
+
+impl ArtifactRecord {
+    /// Whether it is of a surplus batch.
+    pub fn is_spare(&self) -> bool {
+        self.name.contains(SPARE)
+    }
+}
+
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    shard: i64,
+    artifacts: &[ArtifactRecord],
+) -> rusqlite::Result<()> {
+    for artifact in artifacts {
+        tx.execute(
+            "INSERT INTO artifact (shard, kind, name, bytes, digest) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (shard, name) DO UPDATE SET \
+             bytes = excluded.bytes, digest = excluded.digest",
+            params![shard, artifact.kind.as_str(), artifact.name, artifact.bytes, artifact.digest],
+        )?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Records the files of an ended shard, in one transaction with its state.
     pub fn record_artifacts(
@@ -41,20 +67,7 @@ impl Store {
         artifacts: &[ArtifactRecord],
     ) -> Result<(), StoreError> {
         self.write(|tx| {
-            for artifact in artifacts {
-                tx.execute(
-                    "INSERT INTO artifact (shard, kind, name, bytes, digest) \
-                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (shard, kind) DO UPDATE SET \
-                     name = excluded.name, bytes = excluded.bytes, digest = excluded.digest",
-                    params![
-                        shard,
-                        artifact.kind.as_str(),
-                        artifact.name,
-                        artifact.bytes,
-                        artifact.digest
-                    ],
-                )?;
-            }
+            insert(tx, shard, artifacts)?;
             shards::set_state(tx, shard, ShardState::Stored, None)
         })
     }

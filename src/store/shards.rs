@@ -127,8 +127,12 @@ pub(super) fn insert_next(
     of: i64,
 ) -> rusqlite::Result<()> {
     let Some(next) = next else { return Ok(()) };
-    let ask = tx.query_row("SELECT ask FROM shard WHERE id = ?1", [of], |row| row.get(0))?;
-    insert(tx, job, std::slice::from_ref(next), ask)
+    insert(tx, job, std::slice::from_ref(next), ask_of(tx, of)?)
+}
+
+/// The ledger's number of the question that a shard asks.
+pub(super) fn ask_of(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<i64>> {
+    tx.query_row("SELECT ask FROM shard WHERE id = ?1", [shard], |row| row.get(0))
 }
 
 /// A list of states for `IN`; the words are this program's own.

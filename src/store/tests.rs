@@ -252,6 +252,7 @@ fn a_full_database_is_named_as_such() {
     let many: Vec<_> = (0..20_000).map(|row| outcome(row, RowStatus::Ok)).collect();
     let error = store.settle_shard("k7f2qd0000", 1, &many).unwrap_err();
     assert!(error.is_disk_full(), "{error}");
+    assert!(error.to_string().ends_with("batchctl.db: disk full"), "{error}");
     assert_eq!(store.status_counts("k7f2qd0000").unwrap().len(), 1, "nothing half-written");
 }
 

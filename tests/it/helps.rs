@@ -14,6 +14,7 @@ const COMMANDS: [&str; 17] = [
     "logout",
     "merge",
     "resume",
+    "retry",
     "sandbox",
     "status",
     "submit",

@@ -1,11 +1,13 @@
 //! The integration tests: one binary, one file per subcommand or promise, so that a change is
 //! linked once. They run the built program and the library from outside.
 
+mod adopt;
 mod again;
 mod answers;
 mod architecture;
 mod bad_input;
 mod cached;
+mod cancel;
 mod contract;
 mod endings;
 mod faults;
@@ -16,14 +18,20 @@ mod helps;
 mod interrupted;
 mod logs;
 mod looks;
+mod no_keys;
 mod on_done;
 mod pictures;
+mod points;
+mod prune;
 mod readme;
+mod rehearsal;
 mod replacing;
 mod request_files;
 mod result_files;
+mod resume_all;
 mod retry;
 mod rounds;
+mod schedules;
 mod signals;
 mod status;
 mod steps;

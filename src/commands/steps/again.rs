@@ -2,13 +2,13 @@
 //! the job.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::asking::given_text;
 use super::finish::{ending_of, report};
 use super::follow::Follow;
-use super::go_on::{go_on, if_pruned};
+use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
 use super::money::approve_again;
 use super::waits;
@@ -48,7 +48,7 @@ pub(in crate::commands) fn retry(
     store: &Store,
     found: Found,
     change: &Change,
-) -> Result<ExitCode, CommandError> {
+) -> Result<Drove, CommandError> {
     let lock = lock(&found)?;
     let found = Found::of(store, store.job_by_id(&found.job.key)?.unwrap_or(found.job))?;
     require_over(store, &found)?;
@@ -83,12 +83,11 @@ pub(in crate::commands) fn retry(
     let files = (&table, &found.folder);
     let plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
     tell_plan(context, &plan);
-    if plan.requests() == 0 || change.only_shows {
-        return if change.only_shows {
-            Ok(ExitCode::Success)
-        } else {
-            as_it_stands(context, store, &found)
-        };
+    if change.only_shows {
+        return Ok(stands(&found, ExitCode::Success));
+    }
+    if plan.requests() == 0 {
+        return as_it_stands(context, store, &found);
     }
     approve_again(context, &who, &question.model, plan.requests())?;
     let other = is_changed.then_some(&question);
@@ -127,9 +126,20 @@ fn require_over(store: &Store, found: &Found) -> Result<(), CommandError> {
 }
 
 /// The account of a job with which nothing is done.
-fn as_it_stands(context: &Context, store: &Store, found: &Found) -> Result<ExitCode, CommandError> {
-    let output = found.job.output_path.as_deref().map(Path::new);
-    report(context, store, found, (&ending_of(&found.job), false), output, Duration::ZERO)
+fn as_it_stands(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+) -> Result<Drove, CommandError> {
+    let drove = stands(found, ExitCode::Success);
+    let about = (&drove.ending, false);
+    let exit = report(context, store, found, about, drove.output.as_deref(), drove.took)?;
+    Ok(Drove { exit, ..drove })
+}
+
+fn stands(found: &Found, exit: ExitCode) -> Drove {
+    let output = found.job.output_path.as_deref().map(PathBuf::from);
+    Drove { ending: ending_of(&found.job), exit, output, took: Duration::ZERO }
 }
 
 /// The job's question with what is to be otherwise.

@@ -34,6 +34,10 @@ pub(super) fn copy_results(
     let Some(to) = &found.spec.output.files_folder else { return Ok(()) };
     let creates = store.creates(&found.job.key)?;
     for artifact in store.artifacts(&found.job.key)? {
+        // Of surplus batches only what is in the table matters; their files stay in the job.
+        if artifact.is_spare() {
+            continue;
+        }
         let create = creates.iter().find(|create| create.shard == artifact.shard);
         let id = create.map(|create| create.batch_id.as_deref().unwrap_or(&create.key));
         let stem = match artifact.kind {

@@ -195,7 +195,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
     }
 }
 
-pub(super) fn reason(ending: &Ending) -> Option<String> {
+pub(in crate::commands) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
         Ending::NeedsOperator(why) | Ending::Unclear(why) | Ending::Halted(why) => {
@@ -268,7 +268,12 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],
-        Ending::Done | Ending::Cancelled => account.once_more(),
+        Ending::Done => account.once_more(),
+        Ending::Cancelled => {
+            let mut lines = account.once_more();
+            lines.push("all of it anew, and paid anew: the same line with --again".to_owned());
+            lines
+        }
     }
 }
 

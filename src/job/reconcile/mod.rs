@@ -5,8 +5,11 @@
 mod listing;
 #[cfg(test)]
 mod model;
+mod place;
 mod search;
 mod step;
 mod sweep;
 
+pub(super) use listing::list_kept;
+pub(super) use search::is_stillborn;
 pub use step::{LISTING_ALLOWANCE, Search, Step, next_step};

@@ -12,7 +12,7 @@ use crate::job::drive::Driver;
 use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
-use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState};
+use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState, SurplusState};
 
 /// The pause after a listing that could not be had.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl Driver<'_> {
         }))
     }
 
-    fn lost(&self) -> Result<Vec<Lost>, JobError> {
+    pub(super) fn lost(&self) -> Result<Vec<Lost>, JobError> {
         self.with_creates(&[ShardState::Creating, ShardState::Unknown])
     }
 
@@ -93,7 +93,7 @@ impl Driver<'_> {
         let asked = self.clock.instant();
         let asked_by_provider = self.api.server_time();
         let since = due.iter().map(|(_, create)| create.intended).min().flatten();
-        let batches = match list_back_to(self.api, since).await {
+        let batches = match list_back_to(self.api, || since).await {
             Ok(batches) => batches,
             Err(error) => {
                 self.warn(&format!("looking for {}: {error}", names(due)));
@@ -162,12 +162,38 @@ impl Driver<'_> {
             (&words.0, &words.1),
             self.clock.unix(),
         )?;
+        for other in found.iter().filter(|other| other.id != batch.id) {
+            self.note_duplicate(shard, create, other)?;
+        }
         self.forget_request_file(shard);
         self.reporter.report(&Event::Submitted {
             shard: shard.number,
             shards: self.shard_count(),
             batch: batch.id.clone(),
         });
+        Ok(())
+    }
+
+    /// One and the same create made several batches: all but the first are asked to stop.
+    fn note_duplicate(
+        &self,
+        shard: &ShardRecord,
+        create: &CreateRecord,
+        other: &Batch,
+    ) -> Result<(), JobError> {
+        let named = (other.id.as_str(), as_json(other));
+        self.store.add_surplus(
+            &self.job.key,
+            create.id,
+            (named.0, &named.1),
+            SurplusState::Unwanted,
+            self.clock.unix(),
+        )?;
+        self.warn(&format!(
+            "one create of shard {} made several batches: {} is one too many and may be billed; \
+             it is asked to stop, and what it answers is kept",
+            shard.number, other.id
+        ));
         Ok(())
     }
 
@@ -220,7 +246,7 @@ impl Driver<'_> {
 
 /// The batches of the listing that this create made: those with its key, and those of its input
 /// file that the ledger does not hold already.
-fn matches<'a>(
+pub(super) fn matches<'a>(
     batches: &'a [Batch],
     create: &CreateRecord,
     held: &HashSet<String>,
@@ -235,7 +261,7 @@ fn matches<'a>(
 }
 
 /// Whether a batch failed before any of it ran, as one does whose input file was deleted.
-fn is_stillborn(batch: &Batch) -> bool {
+pub(in crate::job) fn is_stillborn(batch: &Batch) -> bool {
     let ran = batch.counts.completed.unwrap_or(0) + batch.counts.failed.unwrap_or(0);
     let has_file = batch.output_file_id.is_some() || batch.error_file_id.is_some();
     batch.status == Some(BatchStatus::Failed) && ran == 0 && !has_file

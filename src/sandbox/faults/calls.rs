@@ -70,7 +70,7 @@ fn call_of<'a>(method: &Method, path: &'a str) -> Option<(Call, &'a str)> {
         ("GET", ["batches"]) => (Call::List, ""),
         ("GET", ["batches", id]) => (Call::Retrieve, *id),
         ("POST", ["batches", id, "cancel"]) => (Call::Cancel, *id),
-        ("POST", ["chat", "completions"] | ["embeddings"] | ["responses"]) => (Call::Realtime, ""),
+        ("POST", ["chat", "completions"] | ["embeddings" | "responses"]) => (Call::Realtime, ""),
         _ => return None,
     };
     Some(call)

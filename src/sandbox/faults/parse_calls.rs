@@ -52,7 +52,7 @@ pub(super) fn fault(target: Target, text: &str) -> Result<Fault, Trouble> {
         "stall" => {
             // A bare number could be either; a share of a body in bytes comes with a time.
             let part = tokens.take_if(share);
-            let time = tokens.time()?.unwrap_or(HOUR);
+            let time = tokens.time().unwrap_or(HOUR);
             CallFault::Stall(part.unwrap_or(half), time)
         }
         "set" => return Err(Trouble::new("it is set NAME=JSON")),
@@ -103,7 +103,7 @@ fn answer_of(word: &str, tokens: &mut Tokens) -> Result<Option<Answer>, Trouble>
     Ok(Some(match plain(word).as_str() {
         "close" => Answer::Close,
         "reset" => Answer::Reset,
-        "hang" => Answer::Hang(tokens.time()?.unwrap_or(HOUR)),
+        "hang" => Answer::Hang(tokens.time().unwrap_or(HOUR)),
         "token-limit" => {
             let limit = tokens.number().unwrap_or(TOKEN_LIMIT);
             said(429, "token_limit_exceeded", &token_limit_text(limit))

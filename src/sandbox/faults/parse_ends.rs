@@ -89,7 +89,7 @@ pub(super) fn batch_fault(mut tokens: Tokens) -> Result<BatchFault, Trouble> {
         "nameless" => BatchFault::Nameless(tokens.must_time()?),
         "status" => {
             let word = tokens.next().ok_or_else(|| Trouble::new("the status word is missing"))?;
-            BatchFault::Status(word, tokens.time()?)
+            BatchFault::Status(word, tokens.time())
         }
         "survives-deletion" => BatchFault::SurvivesDeletion,
         "dies-with-file" => BatchFault::DiesWithFile,

@@ -83,6 +83,9 @@ impl When {
     }
 }
 
+/// A longer time than anybody waits, with room to be added to a clock (milliseconds).
+const LONGEST: i64 = i64::MAX / 4;
+
 /// A time: so long, or so many times as long as a batch takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::sandbox) enum Span {
@@ -100,8 +103,6 @@ impl Span {
                 all.ok().and_then(|all| i64::try_from(all.as_millis()).ok())
             }
         };
-        // A longer time than anybody waits, with room to be added to a clock.
-        const LONGEST: i64 = i64::MAX / 4;
         millis.unwrap_or(LONGEST).min(LONGEST)
     }
 }

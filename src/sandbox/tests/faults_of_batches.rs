@@ -196,8 +196,7 @@ async fn bodies_of_rows_are_what_the_words_say() {
     let body = |line: &Value| line["response"]["body"].clone();
     let first = async |fault: &str| {
         let (output, error, _, _) = results_under(&format!("result: {fault}")).await;
-        let found = of_row(&output, 0).into_iter().chain(of_row(&error, 0)).collect::<Vec<_>>();
-        found
+        of_row(&output, 0).into_iter().chain(of_row(&error, 0)).collect::<Vec<_>>()
     };
     let twice = first("duplicate").await;
     assert_eq!(twice[0], twice[1]);

@@ -18,6 +18,9 @@ enum Saw {
     Nothing,
 }
 
+/// Whether it is what was to be seen.
+type Check = Box<dyn Fn(&Saw) -> bool>;
+
 async fn saw(request: reqwest::RequestBuilder) -> Saw {
     let request = request.bearer_auth("sandbox-test").timeout(Duration::from_secs(2));
     let Ok(response) = request.send().await else { return Saw::Nothing };
@@ -46,10 +49,8 @@ async fn create_under(rule: &str) -> (Saw, usize) {
 async fn creates_that_are_done_or_not_and_what_is_seen_of_them() {
     let nothing = |saw: &Saw| *saw == Saw::Nothing;
     let torn = |saw: &Saw| *saw == Saw::Torn(200);
-    fn status(wanted: u16) -> impl Fn(&Saw) -> bool {
-        move |saw: &Saw| matches!(saw, Saw::Reply(status, _) if *status == wanted)
-    }
-    type Check = Box<dyn Fn(&Saw) -> bool>;
+    let status =
+        |wanted: u16| move |saw: &Saw| matches!(saw, Saw::Reply(status, _) if *status == wanted);
     let table: Vec<(&str, Check, usize)> = vec![
         ("create: before-commit", Box::new(status(500)), 0),
         ("create: before-commit 503", Box::new(status(503)), 0),

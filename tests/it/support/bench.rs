@@ -58,6 +58,11 @@ impl Bench {
         self.dir.batchctl(line).env("BATCHCTL_TIME_SCALE", "20").openai_at(self.gate.address())
     }
 
+    /// The sandbox behind the gate.
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     /// The newest job as `status --json` shows it, without asking the provider: the gate's
     /// counts stay as they are.
     pub(crate) fn status(&self) -> Value {

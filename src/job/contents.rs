@@ -1,0 +1,198 @@
+//! Which rows a batch at the provider holds, read from its input file or, once it has ended, from
+//! what it answered; and the row lists made from that.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::JobError;
+use super::drive::Driver;
+use super::id::CreateName;
+use super::plan::visit_selected;
+use super::rounds::list;
+use crate::base::remove_file;
+use crate::batch::{Batch, ResultFile};
+use crate::provider::{CallClass, CallError};
+use crate::request::{CustomId, Source};
+use crate::shard::RowEntry;
+use crate::store::NewShard;
+
+/// What a batch holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// These rows, in order.
+    Rows(Vec<u64>),
+    /// Nothing tells: its input file is gone and it has not ended.
+    Unknown,
+}
+
+/// Finds the row of a request's id.
+enum RowOf {
+    Ours { job6: String, round: u32 },
+    Given(HashMap<String, u64>),
+}
+
+impl RowOf {
+    fn row(&self, id: &str) -> Option<u64> {
+        match self {
+            Self::Ours { job6, round } => CustomId::parse(id)
+                .filter(|id| id.job6 == *job6 && id.round == *round)
+                .map(|id| id.row),
+            Self::Given(rows) => rows.get(id).copied(),
+        }
+    }
+}
+
+impl Driver<'_> {
+    /// The rows of a batch. A batch that ended without its input file counts with the rows that
+    /// it answered: those alone are billed.
+    pub(super) async fn contents(
+        &self,
+        batch: &Batch,
+        name: &CreateName,
+    ) -> Result<Result<Contents, CallError>, JobError> {
+        let row_of = self.row_of(name.round)?;
+        if let Some(file) = &batch.input_file_id {
+            match self.ids_in(file, ids_of_requests).await? {
+                Ok(ids) => return Ok(Ok(Contents::Rows(rows(&ids, &row_of)))),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if !batch.status.is_some_and(crate::batch::BatchStatus::is_terminal) {
+            return Ok(Ok(Contents::Unknown));
+        }
+        let mut ids = Vec::new();
+        for file in [&batch.output_file_id, &batch.error_file_id].into_iter().flatten() {
+            match self.ids_in(file, ids_of_results).await? {
+                Ok(more) => ids.extend(more),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(Contents::Rows(rows(&ids, &row_of))))
+    }
+
+    /// Fetches a file and reads the ids in it; the file is not kept.
+    async fn ids_in(
+        &self,
+        file: &str,
+        read: fn(&Path) -> io::Result<Vec<String>>,
+    ) -> Result<Result<Vec<String>, CallError>, JobError> {
+        let path = self.folder.request_file("found");
+        if let Err(error) = self.api.download(file, &path, &|_| {}).await {
+            return Ok(Err(error));
+        }
+        let ids = read(&path).map_err(JobError::file("read", &path));
+        remove_file(&path).map_err(JobError::file("remove", &path))?;
+        Ok(Ok(ids?))
+    }
+
+    fn row_of(&self, round: u32) -> Result<RowOf, JobError> {
+        if self.spec.question.source != Source::Foreign {
+            return Ok(RowOf::Ours { job6: self.job.short().to_owned(), round });
+        }
+        let compiled = self.spec.question.compile(self.table.headers())?;
+        let mut rows = HashMap::new();
+        visit_selected::<JobError>(self.table, &self.spec.selection, |row| {
+            if let Ok(id) = compiled.custom_id(row, "") {
+                rows.insert(id.into_owned(), row.number());
+            }
+            Ok(())
+        })?;
+        Ok(RowOf::Given(rows))
+    }
+
+    /// What a row list says of these rows: from the lists that are there, and for rows in none of
+    /// them from the table.
+    pub(super) fn entries_of(
+        &self,
+        rows: &[u64],
+        round: u32,
+        known: impl Fn(u64) -> Option<RowEntry>,
+    ) -> Result<Vec<RowEntry>, JobError> {
+        let mut entries: Vec<RowEntry> = rows.iter().filter_map(|row| known(*row)).collect();
+        if entries.len() < rows.len() {
+            let found: BTreeSet<u64> = entries.iter().map(|entry| entry.row).collect();
+            let missing: BTreeSet<u64> =
+                rows.iter().copied().filter(|row| !found.contains(row)).collect();
+            entries.extend(self.measured(&missing, round)?);
+            entries.sort_unstable_by_key(|entry| entry.row);
+        }
+        Ok(entries)
+    }
+
+    /// Rows of the table as a row list has them. One that is no request any more keeps its place;
+    /// its answer is there all the same.
+    fn measured(&self, rows: &BTreeSet<u64>, round: u32) -> Result<Vec<RowEntry>, JobError> {
+        let mut compiled = self.spec.question.compile(self.table.headers())?;
+        let mut entries = Vec::new();
+        visit_selected::<JobError>(self.table, &self.spec.selection, |row| {
+            if rows.contains(&row.number()) {
+                let measure = compiled.measure(row, CustomId::length(row.number(), round)).ok();
+                entries.push(RowEntry {
+                    row: row.number(),
+                    line: row.line(),
+                    offset: row.position().offset,
+                    line_bytes: measure.as_ref().map_or(0, |measure| measure.line_bytes),
+                    row_hash: row.hash(),
+                    content_key: measure.map_or([0; 16], |measure| measure.content_key),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    /// Writes the list of a shard that is about to be made.
+    pub(super) fn list_rows(
+        &self,
+        round: u32,
+        number: u64,
+        entries: &[RowEntry],
+    ) -> Result<NewShard, JobError> {
+        list(self.folder, (round, number), entries)
+    }
+}
+
+fn rows(ids: &[String], row_of: &RowOf) -> Vec<u64> {
+    let rows: BTreeSet<u64> = ids.iter().filter_map(|id| row_of.row(id)).collect();
+    rows.into_iter().collect()
+}
+
+/// Whether the provider says that it has no such file.
+fn is_gone(error: &CallError) -> bool {
+    error.class == CallClass::Rejected && !error.failure.stops_the_account()
+}
+
+/// The one field that matters of a request line.
+#[derive(Deserialize)]
+struct Line {
+    custom_id: String,
+}
+
+fn ids_of_requests(path: &Path) -> io::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    let mut reader = BufReader::with_capacity(1 << 18, File::open(path)?);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        if let Ok(Line { custom_id }) = serde_json::from_slice(&line) {
+            ids.push(custom_id);
+        }
+        line.clear();
+    }
+    Ok(ids)
+}
+
+fn ids_of_results(path: &Path) -> io::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for line in ResultFile::open(path)? {
+        if let (_, _, Ok(line)) = line? {
+            ids.push(line.custom_id);
+        }
+    }
+    Ok(ids)
+}

@@ -1,0 +1,259 @@
+//! What another home, or another life of this one, has sent is taken over and never paid again:
+//! fresh homes, restored copies, creates that come late or twice (reliability, section 4).
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::bench::{Bench, LINE, ROWS};
+use crate::support::gate::{Act, json as reply};
+
+const CREATE: &str = "POST /v1/batches";
+const CANCEL: &str = "POST /v1/batches/*/cancel";
+const UPLOAD: &str = "POST /v1/files";
+const LIST: &str = "GET /v1/batches";
+
+/// Fast enough for the listing allowance of an hour, twice.
+const FAST: &str = "5000";
+
+fn refusal(status: u16, code: &str) -> Vec<u8> {
+    reply(status, &format!(r#"{{"error":{{"message":"the gate says no","code":"{code}"}}}}"#))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), &to).unwrap();
+        }
+    }
+}
+
+/// A container that is started anew: the table is there, home and output are not.
+fn forget(bench: &Bench) {
+    fs::remove_dir_all(bench.dir.home()).unwrap();
+    let _ = fs::remove_file(bench.dir.path("out.csv"));
+}
+
+/// A call to the sandbox itself, past the gate and the program.
+fn call(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
+    let address = bench.sandbox().address().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let body = body.to_string();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nhost: {address}\r\nauthorization: Bearer \
+         sandbox-integration-test\r\ncontent-type: application/json\r\ncontent-length: \
+         {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let at = answer.find("\r\n\r\n").expect("an answer has a head");
+    serde_json::from_str(&answer[at + 4..]).unwrap_or_else(|_| panic!("no JSON: {answer}"))
+}
+
+#[track_caller]
+fn ends_as_if_nothing_had_happened(bench: &Bench, batches: usize) {
+    assert_eq!(bench.dir.bytes("out.csv"), Bench::undisturbed(), "P4");
+    assert_eq!(bench.sandbox().created(), batches, "batches in all");
+    assert_eq!(bench.gate.count(CANCEL), 0, "a sweep never cancels");
+    bench.nothing_is_paid_twice();
+    assert_eq!(bench.paid().len(), ROWS);
+}
+
+/// B05, field_27, field_28, field_31: the same line in a fresh home goes on with the batches of
+/// the old one, whether they run or have ended.
+#[test]
+fn field_28_a_fresh_home_takes_every_batch_over() {
+    for (name, seconds, wait) in
+        [("running", "3", "--no-wait"), ("ended", "0.3", "--allow-partial")]
+    {
+        let bench = Bench::with(&["--batch-seconds", seconds], |_, _| Act::Pass);
+        bench.batchctl(LINE).arg(wait).run().exits(0);
+        let old = bench.job();
+        forget(&bench);
+        let output = bench.batchctl(LINE).run().exits(0);
+        output.says(&["3 batches of this very run are at openai already", "taken over"]);
+        assert_eq!(bench.job(), old, "{name}: the key is taken over");
+        assert_eq!((bench.gate.count(UPLOAD), bench.gate.count(CREATE)), (3, 3), "{name}");
+        ends_as_if_nothing_had_happened(&bench, 3);
+    }
+}
+
+/// What the old home had not sent is sent, under the ids of the old job.
+#[test]
+fn a_fresh_home_sends_the_rest() {
+    for cut in ["3", "4"] {
+        let bench = Bench::ruled(|call, n| match (call, n) {
+            (CREATE, 2..) => Act::Say(refusal(401, "invalid_api_key")),
+            _ => Act::Pass,
+        });
+        let line = format!("{LINE} --set parallel_uploads=1");
+        bench.batchctl(&line).run().exits(4);
+        let old = bench.job();
+        assert_eq!(bench.sandbox().created(), 1);
+        forget(&bench);
+        bench.gate.now(|_, _| Act::Pass);
+        let line = line.replace("max_shard_requests=3", &format!("max_shard_requests={cut}"));
+        bench.batchctl(&line).run().exits(0).says(&["1 batch of this very run is at openai"]);
+        assert_eq!(bench.job(), old);
+        ends_as_if_nothing_had_happened(&bench, 3);
+    }
+}
+
+/// Rows that the old home had sent on in a later round are found there.
+#[test]
+fn a_fresh_home_finds_later_rounds() {
+    let bench = Bench::with(&["--batch-seconds", "6"], |call, n| match (call, n) {
+        (CREATE, 1) => Act::Say(refusal(503, "overloaded")),
+        _ => Act::Pass,
+    });
+    let run = bench.batchctl(&format!("{LINE} --check-interval 500"));
+    let run = run.env("BATCHCTL_TIME_SCALE", FAST).start();
+    bench.gate.wait_for(CREATE, 4);
+    crate::support::bench::signal(&run.child, "KILL");
+    drop(run.end());
+    crate::support::bench::until("the batch is made", || bench.sandbox().created() == 3);
+    let rounds: Vec<String> = bench.made().into_keys().map(|key| key[15..17].to_owned()).collect();
+    assert_eq!(rounds, ["r1", "r1", "r2"]);
+    forget(&bench);
+    bench.batchctl(LINE).run().exits(0);
+    ends_as_if_nothing_had_happened(&bench, 3);
+}
+
+/// Field 28: only batches that no job of this ledger holds; a run that is paid for anew on
+/// purpose, and another table, have nothing to do with it.
+#[test]
+fn what_is_another_run_is_left_alone() {
+    let bench = Bench::new();
+    bench.batchctl(LINE).run().exits(0);
+    let first = bench.job();
+    bench
+        .batchctl(&format!("{LINE} --end-row 8 --output other.csv").replace(" out.csv", ""))
+        .run()
+        .exits(0);
+    assert_ne!(bench.job(), first);
+}
+
+/// A copy of the home from any earlier moment, put back after the job went on without it.
+#[test]
+fn a_restored_older_home_pays_nothing_twice_and_cancels_nothing() {
+    type Rule = fn(&str, usize) -> Act;
+    let moments: [(&str, Rule, i32); 4] = [
+        (
+            "nothing was sent",
+            |call, _| match call {
+                UPLOAD => Act::Say(refusal(401, "invalid_api_key")),
+                _ => Act::Pass,
+            },
+            4,
+        ),
+        (
+            "a file was sent",
+            |call, _| match call {
+                CREATE => Act::Say(refusal(401, "invalid_api_key")),
+                _ => Act::Pass,
+            },
+            4,
+        ),
+        (
+            "one of three was made",
+            |call, n| match (call, n) {
+                (CREATE, 2..) => Act::Say(refusal(401, "invalid_api_key")),
+                _ => Act::Pass,
+            },
+            4,
+        ),
+        ("all were made", |_, _| Act::Pass, 0),
+    ];
+    for (name, rule, exit) in moments {
+        for ended in [true, false] {
+            let seconds = if ended { "0.3" } else { "2" };
+            let bench = Bench::with(&["--batch-seconds", seconds], rule);
+            let line = format!("{LINE} --set parallel_uploads=1");
+            let output = bench.batchctl(&line).arg("--no-wait").run();
+            assert_eq!(output.code, Some(exit), "{name}\n{output}");
+            let backup = bench.dir.path("backup");
+            copy(&bench.dir.home(), &backup);
+            bench.gate.now(|_, _| Act::Pass);
+            let wait = if ended { "--allow-partial" } else { "--no-wait" };
+            bench.batchctl("resume").arg(wait).run().exits(0);
+            fs::remove_dir_all(bench.dir.home()).unwrap();
+            copy(&backup, &bench.dir.home());
+            fs::remove_dir_all(&backup).unwrap();
+            let _ = fs::remove_file(bench.dir.path("out.csv"));
+            let output = bench.batchctl("resume").run();
+            assert_eq!(output.code, Some(0), "{name}\n{output}");
+            ends_as_if_nothing_had_happened(&bench, 3);
+        }
+    }
+}
+
+/// A create that was done although its answer was lost, hidden from the listing for longer than
+/// the allowance and alive although its file is gone: the rows are sent again, the batch is found
+/// later, reported, and its answers and tokens are kept.
+#[test]
+fn a_batch_that_survives_the_fence_is_found_and_reported() {
+    let bench = Bench::with(&["--batch-seconds", "8"], |call, n| match (call, n) {
+        (CREATE, 1) => Act::DoAndSay(refusal(500, "server_error")),
+        // Until the rows are sent again nothing is listed.
+        (LIST, ..30) => Act::Edit(|listing| listing["data"] = json!([])),
+        _ => Act::Pass,
+    });
+    let line = "workflow in.csv out.csv --check-interval 500";
+    let run = bench.batchctl(line).env("BATCHCTL_TIME_SCALE", FAST);
+    let output = run.run().exits(0);
+    output.says(&["is one too many", "it is not stopped", "has ended with 9 answers"]);
+    assert_eq!((bench.sandbox().created(), bench.gate.count(CANCEL)), (2, 0));
+    assert_eq!((bench.rows("ok"), bench.state().as_str()), (ROWS as u64, "done"));
+    let billed = bench.sandbox().ledger().iter().filter(|e| e["event"] == "executed").count();
+    assert_eq!(billed, 2);
+    let home = bench.dir.home().join("jobs");
+    let job = fs::read_dir(home).unwrap().next().unwrap().unwrap().path();
+    assert!(job.join("results/r1-s0001-spare1-output.jsonl").is_file(), "P3");
+}
+
+/// One create, two batches: the earlier one is taken, the other is asked to stop and kept.
+#[test]
+fn two_batches_of_one_create() {
+    let bench = Bench::with(&["--batch-seconds", "3"], |call, _| match call {
+        CREATE => Act::DoAndSay(refusal(500, "server_error")),
+        LIST => Act::Say(refusal(500, "server_error")),
+        _ => Act::Pass,
+    });
+    bench.gate.now({
+        let mut lists = 0;
+        move |call, _| match call {
+            CREATE => Act::DoAndSay(refusal(500, "server_error")),
+            LIST => {
+                lists += 1;
+                // The looks before anything is sent pass.
+                if lists <= 2 { Act::Pass } else { Act::Say(refusal(500, "server_error")) }
+            }
+            _ => Act::Pass,
+        }
+    });
+    let line = "workflow in.csv out.csv --check-interval 500 --no-wait";
+    bench.batchctl(line).env("BATCHCTL_TIME_SCALE", FAST).run().exits(6);
+    let made = call(&bench, "GET", "/v1/batches", &json!({}))["data"][0].clone();
+    let second = json!({
+        "input_file_id": made["input_file_id"], "endpoint": made["endpoint"],
+        "completion_window": "24h", "metadata": made["metadata"],
+    });
+    let second = call(&bench, "POST", "/v1/batches", &second);
+    bench.gate.now(|_, _| Act::Pass);
+    let second = second["id"].as_str().unwrap();
+    bench.batchctl("resume").run().exits(0).says(&["one too many", second, "asked to stop"]);
+    assert_eq!((bench.gate.count(CREATE), bench.gate.count(CANCEL)), (1, 1));
+    assert_eq!(bench.rows("ok"), ROWS as u64);
+    assert_eq!(bench.status()["batches"][0]["batch"], made["id"], "the earlier one is ours");
+}
