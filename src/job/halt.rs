@@ -92,7 +92,7 @@ impl Driver<'_> {
             return Ok(self.store.settle_shard(&self.job.key, shard.id, records)?);
         };
         self.store.settle_and_halt(&self.job.key, shard.id, records, &halt.as_json())?;
-        if self.count(ShardState::Planned)? + self.count(ShardState::Uploaded)? > 0 {
+        if self.unsent()? > 0 {
             self.warn(&format!("{}; nothing more is sent", halt.words()));
         }
         Ok(())
@@ -106,8 +106,7 @@ impl Driver<'_> {
     /// How the run ends if something would be sent but must not be.
     pub(super) fn halted(&self) -> Result<Option<Ending>, JobError> {
         let Some((json, _)) = self.store.halt(&self.job.key)? else { return Ok(None) };
-        let unsent = self.count(ShardState::Planned)? + self.count(ShardState::Uploaded)?;
-        if unsent == 0 && self.leftovers()?.is_empty() {
+        if self.unsent()? == 0 && self.leftovers()?.is_empty() {
             return Ok(None);
         }
         let halt: Halt = serde_json::from_str(&json).map_err(|e| JobError::Spec {
@@ -115,6 +114,16 @@ impl Driver<'_> {
             detail: e.to_string(),
         })?;
         Ok(Some(halt.ending()))
+    }
+
+    /// Shards that would be sent.
+    fn unsent(&self) -> Result<u64, JobError> {
+        use ShardState::{Creating, Ended, Rejected, Running, Settled, Stored, Unknown};
+        let counts = self.store.shard_counts(&self.job.key)?.into_iter();
+        let sent = |state| {
+            matches!(state, Creating | Unknown | Rejected | Running | Ended | Stored | Settled)
+        };
+        Ok(counts.filter(|(state, _)| !sent(*state)).map(|(_, n)| n).sum())
     }
 
     /// Goes on with a job that was stopped if a person was told why.

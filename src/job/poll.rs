@@ -128,7 +128,12 @@ impl Driver<'_> {
         let mut progress = Progress::default();
         let creates: BTreeMap<i64, CreateRecord> =
             self.store.creates(&self.job.key)?.into_iter().map(|c| (c.shard, c)).collect();
-        for shard in self.store.shards(&self.job.key)? {
+        let shards = self.store.shards(&self.job.key)?;
+        // A further round is counted by itself: what failed before and goes out again would make
+        // the counters rise and fall (field report 41).
+        let open = shards.iter().filter(|shard| !shard.state.is_settled());
+        let first = open.map(|shard| shard.round).min().unwrap_or(0);
+        for shard in shards.into_iter().filter(|shard| shard.round >= first) {
             progress.add(&shard, creates.get(&shard.id).and_then(last_seen).as_ref());
         }
         Ok(progress)

@@ -19,6 +19,7 @@ mod interrupted;
 mod logs;
 mod looks;
 mod no_keys;
+mod odd_results;
 mod on_done;
 mod pictures;
 mod points;

@@ -46,11 +46,12 @@ pub(in crate::commands) struct Change {
 pub(in crate::commands) fn retry(
     context: &Context,
     store: &Store,
-    found: Found,
+    mut found: Found,
     change: &Change,
 ) -> Result<Drove, CommandError> {
     let lock = lock(&found)?;
-    let found = Found::of(store, store.job_by_id(&found.job.key)?.unwrap_or(found.job))?;
+    // Whoever held it until now may have changed how it stands.
+    found.job = store.job_by_id(&found.job.key)?.unwrap_or(found.job);
     require_over(store, &found)?;
     let open = store.open_rows(&found.job.key)?;
     if open.is_empty() {
@@ -94,8 +95,7 @@ pub(in crate::commands) fn retry(
     plan.begin(store, &found.job.key, other, context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
-    let job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");
-    let found = Found::of(store, job)?;
+    found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");
     go_on(context, store, &found, Follow { submit: true, wait: waits(context) })
 }
 
@@ -126,11 +126,7 @@ fn require_over(store: &Store, found: &Found) -> Result<(), CommandError> {
 }
 
 /// The account of a job with which nothing is done.
-fn as_it_stands(
-    context: &Context,
-    store: &Store,
-    found: &Found,
-) -> Result<Drove, CommandError> {
+fn as_it_stands(context: &Context, store: &Store, found: &Found) -> Result<Drove, CommandError> {
     let drove = stands(found, ExitCode::Success);
     let about = (&drove.ending, false);
     let exit = report(context, store, found, about, drove.output.as_deref(), drove.took)?;
