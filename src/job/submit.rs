@@ -162,7 +162,8 @@ impl Driver<'_> {
 
     /// Writes the request file; rows whose image vanished since the plan become `skipped`.
     fn build(&self, shard: &ShardRecord) -> Result<BuiltFile, JobError> {
-        let built = build_shard(self.spec, self.table, self.folder, &self.job.key, shard)?;
+        let built =
+            build_shard(&self.spec_of(shard)?, self.table, self.folder, &self.job.key, shard)?;
         if !built.lost.is_empty() {
             let lost: Vec<_> =
                 built.lost.iter().map(|(row, reason)| skipped(*row, shard, reason)).collect();
@@ -316,6 +317,7 @@ fn skipped(row: u64, shard: &ShardRecord, reason: &str) -> OutcomeRecord {
         content_key: None,
         usage: None,
         error: Some(reason.to_owned()),
+        class: None,
     }
 }
 

@@ -208,7 +208,7 @@ impl Store {
                     job.output_path,
                 ],
             )?;
-            shards::insert(tx, &job.key, new_shards)?;
+            shards::insert(tx, &job.key, new_shards, None)?;
             outcomes::insert(tx, &job.key, skipped.iter())?;
             known::insert(tx, &job.key, rows)?;
             Ok(Inserted::New)

@@ -2,7 +2,7 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "cancel",
     "completions",
     "config",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 19] = [
     "merge",
     "prune",
     "resume",
+    "retry",
     "sandbox",
     "status",
     "submit",

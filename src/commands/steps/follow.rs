@@ -72,7 +72,7 @@ pub(in crate::commands) fn follow(
         clock: context.clock.as_ref(),
         reporter: reporter.as_ref(),
         stop: &stop,
-        options: options(context, who, how),
+        options: options(context, found, who, how),
         on_settled: &on_settled,
     };
     let ending = context.block_on(async {
@@ -169,7 +169,7 @@ pub(in crate::commands) fn with_driver<T>(
         clock: context.clock.as_ref(),
         reporter: reporter.as_ref(),
         stop: &stop,
-        options: options(context, &who, Follow { submit: false, wait: false }),
+        options: options(context, found, &who, Follow { submit: false, wait: false }),
         on_settled: &|| {},
     })
 }
@@ -193,7 +193,7 @@ pub(super) fn ask_once(
         clock: context.clock.as_ref(),
         reporter: &NoReport,
         stop: &stop,
-        options: options(context, who, Follow { submit: false, wait: false }),
+        options: options(context, found, who, Follow { submit: false, wait: false }),
         on_settled: &|| {},
     };
     match context.block_on(driver.ask_once())??.first() {
@@ -202,8 +202,10 @@ pub(super) fn ask_once(
     }
 }
 
-fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
+fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOptions {
     let settings = &context.settings;
+    // What is said now comes before what was said when the job was planned.
+    let rounds = rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS);
     DriveOptions {
         check_interval: settings.get(key::CHECK_INTERVAL).unwrap_or(who.check_interval),
         max_wait: settings.get(key::MAX_WAIT),
@@ -212,7 +214,21 @@ fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
         max_enqueued_tokens: settings.get(key::MAX_ENQUEUED_TOKENS),
         published_enqueued_tokens: who.published_queue,
+        rounds,
+        abort_share: settings.get(key::ABORT_SHARE),
     }
+}
+
+/// How many rounds a row may run in where nobody says it.
+pub(super) const ROUNDS: u32 = 3;
+
+/// How many rounds a row may run in, as the settings say it.
+pub(super) fn rounds(context: &Context) -> Option<u32> {
+    if context.settings.get(key::FINISH) == "none" {
+        return Some(1);
+    }
+    let rounds = context.settings.get(key::ROUNDS)?;
+    Some(u32::try_from(rounds).unwrap_or(u32::MAX).max(1))
 }
 
 /// The longest pause between two questions where nobody sets one.

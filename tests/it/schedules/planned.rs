@@ -69,6 +69,8 @@ impl Planned {
             fields: None,
             output: OutputSpec::default(),
             keep_request_files: false,
+            limits: None,
+            rounds: None,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
         let planned = plan(&spec, &table, (&limits, None), &folder, None, &NoReport)
@@ -188,6 +190,8 @@ fn live(home: &Path, memory: &Memory) -> Result<Option<Ending>, String> {
                 parallel_uploads: memory.draw(|dice| 1 + dice.index(3)),
                 max_enqueued_tokens: None,
                 published_enqueued_tokens: None,
+                rounds: 3,
+                abort_share: 1.0,
             },
             on_settled: &|| (),
         };
