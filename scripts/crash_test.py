@@ -391,9 +391,10 @@ def main():
     if asked.only is None or "full disk" in asked.only:
         for outcome in full_disks(binary, reference):
             note(outcome)
-    missed = sorted(set(points) - set(struck))
-    print(f"  struck: {len(set(points)) - len(missed)} of {len(set(points))} points", *missed,
-          sep="\n    ")
+    missed = sorted(set(points) - set(struck)) if hits["crash"] else []
+    if hits["crash"]:
+        print(f"  struck: {len(set(points)) - len(missed)} of {len(set(points))} points", *missed,
+              sep="\n    ")
     for kind, count in played.items():
         print(f"  {kind:<11} {count:>5} cases {runs[kind]:>6} runs {hits[kind]:>6} disturbed")
     seconds = time.monotonic() - start
