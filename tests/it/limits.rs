@@ -40,8 +40,7 @@ fn executed(sandbox: &Sandbox) -> usize {
 fn field_05_field_06_a_full_queue_is_waited_out() {
     for flag in ["60:create", "60"] {
         let dir = folder();
-        let sandbox =
-            Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", flag]);
+        let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", flag]);
         workflow(&dir, &sandbox, "").run().exits(0).says(&["ok 8"]).hides(&["failed"]);
         assert_eq!(executed(&sandbox), ROWS, "{flag}: no row is paid for twice");
         let plan = dir.batchctl("estimate in.csv --model gpt-4o").openai_at(sandbox.address());
