@@ -82,6 +82,15 @@ pub(in crate::commands) fn who_of_job(
     Ok(who)
 }
 
+/// The provider that a job was planned for, without a key: nothing will be sent.
+pub(in crate::commands) fn who_asked(
+    context: &Context,
+    found: &Found,
+) -> Result<Who, CommandError> {
+    let model = Some(found.spec.question.model.clone());
+    open_account(context, &found.job.provider, model, Need::NoKey)
+}
+
 fn open_account(
     context: &Context,
     name: &str,

@@ -71,8 +71,8 @@ impl Planned {
             keep_request_files: false,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
-        let planned =
-            plan(&spec, &table, &limits, &folder, None, &NoReport).expect("it can be planned");
+        let planned = plan(&spec, &table, (&limits, None), &folder, None, &NoReport)
+            .expect("it can be planned");
         assert_eq!(planned.shards.len() as u64, ROWS / A_SHARD);
         let job = NewJob {
             key: KEY.to_owned(),
