@@ -36,11 +36,13 @@ PATIENCE = 60
 # Runs after the first until the job must be over.
 MOST_RUNS = 8
 # Of each kind of case, how many are drawn where not all are run.
-SAMPLES = {"pair": 60, "power": 70, "power pair": 20, "enospc": 30, "eio": 40, "eintr": 15,
-           "short": 15}
+SAMPLES = {"pair": 100, "power": 100, "power pair": 30, "enospc": 40, "eio": 60, "eintr": 25,
+           "short": 25}
 # Printed even where nothing went wrong.
 PROMISED = ("double-billed shards", "rows billed twice", "lost rows", "differing outputs",
             "half-written files", "needs operator")
+# Disks on which a home has no room, in kB: for the ledger, its log, the copy, the first shard.
+FULL_DISKS = (16, 40, 64, 88, 112, 136, 160, 200, 400)
 STORAGE = 9
 PERSON = 5
 
@@ -218,6 +220,46 @@ def play_on(bench, case, outcome):
     outcome.is_wrong("not over", f"after {outcome.runs} runs: {done.stderr.strip()}")
 
 
+def full_disks(binary, reference):
+    """The home on a disk too small for it, which SQLite meets too; then on one with room."""
+    with tempfile.TemporaryDirectory(prefix="crash-") as name:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", name]
+        if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            print("  full disk: left out, no tmpfs can be mounted here")
+            return
+        subprocess.run(["umount", name], check=True)
+    for size in FULL_DISKS:
+        outcome = Outcome(Case("full disk", [{"": f"{size} kB"}], True))
+        with tempfile.TemporaryDirectory(prefix="crash-") as name:
+            root = pathlib.Path(name)
+            with sandbox(binary, root / "sandbox", "--batch-seconds", "0.02") as address:
+                bench = Bench(binary, root, address)
+                bench.home.mkdir()
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", bench.home],
+                               check=True)
+                try:
+                    play_full(bench, outcome)
+                    check_bill(bench, outcome)
+                    check_end(bench, outcome, reference)
+                finally:
+                    subprocess.run(["umount", bench.home], check=True)
+        yield outcome
+
+
+def play_full(bench, outcome):
+    done = bench.run(*RUN)
+    outcome.hit += done.returncode == STORAGE
+    named = ("disk full", "No space left", "MB are needed")
+    if done.returncode != STORAGE or not any(words in done.stderr for words in named):
+        outcome.is_wrong("wrong exit codes", f"{done.returncode}: {done.stderr.strip()}")
+    check_halves(bench, outcome)
+    subprocess.run(["mount", "-o", "remount,size=256m", bench.home], check=True)
+    done = bench.run(*RUN)
+    outcome.runs += 2
+    if done.returncode != 0:
+        outcome.is_wrong("not over", f"with room again: {done.stderr.strip()}")
+
+
 def undisturbed(binary):
     """The table of a run that nothing happens to, and the lines that count its steps."""
     outcome = Outcome(Case("undisturbed", [], True))
@@ -306,15 +348,22 @@ def main():
 
     wrong, runs, hits = collections.Counter(), collections.Counter(), collections.Counter()
     played = collections.Counter()
+
+    def note(outcome):
+        kind = outcome.case.kind
+        played[kind] += 1
+        runs[kind] += outcome.runs
+        hits[kind] += outcome.hit
+        wrong.update(outcome.wrong)
+        if outcome.words:
+            print(f"  {outcome.case}", *outcome.words, sep="\n    ", flush=True)
+
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
         for outcome in pool.map(lambda case: play(binary, case, reference), every):
-            kind = outcome.case.kind
-            played[kind] += 1
-            runs[kind] += outcome.runs
-            hits[kind] += outcome.hit
-            wrong += outcome.wrong
-            if outcome.words:
-                print(f"  {outcome.case}", *outcome.words, sep="\n    ", flush=True)
+            note(outcome)
+    if asked.only is None or "full disk" in asked.only:
+        for outcome in full_disks(binary, reference):
+            note(outcome)
     for kind, count in played.items():
         print(f"  {kind:<11} {count:>5} cases {runs[kind]:>6} runs {hits[kind]:>6} disturbed")
     seconds = time.monotonic() - start

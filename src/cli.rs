@@ -59,7 +59,7 @@ pub enum Command {
     Cancel(Box<cancel::Args>),
     /// What went wrong with rows and calls, in the provider's words
     Logs(logs::Args),
-    /// Make room: remove the files of finished jobs, here and at the provider
+    /// Remove the files of finished jobs, here and at the provider
     Prune(prune::Args),
     /// Keep a provider's key, typed or piped, in a file of your own
     Login(login::Args),

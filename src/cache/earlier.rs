@@ -95,3 +95,38 @@ fn is_good(line: &ResultLine, asked: &Asked) -> bool {
     let made_up = line.model.as_deref().is_some_and(|model| model.starts_with(SANDBOX_MODEL));
     (asked.is_sandbox || !made_up) && judge(line, asked.fields.as_ref()).status == RowStatus::Ok
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What may be used for what is asked now: by the field list, by the finish reason, by who
+    /// made it up.
+    #[test]
+    fn b04_only_good_answers_are_used_and_a_sandbox_s_only_there() {
+        let line = |model: &str, content: &str, finish: &str| {
+            let line = format!(
+                r#"{{"custom_id":"k7f2qd-0000001-r1","response":{{"status_code":200,"body":
+                {{"model":"{model}","choices":[{{"finish_reason":"{finish}","message":
+                {{"content":{content}}}}}]}}}},"error":null}}"#
+            );
+            decode_line(line.as_bytes()).unwrap()
+        };
+        let json = r#""{\"mood\": \"good\"}""#;
+        let table = [
+            ("gpt-4o", r#""fine""#, "stop", None, false, true),
+            ("gpt-4o", json, "stop", Some("mood"), false, true),
+            ("gpt-4o", r#""fine""#, "stop", Some("mood"), false, false),
+            ("gpt-4o", r#""fine""#, "length", None, false, false),
+            ("gpt-4o", r#""""#, "stop", None, false, false),
+            ("sandbox-gpt-4o", r#""fine""#, "stop", None, false, false),
+            ("sandbox-gpt-4o", r#""fine""#, "stop", None, true, true),
+        ];
+        for (model, content, finish, fields, is_sandbox, expected) in table {
+            let fields = fields.map(|fields| Fields::parse(fields).unwrap());
+            let asked = Asked { base_url: String::new(), is_sandbox, fields };
+            let case = (model, content, finish, is_sandbox);
+            assert_eq!(is_good(&line(model, content, finish), &asked), expected, "{case:?}");
+        }
+    }
+}

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use super::Context;
 use super::flags::{JsonArg, WriteArgs, lays};
-use super::steps::{Bare, Follow, ending_of, find_job, go_on, open_store, report, with_look};
+use super::steps::{
+    Bare, Follow, Found, ending_of, find_job, go_on, open_store, report, with_look,
+};
+use crate::job::cancel_unsent;
+use crate::store::{JobRecord, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -31,12 +35,15 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let found = with_look(found, args.write.output.as_deref(), context)?;
     let short = found.job.short();
     if found.job.state.is_over() {
-        context.printer.note(&format!("job {short} is {} already", found.job.state));
+        let state = found.job.state;
+        context.printer.note(&format!("job {short} is {state} already: nothing is stopped"));
         let output = found.job.output_path.as_deref().map(Path::new);
         let ending = ending_of(&found.job);
         return report(context, &store, &found, (&ending, false), output, Duration::ZERO);
     }
     store.wish_cancel(&found.job.key, context.clock.unix())?;
+    let found = Found::of(&store, cancelled_here(context, &store, &found)?.unwrap_or(found.job))?;
+    let short = found.job.short();
     let follow = Follow { submit: false, wait: true };
     match go_on(context, &store, &found, follow) {
         Err(error) if error.exit == ExitCode::Locked => {
@@ -48,4 +55,21 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         }
         other => Ok(other?.exit),
     }
+}
+
+/// Stops a job of which no batch runs: that needs neither the provider's address nor a key.
+fn cancelled_here(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+) -> Result<Option<JobRecord>, CommandError> {
+    // Whoever holds the lock sees the wish.
+    let Ok(_lock) = found.folder.lock() else { return Ok(None) };
+    let now = context.clock.unix();
+    if !cancel_unsent(store, &found.folder, &found.job, now)? {
+        return Ok(None);
+    }
+    let job = found.job.short();
+    context.printer.note(&format!("no batch of job {job} runs: stopped here, nobody was asked"));
+    Ok(store.job_by_id(&found.job.key)?)
 }

@@ -1,11 +1,13 @@
 //! `merge FILE|JOB...`: results back onto the table.
 
 mod slips;
+mod unsent;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::slips::{first_id, names_of, no_results, refuse_swapped, refuse_table};
+use self::unsent::unsent_rows;
 use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
@@ -300,7 +302,12 @@ fn merge_files(
         fields: fields.as_ref(),
         job6: origin.job6().map(str::to_owned),
     };
-    let index = MergeIndex::build(&paths, options).map_err(usage)?;
+    let mut index = MergeIndex::build(&paths, options).map_err(usage)?;
+    let mut known = origin.known(store)?;
+    if let Origin::Job(found) = &origin {
+        known.extend(unsent_rows(store, found, &mut index)?);
+        known.sort_unstable_by_key(|settled| settled.row);
+    }
     let target = match &output.path {
         Some(path) => Target::Path(path.clone()),
         None => Target::Stdout,
@@ -322,7 +329,7 @@ fn merge_files(
         provider: "",
         is_same_row: Some(&is_same_row),
     };
-    let summary = index.write(join, origin.known(store)?, &mut writer).map_err(usage)?;
+    let summary = index.write(join, known, &mut writer).map_err(usage)?;
     let mark = |digest: &str| {
         let Some(path) = &output.path else { return Ok(()) };
         let earlier = digest_at(path)?;

@@ -1,4 +1,6 @@
-//! `resume [ID]`: go on with an unfinished job, inside what was approved.
+//! `resume [ID|--all]`: go on with unfinished jobs, inside what was approved.
+
+mod all;
 
 use super::Context;
 use super::flags::{JsonArg, RunningArgs, WriteArgs, lays};
@@ -11,6 +13,9 @@ pub struct Args {
     /// Job id, the provider's batch id, or last [default: the only unfinished job]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Go on with every unfinished job of this home; one line for each and the worst exit code
+    #[arg(long, conflicts_with_all = ["id", "output_flag"])]
+    pub all: bool,
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -26,6 +31,9 @@ lays!(Args: running, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    if args.all {
+        return all::resume_all(context);
+    }
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
     let found = with_look(found, args.write.output.as_deref(), context)?;

@@ -1,10 +1,68 @@
 //! Stopping a job because a person asked for it: what was not sent is settled, what runs is asked
 //! to stop, and what had finished is collected like any other result.
 
-use super::JobError;
+use std::collections::HashSet;
+
 use super::drive::Driver;
+use super::{JobError, JobFolder};
 use crate::answer::RowStatus;
-use crate::store::{CallEnd, OutcomeRecord, ShardRecord, ShardState};
+use crate::shard::RowsReader;
+use crate::store::{CallEnd, JobRecord, JobState, OutcomeRecord, ShardRecord, ShardState, Store};
+
+/// HTTP status of a cancel that comes too late: the batch has ended.
+const CONFLICT: u16 = 409;
+
+/// Stops a job of which no batch is left to wait for, without a word to its provider; false if
+/// there is, or may be, one. Whoever calls holds the lock.
+pub fn cancel_unsent(
+    store: &Store,
+    folder: &JobFolder,
+    job: &JobRecord,
+    now: i64,
+) -> Result<bool, JobError> {
+    use ShardState::{Planned, Rejected, Settled, Uploaded};
+    let shards = store.shards(&job.key)?;
+    // An upload alone costs nothing; in every other state there is, or may be, a batch.
+    if !shards.iter().all(|s| matches!(s.state, Planned | Uploaded | Rejected | Settled)) {
+        return Ok(false);
+    }
+    for shard in shards.iter().filter(|shard| shard.state != Settled) {
+        settle_unsent(store, folder, job, shard)?;
+    }
+    store.set_job_state(&job.key, JobState::Cancelled, None, now)?;
+    Ok(true)
+}
+
+/// Settles the rows of a shard that was never sent.
+fn settle_unsent(
+    store: &Store,
+    folder: &JobFolder,
+    job: &JobRecord,
+    shard: &ShardRecord,
+) -> Result<(), JobError> {
+    let entries: Vec<_> =
+        RowsReader::open(&folder.rows_file(&shard.stem()))?.collect::<Result<_, _>>()?;
+    let mut known = HashSet::new();
+    if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+        let outcomes = store.outcomes_between(&job.key, first.row, last.row)?;
+        let mine = outcomes.iter().filter(|o| o.round == shard.round);
+        known.extend(mine.filter(|o| o.status == RowStatus::Skipped).map(|o| o.row));
+    }
+    let records: Vec<_> = entries
+        .iter()
+        .filter(|entry| !known.contains(&entry.row))
+        .map(|entry| OutcomeRecord {
+            row: entry.row,
+            round: shard.round,
+            status: RowStatus::Cancelled,
+            place: None,
+            content_key: Some(entry.content_key),
+            usage: None,
+            error: Some("cancelled before it was sent".to_owned()),
+        })
+        .collect();
+    Ok(store.settle_shard(&job.key, shard.id, &records)?)
+}
 
 impl Driver<'_> {
     /// Asks every running batch to stop, once, and settles what was never sent.
@@ -12,9 +70,12 @@ impl Driver<'_> {
         for shard in self.store.shards(&self.job.key)? {
             if matches!(
                 shard.state,
-                ShardState::Planned | ShardState::Uploaded | ShardState::Rejected
+                ShardState::Planned
+                    | ShardState::Uploaded
+                    | ShardState::Rejected
+                    | ShardState::Deferred
             ) {
-                self.settle_unsent(&shard)?;
+                settle_unsent(self.store, self.folder, self.job, &shard)?;
             }
         }
         for (shard, create) in self.with_creates(&[ShardState::Running])? {
@@ -35,32 +96,14 @@ impl Driver<'_> {
                 Ok(_) => CallEnd { class: "ok", now: self.clock.unix(), ..CallEnd::default() },
                 Err(error) => {
                     // A batch that ended meanwhile cannot be cancelled; the next question tells.
-                    self.warn(&format!("cancel of shard {}: {error}", shard.number));
+                    if error.failure.status != Some(CONFLICT) {
+                        self.warn(&format!("cancel of shard {}: {error}", shard.number));
+                    }
                     self.ended_badly(&error)
                 }
             };
             self.store.end_call(call, &ended)?;
         }
         Ok(())
-    }
-
-    /// Rows of a shard that was never sent.
-    fn settle_unsent(&self, shard: &ShardRecord) -> Result<(), JobError> {
-        let entries = self.entries(shard)?;
-        let known = self.settled_before(shard, &entries)?;
-        let records: Vec<_> = entries
-            .iter()
-            .filter(|entry| !known.contains_key(&entry.row))
-            .map(|entry| OutcomeRecord {
-                row: entry.row,
-                round: shard.round,
-                status: RowStatus::Cancelled,
-                place: None,
-                content_key: Some(entry.content_key),
-                usage: None,
-                error: Some("cancelled before it was sent".to_owned()),
-            })
-            .collect();
-        Ok(self.store.settle_shard(&self.job.key, shard.id, &records)?)
     }
 }

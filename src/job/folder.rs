@@ -140,7 +140,7 @@ impl JobFolder {
             if entry.file_type()?.is_dir() {
                 fs::remove_dir_all(entry.path())?;
             } else {
-                fs::remove_file(entry.path())?;
+                remove_file(&entry.path())?;
             }
         }
         sync_folder(&self.root)

@@ -11,6 +11,15 @@ pub fn new_job_key() -> Result<String, getrandom::Error> {
     Ok(spell(&bytes))
 }
 
+/// The run digest of a request that is paid for anew, from the second time on; that of the first
+/// is the digest itself.
+pub fn generation(run_digest: &str, number: u32) -> String {
+    match number {
+        0 | 1 => run_digest.to_owned(),
+        _ => crate::base::hex(format!("{run_digest} g{number}").as_bytes()),
+    }
+}
+
 /// Ten characters out of a digest, for request files that belong to no job: the same input and
 /// options give the same ids.
 pub fn key_of_digest(digest_hex: &str) -> String {
@@ -100,6 +109,8 @@ mod tests {
         assert!(key.bytes().all(|byte| ALPHABET.contains(&byte)), "{key}");
         assert_eq!(key_of_digest("aa"), key_of_digest("aa"));
         assert_ne!(key_of_digest("aa"), key_of_digest("ab"));
+        assert_eq!(generation("aa", 1), "aa");
+        assert_ne!(generation("aa", 2)[..16], generation("aa", 3)[..16], "they stand in metadata");
         assert_eq!(create_key("k7f2qd0000", "r1-s0003", 2), "bc1-k7f2qd0000-r1-s0003-c2");
     }
 }

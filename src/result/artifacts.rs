@@ -36,6 +36,13 @@ impl Artifacts {
         Self { paths, open, opened: 0, buffer: Vec::new() }
     }
 
+    /// Adds a file and gives its number.
+    pub fn push(&mut self, path: PathBuf) -> u32 {
+        self.paths.push(path);
+        self.open.push(None);
+        u32::try_from(self.paths.len() - 1).unwrap_or(u32::MAX)
+    }
+
     /// The path of a file.
     pub fn path(&self, artifact: u32) -> &Path {
         self.paths.get(artifact as usize).map_or(Path::new(""), PathBuf::as_path)

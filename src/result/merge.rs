@@ -129,8 +129,20 @@ impl MergeIndex {
         }
     }
 
+    /// Where the line of a row lies, and in which round it was asked.
+    pub fn place_of(&self, row: u64) -> Option<(Place, u32)> {
+        self.places.get(row)
+    }
+
+    /// Adds a file that is not searched for ids: its lines are found by the places of `known`
+    /// rows. Returns its number.
+    pub fn add_known_file(&mut self, path: PathBuf) -> u32 {
+        self.artifacts.push(path)
+    }
+
     /// Writes the table with the answers found. `known` are rows of which something is known
-    /// without a line (skipped ones), in row order.
+    /// without a line of their own (skipped ones, those with the line of another row), in row
+    /// order.
     pub fn write(
         mut self,
         join: Join<'_>,
@@ -144,10 +156,14 @@ impl MergeIndex {
             Some(Settled { rounds: round, place: Some(place), ..Settled::new(row, None) })
         };
         let mut known = known.into_iter().peekable();
+        let mut shared = 0;
         let mut next = |row: u64| {
             while known.next_if(|settled| settled.row < row).is_some() {}
             let known = known.next_if(|settled| settled.row == row);
-            Ok(lookup(row).or(known))
+            let own = lookup(row);
+            let is_shared = own.is_none() && known.as_ref().is_some_and(|k| k.place.is_some());
+            shared += u64::from(is_shared);
+            Ok(own.or(known))
         };
         let mut summary = write_rows(join, &mut next, artifacts, writer, true)?;
         let used = summary.lines;
@@ -158,7 +174,7 @@ impl MergeIndex {
         summary.lines = self.counts;
         summary.lines.unknown_ids += strangers;
         summary.lines.broken_lines += used.broken_lines;
-        summary.lines.outside = places.filled() - strangers - used.lines;
+        summary.lines.outside = places.filled() - strangers - (used.lines - shared);
         if strangers == places.filled() && self.counts.lines > 0 {
             return Err(self.nothing_matches());
         }

@@ -7,7 +7,7 @@ use super::artifacts::{Artifacts, Place};
 use super::columns::{Column, Columns};
 use super::summary::Summary;
 use crate::answer::{Fields, Judged, ParseStatus, RowStatus, judge};
-use crate::batch::{BadLine, Outcome, ResultLine, decode_line};
+use crate::batch::{BadLine, Outcome, ResultLine, Usage, decode_line};
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
 /// What is on record about a row.
@@ -28,12 +28,23 @@ pub struct Settled {
     pub custom_id: Option<String>,
     /// How long the answer took, where that is known.
     pub seconds: Option<f64>,
+    /// Whether its line was paid for another row or by another job: its tokens count there (P7).
+    pub is_shared: bool,
 }
 
 impl Settled {
     /// A row of which only the status is known.
     pub fn new(row: u64, status: Option<RowStatus>) -> Self {
-        Self { row, status, error: None, place: None, rounds: 0, custom_id: None, seconds: None }
+        Self {
+            row,
+            status,
+            error: None,
+            place: None,
+            rounds: 0,
+            custom_id: None,
+            seconds: None,
+            is_shared: false,
+        }
     }
 }
 
@@ -149,7 +160,9 @@ fn write_selected(
     if let Some(parsed) = summary.parsed.as_mut() {
         *parsed += u64::from(is_parsed);
     }
-    summary.add(status, error.as_deref(), line.and_then(|line| line.usage));
+    let is_shared = settled.is_some_and(|settled| settled.is_shared);
+    let usage = line.and_then(|line| line.usage).filter(|_| !is_shared);
+    summary.add(status, error.as_deref(), usage);
     let answer = Answer {
         provider: join.provider,
         status,
@@ -157,6 +170,7 @@ fn write_selected(
         settled,
         line,
         judged: judged.as_ref(),
+        usage,
         is_parsed,
     };
     let numbers = answer.numbers();
@@ -207,6 +221,7 @@ struct Answer<'a> {
     settled: Option<&'a Settled>,
     line: Option<&'a ResultLine>,
     judged: Option<&'a Judged<'a>>,
+    usage: Option<Usage>,
     is_parsed: bool,
 }
 
@@ -220,7 +235,7 @@ struct Numbers {
 
 impl Answer<'_> {
     fn numbers(&self) -> Numbers {
-        let usage = self.line.and_then(|line| line.usage);
+        let usage = self.usage;
         let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
         Numbers {
             rounds: rounds.into(),

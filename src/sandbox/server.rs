@@ -25,7 +25,9 @@ use super::ledger::Ledger;
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::shelf::{BatchRecord, Shelf};
-use super::{Family, SandboxError, SandboxOptions, batches, engine, faults, files, realtime};
+use super::{
+    Family, SandboxError, SandboxOptions, batches, create, engine, faults, files, realtime,
+};
 use crate::base::private_dir;
 
 /// JSON calls, images inline included (bytes).
@@ -241,7 +243,7 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
     });
     for family in shared.shelves.iter().map(|(family, _)| *family) {
         let desk = Desk::new(&shared, family);
-        batches::bill_forgotten(&desk).map_err(failed)?;
+        create::bill_forgotten(&desk).map_err(failed)?;
         engine::follow_all(&desk).map_err(failed)?;
     }
     let (stop, mut stopped) = (shared.stop.clone(), shared.stopped());

@@ -172,6 +172,15 @@ impl Store {
         })
     }
 
+    /// The rows of a job that get the outcome of another, in the order of the rows that are sent.
+    pub fn equal_rows(&self, job: &str) -> Result<Vec<EqualRow>, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT leader, row FROM equal_row WHERE job = ?1 ORDER BY leader, row")?
+                .query_map([job], |row| Ok(EqualRow { leader: row.get(0)?, row: row.get(1)? }))?
+                .collect()
+        })
+    }
+
     /// Good answers that jobs at this address have for these content keys: for each key a few,
     /// those of the newest job first.
     pub fn earlier_answers(

@@ -13,6 +13,7 @@ mod known;
 mod logs;
 mod migrations;
 mod outcomes;
+mod queue;
 mod records;
 mod search;
 mod shards;
@@ -35,12 +36,16 @@ pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
+pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
-pub use shards::{NewShard, ShardRecord, ShardState};
+pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// With less than this many bytes free a disk is full, whatever SQLite calls it.
+const NO_ROOM: u64 = 64 << 10;
 
 /// What can go wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,12 @@ pub enum StoreError {
         path: PathBuf,
         /// SQLite's words.
         source: rusqlite::Error,
+    },
+    /// No room is left for it.
+    #[error("ledger {path}: disk full")]
+    Full {
+        /// The database file.
+        path: PathBuf,
     },
     /// The file belongs to a newer release.
     #[error(
@@ -86,9 +97,7 @@ impl StoreError {
     /// Whether the cause is a full disk or database.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Sqlite { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
+            Self::Full { .. } => true,
             Self::Home { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             _ => false,
         }
@@ -121,6 +130,11 @@ impl Store {
             Self { connection: Mutex::new(connection), path: path.clone(), home: home.to_owned() };
         store.prepare()?;
         Ok(store)
+    }
+
+    /// Whether this home has a ledger already.
+    pub fn exists(home: &Path) -> bool {
+        home.join("batchctl.db").is_file()
     }
 
     /// The home folder.
@@ -156,7 +170,16 @@ impl Store {
     }
 
     fn sqlite(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { path: self.path.clone(), source }
+        let path = self.path.clone();
+        let is_full = match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => true,
+            // Some of its files SQLite cannot make larger without calling that an I/O error.
+            Some(rusqlite::ErrorCode::SystemIoFailure) => {
+                crate::base::free_space(&self.home).is_ok_and(|free| free < NO_ROOM)
+            }
+            _ => false,
+        };
+        if is_full { StoreError::Full { path } } else { StoreError::Sqlite { path, source } }
     }
 
     /// Runs a body that only reads.

@@ -89,7 +89,11 @@ fn again_after_cancel_sends_nothing() {
     at(&sandbox, dir.batchctl(LINE).arg("--no-wait")).run().exits(0);
     at(&sandbox, dir.batchctl("cancel").arg(job_of(&dir))).run().exits(3).says(&["cancelled"]);
     let statuses = |line| {
-        at(&sandbox, dir.batchctl(line)).run().exits(3).says(&["cancelled", "nothing is sent"]);
+        at(&sandbox, dir.batchctl(line)).run().exits(3).says(&[
+            "cancelled",
+            "nothing is sent",
+            "--again",
+        ]);
         dir.cells("out.csv").len()
     };
     assert_eq!(statuses(LINE), 3);

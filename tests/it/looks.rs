@@ -188,7 +188,10 @@ fn b05_json_documents_have_their_keys() {
         assert_eq!(keys(run(line)), report, "{line}");
     }
     assert_eq!(keys(run("status --json")), "schema_version jobs");
-    assert_eq!(keys(run("status last --json")), "schema_version job batches unclear_calls");
+    assert_eq!(
+        keys(run("status last --json")),
+        "schema_version job history waits_for collect_before rounds batches unclear_calls"
+    );
     assert_eq!(
         keys(run("estimate in.csv --json")),
         "schema_version input provider model rows estimate input_tokens cost first_request"

@@ -6,16 +6,16 @@ use super::copies::require_files_folder;
 use super::former::{clear_folder, former};
 use super::jobs::{Found, held};
 use super::money::approve;
-use super::output::{Destination, Wanted, require_place, require_writable};
+use super::output::{Destination, Wanted, beside, require_place, require_writable};
 use super::plan::{Planned, Scratch};
+use super::rival::{Place, decide, rival};
+use super::same_line::{Generations, name_of};
 use super::who::Who;
 use crate::base;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
-use crate::store::{
-    Inserted, JobRecord, JobState, KnownRows, NewJob, ShardState, Store, StoreError,
-};
+use crate::store::{Inserted, JobRecord, KnownRows, NewJob, Store, StoreError};
 use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -30,27 +30,32 @@ pub(in crate::commands) fn begin(
 ) -> Result<Found, CommandError> {
     planned.spec.output.path = destination.path().map(Path::to_owned);
     require_files_folder(planned.spec.output.files_folder.as_deref())?;
-    if let Some(job) = store.job_by_digest(&planned.plan.run_digest)? {
-        return attach(context, store, job, &planned, scratch.folder());
-    }
-    require_writable(
-        destination,
-        planned.spec.output.overwrite,
-        store,
-        Some(&Wanted {
-            source: &planned.spec.source,
-            table: &planned.table,
-            selection: &planned.spec.selection,
-        }),
-    )?;
-    refuse_rival(store, destination)?;
+    let generations = Generations::of(store, &planned.plan.run_digest)?;
+    let name = name_of(context, store, &generations, &planned.spec)?;
+    planned.plan.run_digest = match generations.meant(context.settings.get(key::AGAIN)) {
+        Ok(job) => {
+            if let Some(name) = &name {
+                store.name_job(&job.key, name)?;
+            }
+            return attach(context, store, job, &planned, scratch.folder());
+        }
+        Err(digest) => digest,
+    };
+    let place = place_of(context, store, &planned, (destination, name.is_some()))?;
     let former = former(context, store, &planned, who)?;
     // What is at the provider already costs nothing again.
     let is_paid = former.as_ref().is_some_and(|f| f.requests == Some(planned.plan.requests()));
     if !is_paid {
         approve(context, &planned, who)?;
     }
-    let found = make(context, store, scratch, &planned, who, former.as_ref())?;
+    let found = make(
+        context,
+        store,
+        scratch,
+        &mut planned,
+        (who, former.as_ref()),
+        (name.as_deref(), place),
+    )?;
     context.reporter().report(&Event::Planned {
         job: found.job.short().to_owned(),
         rows: planned.plan.tally.rows,
@@ -62,6 +67,30 @@ pub(in crate::commands) fn begin(
         bytes: planned.plan.bytes(),
     });
     Ok(found)
+}
+
+/// Makes sure that the table may be written where the line says, and that no other job will: one
+/// that does is cancelled, or both go on and this one writes beside it.
+fn place_of(
+    context: &Context,
+    store: &Store,
+    planned: &Planned,
+    (destination, is_named): (&Destination, bool),
+) -> Result<Place, CommandError> {
+    let rival = rival(store, destination.path())?;
+    if rival.is_some() && is_named {
+        return Ok(Place::Beside);
+    }
+    let wanted = Wanted {
+        source: &planned.spec.source,
+        table: &planned.table,
+        selection: &planned.spec.selection,
+    };
+    require_writable(destination, planned.spec.output.overwrite, store, Some(&wanted))?;
+    match (rival, destination.path()) {
+        (Some(rival), Some(path)) => decide(context, store, rival, path),
+        _ => Ok(Place::AsNamed),
+    }
 }
 
 /// The table of states: what the same line does to the job it made before.
@@ -88,6 +117,11 @@ fn attach(
     let mut output = planned.spec.output.clone();
     if let Some(path) = &output.path {
         require_place(path)?;
+        // Where another job writes to the place named, this one was given its own beside it.
+        let own = beside(path, &short);
+        if found.spec.output.path.as_ref() == Some(&own) {
+            output.path = Some(own);
+        }
     }
     output.onto = onto(&found, planned, folder)?;
     if found.spec.output != output {
@@ -136,44 +170,16 @@ pub(in crate::commands) fn save_output(
     Ok(())
 }
 
-/// A live job with the same OUTPUT but other requests: a typo was mended, and both would be paid.
-fn refuse_rival(store: &Store, destination: &Destination) -> Result<(), CommandError> {
-    let Some(path) = destination.path() else { return Ok(()) };
-    let mut rival = None;
-    for job in store.live_jobs_for_output(&path.to_string_lossy())? {
-        if is_sent(store, &job)? {
-            rival = Some(job);
-            break;
-        }
-    }
-    let Some(rival) = rival else { return Ok(()) };
-    let short = rival.short();
-    Err(CommandError::usage(format!(
-        "job {short} is unfinished and writes to {} too, but asks something else",
-        path.display()
-    ))
-    .hint(format!("batchctl cancel {short}   stops it and collects what is done"))
-    .hint("or name another output file to keep both"))
-}
-
-/// Whether anything of a job is, or may be, at the provider: one that was refused or never got
-/// there costs nothing and stands in nobody's way.
-fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
-    let unsent = [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected];
-    let shards = store.shards(&job.key)?;
-    Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
-}
-
 fn make(
     context: &Context,
     store: &Store,
     scratch: Scratch,
-    planned: &Planned,
-    who: &Who,
-    former: Option<&Former>,
+    planned: &mut Planned,
+    (who, former): (&Who, Option<&Former>),
+    (name, place): (Option<&str>, Place),
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
-    let spec = serde_json::to_string(&planned.spec)?;
+    let named_path = planned.spec.output.path.clone();
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
     JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
@@ -185,6 +191,9 @@ fn make(
         if former.is_some() {
             clear_folder(store, &key)?;
         }
+        if place == Place::Beside {
+            planned.spec.output.path = named_path.as_deref().map(|path| beside(path, &key[..6]));
+        }
         let job = NewJob {
             key: key.clone(),
             run_digest: planned.plan.run_digest.clone(),
@@ -192,7 +201,7 @@ fn make(
             provider: who.name.clone(),
             base_url: who.stored_url.clone(),
             account: who.account.clone(),
-            spec: spec.clone(),
+            spec: serde_json::to_string(&planned.spec)?,
             rows: planned.plan.tally.rows,
             requests: planned.plan.requests(),
             output_path: planned
@@ -207,7 +216,7 @@ fn make(
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
         let Plan { shards, tally, cached, equal, .. } = &planned.plan;
-        let known = KnownRows { cached: cached.as_ref(), equal, name: None };
+        let known = KnownRows { cached: cached.as_ref(), equal, name };
         let inserted = store.insert_job_with(&job, shards, &tally.skipped, &known);
         if inserted.is_err() {
             remove(&folder);
@@ -216,9 +225,13 @@ fn make(
             Inserted::New => {
                 folder.set_listed();
                 let job = store.job_by_id(&key)?.expect("it was just inserted");
+                if let (Place::Beside, Some(path)) = (place, &job.output_path) {
+                    context.printer.note(&format!("another job writes there; writing {path}"));
+                }
                 return Found::of(store, job);
             }
             Inserted::Same(job) => {
+                planned.spec.output.path = named_path;
                 let found = attach(context, store, *job, planned, &folder);
                 remove(&folder);
                 return found;

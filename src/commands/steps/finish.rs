@@ -191,7 +191,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
     }
 }
 
-pub(super) fn reason(ending: &Ending) -> Option<String> {
+pub(in crate::commands) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
         Ending::NeedsOperator(why) | Ending::Unclear(why) => Some(why.clone()),
@@ -223,6 +223,10 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
                     format!("then go on: {resume}"),
                 ]
             }
+            FailureKind::Account if failure.is_storage_full() => vec![
+                "fix: batchctl prune --remote removes files of jobs that are over".to_owned(),
+                format!("then go on: {resume}"),
+            ],
             FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
             _ => vec![
                 "fix: mend what it names and type the line again; what was refused costs nothing"
@@ -252,7 +256,12 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         Ending::Done | Ending::Cancelled if found.spec.shape.format == Format::Requests => {
             Vec::new()
         }
-        Ending::Done | Ending::Cancelled => account.once_more(),
+        Ending::Done => account.once_more(),
+        Ending::Cancelled => {
+            let mut lines = account.once_more();
+            lines.push("all of it anew, and paid anew: the same line with --again".to_owned());
+            lines
+        }
     }
 }
 

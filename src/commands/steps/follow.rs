@@ -246,6 +246,8 @@ fn options(context: &Context, who: &Who, how: Follow) -> DriveOptions {
         submit: how.submit,
         wait: how.wait,
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
+        max_enqueued_tokens: settings.get(key::MAX_ENQUEUED_TOKENS),
+        published_enqueued_tokens: who.published_queue,
     }
 }
 

@@ -9,7 +9,7 @@ use super::finish::{ending_of, exit_of, report, row_counts};
 use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
-use super::who::{Who, who_asked, who_of_job};
+use super::who::{Who, who_of_job};
 use crate::commands::{Context, is_storage, refine};
 use crate::config::key;
 use crate::job::Ending;
@@ -48,7 +48,7 @@ pub(in crate::commands) fn go_on_with(
     who: &Who,
     how: Follow,
 ) -> Result<Drove, CommandError> {
-    let drove = remembered(store, found, drive(context, store, found, who, how))?;
+    let drove = remembered(store, found, drive(context, store, found, Some(who), how))?;
     tell(context, store, found, drove, how)
 }
 
@@ -60,12 +60,11 @@ pub(in crate::commands) fn drive_job(
     how: Follow,
 ) -> Result<Drove, CommandError> {
     // What is over is only written down: that needs neither key nor address.
-    let who = if found.job.state.is_over() {
-        who_asked(context, found)
-    } else {
-        who_of_job(context, found)
-    };
-    remembered(store, found, who.and_then(|who| drive(context, store, found, &who, how)))
+    if found.job.state.is_over() {
+        return remembered(store, found, drive(context, store, found, None, how));
+    }
+    let who = who_of_job(context, found);
+    remembered(store, found, who.and_then(|who| drive(context, store, found, Some(&who), how)))
 }
 
 fn tell(
@@ -103,7 +102,7 @@ fn drive(
     context: &Context,
     store: &Store,
     found: &Found,
-    who: &Who,
+    who: Option<&Who>,
     how: Follow,
 ) -> Result<Drove, CommandError> {
     let started = Instant::now();
@@ -117,17 +116,20 @@ fn drive(
         context.printer.note(&format!("{words}; nothing is sent, --again pays for all of it anew"));
         return ended(ending_of(&found.job), written_before(store, found)?);
     }
-    let ending = if found.job.state.is_over() {
-        ending_of(&found.job)
-    } else {
-        follow(context, store, found, who, how).map_err(|error| resumable(error, found))?
+    let ending = match who.filter(|_| !found.job.state.is_over()) {
+        None => ending_of(&found.job),
+        Some(who) => {
+            follow(context, store, found, who, how).map_err(|error| resumable(error, found))?
+        }
     };
     let table = found.written_table()?;
     let output = write_job_table(context, store, found, &table, Rewrite::Final)
         .map_err(|error| resumable(error, found))?;
     if matches!(ending, Ending::Done | Ending::Cancelled) {
         store.set_written(&found.job.key, context.clock.unix())?;
-        clean_if_wanted(context, store, found, who);
+        if let Some(who) = who {
+            clean_if_wanted(context, store, found, who);
+        }
     }
     ended(ending, output)
 }

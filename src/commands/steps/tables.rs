@@ -107,6 +107,7 @@ fn write_to(
             }),
             error: record.error,
             rounds: record.round,
+            is_shared: record.usage.is_none(),
             ..Settled::new(record.row, Some(record.status))
         })
     });

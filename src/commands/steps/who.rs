@@ -9,7 +9,7 @@ use crate::commands::sandbox::options_by_environment;
 use crate::commands::{Context, config_error, missing_key};
 use crate::config::{KeySource, key};
 use crate::provider::{
-    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, open,
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, enqueued_tokens, open,
 };
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
@@ -40,6 +40,8 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) stored_url: String,
     /// Fingerprint of the key; empty where none is needed.
     pub(in crate::commands) account: String,
+    /// The prompt tokens that may be queued, as published for the account's tier.
+    pub(in crate::commands) published_queue: Option<u64>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
     /// Whether a sandbox answers, here or at a loopback address: what it makes up is used for
@@ -80,7 +82,7 @@ pub(in crate::commands) fn who_of_job(
     Ok(who)
 }
 
-/// The provider that a job was planned for, without a key: nothing will be sent.
+/// The same for what makes no call: neither key nor a matching address is asked for.
 pub(in crate::commands) fn who_asked(
     context: &Context,
     found: &Found,
@@ -138,6 +140,7 @@ fn open_account(
             .is_ok_and(|address| address.is_loopback()),
         is_sandbox: is_sandbox || has_its_key,
         api: open(&settings).map_err(usage)?,
+        published_queue: enqueued_tokens(dialect.name, &model, account.tier),
         name: account.name,
         model,
         stored_url: account.base_url,

@@ -310,9 +310,10 @@ fn parts_that_have_no_place_are_refused_before_anything_is_built() {
     }
 }
 
-/// design.md section 4: the key moves with whatever decides the answer, and with nothing else.
+/// Field report 62: answers replayed because the key left out temperature, the limit, or even the
+/// model. The key moves with whatever decides the answer, and with nothing else (design section 4).
 #[test]
-fn content_keys_follow_what_decides_the_answer() {
+fn field_62_content_keys_follow_what_decides_the_answer() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, width| {
         std::fs::write(folder.path().join(name), picture(width, 5, ImageFormat::Png)).unwrap();
@@ -331,6 +332,12 @@ fn content_keys_follow_what_decides_the_answer() {
         let headers = strings(&["text", "photo", "private"]);
         question.compile(&headers).unwrap().measure(&row(cells), id).unwrap().content_key
     };
+    let with_detail =
+        |detail| Question { images: ImageOptions { detail, ..images(None) }, ..question.clone() };
+    let with_parameter = |name: &str, value: Value| Question {
+        parameters: vec![(name.to_owned(), value)],
+        ..question.clone()
+    };
     let first = key(&question, &["t", "a.png", "1"], 17);
     assert_eq!(key(&question, &["t", "same.png", "2"], 99), first, "same bytes, other name and id");
     let mut seen = vec![first];
@@ -344,6 +351,18 @@ fn content_keys_follow_what_decides_the_answer() {
         (Question { base_url: "http://b".into(), ..question.clone() }, ["t", "a.png", ""]),
         (Question { system: Some("s".into()), ..question.clone() }, ["t", "a.png", ""]),
         (Question { max_tokens: Some(5), ..question.clone() }, ["t", "a.png", ""]),
+        (Question { max_tokens: Some(6), ..question.clone() }, ["t", "a.png", ""]),
+        (Question { temperature: Some(0.0), ..question.clone() }, ["t", "a.png", ""]),
+        (Question { temperature: Some(0.5), ..question.clone() }, ["t", "a.png", ""]),
+        (with_detail(crate::request::Detail::Low), ["t", "a.png", ""]),
+        (with_detail(crate::request::Detail::Auto), ["t", "a.png", ""]),
+        (Question { json_hint: Some("keys: a".into()), ..question.clone() }, ["t", "a.png", ""]),
+        (Question { json_hint: Some("keys: b".into()), ..question.clone() }, ["t", "a.png", ""]),
+        (Question { json_mode: true, ..question.clone() }, ["t", "a.png", ""]),
+        (with_parameter("top_p", json!(0.9)), ["t", "a.png", ""]),
+        (with_parameter("top_p", json!(0.8)), ["t", "a.png", ""]),
+        (with_parameter("response_format", json!({"schema": {"a": 1}})), ["t", "a.png", ""]),
+        (with_parameter("response_format", json!({"schema": {"a": 2}})), ["t", "a.png", ""]),
         (Question { endpoint: Endpoint::Responses, ..question.clone() }, ["t", "a.png", ""]),
     ] {
         let other = key(&question, &cells, 17);

@@ -38,12 +38,10 @@ impl Trouble {
         word: &str,
         known: impl IntoIterator<Item = &'a str> + Clone,
     ) -> Self {
-        match nearest(word, known.clone()) {
-            Some(meant) => Self(format!("unknown {what} `{word}` (did you mean `{meant}`?)")),
-            None => {
-                let known: Vec<&str> = known.into_iter().collect();
-                Self(format!("unknown {what} `{word}`; known are {}", known.join(", ")))
-            }
+        if let Some(meant) = nearest(word, known.clone()) {
+            return Self(format!("unknown {what} `{word}` (did you mean `{meant}`?)"));
         }
+        let known: Vec<&str> = known.into_iter().collect();
+        Self(format!("unknown {what} `{word}`; known are {}", known.join(", ")))
     }
 }

@@ -56,16 +56,13 @@ fn seeded(number: &str) -> Result<Vec<Rule>, Trouble> {
 /// Reads one rule.
 pub(super) fn rule(text: &str) -> Result<Rule, Trouble> {
     let text = text.trim();
-    let [head, ..] = split_outside_quotes(text, &[':'])[..] else { unreachable_split() };
-    let Some(fault) = text[head.len()..].strip_prefix(':') else {
+    let head = split_outside_quotes(text, &[':']).first().map_or(0, |head| head.len());
+    let (head, fault) = text.split_at(head);
+    let Some(fault) = fault.strip_prefix(':') else {
         return Err(Trouble::new("a rule is TARGET: FAULT, such as create#2: after-commit close"));
     };
     let (target, which, when) = read_head(head)?;
     Ok(Rule { fault: read_fault(target, fault)?, text: text.to_owned(), target, which, when })
-}
-
-fn unreachable_split() -> ! {
-    unreachable!("a split gives at least one piece")
 }
 
 fn read_head(head: &str) -> Result<(Target, Which, When), Trouble> {
@@ -104,20 +101,24 @@ fn which(text: &str) -> Result<Which, Trouble> {
 
 fn read_condition(condition: &str, when: &mut When) -> Result<(), Trouble> {
     let (name, value) = condition.split_once('=').unwrap_or((condition, ""));
+    let (word, text) = (plain(name), value.to_owned());
     let wrong = || Trouble::new(format!("`{condition}` has no value that can be read"));
-    match plain(name).as_str() {
-        _ if value.is_empty() && CONDITIONS.contains(&plain(name).as_str()) => Err(wrong()),
-        "key" => Ok(when.key = Some(value.to_owned())),
-        "account" => Ok(when.account = Some(value.to_owned())),
-        "after" => Ok(when.after = Some(span(value).ok_or_else(wrong)?)),
-        "until" => Ok(when.until = Some(span(value).ok_or_else(wrong)?)),
+    if CONDITIONS.contains(&word.as_str()) && value.is_empty() {
+        return Err(wrong());
+    }
+    match word.as_str() {
+        "key" => when.key = Some(text),
+        "account" => when.account = Some(text),
+        "after" => when.after = Some(span(value).ok_or_else(wrong)?),
+        "until" => when.until = Some(span(value).ok_or_else(wrong)?),
         "chance" => {
             let chance = value.parse().ok().filter(|chance| (0.0..=1.0).contains(chance));
-            Ok(when.chance = Some(chance.ok_or_else(wrong)?))
+            when.chance = Some(chance.ok_or_else(wrong)?);
         }
-        "seed" => Ok(when.seed = value.parse().map_err(|_| wrong())?),
-        _ => Err(Trouble::unknown("condition", name, CONDITIONS)),
+        "seed" => when.seed = value.parse().map_err(|_| wrong())?,
+        _ => return Err(Trouble::unknown("condition", name, CONDITIONS)),
     }
+    Ok(())
 }
 
 fn read_fault(target: Target, text: &str) -> Result<Fault, Trouble> {

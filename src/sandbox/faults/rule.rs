@@ -83,6 +83,9 @@ impl When {
     }
 }
 
+/// A longer time than anybody waits, with room to be added to a clock (milliseconds).
+const LONGEST: i64 = i64::MAX / 4;
+
 /// A time: so long, or so many times as long as a batch takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::sandbox) enum Span {
@@ -100,8 +103,6 @@ impl Span {
                 all.ok().and_then(|all| i64::try_from(all.as_millis()).ok())
             }
         };
-        // A longer time than anybody waits, with room to be added to a clock.
-        const LONGEST: i64 = i64::MAX / 4;
         millis.unwrap_or(LONGEST).min(LONGEST)
     }
 }
@@ -136,6 +137,8 @@ pub(super) enum Fault {
     Call(CallFault),
     /// Creates of an uploaded file are refused so long.
     NotReady(Span),
+    /// An uploaded file is not listed so long.
+    Unlisted(Span),
     Batch(BatchFault),
     Result(ResultFault),
 }
@@ -239,7 +242,7 @@ pub(in crate::sandbox) enum RowFault {
     Duplicate,
     Conflict,
     ConflictError,
-    Fails { status: u16, code: Option<String> },
+    Fails { status: u16, code: Option<String>, text: Option<String> },
     RefusedInside,
     StatusZero,
     BodyString,

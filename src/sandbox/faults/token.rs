@@ -54,12 +54,12 @@ impl Tokens {
         })
     }
 
-    pub(super) fn time(&mut self) -> Result<Option<Span>, Trouble> {
-        Ok(self.take_if(span))
+    pub(super) fn time(&mut self) -> Option<Span> {
+        self.take_if(span)
     }
 
     pub(super) fn must_time(&mut self) -> Result<Span, Trouble> {
-        self.time()?.ok_or_else(|| Trouble::new("a time is missing, such as 5s or 2x"))
+        self.time().ok_or_else(|| Trouble::new("a time is missing, such as 5s or 2x"))
     }
 
     pub(super) fn share(&mut self, otherwise: Share) -> Share {

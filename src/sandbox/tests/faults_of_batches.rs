@@ -196,8 +196,7 @@ async fn bodies_of_rows_are_what_the_words_say() {
     let body = |line: &Value| line["response"]["body"].clone();
     let first = async |fault: &str| {
         let (output, error, _, _) = results_under(&format!("result: {fault}")).await;
-        let found = of_row(&output, 0).into_iter().chain(of_row(&error, 0)).collect::<Vec<_>>();
-        found
+        of_row(&output, 0).into_iter().chain(of_row(&error, 0)).collect::<Vec<_>>()
     };
     let twice = first("duplicate").await;
     assert_eq!(twice[0], twice[1]);
@@ -205,8 +204,9 @@ async fn bodies_of_rows_are_what_the_words_say() {
     assert_ne!(content(&twice[0]), content(&twice[1]));
     let line = &first("refused-inside").await[0];
     assert_eq!((&line["response"]["status_code"], &line["error"]), (&json!(400), &Value::Null));
-    let line = &first("fails 1 status=429 code=slow").await[0];
+    let line = &first("fails 1 status=429 code=slow text=\"\\e[31mred\"").await[0];
     assert_eq!(line["response"]["status_code"], 429);
+    assert_eq!(body(line)["error"]["message"], "\u{1b}[31mred");
     assert_eq!(body(line)["error"]["code"], "slow");
     let line = &first("status-zero").await[0];
     assert_eq!((&line["response"]["status_code"], body(line)), (&json!(0), json!("")));

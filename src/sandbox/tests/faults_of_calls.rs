@@ -18,6 +18,9 @@ enum Saw {
     Nothing,
 }
 
+/// Whether it is what was to be seen.
+type Check = Box<dyn Fn(&Saw) -> bool>;
+
 async fn saw(request: reqwest::RequestBuilder) -> Saw {
     let request = request.bearer_auth("sandbox-test").timeout(Duration::from_secs(2));
     let Ok(response) = request.send().await else { return Saw::Nothing };
@@ -46,10 +49,8 @@ async fn create_under(rule: &str) -> (Saw, usize) {
 async fn creates_that_are_done_or_not_and_what_is_seen_of_them() {
     let nothing = |saw: &Saw| *saw == Saw::Nothing;
     let torn = |saw: &Saw| *saw == Saw::Torn(200);
-    fn status(wanted: u16) -> impl Fn(&Saw) -> bool {
-        move |saw: &Saw| matches!(saw, Saw::Reply(status, _) if *status == wanted)
-    }
-    type Check = Box<dyn Fn(&Saw) -> bool>;
+    let status =
+        |wanted: u16| move |saw: &Saw| matches!(saw, Saw::Reply(status, _) if *status == wanted);
     let table: Vec<(&str, Check, usize)> = vec![
         ("create: before-commit", Box::new(status(500)), 0),
         ("create: before-commit 503", Box::new(status(503)), 0),
@@ -214,6 +215,17 @@ async fn a_fresh_file_is_not_found_for_a_while() {
         assert_eq!(bench.post("/batches", &body).await.0, status, "{passes}");
     }
     bench.submit(&["b"]).await;
+}
+
+#[tokio::test]
+async fn a_fresh_file_is_listed_late() {
+    let (bench, _folder) = bench_of("upload#1: listing-lag 5s").await;
+    bench.submit(&["a"]).await;
+    for (passes, listed) in [(4999, 0), (1, 1)] {
+        bench.pass(passes);
+        let (_, page) = bench.get("/files?purpose=batch").await;
+        assert_eq!(page["data"].as_array().unwrap().len(), listed);
+    }
 }
 
 #[tokio::test]

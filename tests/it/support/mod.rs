@@ -3,6 +3,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod gate;
+pub(crate) mod memory;
 pub(crate) mod outcome;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
