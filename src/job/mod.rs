@@ -16,6 +16,7 @@ mod event;
 mod fetch;
 mod folder;
 mod former;
+mod found_file;
 mod id;
 mod plan;
 mod poll;
