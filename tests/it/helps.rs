@@ -2,7 +2,7 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "cancel",
     "completions",
     "config",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 19] = [
     "logs",
     "merge",
     "prune",
+    "resolve",
     "resume",
     "sandbox",
     "status",
