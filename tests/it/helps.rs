@@ -15,6 +15,7 @@ const COMMANDS: [&str; 20] = [
     "logs",
     "merge",
     "prune",
+    "resolve",
     "resume",
     "retry",
     "sandbox",
