@@ -212,7 +212,7 @@ fn lines_of(path: &Path) -> io::Result<u64> {
 }
 
 /// Whether a batch that ended must have results and does not say where.
-fn lacks_files(batch: &Batch) -> bool {
+pub(super) fn lacks_files(batch: &Batch) -> bool {
     let completed = batch.counts.completed.unwrap_or(0);
     let counted = completed + batch.counts.failed.unwrap_or(0);
     let names_none = batch.output_file_id.is_none() && batch.error_file_id.is_none();

@@ -20,7 +20,7 @@ fn new_job(key: &str, digest: &str) -> NewJob {
     }
 }
 
-fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
+pub(super) fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
     OutcomeRecord {
         row,
         round: 1,
@@ -34,7 +34,7 @@ fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
 
 const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400 };
 
-fn store_with_job() -> (tempfile::TempDir, Store) {
+pub(super) fn store_with_job() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path()).unwrap();
     let skipped = OutcomeRecord { round: 0, usage: None, ..outcome(2, RowStatus::Skipped) };

@@ -239,7 +239,8 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
             "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
              console"
                 .to_owned(),
-            format!("batchctl status {job} shows what was called"),
+            format!("if it is there:  batchctl resolve {job} --batch BATCH"),
+            format!("if it is not:    batchctl resolve {job} --absent   (its rows are sent again)"),
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),

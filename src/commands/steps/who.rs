@@ -113,6 +113,7 @@ fn open_account(
     let has_its_key = key.expose().starts_with(KEY_PREFIX);
     let mut settings = ProviderSettings::new(dialect, key);
     settings.name.clone_from(&account.name);
+    settings.fence_trusted = account.fence_trusted;
     settings.clock = context.clock.clone();
     if let Some(proxy) = context.settings.get(key::PROXY) {
         settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
