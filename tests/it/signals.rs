@@ -149,6 +149,34 @@ fn a_signal_while_the_table_is_written_is_not_lost() {
     assert_eq!(whole.stdout.lines().count(), 4001, "what was cut off is written again");
 }
 
+/// All jobs are driven one after the other in one process: only the one that is driven is told.
+#[test]
+fn a_signal_to_resume_all_reaches_the_job_that_is_driven() {
+    let bench = Bench::ruled(|call, _| match call {
+        "GET /v1/batches/*" => Act::Edit(still_runs),
+        _ => Act::Pass,
+    });
+    bench.batchctl(LINE).arg("--no-wait").run().exits(0);
+    let first = bench.job();
+    let other = LINE.replace("out.csv", "other.csv");
+    bench.batchctl(&other).args(&["--no-wait", "-p", "Again: {text}"]).run().exits(0);
+    let second = bench.job();
+    let asked = bench.gate.count("GET /v1/batches/*");
+    let run = bench.batchctl("resume --all --check-interval 2").start();
+    // Both were looked at once; then the older one is waited for.
+    bench.gate.wait_for("GET /v1/batches/*", asked + 12);
+    signal(&run.child, "INT");
+    let output = run.end().exits(130);
+    both_lines(&output, &first);
+    assert!(!output.stderr.contains(&format!("batchctl resume {second}")), "{output}");
+    assert_eq!(output.stderr.matches("stopping;").count(), 1, "{output}");
+    assert!(output.stderr.contains("interrupted"), "the account of all is still given\n{output}");
+    bench.gate.now(|_, _| Act::Pass);
+    bench.batchctl("resume --all").run().exits(0);
+    bench.nothing_is_paid_twice();
+    assert_eq!((bench.made().len(), bench.paid().len()), (6, 18));
+}
+
 /// What is done to a program on a terminal, with the code it must end with.
 type Blow = (&'static str, fn(&mut Terminal), i32);
 
