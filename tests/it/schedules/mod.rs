@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "what was tried is part of what this test says")]
 
+mod asleep;
 mod planned;
 mod promises;
 

@@ -19,8 +19,11 @@ use tempfile::TempDir;
 
 use super::promises::{End, rows};
 use super::{A_SHARD, KEY, ROWS, text_of};
+use crate::support::memory::clock::VirtualClock;
 use crate::support::memory::{Death, Memory};
 
+/// The longest pause between two questions.
+const CHECK_INTERVAL: Duration = Duration::from_secs(120);
 /// Runs after which a job must be done.
 const MOST_RUNS: usize = 40;
 /// Runs without a new fault after which it must be done: a batch whose fate was sealed before may
@@ -97,10 +100,21 @@ impl Planned {
 
     /// Drives a copy of the job to its end, through all that a seed brings.
     pub(super) fn run(&self, seed: Option<u64>) -> Result<End, String> {
+        self.run_with(seed, CHECK_INTERVAL, |_| ())
+    }
+
+    /// The same on a machine whose clocks were prepared, asking not more rarely than so.
+    pub(super) fn run_with(
+        &self,
+        seed: Option<u64>,
+        check_interval: Duration,
+        prepare: impl FnOnce(&VirtualClock),
+    ) -> Result<End, String> {
         let mut home = scratch();
         copy(self.home.path(), home.path());
         let mut kept: Option<TempDir> = None;
         let memory = Memory::new(seed);
+        prepare(&memory.clock);
         let deaths = memory.draw(|dice| dice.below(MOST_DEATHS + 1));
         let mut end = End {
             memory,
@@ -119,7 +133,7 @@ impl Planned {
             let before = end.memory.faults(|faults| faults.count());
             end.memory.begin(death);
             end.memory.note(&format!("run {} begins", end.runs));
-            let ended = live(home.path(), &end.memory);
+            let ended = live(home.path(), &end.memory, check_interval);
             end.memory.note(&format!("run {} ends: {ended:?}", end.runs));
             match ended {
                 Ok(Some(Ending::Done)) => break,
@@ -174,7 +188,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// One process: opens what there is and drives the job. `None` = it died.
-fn live(home: &Path, memory: &Memory) -> Result<Option<Ending>, String> {
+fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option<Ending>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let life = || -> Result<Option<Ending>, String> {
@@ -197,7 +211,7 @@ fn live(home: &Path, memory: &Memory) -> Result<Option<Ending>, String> {
             reporter: &Witness(memory),
             stop: &Stop::default(),
             options: DriveOptions {
-                check_interval: Duration::from_secs(120),
+                check_interval,
                 max_wait: None,
                 submit: true,
                 wait: true,

@@ -36,8 +36,7 @@ impl BatchApi for Memory {
     }
 
     fn server_time(&self) -> Option<i64> {
-        let state = self.lock();
-        state.has_heard.then(|| self.clock.unix() + state.skew)
+        self.lock().heard.map(|offset| self.clock.unix() + offset)
     }
 
     async fn upload(

@@ -51,8 +51,8 @@ struct State {
     skew: i64,
     /// Items a page at most.
     page: usize,
-    /// Whether this process has had an answer that told the time.
-    has_heard: bool,
+    /// What this process knows of the provider's clock against its own wall clock, in seconds.
+    heard: Option<i64>,
     calls: u64,
     reports: u64,
     death: Option<Death>,
@@ -88,7 +88,7 @@ impl Memory {
             numbers: 0,
             skew,
             page,
-            has_heard: false,
+            heard: None,
             calls: 0,
             reports: 0,
             death: None,
@@ -104,7 +104,7 @@ impl Memory {
     /// A new process begins; it dies then, if at all.
     pub(crate) fn begin(&self, death: Option<Death>) {
         let mut state = self.lock();
-        state.has_heard = false;
+        state.heard = None;
         (state.calls, state.reports) = (0, 0);
         state.death = death;
         state.is_dead = false;
@@ -190,7 +190,9 @@ impl Memory {
     }
 
     fn hear(&self) {
-        self.lock().has_heard = true;
+        let mut state = self.lock();
+        state.heard =
+            Some(VirtualClock::unix_at(self.clock.now()) + state.skew - self.clock.unix());
     }
 
     /// The faults of a reading.
