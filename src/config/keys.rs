@@ -160,6 +160,12 @@ settings! {
     MAX_WAIT: Option<Duration> = "max_wait", Kind::Duration, None, Place::Anywhere;
     /// Do not wait for the answers.
     NO_WAIT: bool = "no_wait", Kind::Flag, Some("false"), Place::Anywhere;
+    /// Rounds that a row may run in; 3 if nothing is said.
+    ROUNDS: Option<u64> = "rounds", Kind::Whole, None, Place::Anywhere;
+    /// How the last rows are finished: as further batches, or not at all.
+    FINISH: String = "finish", Kind::Choice(&["batch", "none"]), Some("batch"), Place::Anywhere;
+    /// Nothing more is sent once more than this share of a shard's rows (20 at least) failed; 1 is never.
+    ABORT_SHARE: f64 = "abort_share", Kind::Number, Some("0.5"), Place::Anywhere;
     /// Keep the request files.
     KEEP_TEMP_FILES: bool = "keep_temp_files", Kind::Flag, Some("false"), Place::Anywhere;
     /// Pay for every row anew, whatever was answered before.

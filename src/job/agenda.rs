@@ -142,6 +142,8 @@ mod tests {
             parallel_uploads: 2,
             max_enqueued_tokens: None,
             published_enqueued_tokens: None,
+            rounds: 3,
+            abort_share: 1.0,
         };
         Agenda::new(&options, now)
     }

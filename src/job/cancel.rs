@@ -59,6 +59,7 @@ fn settle_unsent(
             content_key: Some(entry.content_key),
             usage: None,
             error: Some("cancelled before it was sent".to_owned()),
+            class: None,
         })
         .collect();
     Ok(store.settle_shard(&job.key, shard.id, &records)?)

@@ -25,13 +25,26 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
+        if !waits && let Some(halted) = self.halted()? {
+            return Ok(Some(halted));
+        }
         if counts.keys().any(|state| !state.is_settled())
             || self.store.open_surplus(&self.job.key)? > 0
         {
             return Ok(None);
         }
-        let cancelled = self.store.is_cancel_wished(&self.job.key)?;
-        Ok(Some(if cancelled { Ending::Cancelled } else { Ending::Done }))
+        if self.store.is_cancel_wished(&self.job.key)? {
+            return Ok(Some(Ending::Cancelled));
+        }
+        if self.options.submit && self.stop.cause().is_none() {
+            return Ok(Some(Ending::Done));
+        }
+        let left = self.leftovers()?.len() as u64;
+        let stopped = self.stop.cause().map(Ending::Stopped);
+        Ok(Some(match left {
+            0 => Ending::Done,
+            left => stopped.unwrap_or(Ending::Leftovers(left)),
+        }))
     }
 
     /// Whether a batch of the job has not ended or has not been collected.

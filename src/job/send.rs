@@ -78,6 +78,9 @@ impl Driver<'_> {
     /// The next shards to send. What was refused goes out again once per run, when it begins: a
     /// person may have mended it.
     pub(super) fn shards_to_send(&self, agenda: &Agenda) -> Result<Vec<ShardRecord>, JobError> {
+        if self.is_halted()? {
+            return Ok(Vec::new());
+        }
         let unclear = self.count(ShardState::Creating)? + self.count(ShardState::Unknown)?;
         if unclear >= MANY_UNCLEAR {
             return Ok(Vec::new());

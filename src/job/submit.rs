@@ -97,8 +97,8 @@ impl Driver<'_> {
         Ok(newest.filter(|create| create.state == CreateState::Uploaded))
     }
 
-    /// Builds the file and sends it. A failed or unclear upload is simply repeated: it costs
-    /// nothing and a surplus file does nothing.
+    /// Builds the file and sends it. A failed upload is simply repeated, an unclear one where its
+    /// file is not found: it costs nothing and a surplus file does nothing.
     async fn upload(&self, shard: &ShardRecord) -> Result<Result<CreateRecord, Sent>, JobError> {
         let built = self.build(shard)?;
         if built.bytes == 0 {
@@ -122,7 +122,16 @@ impl Driver<'_> {
                     total: built.bytes,
                 });
             };
-            let upload = self.api.upload(&path, &name, &on_bytes);
+            let upload = async {
+                let since = self.api.server_time();
+                let reply = self.api.upload(&path, &name, &on_bytes).await;
+                match reply {
+                    Err(error) if error.class == CallClass::Unknown => {
+                        self.find_upload(&name, built.bytes, since).await.ok_or(error)
+                    }
+                    reply => reply,
+                }
+            };
             let reply = tokio::select! {
                 reply = upload => reply,
                 _ = self.stop.raised() => return Ok(Err(Sent::Stopped)),
@@ -162,7 +171,8 @@ impl Driver<'_> {
 
     /// Writes the request file; rows whose image vanished since the plan become `skipped`.
     fn build(&self, shard: &ShardRecord) -> Result<BuiltFile, JobError> {
-        let built = build_shard(self.spec, self.table, self.folder, &self.job.key, shard)?;
+        let built =
+            build_shard(&self.spec_of(shard)?, self.table, self.folder, &self.job.key, shard)?;
         if !built.lost.is_empty() {
             let lost: Vec<_> =
                 built.lost.iter().map(|(row, reason)| skipped(*row, shard, reason)).collect();
@@ -318,6 +328,7 @@ fn skipped(row: u64, shard: &ShardRecord, reason: &str) -> OutcomeRecord {
         content_key: None,
         usage: None,
         error: Some(reason.to_owned()),
+        class: None,
     }
 }
 

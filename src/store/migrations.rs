@@ -15,6 +15,7 @@ const STEPS: &[(&str, &str)] = &[
     ("the ways of jobs and shards, what was pruned", ENDS),
     ("batches that were found at the provider", FOUND),
     ("prompt tokens in the providers' queues", QUEUES),
+    ("further rounds, and what stops a job until a person has seen it", ROUNDS),
 ];
 
 /// Prompt tokens that shards have in a provider's queue, and how much such a queue holds. The
@@ -68,6 +69,20 @@ CREATE TABLE artifact_by_name (
 INSERT INTO artifact_by_name SELECT id, shard, kind, name, bytes, digest FROM artifact;
 DROP TABLE artifact;
 ALTER TABLE artifact_by_name RENAME TO artifact;
+";
+
+/// A question that differs from the job's own belongs to the shards that ask it.
+const ROUNDS: &str = "
+ALTER TABLE outcome ADD COLUMN class TEXT;   -- what kind of failure it is
+ALTER TABLE job ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 1;  -- the newest retry's round
+ALTER TABLE job ADD COLUMN halt TEXT;        -- why nothing more is sent, as JSON
+ALTER TABLE job ADD COLUMN halt_told INTEGER NOT NULL DEFAULT 0;     -- a person was told
+CREATE TABLE ask (
+    id       INTEGER PRIMARY KEY,
+    job      TEXT NOT NULL REFERENCES job(key),
+    question TEXT NOT NULL                   -- as JSON
+);
+ALTER TABLE shard ADD COLUMN ask INTEGER REFERENCES ask(id);         -- null = the job's own
 ";
 
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their

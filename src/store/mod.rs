@@ -15,6 +15,7 @@ mod migrations;
 mod outcomes;
 mod queue;
 mod records;
+mod rounds;
 mod search;
 mod shards;
 mod surplus;
@@ -38,6 +39,7 @@ pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
+pub use rounds::{Leftover, NewRetry, OpenRow};
 pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 

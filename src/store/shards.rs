@@ -69,6 +69,7 @@ impl NewShard {
             tokens: self.tokens,
             cuts: 0,
             detail: None,
+            ask: None,
         }
     }
 }
@@ -96,6 +97,8 @@ pub struct ShardRecord {
     pub cuts: u32,
     /// The provider's words about why it ended as it did.
     pub detail: Option<String>,
+    /// The ledger's number of the question it asks; `None` is the job's own.
+    pub ask: Option<i64>,
 }
 
 impl ShardRecord {
@@ -124,23 +127,43 @@ pub(super) fn insert(
     tx: &Transaction<'_>,
     job: &str,
     new_shards: &[NewShard],
+    ask: Option<i64>,
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
-        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens) \
-         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, ?6)",
+        // A further round is cut by bytes: its prompt tokens are its share of the first round's.
+        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask) \
+         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, CASE WHEN ?6 > 0 OR ?2 = 1 THEN ?6 ELSE \
+         coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
+         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7)",
     )?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens } = shard;
-        statement.execute(params![job, round, number, rows, bytes, tokens])?;
+        statement.execute(params![job, round, number, rows, bytes, tokens, ask])?;
     }
     Ok(())
 }
 
 const COLUMNS: &str =
-    "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts";
+    "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts, s.ask";
 
 /// How many columns a shard has in a row of a query.
-const WIDTH: usize = 10;
+const WIDTH: usize = 11;
+
+/// Makes the shard that carries on with the rows of another one, and with its question.
+pub(super) fn insert_next(
+    tx: &Transaction<'_>,
+    job: &str,
+    next: Option<&NewShard>,
+    of: i64,
+) -> rusqlite::Result<()> {
+    let Some(next) = next else { return Ok(()) };
+    insert(tx, job, std::slice::from_ref(next), ask_of(tx, of)?)
+}
+
+/// The ledger's number of the question that a shard asks.
+pub(super) fn ask_of(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<i64>> {
+    tx.query_row("SELECT ask FROM shard WHERE id = ?1", [shard], |row| row.get(0))
+}
 
 /// A list of states for `IN`; the words are this program's own.
 fn listed(states: &[ShardState]) -> String {
@@ -160,6 +183,7 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
         detail: row.get(7)?,
         tokens: row.get(8)?,
         cuts: row.get(9)?,
+        ask: row.get(10)?,
     })
 }
 
@@ -261,8 +285,10 @@ impl Store {
         })
     }
 
-    /// The batches of a job as last heard of, summed up by the provider's status, without reading
-    /// the replies: of thousands of shards most are through, and this is asked at every tick.
+    /// The batches of the open rounds of a job as last heard of, summed up by the provider's status, without reading
+    /// the replies: of thousands of shards most are through, and this is asked at every tick. A
+    /// further round is counted by itself: what failed before and goes out again would make the
+    /// counters rise and fall (field report 41).
     pub fn seen(&self, job: &str) -> Result<Vec<Seen>, StoreError> {
         self.read(|c| {
             c.prepare(
@@ -272,7 +298,9 @@ impl Store {
                  FROM shard s LEFT JOIN batch_create b INDEXED BY batch_create_seen \
                  ON b.shard = s.id AND s.state != 'deferred' AND b.attempt = \
                  (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
-                 WHERE s.job = ?1 AND s.round > 0 GROUP BY b.seen_status",
+                 WHERE s.job = ?1 AND s.round >= coalesce((SELECT min(round) FROM shard \
+                 WHERE job = ?1 AND round > 0 AND state <> 'settled'), 1) \
+                 GROUP BY b.seen_status",
             )?
             .query_map([job], |row| {
                 let status: Option<String> = row.get(0)?;

@@ -183,6 +183,7 @@ pub(super) mod tests {
             tokens: 0,
             cuts: 0,
             detail: None,
+            ask: None,
         };
         BatchView::of(record, None, Vec::new())
     }

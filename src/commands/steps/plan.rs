@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::asking::ask;
+use super::follow::rounds;
 use super::input::{Taken, take_in};
 use super::jobs::open_store;
 use super::who::Who;
@@ -121,8 +122,11 @@ impl Prepared {
             fields: settings.get(key::JSON_FIELDS),
             output: output_spec(context),
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
+            limits: None,
+            rounds: rounds(context),
         };
         let limits = limits(context, who, &spec);
+        let spec = Spec { limits: Some(limits), ..spec };
         Ok(Self { table: taken.table, spec, limits, notes: asked.notes })
     }
 

@@ -67,8 +67,17 @@ pub(in crate::commands) fn who_of_job(
     context: &Context,
     found: &Found,
 ) -> Result<Who, CommandError> {
-    let model = Some(found.spec.question.model.clone());
-    let who = open_account(context, &found.job.provider, model, Need::Key)?;
+    who_of_retry(context, found, None)
+}
+
+/// The same, to ask another model.
+pub(in crate::commands) fn who_of_retry(
+    context: &Context,
+    found: &Found,
+    model: Option<&str>,
+) -> Result<Who, CommandError> {
+    let model = model.unwrap_or(&found.spec.question.model).to_owned();
+    let who = open_account(context, &found.job.provider, Some(model), Need::Key)?;
     if who.stored_url != found.job.base_url {
         return Err(CommandError::usage(format!(
             "job {} was submitted to {} at {}, which is now set to {}",
@@ -82,7 +91,7 @@ pub(in crate::commands) fn who_of_job(
     Ok(who)
 }
 
-/// The provider that a job was planned for, without a key: nothing will be sent.
+/// The same for what makes no call: neither key nor a matching address is asked for.
 pub(in crate::commands) fn who_asked(
     context: &Context,
     found: &Found,

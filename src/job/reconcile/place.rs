@@ -169,6 +169,7 @@ mod tests {
                 tokens: 0,
                 cuts: 0,
                 detail: None,
+                ask: None,
             };
             let entries = rows.iter().copied().map(entry).collect();
             shards.add(Known { shard, has_batch: *has_batch, entries });

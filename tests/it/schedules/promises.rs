@@ -19,6 +19,8 @@ pub(super) struct End {
     pub(super) memory: Memory,
     pub(super) runs: usize,
     pub(super) deaths: u64,
+    /// How often an older copy of the home took its place.
+    pub(super) restored: u64,
     /// Rounds in which something was billed.
     pub(super) bill_rounds: usize,
     pub(super) statuses: BTreeMap<RowStatus, u64>,
