@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
     Context, cancel, completions, config, convert, demo, download, estimate, help, login, logout,
-    logs, merge, prune, resolve, resume, sandbox, status, submit, watch, workflow,
+    logs, merge, prune, resolve, resume, retry, sandbox, status, submit, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -57,6 +57,8 @@ pub enum Command {
     Resolve(resolve::Args),
     /// Stop a job and collect what is done
     Cancel(Box<cancel::Args>),
+    /// Pay for rows that are not good: lists classes and price first
+    Retry(Box<retry::Args>),
     /// What went wrong with rows and calls, in the provider's words
     Logs(logs::Args),
     /// Remove the files of finished jobs, here and at the provider
@@ -79,7 +81,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "demo"]),
     ("Steps", &["convert", "submit", "status", "watch", "download", "merge"]),
-    ("Jobs", &["resume", "resolve", "cancel", "logs", "prune"]),
+    ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];
@@ -97,6 +99,7 @@ impl Command {
             Self::Merge(args) => &**args,
             Self::Resume(args) => &**args,
             Self::Cancel(args) => &**args,
+            Self::Retry(args) => &**args,
             _ => return None,
         })
     }
@@ -121,6 +124,7 @@ impl Command {
             Self::Merge(args) => args.json,
             Self::Resume(args) => args.json,
             Self::Cancel(args) => args.json,
+            Self::Retry(args) => args.json,
             Self::Logs(args) => args.json,
             Self::Prune(args) => args.json,
             _ => return false,
@@ -160,6 +164,7 @@ impl Command {
             Self::Resume(args) => resume::run(args, context),
             Self::Resolve(args) => resolve::run(args, context),
             Self::Cancel(args) => cancel::run(args, context),
+            Self::Retry(args) => retry::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Prune(args) => prune::run(args, context),
             Self::Login(args) => login::run(args, context),

@@ -15,6 +15,8 @@ pub struct Judged<'a> {
     pub status: RowStatus,
     /// What is wrong, for the error column. A good row may name keys its answer lacks.
     pub error: Option<String>,
+    /// What kind of failure an [`Error`](RowStatus::Error) is, where that is known.
+    pub class: Option<FailureKind>,
     /// The answer as the model gave it; kept whatever the status (field report 39).
     pub content: &'a str,
     /// One value per wanted field; empty if none are wanted.
@@ -30,6 +32,7 @@ pub fn judge<'a>(line: &'a ResultLine, fields: Option<&Fields>) -> Judged<'a> {
         Outcome::Failed(failure) => Judged {
             status: status_of_failure(failure.kind),
             error: Some(failure_text(failure)),
+            class: Some(failure.kind),
             content: "",
             values: vec![None; fields.map_or(0, Fields::len)],
             parse_status: None,
@@ -48,7 +51,9 @@ fn judge_reply<'a>(reply: &'a Reply, fields: Option<&Fields>) -> Judged<'a> {
         Some(extracted) => extracted.values,
         None => vec![None; fields.map_or(0, Fields::len)],
     };
-    Judged { status, error, content, values, parse_status }
+    let class = is_broken_off(reply).then_some(FailureKind::Server);
+    let class = class.filter(|_| status == RowStatus::Error);
+    Judged { status, error, class, content, values, parse_status }
 }
 
 fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus, Option<String>) {
@@ -74,7 +79,7 @@ fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus,
             };
             return (RowStatus::Truncated, Some(what.to_owned()));
         }
-        "network_error" | "error" | "failed" => {
+        _ if is_broken_off(reply) => {
             return (RowStatus::Error, Some(format!("broke off (finish reason {reason})")));
         }
         _ => {}
@@ -93,6 +98,12 @@ fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus,
         }
         _ => (RowStatus::Ok, None),
     }
+}
+
+/// Whether the provider lost the answer on the way; asked again, the model may well answer.
+fn is_broken_off(reply: &Reply) -> bool {
+    let reason = reply.finish_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+    matches!(reason.as_str(), "network_error" | "error" | "failed")
 }
 
 fn status_of_failure(kind: FailureKind) -> RowStatus {

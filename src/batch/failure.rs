@@ -39,6 +39,62 @@ pub enum FailureKind {
     Cancelled,
 }
 
+impl FailureKind {
+    const ALL: [Self; 11] = [
+        Self::Network,
+        Self::RateLimited,
+        Self::Server,
+        Self::Credentials,
+        Self::Account,
+        Self::Invalid,
+        Self::Filtered,
+        Self::QueueFull,
+        Self::NotFound,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
+    /// The word it is stored and shown as.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::RateLimited => "rate_limited",
+            Self::Server => "server",
+            Self::Credentials => "credentials",
+            Self::Account => "account",
+            Self::Invalid => "invalid",
+            Self::Filtered => "filtered",
+            Self::QueueFull => "queue_full",
+            Self::NotFound => "not_found",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    pub fn read(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// The kinds after which the same request may succeed when sent again.
+    pub fn repeatable() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.is_repeatable())
+    }
+
+    /// Whether the same request may succeed when sent again.
+    pub fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::Network | Self::RateLimited | Self::Server | Self::QueueFull | Self::Expired
+        )
+    }
+
+    /// Whether nothing else may be sent to this account before a person acts.
+    pub fn stops_the_account(self) -> bool {
+        matches!(self, Self::Credentials | Self::Account)
+    }
+}
+
 /// One failure, with the provider's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -62,19 +118,12 @@ impl Failure {
 
     /// Whether the same request may succeed when sent again.
     pub fn is_repeatable(&self) -> bool {
-        matches!(
-            self.kind,
-            FailureKind::Network
-                | FailureKind::RateLimited
-                | FailureKind::Server
-                | FailureKind::QueueFull
-                | FailureKind::Expired
-        )
+        self.kind.is_repeatable()
     }
 
     /// Whether nothing else may be sent to this account before a person acts.
     pub fn stops_the_account(&self) -> bool {
-        matches!(self.kind, FailureKind::Credentials | FailureKind::Account)
+        self.kind.stops_the_account()
     }
 }
 

@@ -83,7 +83,7 @@ mod tests {
           2  wrong usage or configuration
           3  finished, some rows are not good (--allow-partial turns it into 0)
           4  credentials missing or refused
-          5  nothing was accepted, or a person must decide
+          5  nothing was accepted, too many rows failed, or a person must decide
           6  stopped waiting (--max-wait), the job goes on remotely
           7  stopped by a limit on cost or requests
           8  another process holds the job

@@ -22,6 +22,7 @@ pub mod merge;
 pub mod prune;
 pub mod resolve;
 pub mod resume;
+pub mod retry;
 pub mod sandbox;
 pub mod status;
 pub mod submit;

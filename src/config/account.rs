@@ -137,7 +137,7 @@ impl Settings {
             dialect,
             base_url,
             note,
-            tier: entry.tier,
+            tier: entry.tier.or_else(|| self.get(key::TIER)),
             fence_trusted: entry.fence_trusted,
             variables,
         })

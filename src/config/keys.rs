@@ -160,6 +160,12 @@ settings! {
     MAX_WAIT: Option<Duration> = "max_wait", Kind::Duration, None, Place::Anywhere;
     /// Do not wait for the answers.
     NO_WAIT: bool = "no_wait", Kind::Flag, Some("false"), Place::Anywhere;
+    /// Rounds that a row may run in; 3 if nothing is said.
+    ROUNDS: Option<u64> = "rounds", Kind::Whole, None, Place::Anywhere;
+    /// How the last rows are finished: as further batches, or not at all.
+    FINISH: String = "finish", Kind::Choice(&["batch", "none"]), Some("batch"), Place::Anywhere;
+    /// Nothing more is sent once more than this share of a shard's rows (20 at least) failed; 1 is never.
+    ABORT_SHARE: f64 = "abort_share", Kind::Number, Some("0.5"), Place::Anywhere;
     /// Keep the request files.
     KEEP_TEMP_FILES: bool = "keep_temp_files", Kind::Flag, Some("false"), Place::Anywhere;
     /// Pay for every row anew, whatever was answered before.
@@ -205,6 +211,10 @@ settings! {
     MAX_SHARD_REQUESTS: Option<u64> = "max_shard_requests", Kind::Whole, None, Place::Anywhere;
     /// The most bytes in one file, below the provider's limit.
     MAX_SHARD_BYTES: Option<u64> = "max_shard_bytes", Kind::Size, None, Place::Anywhere;
+    /// The most prompt tokens that may be queued for one model at the same time.
+    MAX_ENQUEUED_TOKENS: Option<u64> = "max_enqueued_tokens", Kind::Whole, None, Place::Anywhere;
+    /// The account's usage tier at the provider, which decides how many tokens may be queued.
+    TIER: Option<u64> = "tier", Kind::Whole, None, Place::Anywhere;
     /// Files that are uploaded at the same time.
     PARALLEL_UPLOADS: u64 = "parallel_uploads", Kind::Whole, Some("2"), Place::Anywhere;
 

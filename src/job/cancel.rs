@@ -59,6 +59,7 @@ fn settle_unsent(
             content_key: Some(entry.content_key),
             usage: None,
             error: Some("cancelled before it was sent".to_owned()),
+            class: None,
         })
         .collect();
     Ok(store.settle_shard(&job.key, shard.id, &records)?)
@@ -70,7 +71,10 @@ impl Driver<'_> {
         for shard in self.store.shards(&self.job.key)? {
             if matches!(
                 shard.state,
-                ShardState::Planned | ShardState::Uploaded | ShardState::Rejected
+                ShardState::Planned
+                    | ShardState::Uploaded
+                    | ShardState::Rejected
+                    | ShardState::Deferred
             ) {
                 settle_unsent(self.store, self.folder, self.job, &shard)?;
             }

@@ -30,6 +30,14 @@ pub struct DriveOptions {
     pub wait: bool,
     /// Shards on their way at once.
     pub parallel_uploads: usize,
+    /// The most prompt tokens that may be queued, where the user says it.
+    pub max_enqueued_tokens: Option<u64>,
+    /// The same as published for the account's tier; a refusal's own words come before it.
+    pub published_enqueued_tokens: Option<u64>,
+    /// Rounds a row may run in before it stays as it is: 1 is no further round.
+    pub rounds: u32,
+    /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
+    pub abort_share: f64,
 }
 
 /// How a drive ended.
@@ -37,8 +45,13 @@ pub struct DriveOptions {
 pub enum Ending {
     /// Every row has its outcome.
     Done,
+    /// Every row has its outcome, and this many would go out again by themselves; whoever drove
+    /// may not send.
+    Leftovers(u64),
     /// A person stopped the job; what had finished is collected.
     Cancelled,
+    /// Too many rows of a shard failed: nothing more is sent until a person has seen it.
+    Halted(String),
     /// Not asked to wait, or waited long enough; batches still run.
     Waiting,
     /// Nobody waits, and it is not yet known whether a batch exists: it is looked for by the next
@@ -89,8 +102,13 @@ impl Driver<'_> {
         let (state, reason) = match &ending {
             Ok(Ending::Done) => (JobState::Done, None),
             Ok(Ending::Cancelled) => (JobState::Cancelled, None),
-            Ok(Ending::Waiting) => (JobState::Waiting, Some("its batches run".to_owned())),
-            Ok(Ending::Unclear(why)) => (JobState::Waiting, Some(why.clone())),
+            Ok(Ending::Leftovers(rows)) => {
+                (JobState::Waiting, Some(format!("{rows} rows are to go out again")))
+            }
+            Ok(Ending::Waiting) => (JobState::Waiting, Some(self.why_waiting()?)),
+            Ok(Ending::Unclear(why) | Ending::Halted(why)) => {
+                (JobState::Waiting, Some(why.clone()))
+            }
             Ok(Ending::Stopped(_)) => (JobState::Waiting, Some("stopped by a signal".to_owned())),
             Ok(Ending::Refused(failure)) => {
                 (JobState::Waiting, Some(format!("refused: {}", failure.message)))
@@ -103,6 +121,9 @@ impl Driver<'_> {
         };
         let recorded = self.set_state(state, reason.as_deref());
         let ending = ending?;
+        if matches!(ending, Ending::Halted(_) | Ending::Refused(_)) {
+            self.store.halt_is_told(&self.job.key)?;
+        }
         recorded?;
         Ok(ending)
     }
@@ -114,6 +135,7 @@ impl Driver<'_> {
     }
 
     async fn run(&self) -> Result<Ending, JobError> {
+        self.heed_halt()?;
         let mut agenda = Agenda::new(&self.options, self.clock.instant());
         loop {
             if self.store.is_cancel_wished(&self.job.key)? {
@@ -155,20 +177,40 @@ impl Driver<'_> {
             return Ok(Some(ending));
         }
         agenda.failed = failed;
-        if let Some(ending) = self.fetch_ended().await? {
-            return Ok(Some(ending));
+        let deferred = self.count(ShardState::Deferred)?;
+        let (ending, has_settled) = self.fetch_ended().await?;
+        if self.count(ShardState::Deferred)? > deferred {
+            self.hold(agenda)?;
+        } else if has_settled {
+            agenda.has_collected();
+        }
+        if ending.is_some() {
+            return Ok(ending);
         }
         tokio::select! {
             seen = self.see_to_surplus() => seen?,
             cause = self.stop.raised() => return Ok(Some(Ending::Stopped(cause))),
         }
+        if self.plan_next_round()? {
+            (self.on_settled)();
+            return Ok(None);
+        }
         self.ending()
+    }
+
+    fn why_waiting(&self) -> Result<String, JobError> {
+        Ok(match self.unsent()? {
+            0 => "its batches run".to_owned(),
+            1 => "1 shard is not sent yet".to_owned(),
+            shards => format!("{shards} shards are not sent yet"),
+        })
     }
 
     /// Pauses until there is something to do; `Some` where nobody wants to wait any longer.
     async fn wait(&self, agenda: &mut Agenda) -> Result<Option<Ending>, JobError> {
         let pause = agenda.pause(self.clock.instant());
         self.report_round(&agenda.failed, pause)?;
+        self.tell_waiting(agenda)?;
         if !self.options.wait || pause.is_zero() {
             return Ok(Some(self.searches_for()?.map_or(Ending::Waiting, Ending::Unclear)));
         }
@@ -223,7 +265,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn shard_count(&self) -> u64 {
-        self.store.shard_counts(&self.job.key).map_or(0, |counts| counts.values().sum())
+        self.store.shards_in_all(&self.job.key).unwrap_or(0)
     }
 
     pub(super) fn warn(&self, text: &str) {

@@ -25,26 +25,41 @@ impl Driver<'_> {
             let words = ErrorWords { message: words, ..ErrorWords::default() };
             return Ok((!waits).then(|| Ending::Refused(words.into_failure(None, None))));
         }
+        if !waits && let Some(halted) = self.halted()? {
+            return Ok(Some(halted));
+        }
         if counts.keys().any(|state| !state.is_settled())
             || self.store.open_surplus(&self.job.key)? > 0
         {
             return Ok(None);
         }
-        let cancelled = self.store.is_cancel_wished(&self.job.key)?;
-        Ok(Some(if cancelled { Ending::Cancelled } else { Ending::Done }))
+        if self.store.is_cancel_wished(&self.job.key)? {
+            return Ok(Some(Ending::Cancelled));
+        }
+        if self.options.submit && self.stop.cause().is_none() {
+            return Ok(Some(Ending::Done));
+        }
+        let left = self.leftovers()?.len() as u64;
+        let stopped = self.stop.cause().map(Ending::Stopped);
+        Ok(Some(match left {
+            0 => Ending::Done,
+            left => stopped.unwrap_or(Ending::Leftovers(left)),
+        }))
     }
 
     /// Whether a batch of the job has not ended or has not been collected.
     pub(super) fn is_running(&self) -> Result<bool, JobError> {
-        let counts = self.store.shard_counts(&self.job.key)?;
-        let running = [ShardState::Running, ShardState::Ended, ShardState::Stored];
-        Ok(running.iter().any(|state| counts.contains_key(state))
-            || self.store.open_surplus(&self.job.key)? > 0)
+        for state in [ShardState::Running, ShardState::Ended, ShardState::Stored] {
+            if self.count(state)? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(self.store.open_surplus(&self.job.key)? > 0)
     }
 
     /// Shards in a state.
     pub(super) fn count(&self, state: ShardState) -> Result<u64, JobError> {
-        Ok(self.store.shard_counts(&self.job.key)?.get(&state).copied().unwrap_or_default())
+        Ok(self.store.shards_count(&self.job.key, state)?)
     }
 
     /// Which failed questions make waiting useless: a refused key, an id that the account does not

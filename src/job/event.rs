@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::answer::RowStatus;
 use crate::batch::BatchStatus;
 
 /// One thing that happened. Numbers only; how they look is the listener's business.
@@ -120,6 +121,17 @@ pub enum Event {
         answered: u64,
         /// Lines with a failure.
         failed: u64,
+    },
+    /// Rows that may succeed when sent again were gathered.
+    NextRound {
+        /// The round they go out in.
+        round: u32,
+        /// How many they are.
+        rows: u64,
+        /// Input files of that round.
+        shards: u64,
+        /// What had become of them, the commonest first.
+        statuses: Vec<(RowStatus, u64)>,
     },
     /// The output table stands under its name.
     Written {

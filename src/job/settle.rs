@@ -6,11 +6,14 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::each_row;
 use super::drive::Driver;
+use super::repack::share;
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
-use crate::batch::{BadLine, Batch, BatchError, BatchStatus, ResultFile};
+use crate::batch::{
+    BadLine, Batch, BatchError, BatchStatus, FailureKind, ResultFile, queue_refusal,
+};
 use crate::request::{CustomId, Source};
-use crate::shard::{RowEntry, RowsReader, RowsWriter};
+use crate::shard::{RowEntry, RowsReader};
 use crate::store::{
     ArtifactKind, ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState,
 };
@@ -100,6 +103,7 @@ impl Driver<'_> {
                     content_key: Some(key),
                     usage: line.usage,
                     error: judged.error,
+                    class: judged.class,
                 };
                 settlement.take(record);
             }
@@ -134,7 +138,7 @@ impl Driver<'_> {
         }
         let mut records: Vec<_> = settlement.records.into_values().collect();
         records.sort_unstable_by_key(|record| record.row);
-        self.store.settle_shard(&self.job.key, shard.id, &records)?;
+        self.settle_and_judge(shard, &records)?;
         self.report_fetched(shard, settlement.answered, settlement.failed);
         Ok(())
     }
@@ -148,6 +152,9 @@ impl Driver<'_> {
         entries: &[RowEntry],
         settlement: &Settlement,
     ) -> Result<(), JobError> {
+        if let Some(full) = queue_refusal(&batch.errors) {
+            return self.defer(shard, &full.message);
+        }
         let sent: Vec<_> =
             entries.iter().filter(|e| !settlement.records.contains_key(&e.row)).collect();
         let named: HashMap<u64, &BatchError> = batch
@@ -179,6 +186,7 @@ impl Driver<'_> {
                 content_key: Some(entry.content_key),
                 usage: None,
                 error: Some(format!("refused by {}: {}", self.api.name(), words(error))),
+                class: Some(FailureKind::Invalid),
             })
             .collect();
         let rest: Vec<_> = sent.iter().filter(|e| !named.contains_key(&e.row)).copied().collect();
@@ -209,18 +217,11 @@ impl Driver<'_> {
             return Ok(None);
         }
         let round = shard.round + 1;
-        let taken = self.store.shards(&self.job.key)?;
-        let of_round = taken.iter().filter(|s| s.round == round);
-        let number = of_round.map(|s| s.number).max().unwrap_or(0) + 1;
-        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
-        let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-        let mut bytes = 0;
-        for entry in &rest {
-            bytes += entry.line_bytes;
-            writer.write(entry).map_err(JobError::file("write", &path))?;
-        }
-        writer.finish().map_err(JobError::file("write", &path))?;
-        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes }))
+        let number = self.first_number(round)?;
+        let rest: Vec<RowEntry> = rest.into_iter().map(|entry| **entry).collect();
+        let next = self.list_rows(round, number, &rest)?;
+        let tokens = share(shard.tokens, next.bytes, shard.bytes);
+        Ok(Some(NewShard { tokens, ..next }))
     }
 
     /// Rows of this shard that another home has sent on already: a batch of them was found, and
@@ -288,9 +289,8 @@ impl Driver<'_> {
         &self,
         shard: &ShardRecord,
     ) -> Result<Vec<ArtifactRecord>, JobError> {
-        let all = self.store.artifacts(&self.job.key)?;
-        let is_its = |a: &ArtifactRecord| a.shard == shard.id && !a.is_spare();
-        Ok(all.into_iter().filter(is_its).collect())
+        let all = self.store.artifacts_of(shard.id)?;
+        Ok(all.into_iter().filter(|artifact| !artifact.is_spare()).collect())
     }
 
     fn report_oddities(&self, shard: &ShardRecord, settlement: &Settlement) {
@@ -352,6 +352,7 @@ fn without_line(shard: &ShardRecord, entry: &RowEntry, batch: &Batch) -> Outcome
         content_key: Some(entry.content_key),
         usage: None,
         error: Some(error.to_owned()),
+        class: (status == RowStatus::Error).then_some(FailureKind::Server),
     }
 }
 

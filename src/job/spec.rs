@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JobError;
 use crate::request::Question;
+use crate::shard::Limits;
 use crate::store::JobRecord;
 use crate::table::{Selection, Shape};
 
@@ -39,6 +40,12 @@ pub struct Spec {
     pub output: OutputSpec,
     /// Keep request files after their batch exists.
     pub keep_request_files: bool,
+    /// What one file may hold; later rounds are cut by it too.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// How many rounds a row may run in, where that was said.
+    #[serde(default)]
+    pub rounds: Option<u32>,
 }
 
 /// Where and how the table with the answers is written.

@@ -13,7 +13,9 @@ use crate::answer::RowStatus;
 use crate::base::{redact, remove_file};
 use crate::batch::{Batch, Failure, FailureKind};
 use crate::provider::{CallClass, CallError, CreateBatch};
-use crate::store::{CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState};
+use crate::store::{
+    Begun, CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState,
+};
 
 /// How often a call that surely did nothing is repeated before the job waits for a person.
 const TRIES: u32 = 5;
@@ -36,6 +38,10 @@ pub(super) enum Sent {
     Refused(Failure),
     /// The provider refused because it no longer has the file; nothing runs.
     FileGone,
+    /// The provider's queue was full; nothing runs, and the shard goes again later.
+    Deferred,
+    /// Others of ours fill the queue; nothing was asked for.
+    NoRoom,
     /// Nobody knows whether the batch exists.
     Unclear,
     /// The provider cannot be reached; nothing runs.
@@ -54,7 +60,13 @@ impl Driver<'_> {
         if halted.load(Ordering::SeqCst) || self.is_stopping()? {
             return Ok(Sent::Stopped);
         }
-        let mut ready = self.ready_create(shard)?;
+        let mut ready = match shard.state {
+            ShardState::Deferred => {
+                let key = |c| id::create_key(&self.job.key, &shard.stem(), c);
+                self.store.reuse_upload(shard.id, key, self.clock.unix())?
+            }
+            _ => self.ready_create(shard)?,
+        };
         loop {
             let is_fresh = ready.is_none();
             let create = match ready.take() {
@@ -85,8 +97,8 @@ impl Driver<'_> {
         Ok(newest.filter(|create| create.state == CreateState::Uploaded))
     }
 
-    /// Builds the file and sends it. A failed or unclear upload is simply repeated: it costs
-    /// nothing and a surplus file does nothing.
+    /// Builds the file and sends it. A failed upload is simply repeated, an unclear one where its
+    /// file is not found: it costs nothing and a surplus file does nothing.
     async fn upload(&self, shard: &ShardRecord) -> Result<Result<CreateRecord, Sent>, JobError> {
         let built = self.build(shard)?;
         if built.bytes == 0 {
@@ -110,7 +122,16 @@ impl Driver<'_> {
                     total: built.bytes,
                 });
             };
-            let upload = self.api.upload(&path, &name, &on_bytes);
+            let upload = async {
+                let since = self.api.server_time();
+                let reply = self.api.upload(&path, &name, &on_bytes).await;
+                match reply {
+                    Err(error) if error.class == CallClass::Unknown => {
+                        self.find_upload(&name, built.bytes, since).await.ok_or(error)
+                    }
+                    reply => reply,
+                }
+            };
             let reply = tokio::select! {
                 reply = upload => reply,
                 _ = self.stop.raised() => return Ok(Err(Sent::Stopped)),
@@ -126,6 +147,9 @@ impl Driver<'_> {
                     self.store.end_upload(&create, call, &self.ended_badly(&error))?;
                     if error.is_local() {
                         return Err(error.into());
+                    }
+                    if error.class == CallClass::Rejected && error.failure.is_too_large() {
+                        return Ok(Err(self.halve(shard, error.failure)?));
                     }
                     if !worth_repeating(&error) {
                         return Ok(Err(Sent::Refused(error.failure)));
@@ -147,7 +171,8 @@ impl Driver<'_> {
 
     /// Writes the request file; rows whose image vanished since the plan become `skipped`.
     fn build(&self, shard: &ShardRecord) -> Result<BuiltFile, JobError> {
-        let built = build_shard(self.spec, self.table, self.folder, &self.job.key, shard)?;
+        let built =
+            build_shard(&self.spec_of(shard)?, self.table, self.folder, &self.job.key, shard)?;
         if !built.lost.is_empty() {
             let lost: Vec<_> =
                 built.lost.iter().map(|(row, reason)| skipped(*row, shard, reason)).collect();
@@ -180,12 +205,12 @@ impl Driver<'_> {
         };
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let call = self.store.begin_create(
-                &self.job.key,
-                create,
-                self.api.server_time(),
-                self.clock.unix(),
-            )?;
+            let times = (self.api.server_time(), self.clock.unix());
+            let limit = self.queue_limit()?;
+            let Begun::Call(call) = self.store.begin_create(&self.job.key, create, limit, times)?
+            else {
+                return Ok(Sent::NoRoom);
+            };
             let error = match self.create_once(&request).await {
                 Ok(batch) => {
                     let ended = self.ended("ok", None, Some(batch.id.clone()));
@@ -203,6 +228,13 @@ impl Driver<'_> {
                 Err(error) => error,
             };
             let mut ended = self.ended_badly(&error);
+            if error.class == CallClass::Rejected && error.failure.kind == FailureKind::QueueFull {
+                ended.class = "deferred";
+                self.store.end_create_badly(create, call, &ended)?;
+                self.defer(shard, &error.failure.message)?;
+                self.forget_request_file(shard);
+                return Ok(Sent::Deferred);
+            }
             let is_about_file = is_about_file(&error, create);
             let again = error.class != CallClass::Unknown
                 && (worth_repeating(&error) || (is_about_file && is_fresh && attempt < TRIES));
@@ -216,6 +248,9 @@ impl Driver<'_> {
             }
             if is_about_file && !is_fresh {
                 return Ok(Sent::FileGone);
+            }
+            if error.class == CallClass::Rejected && error.failure.is_too_large() {
+                return self.halve(shard, error.failure);
             }
             if !again {
                 return Ok(Sent::Refused(error.failure));
@@ -291,6 +326,7 @@ fn skipped(row: u64, shard: &ShardRecord, reason: &str) -> OutcomeRecord {
         content_key: None,
         usage: None,
         error: Some(reason.to_owned()),
+        class: None,
     }
 }
 

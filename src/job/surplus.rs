@@ -156,6 +156,7 @@ impl Driver<'_> {
                                 content_key: known.content_key,
                                 usage: line.usage,
                                 error: judged.error,
+                                class: judged.class,
                             },
                         );
                         // The answer in whose place it stands was paid for too.

@@ -40,6 +40,7 @@ impl Tally {
             content_key: None,
             usage: None,
             error: Some(skip.reason),
+            class: None,
         });
     }
 

@@ -57,7 +57,12 @@ impl Store {
                 let detail = format!("rows of it are in batch {}", found.batch);
                 shards::set_state(tx, *shard, ShardState::Settled, Some(&detail))?;
             }
-            shards::insert(tx, job, rest)
+            // What goes on with the other rows of a shard asks what that one asked.
+            let ask = closed.first().map_or(Ok(None), |shard| shards::ask_of(tx, *shard))?;
+            if matches!(holder, Holder::New(_)) {
+                tx.execute("UPDATE shard SET ask = ?2 WHERE id = ?1", params![shard, ask])?;
+            }
+            shards::insert(tx, job, rest, ask)
         })
     }
 
@@ -98,7 +103,7 @@ impl Store {
 }
 
 fn insert_taken(tx: &Transaction<'_>, job: &str, new: &NewShard) -> rusqlite::Result<i64> {
-    shards::insert(tx, job, std::slice::from_ref(new))?;
+    shards::insert(tx, job, std::slice::from_ref(new), None)?;
     let shard = tx.last_insert_rowid();
     tx.execute("UPDATE shard SET taken = 1 WHERE id = ?1", [shard])?;
     Ok(shard)

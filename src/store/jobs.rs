@@ -208,7 +208,7 @@ impl Store {
                     job.output_path,
                 ],
             )?;
-            shards::insert(tx, &job.key, new_shards)?;
+            shards::insert(tx, &job.key, new_shards, None)?;
             outcomes::insert(tx, &job.key, skipped.iter())?;
             known::insert(tx, &job.key, rows)?;
             Ok(Inserted::New)
@@ -276,6 +276,14 @@ impl Store {
                 "UPDATE job SET state = ?2, reason = ?3, updated = ?4 WHERE key = ?1",
                 params![job, state.as_str(), reason, now],
             )?;
+            Ok(())
+        })
+    }
+
+    /// Records another key of the same account.
+    pub fn set_account(&self, job: &str, account: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute("UPDATE job SET account = ?2 WHERE key = ?1", params![job, account])?;
             Ok(())
         })
     }

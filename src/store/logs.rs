@@ -3,6 +3,7 @@
 
 use rusqlite::{Row, params};
 
+use super::outcomes::COUNTS;
 use super::{CallKind, Store, StoreError, word};
 use crate::answer::RowStatus;
 
@@ -60,9 +61,7 @@ impl BadRows<'_> {
     fn query(&self) -> String {
         let words: Vec<_> = self.statuses.iter().map(|s| format!("'{}'", s.as_str())).collect();
         format!(
-            "FROM outcome o WHERE job = ?1 AND status IN ({}) AND round = \
-             (SELECT max(round) FROM outcome WHERE job = o.job AND row = o.row) \
-             AND coalesce(settled, 0) >= ?2",
+            "FROM outcome o WHERE job = ?1 AND status IN ({}) AND {COUNTS} AND coalesce(settled, 0) >= ?2",
             words.join(", ")
         )
     }

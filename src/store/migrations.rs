@@ -14,7 +14,40 @@ const STEPS: &[(&str, &str)] = &[
     ("names that people give to jobs", JOB_NAMES),
     ("the ways of jobs and shards, what was pruned", ENDS),
     ("batches that were found at the provider", FOUND),
+    ("prompt tokens in the providers' queues", QUEUES),
+    ("further rounds, and what stops a job until a person has seen it", ROUNDS),
 ];
+
+/// Prompt tokens that shards have in a provider's queue, and how much such a queue holds. The
+/// indexes and the columns read out of the replies are for jobs of thousands of shards.
+const QUEUES: &str = "
+ALTER TABLE shard ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;  -- of its prompts, as planned
+ALTER TABLE shard ADD COLUMN cuts INTEGER NOT NULL DEFAULT 0;    -- for a file found too large
+CREATE INDEX shard_by_state ON shard(job, state, round, number);
+CREATE TABLE reservation (
+    shard    INTEGER PRIMARY KEY REFERENCES shard(id),
+    base_url TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    tokens   INTEGER NOT NULL
+);
+CREATE TABLE enqueued_limit (
+    base_url TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    tokens   INTEGER NOT NULL,
+    learned  INTEGER NOT NULL,           -- when a refusal told it
+    PRIMARY KEY (base_url, account, model)
+);
+ALTER TABLE batch_create ADD COLUMN seen_status TEXT AS
+    (CASE WHEN json_valid(reply) THEN json_extract(reply, '$.status') END) VIRTUAL;
+ALTER TABLE batch_create ADD COLUMN seen_completed INTEGER AS
+    (CASE WHEN json_valid(reply) THEN json_extract(reply, '$.counts.completed') END) VIRTUAL;
+ALTER TABLE batch_create ADD COLUMN seen_failed INTEGER AS
+    (CASE WHEN json_valid(reply) THEN json_extract(reply, '$.counts.failed') END) VIRTUAL;
+CREATE INDEX batch_create_seen ON batch_create
+    (shard, attempt, seen_status, seen_completed, seen_failed, batch_id);
+";
 
 /// Shards that were made from a batch that was found; what surplus batches used; and more than
 /// one result file of a kind for a shard. References to the rebuilt table are checked at the end.
@@ -36,6 +69,20 @@ CREATE TABLE artifact_by_name (
 INSERT INTO artifact_by_name SELECT id, shard, kind, name, bytes, digest FROM artifact;
 DROP TABLE artifact;
 ALTER TABLE artifact_by_name RENAME TO artifact;
+";
+
+/// A question that differs from the job's own belongs to the shards that ask it.
+const ROUNDS: &str = "
+ALTER TABLE outcome ADD COLUMN class TEXT;   -- what kind of failure it is
+ALTER TABLE job ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 1;  -- the newest retry's round
+ALTER TABLE job ADD COLUMN halt TEXT;        -- why nothing more is sent, as JSON
+ALTER TABLE job ADD COLUMN halt_told INTEGER NOT NULL DEFAULT 0;     -- a person was told
+CREATE TABLE ask (
+    id       INTEGER PRIMARY KEY,
+    job      TEXT NOT NULL REFERENCES job(key),
+    question TEXT NOT NULL                   -- as JSON
+);
+ALTER TABLE shard ADD COLUMN ask INTEGER REFERENCES ask(id);         -- null = the job's own
 ";
 
 /// How far the search for a lost batch has come; and batches of ours beyond the one of their

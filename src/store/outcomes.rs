@@ -7,7 +7,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::{NewShard, ShardState, Store, StoreError, known, shards, word};
 use crate::answer::RowStatus;
-use crate::batch::Usage;
+use crate::batch::{FailureKind, Usage};
 
 /// The outcome of one row in one round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct OutcomeRecord {
     pub usage: Option<Usage>,
     /// Why it is not good.
     pub error: Option<String>,
+    /// What kind of failure that is, where it is known: it decides what goes out again.
+    pub class: Option<FailureKind>,
 }
 
 /// Writes outcomes down, each for its own row and for the rows that ask the same: they were not
@@ -39,8 +41,8 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     let mut statement = tx.prepare(
         "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
          content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
-         settled) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, unixepoch())",
+         class, settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, unixepoch())",
     )?;
     for record in records {
         let record = record.borrow();
@@ -62,6 +64,7 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
             record.usage.map(|u| u.cached_tokens),
             record.usage.map(|u| u.reasoning_tokens),
             record.error,
+            record.class.map(FailureKind::as_str),
         ])?;
         if let Some(fan_out) = &mut fan_out {
             fan_out.execute(params![job, record.row, record.round])?;
@@ -91,14 +94,29 @@ fn read_outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeRecord> {
         content_key: row.get(6)?,
         usage: usage.transpose()?,
         error: row.get(11)?,
+        class: row
+            .get::<_, Option<String>>(12)?
+            .map(|class| word(12, &class, FailureKind::read))
+            .transpose()?,
     })
 }
 
-/// One outcome per row: the newest round that has one.
-const NEWEST: &str = "SELECT row, round, status, artifact, place, length, content_key, \
-    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error FROM outcome o \
-    WHERE job = ?1 AND round = (SELECT max(round) FROM outcome WHERE job = o.job AND \
-    row = o.row)";
+/// Holds for the outcome `o` that counts among all those of its row: a good one before a bad one,
+/// and of equals that of the newest round. By `NOT EXISTS` and not as the first of a sorted list:
+/// that is one step in the key for each of a million rows.
+pub(super) const COUNTS: &str = "NOT EXISTS (SELECT 1 FROM outcome b WHERE b.job = o.job AND \
+    b.row = o.row AND b.round <> o.round AND CASE WHEN b.status IN ('ok', 'cached') \
+    THEN o.status NOT IN ('ok', 'cached') OR b.round > o.round \
+    ELSE o.status NOT IN ('ok', 'cached') AND b.round > o.round END)";
+
+/// The outcomes that count, one per row, and what else is asked of them.
+fn counting(more: &str) -> String {
+    format!(
+        "SELECT row, round, status, artifact, place, length, content_key, prompt_tokens, \
+         completion_tokens, cached_tokens, reasoning_tokens, error, class FROM outcome o \
+         WHERE job = ?1 AND {COUNTS} {more}"
+    )
+}
 
 impl Store {
     /// Records the outcomes of a shard's rows and that the shard is settled, in one transaction:
@@ -111,6 +129,21 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
+            shards::set_state(tx, shard, ShardState::Settled, None)
+        })
+    }
+
+    /// The same, and why nothing more of the job is sent (as JSON); an earlier reason stays.
+    pub fn settle_and_halt(
+        &self,
+        job: &str,
+        shard: i64,
+        records: &[OutcomeRecord],
+        halt: &str,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            insert(tx, job, records.iter())?;
+            tx.execute("UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1", [job, halt])?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }
@@ -131,7 +164,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             insert(tx, job, refused.iter())?;
-            shards::insert(tx, job, next.map(std::slice::from_ref).unwrap_or_default())?;
+            shards::insert_next(tx, job, next, shard)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }
@@ -144,7 +177,7 @@ impl Store {
         last: u64,
     ) -> Result<Vec<OutcomeRecord>, StoreError> {
         self.read(|c| {
-            c.prepare(&format!("{NEWEST} AND row BETWEEN ?2 AND ?3 ORDER BY row"))?
+            c.prepare(&counting("AND row BETWEEN ?2 AND ?3 ORDER BY row"))?
                 .query_map(params![job, first, last], read_outcome)?
                 .collect()
         })
@@ -158,7 +191,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<OutcomeRecord>, StoreError> {
         self.read(|c| {
-            c.prepare(&format!("{NEWEST} AND row >= ?2 ORDER BY row LIMIT ?3"))?
+            c.prepare(&counting("AND row >= ?2 ORDER BY row LIMIT ?3"))?
                 .query_map(params![job, from, limit], read_outcome)?
                 .collect()
         })
@@ -171,7 +204,7 @@ impl Store {
         status: RowStatus,
     ) -> Result<Vec<OutcomeRecord>, StoreError> {
         self.read(|c| {
-            c.prepare(&format!("{NEWEST} AND status = ?2 ORDER BY row"))?
+            c.prepare(&counting("AND status = ?2 ORDER BY row"))?
                 .query_map(params![job, status.as_str()], read_outcome)?
                 .collect()
         })
@@ -180,7 +213,7 @@ impl Store {
     /// How many rows ended how.
     pub fn status_counts(&self, job: &str) -> Result<BTreeMap<RowStatus, u64>, StoreError> {
         self.read(|c| {
-            c.prepare(&format!("SELECT status, count(*) FROM ({NEWEST}) GROUP BY status"))?
+            c.prepare(&format!("SELECT status, count(*) FROM ({}) GROUP BY status", counting("")))?
                 .query_map([job], |row| {
                     Ok((word(0, &row.get::<_, String>(0)?, RowStatus::read)?, row.get(1)?))
                 })?
@@ -216,8 +249,9 @@ impl Store {
     pub fn error_groups(&self, job: &str, most: u64) -> Result<Vec<(String, u64)>, StoreError> {
         self.read(|c| {
             c.prepare(&format!(
-                "SELECT error, count(*) AS n FROM ({NEWEST}) WHERE error IS NOT NULL \
-                 GROUP BY error ORDER BY n DESC, error LIMIT ?2"
+                "SELECT error, count(*) AS n FROM ({}) WHERE error IS NOT NULL \
+                 GROUP BY error ORDER BY n DESC, error LIMIT ?2",
+                counting("")
             ))?
             .query_map(params![job, most], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect()

@@ -72,7 +72,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             set_create(tx, create.id, CreateState::Absent, now)?;
-            shards::insert(tx, job, next.map(std::slice::from_ref).unwrap_or_default())?;
+            shards::insert_next(tx, job, next, create.shard)?;
             shards::set_state(tx, create.shard, ShardState::Settled, Some("its batch never was"))
         })
     }

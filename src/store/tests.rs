@@ -2,7 +2,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::answer::RowStatus;
-use crate::batch::Usage;
+use crate::batch::{FailureKind, Usage};
 
 fn new_job(key: &str, digest: &str) -> NewJob {
     NewJob {
@@ -29,10 +29,11 @@ pub(super) fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
         content_key: Some([7; 16]),
         usage: Some(Usage { prompt_tokens: 5, completion_tokens: 2, ..Usage::default() }),
         error: (status != RowStatus::Ok).then(|| "why".to_owned()),
+        class: None,
     }
 }
 
-const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400 };
+const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400, tokens: 40 };
 
 pub(super) fn store_with_job() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().unwrap();
@@ -92,7 +93,8 @@ fn a_job_is_found_by_key_short_id_batch_id_and_folder() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 2, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    let call = store.begin_create("k7f2qd0000", &create, None, 3).unwrap();
+    let begun = store.begin_create("k7f2qd0000", &create, None, (None, 3)).unwrap();
+    let Begun::Call(call) = begun else { panic!("no limit, and no room") };
     let ended = CallEnd { remote_id: Some("batch_ABC".into()), ..ended };
     store.end_create_ok(&create, call, &ended, ("{}", "validating")).unwrap();
     for id in ["k7f2qd", "K7F2QD", "k7f2qd0000", "batch_ABC"] {
@@ -115,7 +117,7 @@ fn a_create_intent_is_there_before_its_end_and_survives_the_process() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 3, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    store.begin_create("k7f2qd0000", &create, None, 4).unwrap();
+    store.begin_create("k7f2qd0000", &create, None, (None, 4)).unwrap();
     drop(store);
 
     let store = Store::open(home.path()).unwrap();
@@ -145,6 +147,94 @@ fn a_shard_settles_whole_and_the_counts_are_of_rows() {
     let read = store.outcomes_from("k7f2qd0000", 1, 1).unwrap();
     assert_eq!((read[0].round, read[0].status), (2, RowStatus::Ok), "the newest round counts");
     assert_eq!(store.usage("k7f2qd0000").unwrap().prompt_tokens, 15, "all rounds were used");
+}
+
+/// A good answer is never replaced by a later bad one; among equals the newest round counts
+/// (B05, B06).
+#[test]
+fn b06_which_outcome_of_a_row_counts() {
+    use RowStatus::{Cached, Error, Expired, Missing, Ok, Skipped};
+    let table: [(&[(u32, RowStatus)], (u32, RowStatus)); 7] = [
+        (&[(1, Error)], (1, Error)),
+        (&[(1, Expired), (2, Error)], (2, Error)),
+        (&[(1, Expired), (2, Ok)], (2, Ok)),
+        (&[(1, Ok), (2, Error), (3, Missing)], (1, Ok)),
+        (&[(1, Ok), (2, Error), (3, Ok)], (3, Ok)),
+        (&[(0, Cached), (2, Skipped)], (0, Cached)),
+        (&[(0, Skipped), (4, Expired), (2, Error)], (4, Expired)),
+    ];
+    let (_home, store) = store_with_job();
+    for (row, (outcomes, _)) in table.iter().enumerate() {
+        let records: Vec<_> = outcomes
+            .iter()
+            .map(|(round, status)| OutcomeRecord { round: *round, ..outcome(row as u64, *status) })
+            .collect();
+        store.record_outcomes("k7f2qd0000", &records).unwrap();
+    }
+    for (row, (outcomes, expected)) in table.iter().enumerate() {
+        let counts = store.outcomes_between("k7f2qd0000", row as u64, row as u64).unwrap();
+        let counts: Vec<_> = counts.iter().map(|o| (o.round, o.status)).collect();
+        assert_eq!(counts, [*expected], "{outcomes:?}");
+    }
+    let counts = store.status_counts("k7f2qd0000").unwrap();
+    assert_eq!(counts.values().sum::<u64>(), table.len() as u64, "P2");
+}
+
+/// What goes out again by itself, and how often (field reports 40, 43).
+#[test]
+fn field_43_what_goes_out_again_by_itself() {
+    use RowStatus::{
+        Cancelled, Error, Expired, Missing, Ok, Refused, Skipped, Truncated, Unparsed,
+    };
+    let class = |class| Some(class);
+    let table = [
+        (Expired, None, true),
+        (Missing, None, true),
+        (Error, class(FailureKind::Server), true),
+        (Error, class(FailureKind::RateLimited), true),
+        (Error, class(FailureKind::Network), true),
+        (Error, class(FailureKind::QueueFull), true),
+        (Error, class(FailureKind::Invalid), false),
+        (Error, class(FailureKind::Account), false),
+        (Error, class(FailureKind::Credentials), false),
+        (Error, class(FailureKind::NotFound), false),
+        (Error, None, false),
+        (Cancelled, None, false),
+        (Skipped, None, false),
+        (Refused, None, false),
+        (Truncated, None, false),
+        (Unparsed, None, false),
+        (Ok, None, false),
+    ];
+    let (_home, store) = store_with_job();
+    let key = "k7f2qd0000";
+    let record = |row: usize, round, status, class| OutcomeRecord {
+        round,
+        class,
+        ..outcome(row as u64, status)
+    };
+    let records: Vec<_> =
+        table.iter().enumerate().map(|(row, (s, class, _))| record(row, 1, *s, *class)).collect();
+    store.record_outcomes(key, &records).unwrap();
+    let again = |most| -> Vec<u64> {
+        store.leftovers(key, most).unwrap().iter().map(|left| left.row).collect()
+    };
+    let expected: Vec<_> = (0..table.len()).filter(|row| table[*row].2).map(|r| r as u64).collect();
+    assert_eq!(again(3), expected);
+    assert!(again(1).is_empty(), "one round was all");
+    // A second round: 0 is answered, 1 and 2 ran again, the others are still out.
+    let second = [
+        record(0, 2, Ok, None),
+        record(1, 2, Missing, None),
+        record(2, 2, Error, class(FailureKind::Invalid)),
+    ];
+    store.record_outcomes(key, &second).unwrap();
+    assert_eq!(again(2), [3, 4, 5], "1 ran twice");
+    let left = store.leftovers(key, 3).unwrap()[0];
+    assert_eq!(left, Leftover { row: 1, round: 2, status: Missing });
+    // A good answer of an earlier round stays, whatever a later one says.
+    store.record_outcomes(key, &[record(0, 3, Expired, None)]).unwrap();
+    assert_eq!(again(3), [1, 3, 4, 5]);
 }
 
 #[test]

@@ -69,7 +69,9 @@ impl ExitCode {
                 "finished, some rows are not good (--allow-partial turns it into 0)"
             }
             Self::Credentials => "credentials missing or refused",
-            Self::NothingAccepted => "nothing was accepted, or a person must decide",
+            Self::NothingAccepted => {
+                "nothing was accepted, too many rows failed, or a person must decide"
+            }
             Self::StillRunning => "stopped waiting (--max-wait), the job goes on remotely",
             Self::Limit => "stopped by a limit on cost or requests",
             Self::Locked => "another process holds the job",

@@ -21,7 +21,7 @@ fn first_poll(edit: fn(&mut Value)) -> impl FnMut(&str, usize) -> Act + Send {
 #[test]
 fn expired_with_a_part() {
     let bench = Bench::with(&["--batch-seconds", "2", "--expire-seconds", "1"], |_, _| Act::Pass);
-    bench.batchctl(THREE).run().exits(3);
+    bench.batchctl(THREE).arg("--rounds=1").run().exits(3);
     assert_eq!(bench.state(), "done");
     let (ok, expired) = (bench.rows("ok"), bench.rows("expired"));
     assert!(ok > 0 && expired > 0, "{ok} + {expired}");
@@ -135,7 +135,7 @@ fn failed_with_an_error_file() {
         }),
         _ => Act::Pass,
     });
-    bench.batchctl(LINE).run().exits(3);
+    bench.batchctl(LINE).arg("--rounds=1").run().exits(3);
     assert_eq!((bench.state(), bench.rows("error")), ("done".to_owned(), 3));
 }
 
@@ -176,7 +176,7 @@ fn files_that_are_named_late_or_never() {
         }),
         _ => Act::Pass,
     });
-    bench.batchctl(LINE).env("BATCHCTL_TIME_SCALE", "1000").run().exits(3);
+    bench.batchctl(LINE).arg("--rounds=1").env("BATCHCTL_TIME_SCALE", "1000").run().exits(3);
     assert_eq!((bench.state(), bench.rows("missing")), ("done".to_owned(), 9));
 }
 
@@ -211,7 +211,7 @@ fn rows_in_neither_file() {
         FETCH => Act::Rewrite(without_last),
         _ => Act::Pass,
     });
-    bench.batchctl(LINE).run().exits(3);
+    bench.batchctl(LINE).arg("--rounds=1").run().exits(3);
     assert_eq!((bench.rows("ok"), bench.rows("missing"), bench.gate.count(FETCH)), (8, 1, 4));
     assert_eq!(bench.state(), "done");
 }

@@ -2,7 +2,7 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "cancel",
     "completions",
     "config",
@@ -15,7 +15,9 @@ const COMMANDS: [&str; 19] = [
     "logs",
     "merge",
     "prune",
+    "resolve",
     "resume",
+    "retry",
     "sandbox",
     "status",
     "submit",

@@ -48,6 +48,13 @@ pub struct RunningArgs {
     /// Submit and return; `batchctl watch` collects the answers later
     #[arg(long)]
     pub no_wait: bool,
+    /// Rounds a row may run in: what expired, got lost or failed for a passing reason goes out
+    /// again until then; 1 sends nothing again [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20), hide_short_help = true)]
+    pub rounds: Option<u64>,
+    /// What becomes of rows left after the first round: another batch, or none
+    #[arg(long, value_name = "HOW", value_parser = ["batch", "none"], hide_short_help = true)]
+    pub finish: Option<String>,
     /// Keep the request files in the job's folder [default: removed once submitted]
     #[arg(long, hide_short_help = true)]
     pub keep_temp_files: bool,
@@ -88,6 +95,8 @@ impl Flags for RunningArgs {
     fn lay(&self, over: &mut Overrides) {
         self.pace.lay(over);
         over.switch(key::NO_WAIT, self.no_wait);
+        over.whole(key::ROUNDS, self.rounds);
+        over.text(key::FINISH, self.finish.as_deref());
         over.switch(key::KEEP_TEMP_FILES, self.keep_temp_files);
         over.text(key::COMPLETION_WINDOW, self.completion_window.as_deref());
     }

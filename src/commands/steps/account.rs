@@ -12,7 +12,7 @@ use super::finish::{reason, word};
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::job::Ending;
-use crate::ui::{Align, Shell, count, counted, duration, grid, shorten};
+use crate::ui::{Align, count, counted, duration, grid, shorten};
 
 /// Cells of a message that are shown; the whole text is in the table's column `error`.
 const MESSAGE_WIDTH: usize = 150;
@@ -47,7 +47,10 @@ pub(super) struct Account<'a> {
     pub(super) output: Option<&'a Path>,
     /// The working folder; files below it are named from it.
     pub(super) folder: &'a Path,
-    pub(super) shell: Shell,
+    /// Rows that may be good when asked again as they are.
+    pub(super) again: u64,
+    /// How many rounds a row may run in.
+    pub(super) rounds: u32,
 }
 
 impl Account<'_> {
@@ -130,27 +133,52 @@ impl Account<'_> {
         name.display().to_string()
     }
 
-    /// How the rows that are not good are asked again, without paying for the good ones.
+    /// What to do about the rows that are not good, with the price.
     pub(super) fn once_more(&self) -> Vec<String> {
-        let bad: Vec<&str> = self
-            .counts
-            .keys()
-            .filter(|status| !status.is_good())
-            .map(|status| status.as_str())
-            .collect();
-        let (Some(output), false) = (self.output, bad.is_empty()) else { return Vec::new() };
-        let condition = match bad.as_slice() {
-            [only] => format!("status={only}"),
-            several => format!("status in ({})", several.join(", ")),
+        let bad: u64 =
+            self.counts.iter().filter(|(status, _)| !status.is_good()).map(|(_, n)| n).sum();
+        if bad == 0 {
+            return Vec::new();
+        }
+        let retry = format!("batchctl retry {}", self.job);
+        let mut lines: Vec<String> = self.expired().into_iter().collect();
+        if self.again > 0 {
+            let which =
+                if self.again == bad { "the rest".into() } else { counted(self.again, "row") };
+            let price = if self.is_sandbox { "" } else { ", price unknown" };
+            lines.push(format!("  {which} as one more batch, up to 24 h{price}:   {retry}"));
+        }
+        let stays = bad - self.again;
+        let skipped = self.counts.get(&RowStatus::Skipped).copied().unwrap_or(0).min(stays);
+        if stays > skipped {
+            let which = counted(stays - skipped, "row");
+            lines.push(format!("  {which} want another question:   {retry} --model MODEL"));
+        }
+        if skipped > 0 {
+            let which = format!("{} skipped", counted(skipped, "row"));
+            lines.push(format!("  {which}, once that is mended:   {retry} --class skipped"));
+        }
+        lines.push("  leave it: nothing to do".to_owned());
+        lines
+    }
+
+    /// What expired costs nothing; that it may expire again must be said.
+    fn expired(&self) -> Option<String> {
+        let expired = *self.counts.get(&RowStatus::Expired)?;
+        let good: u64 =
+            self.counts.iter().filter(|(status, _)| status.is_good()).map(|(_, n)| n).sum();
+        let rounds = if self.rounds == 1 {
+            String::new()
+        } else {
+            format!(" in up to {} rounds", self.rounds)
         };
-        vec![
-            "these rows once more: the same line with another OUTPUT, and".to_owned(),
-            format!(
-                "  {} as INPUT, --where {}",
-                self.shell.quote(&self.name(output)),
-                self.shell.quote(&condition)
-            ),
-        ]
+        Some(format!(
+            "expired at {}{rounds}: {} of {} answered, {} not run and not charged",
+            self.provider,
+            count(good),
+            count(self.rows),
+            count(expired)
+        ))
     }
 }
 
@@ -192,7 +220,8 @@ mod tests {
             is_sandbox: false,
             output: Some(Path::new("/tables/out 1.csv")),
             folder: Path::new("/tables"),
-            shell: Shell::Posix,
+            again: 0,
+            rounds: 3,
         }
     }
 
@@ -200,6 +229,7 @@ mod tests {
     fn the_account_of_a_run_with_bad_rows() {
         let counts = [(RowStatus::Ok, 1118), (RowStatus::Unparsed, 4), (RowStatus::Skipped, 80)];
         let account = Account {
+            again: 4,
             wants_fields: true,
             errors: vec![ErrorGroup { error: "image not found: 图/a.png".into(), rows: 80 }],
             usage: Usage { prompt_tokens: 18_900, completion_tokens: 27_000, ..Usage::default() },
@@ -215,10 +245,23 @@ mod tests {
         parsed    1,118 of 1,122 answers (99.6 %)
         tokens    18,900 prompt, 27,000 completion   cost unknown
         output    out 1.csv
-        these rows once more: the same line with another OUTPUT, and
-          'out 1.csv' as INPUT, --where 'status in (unparsed, skipped)'
+          4 rows as one more batch, up to 24 h, price unknown:   batchctl retry k7f2qd
+          80 rows skipped, once that is mended:   batchctl retry k7f2qd --class skipped
+          leave it: nothing to do
         ");
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    }
+
+    /// The sketch of what is said of rows that expired.
+    #[test]
+    fn what_expired_is_not_charged_and_may_go_out_again() {
+        let counts = [(RowStatus::Ok, 1120), (RowStatus::Expired, 80)];
+        let account = Account { again: 80, ..account(&Ending::Done, &counts) };
+        insta::assert_snapshot!(account.once_more().join("\n"), @r"
+        expired at openai in up to 3 rounds: 1,120 of 1,200 answered, 80 not run and not charged
+          the rest as one more batch, up to 24 h, price unknown:   batchctl retry k7f2qd
+          leave it: nothing to do
+        ");
     }
 
     #[test]

@@ -27,9 +27,9 @@ pub(in crate::commands) struct Asked {
 }
 
 /// A text that was given on the line or in a file.
-struct Text {
-    text: String,
-    is_jinja: bool,
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) is_jinja: bool,
 }
 
 /// Words the question.
@@ -153,7 +153,7 @@ fn sample(table: &Table) -> Result<Vec<Vec<String>>, CommandError> {
 }
 
 /// A text from a flag (`@file` reads a file) or from a file of its own.
-fn given_text(
+pub(super) fn given_text(
     context: &Context,
     text: Option<String>,
     file: Option<String>,

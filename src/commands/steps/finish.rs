@@ -7,16 +7,16 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::account::{Account, ErrorGroup};
+use super::follow::{ROUNDS, rounds};
 use super::jobs::Found;
 use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Ending, StopCause};
+use crate::job::{Ending, StopCause, WantedRows};
 use crate::store::{JobRecord, JobState, ShardState, Store};
-use crate::table::Format;
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
 const ERROR_GROUPS: u64 = 5;
@@ -51,7 +51,7 @@ pub(in crate::commands) fn exit_of(
     allow_partial: bool,
 ) -> ExitCode {
     match ending {
-        Ending::Done | Ending::Cancelled => {
+        Ending::Done | Ending::Cancelled | Ending::Leftovers(_) => {
             let all_good = counts.keys().all(|status| status.is_good());
             if all_good || allow_partial { ExitCode::Success } else { ExitCode::SomeRowsBad }
         }
@@ -63,9 +63,10 @@ pub(in crate::commands) fn exit_of(
         Ending::Refused(failure) if failure.kind == FailureKind::Credentials => {
             ExitCode::Credentials
         }
-        Ending::Refused(_) | Ending::Unreachable(_) | Ending::NeedsOperator(_) => {
-            ExitCode::NothingAccepted
-        }
+        Ending::Refused(_)
+        | Ending::Unreachable(_)
+        | Ending::NeedsOperator(_)
+        | Ending::Halted(_) => ExitCode::NothingAccepted,
     }
 }
 
@@ -147,7 +148,8 @@ pub(in crate::commands) fn report(
         is_sandbox: found.job.base_url == SANDBOX_URL,
         output,
         folder: &context.folder,
-        shell: context.shell,
+        again: rows_to_ask_again(store, key)?,
+        rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
     };
     if context.json {
         context.printer.json(&Report {
@@ -182,8 +184,10 @@ pub(super) fn word(ending: &Ending) -> &'static str {
     match ending {
         Ending::Done => "done",
         Ending::Cancelled => "cancelled",
+        Ending::Leftovers(_) => "collected",
         Ending::Waiting => "still running",
         Ending::Unclear(_) => "unclear",
+        Ending::Halted(_) => "stopped itself",
         Ending::Stopped(_) => "stopped",
         Ending::Refused(_) => "refused",
         Ending::Unreachable(_) => "not reachable",
@@ -194,7 +198,9 @@ pub(super) fn word(ending: &Ending) -> &'static str {
 pub(in crate::commands) fn reason(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Refused(failure) | Ending::Unreachable(failure) => Some(words(failure)),
-        Ending::NeedsOperator(why) | Ending::Unclear(why) => Some(why.clone()),
+        Ending::NeedsOperator(why) | Ending::Unclear(why) | Ending::Halted(why) => {
+            Some(why.clone())
+        }
         _ => None,
     }
 }
@@ -210,6 +216,13 @@ fn words(failure: &Failure) -> String {
     format!("{} ({})", failure.message, signs.join(", "))
 }
 
+/// Rows that are not good and may be when asked again as they are.
+fn rows_to_ask_again(store: &Store, job: &str) -> Result<u64, CommandError> {
+    let wanted = WantedRows::default();
+    let classes = store.open_classes(job)?.into_iter();
+    Ok(classes.filter(|(status, class, _)| wanted.takes(*status, *class)).map(|(_, _, n)| n).sum())
+}
+
 /// What to do next.
 fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String> {
     let job = found.job.short();
@@ -223,6 +236,10 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
                     format!("then go on: {resume}"),
                 ]
             }
+            FailureKind::Account if failure.is_storage_full() => vec![
+                "fix: batchctl prune --remote removes files of jobs that are over".to_owned(),
+                format!("then go on: {resume}"),
+            ],
             FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
             _ => vec![
                 "fix: mend what it names and type the line again; what was refused costs nothing"
@@ -244,14 +261,18 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),
+        Ending::Halted(_) => vec![
+            format!("nothing more is sent; if the rest is to go out as it is: {resume}"),
+            format!("to ask otherwise: batchctl cancel {job}, then"),
+            format!("  batchctl retry {job} --class error --class cancelled --prompt-file FILE"),
+        ],
+        Ending::Leftovers(rows) => {
+            vec![format!("{} may succeed as one more batch: {resume}", counted(*rows, "row"))]
+        }
         Ending::Waiting | Ending::Unclear(_) => vec![
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],
-        // A request file is no table whose rows could be picked.
-        Ending::Done | Ending::Cancelled if found.spec.shape.format == Format::Requests => {
-            Vec::new()
-        }
         Ending::Done => account.once_more(),
         Ending::Cancelled => {
             let mut lines = account.once_more();

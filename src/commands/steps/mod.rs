@@ -2,6 +2,7 @@
 //! asked, plan, ask about money, attach to or make the job, drive it, write the table, report.
 
 mod account;
+mod again;
 mod asking;
 mod begin;
 mod clean;
@@ -28,6 +29,7 @@ mod signals;
 mod tables;
 mod who;
 
+pub(super) use again::{Change, retry};
 pub(super) use begin::waits;
 pub(super) use clean::{Cleaned, clean_remote, list_remote, must_stay};
 pub(super) use finish::{ending_of, exit_of_job, reason, report, row_counts};

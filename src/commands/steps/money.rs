@@ -43,6 +43,29 @@ pub(in crate::commands) fn approve(
     }
 }
 
+/// The same for rows of a job that are asked again; what they are stands above the question.
+pub(in crate::commands) fn approve_again(
+    context: &Context,
+    who: &Who,
+    model: &str,
+    requests: u64,
+) -> Result<(), CommandError> {
+    if who.is_loopback || context.settings.get(key::YES) {
+        return Ok(());
+    }
+    let price = format!("the price of {model} at {} is unknown", who.name);
+    if !context.is_interactive {
+        return Err(CommandError::message(ExitCode::Limit, format!("{price}; nothing was sent"))
+            .hint("add --yes to send without asking"));
+    }
+    let question = format!("{price}. Send {} once more?", counted(requests, "request"));
+    if context.printer.confirm(&question)? {
+        Ok(())
+    } else {
+        Err(CommandError::message(ExitCode::Limit, "not approved; nothing was sent"))
+    }
+}
+
 /// The columns whose cells leave this machine.
 fn leaves(planned: &Planned) -> String {
     let images = &planned.spec.question.images.columns;

@@ -7,7 +7,7 @@ use super::plan::Planned;
 use super::who::Who;
 use crate::commands::Context;
 use crate::cost::{Estimate, Heading, grouped};
-use crate::job::{JobFolder, build_shard};
+use crate::job::{JobFolder, build_shard, waves};
 use crate::ui::{CommandError, ExitCode};
 
 /// The plan, as `--json` prints it.
@@ -23,6 +23,10 @@ struct Document<'a> {
     input_tokens: Option<u64>,
     /// `null` = unknown, never 0.
     cost: Option<f64>,
+    /// Prompt tokens that may be queued at the same time; `null` = unknown.
+    may_be_queued: Option<u64>,
+    /// How many times the provider's queue fills up; `null` = unknown.
+    waves: Option<u64>,
     first_request: Option<serde_json::Value>,
 }
 
@@ -37,6 +41,7 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
         provider: &who.name,
         detail: spec.question.images.detail.into(),
         limits: Some((published.max_requests, published.max_bytes)),
+        queue: planned.may_be_queued.map(|limit| (limit, waves(&planned.plan.shards, limit))),
     }));
     lines
 }
@@ -91,6 +96,8 @@ fn show(
             estimate: &plan.estimate,
             input_tokens: plan.estimate.sent.input_tokens(),
             cost: None,
+            may_be_queued: planned.may_be_queued,
+            waves: planned.may_be_queued.map(|limit| waves(&plan.shards, limit)),
             first_request: first_request.map(serde_json::from_str).transpose()?,
         })?;
         return Ok(ExitCode::Success);

@@ -166,7 +166,10 @@ mod tests {
                 state: *state,
                 rows: rows.len() as u64,
                 bytes: 0,
+                tokens: 0,
+                cuts: 0,
                 detail: None,
+                ask: None,
             };
             let entries = rows.iter().copied().map(entry).collect();
             shards.add(Known { shard, has_batch: *has_batch, entries });

@@ -209,6 +209,9 @@ impl Reporter for BarReporter {
                     self.done(phase, &text);
                 }
             }
+            Event::NextRound { .. } => {
+                self.printer.note(&sentence(event).unwrap_or_default());
+            }
             Event::Written { path, rows } => {
                 self.bar.finish_and_clear();
                 // The whole path follows in the account.

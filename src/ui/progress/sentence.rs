@@ -65,6 +65,18 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             }
             text
         }
+        Event::NextRound { round, rows, shards, statuses } => {
+            let why: Vec<_> = statuses
+                .iter()
+                .map(|(status, rows)| format!("{} {}", count(*rows), status.as_str()))
+                .collect();
+            format!(
+                "round {round}: {} of {} go out again in {}",
+                why.join(", "),
+                counted(*rows, "row"),
+                counted(*shards, "shard")
+            )
+        }
         Event::Written { path, rows } => {
             format!("wrote {}: {}", clean(path), counted(*rows, "row"))
         }

@@ -69,10 +69,12 @@ impl Planned {
             fields: None,
             output: OutputSpec::default(),
             keep_request_files: false,
+            limits: None,
+            rounds: None,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
-        let planned =
-            plan(&spec, &table, &limits, &folder, None, &NoReport).expect("it can be planned");
+        let planned = plan(&spec, &table, (&limits, None), &folder, None, &NoReport)
+            .expect("it can be planned");
         assert_eq!(planned.shards.len() as u64, ROWS / A_SHARD);
         let job = NewJob {
             key: KEY.to_owned(),
@@ -200,6 +202,10 @@ fn live(home: &Path, memory: &Memory) -> Result<Option<Ending>, String> {
                 submit: true,
                 wait: true,
                 parallel_uploads: memory.draw(|dice| 1 + dice.index(3)),
+                max_enqueued_tokens: None,
+                published_enqueued_tokens: None,
+                rounds: 3,
+                abort_share: 1.0,
             },
             on_settled: &|| (),
         };

@@ -115,6 +115,11 @@ impl Bench {
         paid
     }
 
+    /// The request lines of every batch that was made, oldest batch first.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        self.sandbox.requests()
+    }
+
     fn bill(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.sandbox.state().join("ledger.jsonl"));
         let text = text.unwrap_or_default();

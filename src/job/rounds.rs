@@ -1,0 +1,177 @@
+//! Further rounds: when nothing of a job is open any more, the rows that may succeed when sent
+//! again are gathered from all its shards and cut into new ones. Which rows those are is said by
+//! the ledger; nothing is sent here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::drive::Driver;
+use super::{Event, JobError, JobFolder, Spec};
+use crate::answer::RowStatus;
+use crate::request::{CustomId, Question, Source};
+use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
+use crate::store::{Leftover, NewShard, ShardRecord};
+
+impl Driver<'_> {
+    /// Plans the next round if nothing is open and rows are left that may go out again by
+    /// themselves. Returns whether there is one. A kill before its shards are in the ledger
+    /// leaves nothing but row lists, which the next run writes anew.
+    pub(super) fn plan_next_round(&self) -> Result<bool, JobError> {
+        if !self.options.submit || self.is_stopping()? || self.is_halted()? {
+            return Ok(false);
+        }
+        let left = self.leftovers()?;
+        let Some(highest) = left.iter().map(|left| left.round).max() else { return Ok(false) };
+        let round = highest + 1;
+        let mut first = self.first_number(round)?;
+        let mut groups = Vec::new();
+        for (ask, mut entries) in self.leftover_entries(&left, round)? {
+            entries.sort_unstable_by_key(|entry| entry.row);
+            let shards = list_round(self.folder, &self.limits(), (round, first), &entries)?;
+            first += shards.len() as u64;
+            groups.push((ask, shards));
+        }
+        self.store.insert_round(&self.job.key, &groups)?;
+        let shards: Vec<&NewShard> = groups.iter().flat_map(|(_, shards)| shards).collect();
+        self.reporter.report(&Event::NextRound {
+            round,
+            rows: shards.iter().map(|shard| shard.rows).sum(),
+            shards: shards.len() as u64,
+            statuses: counted(&left),
+        });
+        Ok(!shards.is_empty())
+    }
+
+    /// The rows that may go out again by themselves; none while anything is open.
+    pub(super) fn leftovers(&self) -> Result<Vec<Leftover>, JobError> {
+        let counts = self.store.shard_counts(&self.job.key)?;
+        let is_open = counts.keys().any(|state| !state.is_settled());
+        // A surplus batch may still answer some of them.
+        if is_open || self.store.open_surplus(&self.job.key)? > 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.store.leftovers(&self.job.key, self.options.rounds)?)
+    }
+
+    /// What one file may hold.
+    fn limits(&self) -> Limits {
+        // A job of an older release did not keep what it was cut by.
+        let api = || self.api.limits(self.spec.question.endpoint).with_margin();
+        self.spec.limits.unwrap_or_else(api)
+    }
+
+    /// The first number of a round that no shard has.
+    pub(super) fn first_number(&self, round: u32) -> Result<u64, JobError> {
+        let shards = self.store.shards(&self.job.key)?;
+        let taken = shards.iter().filter(|shard| shard.round == round).map(|shard| shard.number);
+        Ok(taken.max().unwrap_or(0) + 1)
+    }
+
+    /// The places of these rows in the table, from the row lists of the shards they were last in,
+    /// by the question they are asked. A row that was not sent but gets what an equal one gets is
+    /// in no list, and in none of the next round's.
+    fn leftover_entries(
+        &self,
+        left: &[Leftover],
+        round: u32,
+    ) -> Result<BTreeMap<Option<i64>, Vec<RowEntry>>, JobError> {
+        let rounds: BTreeSet<u32> = left.iter().map(|left| left.round).collect();
+        let keeps_ids = self.spec.question.source == Source::Foreign;
+        let mut groups: BTreeMap<Option<i64>, Vec<RowEntry>> = BTreeMap::new();
+        for shard in self.store.shards(&self.job.key)? {
+            if !rounds.contains(&shard.round) {
+                continue;
+            }
+            for mut entry in self.entries(&shard)? {
+                let Ok(at) = left.binary_search_by_key(&entry.row, |left| left.row) else {
+                    continue;
+                };
+                if left[at].round != shard.round {
+                    continue;
+                }
+                if !keeps_ids {
+                    let length = |round| CustomId::length(entry.row, round) as u64;
+                    entry.line_bytes = entry.line_bytes - length(shard.round) + length(round);
+                }
+                groups.entry(shard.ask).or_default().push(entry);
+            }
+        }
+        Ok(groups)
+    }
+
+    /// What was asked of a shard's rows: the job's own request, with the question of the retry
+    /// that the shard belongs to.
+    pub(super) fn spec_of(&self, shard: &ShardRecord) -> Result<Spec, JobError> {
+        let mut spec = self.spec.clone();
+        if let Some(ask) = shard.ask {
+            let text = self.store.question(ask)?;
+            spec.question = read_question(&text, self.job.short())?;
+        }
+        Ok(spec)
+    }
+}
+
+/// Reads a question that was kept for a retry.
+fn read_question(text: &str, job: &str) -> Result<Question, JobError> {
+    serde_json::from_str(text)
+        .map_err(|e| JobError::Spec { job: job.to_owned(), detail: e.to_string() })
+}
+
+/// Writes the row lists of a round, numbered from `first` on, cut by the limits.
+pub(super) fn list_round(
+    folder: &JobFolder,
+    limits: &Limits,
+    (round, first): (u32, u64),
+    entries: &[RowEntry],
+) -> Result<Vec<NewShard>, JobError> {
+    let mut cutter = Cutter::new(*limits);
+    let mut shards: Vec<NewShard> = Vec::new();
+    let mut start = 0;
+    for (at, entry) in entries.iter().enumerate() {
+        // A line that was sent before fits; one that would not is for the provider to judge.
+        let cut = cutter.push(entry.line_bytes).unwrap_or(Cut::Same);
+        if cut == Cut::New && at > start {
+            let number = first + shards.len() as u64;
+            shards.push(list(folder, (round, number), &entries[start..at])?);
+            start = at;
+        }
+    }
+    if start < entries.len() {
+        let number = first + shards.len() as u64;
+        shards.push(list(folder, (round, number), &entries[start..])?);
+    }
+    Ok(shards)
+}
+
+/// Writes the row list of one shard.
+pub(super) fn list(
+    folder: &JobFolder,
+    (round, number): (u32, u64),
+    entries: &[RowEntry],
+) -> Result<NewShard, JobError> {
+    let path = folder.rows_file(&format!("r{round}-s{number:04}"));
+    write_list(&path, entries)?;
+    let bytes = entries.iter().map(|entry| entry.line_bytes).sum();
+    Ok(NewShard { round, number, rows: entries.len() as u64, bytes, tokens: 0 })
+}
+
+fn write_list(path: &Path, entries: &[RowEntry]) -> Result<(), JobError> {
+    let failed = JobError::file("write", path);
+    let write = || {
+        let mut writer = RowsWriter::create(path)?;
+        entries.iter().try_for_each(|entry| writer.write(entry))?;
+        writer.finish()
+    };
+    write().map(drop).map_err(failed)
+}
+
+/// How many rows go out again for which reason, the commonest first.
+fn counted(left: &[Leftover]) -> Vec<(RowStatus, u64)> {
+    let mut counts: BTreeMap<RowStatus, u64> = BTreeMap::new();
+    for left in left {
+        *counts.entry(left.status).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    counts
+}
