@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
     Context, cancel, completions, config, convert, demo, download, estimate, help, login, logout,
-    logs, merge, prune, resume, retry, sandbox, status, submit, watch, workflow,
+    logs, merge, prune, resolve, resume, retry, sandbox, status, submit, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -53,6 +53,8 @@ pub enum Command {
     Merge(Box<merge::Args>),
     /// Go on with an unfinished job, inside what was approved
     Resume(Box<resume::Args>),
+    /// Decide what nobody else can tell: whether a batch exists
+    Resolve(resolve::Args),
     /// Stop a job and collect what is done
     Cancel(Box<cancel::Args>),
     /// Pay for rows that are not good: lists classes and price first
@@ -79,7 +81,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "demo"]),
     ("Steps", &["convert", "submit", "status", "watch", "download", "merge"]),
-    ("Jobs", &["resume", "retry", "cancel", "logs", "prune"]),
+    ("Jobs", &["resume", "retry", "resolve", "cancel", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];
@@ -160,6 +162,7 @@ impl Command {
             Self::Download(args) => download::run(args, context),
             Self::Merge(args) => merge::run(args, context),
             Self::Resume(args) => resume::run(args, context),
+            Self::Resolve(args) => resolve::run(args, context),
             Self::Cancel(args) => cancel::run(args, context),
             Self::Retry(args) => retry::run(args, context),
             Self::Logs(args) => logs::run(args, context),

@@ -4,6 +4,7 @@
 //! errors with 200; the words decide only where neither says anything.
 
 use super::FailureKind;
+use super::refusal::is_storage_full;
 
 /// What is known of a refusal; all of it may be absent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +27,7 @@ impl Signs<'_> {
             .and_then(by_code)
             .or_else(|| self.error_type.and_then(by_code))
             .or_else(|| by_queue_words(status, self.message))
+            .or_else(|| by_storage_words(status, self.code, self.message))
             .or_else(|| status.and_then(by_status))
             .or_else(|| self.error_type.and_then(by_general_type))
             .or_else(|| by_words(self.message))
@@ -111,6 +113,12 @@ fn by_queue_words(status: Option<u16>, message: &str) -> Option<FailureKind> {
     let may_be_queue = matches!(status, None | Some(400 | 429));
     (may_be_queue && message.to_ascii_lowercase().contains("enqueued token"))
         .then_some(FailureKind::QueueFull)
+}
+
+/// Storage for files that is used up: no file is taken until some are removed, whatever the status.
+fn by_storage_words(status: Option<u16>, code: Option<&str>, message: &str) -> Option<FailureKind> {
+    let is_refusal = status.is_none_or(|status| status < 500 || status == 507);
+    (is_refusal && is_storage_full(code, message)).then_some(FailureKind::Account)
 }
 
 fn by_status(status: u16) -> Option<FailureKind> {

@@ -76,6 +76,10 @@ fn table(settings: &Settings) -> Vec<String> {
             ("api_key_env", entry.api_key_env.clone()),
             ("model", entry.model.clone()),
             ("tier", entry.tier.map(|tier| tier.to_string())),
+            (
+                "fence",
+                entry.fence_trusted.map(|yes| if yes { "trusted" } else { "untrusted" }.to_owned()),
+            ),
         ];
         for (field, value) in fields {
             let Some(value) = value else { continue };

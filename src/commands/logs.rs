@@ -30,7 +30,7 @@ pub struct Args {
     /// Job id, the provider's batch id, or last [default: last]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
-    /// Only this class of row (a status: error, expired, …) or call (ok, not_sent, rejected, unknown); repeatable
+    /// Only this class of rows (error, expired, skipped, …) or of calls (ok, not_sent, rejected, unknown); may be repeated
     #[arg(long = "class", value_name = "CLASS", value_parser = class)]
     pub classes: Vec<Class>,
     /// Only what was recorded within that time, as 90s, 1h, 7d

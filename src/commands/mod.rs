@@ -20,6 +20,7 @@ pub mod logout;
 pub mod logs;
 pub mod merge;
 pub mod prune;
+pub mod resolve;
 pub mod resume;
 pub mod retry;
 pub mod sandbox;

@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Go on with every unfinished job of this home; one line for each and the worst exit code
-    #[arg(long, conflicts_with_all = ["id", "output"])]
+    #[arg(long, conflicts_with_all = ["id", "output_flag"])]
     pub all: bool,
     /// How it runs.
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::files::expand;
-use super::flags::{JsonArg, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
+use super::flags::{JsonArg, NewJobArgs, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
 use super::steps::{
     Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, reuse, show_plan,
     who_is_asked,
@@ -27,6 +27,9 @@ pub struct Args {
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
+    /// Which job it makes.
+    #[command(flatten)]
+    pub new_job: NewJobArgs,
     /// What it may spend.
     #[command(flatten)]
     pub spend: SpendArgs,
@@ -38,7 +41,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: who, running, spend, write);
+lays!(Args: who, running, new_job, spend, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
@@ -46,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return Err(CommandError::usage("--output names one table, but several files were given")
             .hint("drop --output: each file gets a table of its own"));
     }
-    if args.files.len() > 1 && args.running.name.is_some() {
+    if args.files.len() > 1 && args.new_job.name.is_some() {
         return Err(CommandError::usage("--name names one job, but several files were given")
             .hint("drop --name, or submit the files one by one"));
     }

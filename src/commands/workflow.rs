@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AskArgs, JsonArg, ReadArgs, RunningArgs, SpendArgs, WriteArgs, lays};
+use super::flags::{
+    AskArgs, JsonArg, NewJobArgs, ReadArgs, RunningArgs, SpendArgs, WriteArgs, lays,
+};
 use super::steps::{Destination, Need, dry_run, send, who_is_asked};
 use crate::config::key;
 use crate::ui::{CommandError, ExitCode};
@@ -23,6 +25,9 @@ pub struct Args {
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
+    /// Which job it makes.
+    #[command(flatten)]
+    pub new_job: NewJobArgs,
     /// What it may spend.
     #[command(flatten)]
     pub spend: SpendArgs,
@@ -37,7 +42,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: ask, running, spend, read, write);
+lays!(Args: ask, running, new_job, spend, read, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -37,6 +37,8 @@ pub struct Account {
     pub note: Option<String>,
     /// The account's tier, where the user says it.
     pub tier: Option<u64>,
+    /// Whether a deleted input file is known to stop a late create, where the user says it.
+    pub fence_trusted: Option<bool>,
     /// The variables its key may stand in.
     variables: Vec<String>,
 }
@@ -130,7 +132,15 @@ impl Settings {
         let (base_url, note) =
             self.address(name, own, dialect, entry.base_url.as_deref(), &place)?;
         let variables = self.key_variables(name);
-        Ok(Account { name: name.to_owned(), dialect, base_url, note, tier: entry.tier, variables })
+        Ok(Account {
+            name: name.to_owned(),
+            dialect,
+            base_url,
+            note,
+            tier: entry.tier.or_else(|| self.get(key::TIER)),
+            fence_trusted: entry.fence_trusted,
+            variables,
+        })
     }
 
     /// The address: the vendor's variable, the section's, the built-in one.
@@ -191,6 +201,7 @@ impl Settings {
             key,
             proxy,
             timeouts: Timeouts::default(),
+            fence_trusted: account.fence_trusted,
             clock,
         })
     }

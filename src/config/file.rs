@@ -12,7 +12,7 @@ use super::value::{Kind, Value};
 use crate::base::nearest;
 
 /// Keys of a `[providers.NAME]` section.
-const PROVIDER_KEYS: [&str; 5] = ["kind", "base_url", "api_key_env", "model", "tier"];
+const PROVIDER_KEYS: [&str; 6] = ["kind", "base_url", "api_key_env", "model", "tier", "fence"];
 
 /// Whose file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct ProviderEntry {
     pub model: Option<String>,
     /// The account's tier.
     pub tier: Option<u64>,
+    /// Whether a deleted input file is known to stop a late create.
+    pub fence_trusted: Option<bool>,
 }
 
 impl ProviderEntry {
@@ -44,6 +46,7 @@ impl ProviderEntry {
         self.api_key_env = higher.api_key_env.or(self.api_key_env.take());
         self.model = higher.model.or(self.model.take());
         self.tier = higher.tier.or(self.tier);
+        self.fence_trusted = higher.fence_trusted.or(self.fence_trusted);
     }
 }
 
@@ -155,6 +158,10 @@ impl Reader<'_> {
                 let why = "it decides where data and keys go; set it in your own configuration";
                 return Err(self.banned(key, name.span().start, why));
             }
+            if self.owner == Owner::Project && key == "fence" {
+                let why = "it decides about money; set it in your own configuration";
+                return Err(self.banned(key, name.span().start, why));
+            }
             let read = |kind| {
                 read_toml(kind, value.get_ref())
                     .map_err(|message| self.wrong(key, value.span().start, message))
@@ -167,6 +174,16 @@ impl Reader<'_> {
                 "tier" => {
                     let Value::Whole(tier) = read(Kind::Whole)? else { continue };
                     entry.tier = Some(tier);
+                }
+                "fence" => {
+                    entry.fence_trusted = Some(match read(Kind::Text)?.to_string().as_str() {
+                        "trusted" => true,
+                        "untrusted" => false,
+                        _ => {
+                            let message = "\"trusted\" or \"untrusted\" is wanted".to_owned();
+                            return Err(self.wrong(key, value.span().start, message));
+                        }
+                    });
                 }
                 _ => {
                     return Err(ConfigError::Unknown {

@@ -211,6 +211,10 @@ settings! {
     MAX_SHARD_REQUESTS: Option<u64> = "max_shard_requests", Kind::Whole, None, Place::Anywhere;
     /// The most bytes in one file, below the provider's limit.
     MAX_SHARD_BYTES: Option<u64> = "max_shard_bytes", Kind::Size, None, Place::Anywhere;
+    /// The most prompt tokens that may be queued for one model at the same time.
+    MAX_ENQUEUED_TOKENS: Option<u64> = "max_enqueued_tokens", Kind::Whole, None, Place::Anywhere;
+    /// The account's usage tier at the provider, which decides how many tokens may be queued.
+    TIER: Option<u64> = "tier", Kind::Whole, None, Place::Anywhere;
     /// Files that are uploaded at the same time.
     PARALLEL_UPLOADS: u64 = "parallel_uploads", Kind::Whole, Some("2"), Place::Anywhere;
 

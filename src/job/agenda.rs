@@ -29,6 +29,17 @@ pub(super) struct Agenda {
     pub(super) looked: HashMap<i64, Instant>,
     /// When the earliest of the shards that wait their turn may go.
     pub(super) next_turn: Option<Instant>,
+    /// The prompt tokens that were queued when the provider's queue was found full: fewer mean
+    /// that one of our batches ended.
+    queued_then: u64,
+    /// Refusals by a full queue since a batch was last collected.
+    refusals: u32,
+    /// Those of them that met a queue with nothing else of ours in it, in a row.
+    pub(super) lonely: u32,
+    /// The limit of the queue for which the shards were looked through.
+    pub(super) cut_for: Option<u64>,
+    /// What unsent shards wait for, as it was told last.
+    pub(super) waits_for: Option<String>,
 }
 
 impl Agenda {
@@ -44,7 +55,37 @@ impl Agenda {
             next_look: Some(now),
             looked: HashMap::new(),
             next_turn: None,
+            queued_then: 0,
+            refusals: 0,
+            lonely: 0,
+            cut_for: None,
+            waits_for: None,
         }
+    }
+
+    /// The provider's queue is full: nothing goes out until one of our batches has ended, or for
+    /// a while that grows from refusal to refusal.
+    pub(super) fn hold(&mut self, now: Instant, queued: u64) {
+        let doubled = FIRST_HOLD * 2_u32.pow(self.refusals.min(5));
+        self.next_turn = Some(now + doubled.min(LONGEST_HOLD));
+        self.queued_then = queued;
+        self.refusals += 1;
+        self.lonely = if queued == 0 { self.lonely + 1 } else { 0 };
+    }
+
+    /// Whether a refusal by a full queue is still waited out, with so many tokens queued now.
+    pub(super) fn is_held(&self, now: Instant, queued: u64) -> bool {
+        self.next_turn.is_some_and(|until| now < until) && queued >= self.queued_then
+    }
+
+    /// The wait after a refusal is over.
+    pub(super) fn lift_hold(&mut self) {
+        self.next_turn = None;
+    }
+
+    /// Takes note that batches were collected: the queue moves.
+    pub(super) fn has_collected(&mut self) {
+        (self.refusals, self.lonely) = (0, 0);
     }
 
     /// How long to wait now: to the next question, or less where something is due before it.
@@ -80,5 +121,53 @@ impl Agenda {
     }
 }
 
+/// How long nothing is sent after the first refusal by a full queue.
+const FIRST_HOLD: Duration = Duration::from_secs(5 * 60);
+/// The longest such wait.
+const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
+
 /// The shortest pause.
 const SHORTEST: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agenda(now: Instant) -> Agenda {
+        let options = DriveOptions {
+            check_interval: Duration::from_secs(60),
+            max_wait: None,
+            submit: true,
+            wait: true,
+            parallel_uploads: 2,
+            max_enqueued_tokens: None,
+            published_enqueued_tokens: None,
+            rounds: 1,
+            abort_share: 1.0,
+        };
+        Agenda::new(&options, now)
+    }
+
+    /// A full queue is waited out from 5 minutes to an hour, or until a batch of ours ends.
+    #[test]
+    fn field_05_a_full_queue_is_waited_out() {
+        let now = Instant::now();
+        let minutes = |n: u64| now + Duration::from_secs(60 * n);
+        let mut agenda = agenda(now);
+        assert!(!agenda.is_held(now, 0));
+        for (refusal, wait) in [5, 10, 20, 40, 60, 60, 60].into_iter().enumerate() {
+            agenda.hold(now, 100);
+            assert!(agenda.is_held(minutes(wait - 1), 100), "{refusal}");
+            assert!(!agenda.is_held(minutes(wait), 100), "{refusal}");
+            assert!(!agenda.is_held(now, 99), "a batch ended");
+        }
+        assert_eq!(agenda.lonely, 0, "others of ours were queued");
+        agenda.has_collected();
+        agenda.hold(now, 0);
+        assert!(agenda.is_held(minutes(4), 0) && !agenda.is_held(minutes(5), 0));
+        agenda.hold(now, 0);
+        assert_eq!(agenda.lonely, 2);
+        agenda.lift_hold();
+        assert!(!agenda.is_held(now, 0));
+    }
+}

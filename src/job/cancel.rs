@@ -71,7 +71,10 @@ impl Driver<'_> {
         for shard in self.store.shards(&self.job.key)? {
             if matches!(
                 shard.state,
-                ShardState::Planned | ShardState::Uploaded | ShardState::Rejected
+                ShardState::Planned
+                    | ShardState::Uploaded
+                    | ShardState::Rejected
+                    | ShardState::Deferred
             ) {
                 settle_unsent(self.store, self.folder, self.job, &shard)?;
             }

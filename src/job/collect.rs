@@ -9,8 +9,9 @@ use crate::provider::{CallClass, CallError};
 use crate::store::ShardState;
 
 impl Driver<'_> {
-    /// Fetches and settles what has ended. Returns how the run ends, if it does.
-    pub(super) async fn fetch_ended(&self) -> Result<Option<Ending>, JobError> {
+    /// Fetches and settles what has ended. Returns how the run ends, if it does, and whether
+    /// anything was settled.
+    pub(super) async fn fetch_ended(&self) -> Result<(Option<Ending>, bool), JobError> {
         let ended = self.with_creates(&[ShardState::Stored, ShardState::Ended])?;
         let mut settled = false;
         let mut bad = None;
@@ -39,7 +40,7 @@ impl Driver<'_> {
         if settled && self.ending()?.is_none() {
             (self.on_settled)();
         }
-        bad.transpose()
+        Ok((bad.transpose()?, settled))
     }
 
     /// Whether a failed download ends the run: a refusal does once nothing else runs, any other

@@ -34,6 +34,10 @@ pub struct DriveOptions {
     pub rounds: u32,
     /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
     pub abort_share: f64,
+    /// The most prompt tokens that may be queued, where the user says it.
+    pub max_enqueued_tokens: Option<u64>,
+    /// The same as published for the account's tier; a refusal's own words come before it.
+    pub published_enqueued_tokens: Option<u64>,
 }
 
 /// How a drive ended.
@@ -101,7 +105,7 @@ impl Driver<'_> {
             Ok(Ending::Leftovers(rows)) => {
                 (JobState::Waiting, Some(format!("{rows} rows are to go out again")))
             }
-            Ok(Ending::Waiting) => (JobState::Waiting, Some("its batches run".to_owned())),
+            Ok(Ending::Waiting) => (JobState::Waiting, Some(self.why_waiting()?)),
             Ok(Ending::Unclear(why) | Ending::Halted(why)) => {
                 (JobState::Waiting, Some(why.clone()))
             }
@@ -173,8 +177,15 @@ impl Driver<'_> {
             return Ok(Some(ending));
         }
         agenda.failed = failed;
-        if let Some(ending) = self.fetch_ended().await? {
-            return Ok(Some(ending));
+        let deferred = self.count(ShardState::Deferred)?;
+        let (ending, has_settled) = self.fetch_ended().await?;
+        if self.count(ShardState::Deferred)? > deferred {
+            self.hold(agenda)?;
+        } else if has_settled {
+            agenda.has_collected();
+        }
+        if ending.is_some() {
+            return Ok(ending);
         }
         tokio::select! {
             seen = self.see_to_surplus() => seen?,
@@ -187,10 +198,19 @@ impl Driver<'_> {
         self.ending()
     }
 
+    fn why_waiting(&self) -> Result<String, JobError> {
+        Ok(match self.unsent()? {
+            0 => "its batches run".to_owned(),
+            1 => "1 shard is not sent yet".to_owned(),
+            shards => format!("{shards} shards are not sent yet"),
+        })
+    }
+
     /// Pauses until there is something to do; `Some` where nobody wants to wait any longer.
     async fn wait(&self, agenda: &mut Agenda) -> Result<Option<Ending>, JobError> {
         let pause = agenda.pause(self.clock.instant());
         self.report_round(&agenda.failed, pause)?;
+        self.tell_waiting(agenda)?;
         if !self.options.wait || pause.is_zero() {
             return Ok(Some(self.searches_for()?.map_or(Ending::Waiting, Ending::Unclear)));
         }
@@ -245,7 +265,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn shard_count(&self) -> u64 {
-        self.store.shard_counts(&self.job.key).map_or(0, |counts| counts.values().sum())
+        self.store.shards_in_all(&self.job.key).unwrap_or(0)
     }
 
     pub(super) fn warn(&self, text: &str) {

@@ -49,15 +49,17 @@ impl Driver<'_> {
 
     /// Whether a batch of the job has not ended or has not been collected.
     pub(super) fn is_running(&self) -> Result<bool, JobError> {
-        let counts = self.store.shard_counts(&self.job.key)?;
-        let running = [ShardState::Running, ShardState::Ended, ShardState::Stored];
-        Ok(running.iter().any(|state| counts.contains_key(state))
-            || self.store.open_surplus(&self.job.key)? > 0)
+        for state in [ShardState::Running, ShardState::Ended, ShardState::Stored] {
+            if self.count(state)? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(self.store.open_surplus(&self.job.key)? > 0)
     }
 
     /// Shards in a state.
     pub(super) fn count(&self, state: ShardState) -> Result<u64, JobError> {
-        Ok(self.store.shard_counts(&self.job.key)?.get(&state).copied().unwrap_or_default())
+        Ok(self.store.shards_count(&self.job.key, state)?)
     }
 
     /// Which failed questions make waiting useless: a refused key, an id that the account does not

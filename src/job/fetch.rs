@@ -1,12 +1,14 @@
 //! Fetching what an ended batch left: both files in every final state, complete and synced
 //! before anything else is done with them.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::drive::Driver;
 use super::{Event, JobError, JobFolder};
-use crate::base::hex_of_file;
-use crate::batch::{Batch, BatchStatus};
+use crate::base::{hex_of_file, remove_file, rename, sync_folder};
+use crate::batch::{Batch, BatchStatus, ResultFile};
 use crate::provider::CallError;
 use crate::store::{ArtifactKind, ArtifactRecord, CreateRecord, ShardRecord, ShardState};
 
@@ -47,7 +49,7 @@ impl Driver<'_> {
         // only where they fall short.
         if shard.state == ShardState::Stored && self.has_its_files(shard)? {
             let settlement = self.settlement(shard, &batch)?;
-            if settlement.missing == 0 {
+            if !settlement.is_short() {
                 self.settle(shard, &batch, settlement)?;
                 return Ok(Fetched::Settled);
             }
@@ -114,11 +116,13 @@ impl Driver<'_> {
             (ArtifactKind::Error, batch.error_file_id.as_deref()),
         ];
         let mut tries = 0;
+        let mut held: Vec<ArtifactRecord> = Vec::new();
         let settlement = loop {
             let mut artifacts = Vec::new();
             for (kind, file) in files {
                 let Some(file) = file else { continue };
-                match self.download(shard, kind, file).await? {
+                let before = held.iter().find(|artifact| artifact.kind == kind);
+                match self.download(shard, kind, file, before).await? {
                     Ok(artifact) => artifacts.push(artifact),
                     Err(ended) => return Ok(ended),
                 }
@@ -126,13 +130,15 @@ impl Driver<'_> {
             self.store.record_artifacts(shard.id, &artifacts)?;
             let settlement = self.settlement(shard, batch)?;
             tries += 1;
-            if settlement.missing == 0 || artifacts.is_empty() || tries > REFETCHES {
+            if !settlement.is_short() || artifacts.is_empty() || tries > REFETCHES {
                 break settlement;
             }
-            self.warn(&format!(
-                "shard {}: {} rows are in neither result file; fetching again",
-                shard.number, settlement.missing
-            ));
+            held = artifacts;
+            let why = match settlement.missing {
+                0 => "its result files end early".to_owned(),
+                missing => format!("{missing} rows are in neither result file"),
+            };
+            self.warn(&format!("shard {}: {why}; fetching again", shard.number));
             if self.pause(PAUSE).await.is_some() {
                 return Ok(Fetched::Stopped);
             }
@@ -141,14 +147,21 @@ impl Driver<'_> {
         Ok(Fetched::Settled)
     }
 
+    /// Downloads a file. Of two readings of the same file the one with more lines is kept, else
+    /// the longer one: the later may be the one that was cut.
     async fn download(
         &self,
         shard: &ShardRecord,
         kind: ArtifactKind,
         file: &str,
+        before: Option<&ArtifactRecord>,
     ) -> Result<Result<ArtifactRecord, Fetched>, JobError> {
         let name = JobFolder::result_name(shard, kind);
-        let path = self.folder.results().join(&name);
+        let final_path = self.folder.results().join(&name);
+        let path = match before {
+            Some(_) => final_path.with_extension("again"),
+            None => final_path.clone(),
+        };
         let shards = self.shard_count();
         let on_bytes = |received| {
             self.reporter.report(&Event::Downloading { shard: shard.number, shards, received });
@@ -162,7 +175,20 @@ impl Driver<'_> {
             Ok(bytes) => bytes,
             Err(error) => return Ok(Err(Fetched::Failed(error))),
         };
-        let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
+        if let Some(before) = before {
+            let on_read = JobError::file("read", &path);
+            let (new, old) = lines_of(&path)
+                .and_then(|new| Ok((new, lines_of(&final_path)?)))
+                .map_err(on_read)?;
+            if (new, bytes) <= (old, before.bytes) {
+                remove_file(&path).map_err(JobError::file("remove", &path))?;
+                return Ok(Ok(before.clone()));
+            }
+            rename(&path, &final_path)
+                .and_then(|()| sync_folder(&self.folder.results()))
+                .map_err(JobError::file("write", &final_path))?;
+        }
+        let digest = hex_of_file(&final_path).map_err(JobError::file("read", &final_path))?;
         Ok(Ok(ArtifactRecord { id: 0, shard: shard.id, kind, name, bytes, digest }))
     }
 
@@ -176,8 +202,17 @@ impl Driver<'_> {
     }
 }
 
+/// How many lines of a result file read.
+fn lines_of(path: &Path) -> io::Result<u64> {
+    let mut lines = 0;
+    for placed in ResultFile::open(path)? {
+        lines += u64::from(placed?.2.is_ok());
+    }
+    Ok(lines)
+}
+
 /// Whether a batch that ended must have results and does not say where.
-fn lacks_files(batch: &Batch) -> bool {
+pub(super) fn lacks_files(batch: &Batch) -> bool {
     let completed = batch.counts.completed.unwrap_or(0);
     let counted = completed + batch.counts.failed.unwrap_or(0);
     let names_none = batch.output_file_id.is_none() && batch.error_file_id.is_none();

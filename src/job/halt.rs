@@ -11,7 +11,7 @@ use super::JobError;
 use super::drive::{Driver, Ending};
 use crate::answer::RowStatus;
 use crate::batch::Failure;
-use crate::store::{OutcomeRecord, ShardRecord, ShardState};
+use crate::store::{OutcomeRecord, ShardRecord};
 
 /// Shards with fewer rows that ran say nothing about the rest.
 const FEWEST: u64 = 20;
@@ -114,16 +114,6 @@ impl Driver<'_> {
             detail: e.to_string(),
         })?;
         Ok(Some(halt.ending()))
-    }
-
-    /// Shards that would be sent.
-    fn unsent(&self) -> Result<u64, JobError> {
-        use ShardState::{Creating, Ended, Rejected, Running, Settled, Stored, Unknown};
-        let counts = self.store.shard_counts(&self.job.key)?.into_iter();
-        let sent = |state| {
-            matches!(state, Creating | Unknown | Rejected | Running | Ended | Stored | Settled)
-        };
-        Ok(counts.filter(|(state, _)| !sent(*state)).map(|(_, n)| n).sum())
     }
 
     /// Goes on with a job that was stopped if a person was told why.

@@ -3,6 +3,7 @@
 
 mod agenda;
 mod build;
+mod by_tokens;
 mod cancel;
 mod collect;
 mod contents;
@@ -19,7 +20,10 @@ mod halt;
 mod id;
 mod plan;
 mod poll;
+mod queue;
 mod reconcile;
+mod repack;
+mod resolve;
 mod retry;
 mod rounds;
 mod send;
@@ -32,6 +36,7 @@ mod tally;
 mod unsent;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};
+pub use by_tokens::waves;
 pub use cancel::cancel_unsent;
 pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};
@@ -42,7 +47,9 @@ pub use former::{Former, find_formers};
 pub use id::{create_key, generation, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
+pub use queue::LEARNED_FOR;
 pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
+pub use resolve::{Resolved, Undecided};
 pub use retry::{RetryPlan, Wanted as WantedRows, plan_retry};
 pub use spec::{Onto, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};

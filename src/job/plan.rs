@@ -4,6 +4,7 @@
 
 use std::thread;
 
+use super::by_tokens::by_tokens;
 use super::count::TokenCounter;
 use super::unsent::{Reuse, Unsent, Way};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
@@ -72,11 +73,12 @@ impl Plan {
 }
 
 /// Plans a job over its own copy of the table; row lists and copies of earlier answers go into
-/// the folder. Without `reuse` every row is sent.
+/// the folder. Without `reuse` every row is sent. `most_tokens` is how many prompt tokens one
+/// shard may have, where the provider's queue has a known limit.
 pub fn plan(
     spec: &Spec,
     table: &Table,
-    limits: &Limits,
+    (limits, most_tokens): (&Limits, Option<u64>),
     folder: &JobFolder,
     reuse: Option<Reuse<'_>>,
     reporter: &dyn Reporter,
@@ -88,6 +90,8 @@ pub fn plan(
             table,
             waiting: Vec::new(),
             ways: Vec::new(),
+            of_images: Vec::new(),
+            most_tokens,
             unsent: Unsent::begin(spec, reuse, folder)?,
             first: None,
             compiled: spec.question.compile(table.headers())?,
@@ -160,6 +164,9 @@ struct Planner<'a> {
     waiting: Vec<Waiting>,
     /// What becomes of each request, in the order in which its tokens are counted.
     ways: Vec<Way>,
+    /// Tokens of the images of each request, in the same order.
+    of_images: Vec<u32>,
+    most_tokens: Option<u64>,
     unsent: Option<Unsent<'a>>,
     /// The first row that is sent.
     first: Option<RowEntry>,
@@ -235,6 +242,8 @@ impl Planner<'_> {
             let part = part_of(&mut self.plan.estimate, *way);
             part.requests += 1;
             part.images += row.images;
+            let of_images = row.image_tokens.unwrap_or(0);
+            self.of_images.push(u32::try_from(of_images).unwrap_or(u32::MAX));
             part.image_tokens = part.image_tokens.zip(row.image_tokens).map(|(sum, n)| sum + n);
             if *way == Way::Sent {
                 self.place(&row.entry)?;
@@ -252,7 +261,8 @@ impl Planner<'_> {
             let number = self.plan.shards.len() as u64 + 1;
             let path = self.folder.rows_file(&format!("r1-s{number:04}"));
             let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-            self.open = Some((NewShard { round: 1, number, rows: 0, bytes: 0 }, writer));
+            let shard = NewShard { round: 1, number, rows: 0, bytes: 0, tokens: 0 };
+            self.open = Some((shard, writer));
         }
         let (shard, writer) = self.open.as_mut().expect("opened above");
         shard.rows += 1;
@@ -288,9 +298,16 @@ impl Planner<'_> {
         self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
-        for (tokens, way) in self.counter.finish().into_iter().zip(self.ways) {
+        let mut sent = Vec::new();
+        let texts = self.counter.finish().into_iter().zip(self.of_images);
+        for ((tokens, of_images), way) in texts.zip(self.ways) {
             part_of(&mut self.plan.estimate, way).text_tokens += u64::from(tokens);
+            if way == Way::Sent {
+                sent.push(tokens.saturating_add(of_images));
+            }
         }
+        let shards = std::mem::take(&mut self.plan.shards);
+        self.plan.shards = by_tokens(shards, &sent, self.most_tokens, self.folder)?;
         self.plan.estimate.bytes = self.plan.bytes();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         Ok(self.plan)

@@ -1,7 +1,7 @@
 //! Asking how batches stand. Only the provider's own words change what is recorded; a failed
 //! question changes nothing and is asked again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -9,11 +9,22 @@ use futures_util::stream::{self, StreamExt};
 use super::drive::Driver;
 use super::{Event, JobError};
 use crate::batch::{Batch, BatchStatus};
-use crate::provider::CallError;
+use crate::provider::{CallClass, CallError};
 use crate::store::{CreateRecord, ShardRecord, ShardState};
 
 /// Questions under way at once: enough for hundreds of shards, too few to trip a limit.
 const AT_ONCE: usize = 4;
+
+/// Running batches above which the listing is read instead of asking after each.
+const MANY: usize = 20;
+/// Batches a page of the listing.
+const A_PAGE: u32 = 100;
+/// Pages that are read beyond those that the running batches fill by themselves: others of the
+/// same account stand in between.
+const SPARE_PAGES: usize = 2;
+
+/// A shard with the create whose batch is asked after.
+type Asked = (ShardRecord, CreateRecord);
 
 /// The pauses between two rounds of questions: short at first, for small batches end in seconds,
 /// then the interval that was asked for.
@@ -83,7 +94,13 @@ pub fn last_seen(create: &CreateRecord) -> Option<Batch> {
 impl Driver<'_> {
     /// Asks once after every running batch. Returns the calls that failed.
     pub(super) async fn poll(&self) -> Result<Vec<CallError>, JobError> {
-        let running: Vec<_> = self.with_creates(&[ShardState::Running])?;
+        let mut running: Vec<_> = self.with_creates(&[ShardState::Running])?;
+        if running.len() > MANY {
+            match self.read_listing(running).await? {
+                Ok(rest) => running = rest,
+                Err(error) => return Ok(vec![error]),
+            }
+        }
         let mut replies = stream::iter(running)
             .map(|(shard, create)| async move {
                 let id = create.batch_id.clone().unwrap_or_default();
@@ -100,6 +117,42 @@ impl Driver<'_> {
         Ok(failed)
     }
 
+    /// Reads how batches stand from the newest pages of the provider's listing, and returns those
+    /// that are not on them: one call for a hundred batches instead of a hundred calls.
+    async fn read_listing(
+        &self,
+        running: Vec<Asked>,
+    ) -> Result<Result<Vec<Asked>, CallError>, JobError> {
+        let pages = running.len() / A_PAGE as usize + SPARE_PAGES;
+        let id_of = |asked: &Asked| asked.1.batch_id.clone().unwrap_or_default();
+        let mut open: HashMap<String, Asked> =
+            running.into_iter().map(|asked| (id_of(&asked), asked)).collect();
+        let mut after = None;
+        for _ in 0..pages {
+            let page = match self.api.list(after.as_deref(), A_PAGE).await {
+                Ok(page) => page,
+                // No listing here, or not for this key: each is asked after by itself.
+                Err(error) if error.class == CallClass::Rejected => break,
+                Err(error) => return Ok(Err(error)),
+            };
+            for batch in page.items {
+                // A listing may leave out why a batch failed.
+                let is_short = batch.status == Some(BatchStatus::Failed) && batch.errors.is_empty();
+                if is_short {
+                    continue;
+                }
+                if let Some((shard, create)) = open.remove(&batch.id) {
+                    self.take_note(&shard, &create, &batch)?;
+                }
+            }
+            after = page.next;
+            if open.is_empty() || after.is_none() {
+                break;
+            }
+        }
+        Ok(Ok(open.into_values().collect()))
+    }
+
     pub(super) fn take_note(
         &self,
         shard: &ShardRecord,
@@ -107,7 +160,12 @@ impl Driver<'_> {
         batch: &Batch,
     ) -> Result<(), JobError> {
         let now = self.clock.unix();
-        let changed = self.store.batch_seen(create.id, &as_json(batch), &batch.status_word, now)?;
+        let reply = as_json(batch);
+        if create.updated == now && create.reply.as_deref() == Some(&reply) {
+            // Heard in this very second already.
+            return Ok(());
+        }
+        let changed = self.store.batch_seen(create.id, &reply, &batch.status_word, now)?;
         let Some(status) = batch.status else {
             if changed && create.status_word.as_deref() != Some(&batch.status_word) {
                 self.warn(&format!(
@@ -125,16 +183,16 @@ impl Driver<'_> {
 
     /// The job's batches as last heard of.
     pub(super) fn progress(&self) -> Result<Progress, JobError> {
-        let mut progress = Progress::default();
-        let creates: BTreeMap<i64, CreateRecord> =
-            self.store.creates(&self.job.key)?.into_iter().map(|c| (c.shard, c)).collect();
-        let shards = self.store.shards(&self.job.key)?;
-        // A further round is counted by itself: what failed before and goes out again would make
-        // the counters rise and fall (field report 41).
-        let open = shards.iter().filter(|shard| !shard.state.is_settled());
-        let first = open.map(|shard| shard.round).min().unwrap_or(0);
-        for shard in shards.into_iter().filter(|shard| shard.round >= first) {
-            progress.add(&shard, creates.get(&shard.id).and_then(last_seen).as_ref());
+        let mut progress =
+            Progress { batch: self.store.shown_batch(&self.job.key)?, ..Progress::default() };
+        for seen in self.store.seen(&self.job.key)? {
+            progress.total += seen.rows;
+            progress.completed += seen.completed;
+            progress.failed += seen.failed;
+            if let Some(status) = seen.status {
+                let status = status.unwrap_or(BatchStatus::InProgress);
+                *progress.batches.entry(status).or_default() += seen.batches;
+            }
         }
         Ok(progress)
     }

@@ -34,6 +34,7 @@ impl Driver<'_> {
         {
             return Ok(Some(ending));
         }
+        self.make_fit(agenda)?;
         let open = self.shards_to_send(agenda)?;
         agenda.is_first = false;
         let halted = AtomicBool::new(false);
@@ -49,6 +50,15 @@ impl Driver<'_> {
         while let Some(sent) = sending.next().await {
             let bad = match sent {
                 Ok(Sent::Created | Sent::Nothing | Sent::FileGone) => continue,
+                Ok(Sent::NoRoom) => {
+                    halted.store(true, Ordering::SeqCst);
+                    continue;
+                }
+                Ok(Sent::Deferred) => {
+                    self.hold(agenda)?;
+                    halted.store(true, Ordering::SeqCst);
+                    continue;
+                }
                 Ok(Sent::Unclear) => {
                     agenda.next_look = Some(self.clock.instant());
                     halted.store(true, Ordering::SeqCst);
@@ -71,16 +81,16 @@ impl Driver<'_> {
         if self.is_halted()? {
             return Ok(Vec::new());
         }
-        let counts = self.store.shard_counts(&self.job.key)?;
-        let count = |state| counts.get(&state).copied().unwrap_or_default();
-        if count(ShardState::Creating) + count(ShardState::Unknown) >= MANY_UNCLEAR {
+        let unclear = self.count(ShardState::Creating)? + self.count(ShardState::Unknown)?;
+        if unclear >= MANY_UNCLEAR {
             return Ok(Vec::new());
         }
-        let mut states = vec![ShardState::Planned, ShardState::Uploaded];
+        let mut states = vec![ShardState::Planned, ShardState::Uploaded, ShardState::Deferred];
         if agenda.is_first {
             states.push(ShardState::Rejected);
         }
         let turn = self.options.parallel_uploads.max(1) * A_TURN;
-        Ok(self.store.shards_in(&self.job.key, &states, turn)?)
+        let open = self.store.shards_in(&self.job.key, &states, turn)?;
+        self.with_room(agenda, open)
     }
 }

@@ -6,12 +6,17 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::each_row;
 use super::drive::Driver;
+use super::repack::share;
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
-use crate::batch::{Batch, BatchError, BatchStatus, FailureKind, ResultFile};
+use crate::batch::{
+    BadLine, Batch, BatchError, BatchStatus, FailureKind, ResultFile, queue_refusal,
+};
 use crate::request::{CustomId, Source};
-use crate::shard::{RowEntry, RowsReader};
-use crate::store::{ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState};
+use crate::shard::{RowEntry, RowsReader, RowsWriter};
+use crate::store::{
+    ArtifactKind, ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState,
+};
 
 /// Rounds in which nothing ran are free, but a file that is refused again and again is a fault.
 const ROUNDS_WITHOUT_RUN: u32 = 20;
@@ -31,6 +36,10 @@ pub(super) struct Settlement {
     duplicates: u64,
     foreign: u64,
     broken: u64,
+    /// Files that end in the middle of a line, and answers that the batch counts beyond those in
+    /// its output file: of a batch that ended with a part done nothing else tells that a download
+    /// was cut.
+    cut: u64,
 }
 
 /// Finds the row of an id in a result file.
@@ -66,13 +75,19 @@ impl Driver<'_> {
             entries.iter().map(|entry| (entry.row, entry.content_key)).collect();
         let mut settlement =
             Settlement { records: self.settled_before(shard, &entries)?, ..Settlement::default() };
+        let mut outputs = 0;
         for artifact in self.artifacts_of(shard)? {
             let path = self.folder.results().join(&artifact.name);
             for line in ResultFile::open(&path).map_err(JobError::file("read", &path))? {
                 let (offset, length, line) = line.map_err(JobError::file("read", &path))?;
-                let Ok(line) = line else {
-                    settlement.broken += 1;
-                    continue;
+                outputs += u64::from(artifact.kind == ArtifactKind::Output);
+                let line = match line {
+                    Ok(line) => line,
+                    Err(why) => {
+                        settlement.broken += 1;
+                        settlement.cut += u64::from(why == BadLine::Unfinished);
+                        continue;
+                    }
                 };
                 let row = ids.row_of(&line.custom_id);
                 let Some((row, key)) = row.and_then(|row| Some((row, *keys.get(&row)?))) else {
@@ -93,12 +108,12 @@ impl Driver<'_> {
                 settlement.take(record);
             }
         }
-        let ended = batch.status.unwrap_or(BatchStatus::Completed);
-        settlement.missing = if ended == BatchStatus::Completed {
-            entries.iter().filter(|e| !settlement.records.contains_key(&e.row)).count() as u64
+        if batch.status.unwrap_or(BatchStatus::Completed) == BatchStatus::Completed {
+            let is_missing = |e: &&RowEntry| !settlement.records.contains_key(&e.row);
+            settlement.missing = entries.iter().filter(is_missing).count() as u64;
         } else {
-            0
-        };
+            settlement.cut += batch.counts.completed.unwrap_or(0).saturating_sub(outputs);
+        }
         Ok(settlement)
     }
 
@@ -137,6 +152,9 @@ impl Driver<'_> {
         entries: &[RowEntry],
         settlement: &Settlement,
     ) -> Result<(), JobError> {
+        if let Some(full) = queue_refusal(&batch.errors) {
+            return self.defer(shard, &full.message);
+        }
         let sent: Vec<_> =
             entries.iter().filter(|e| !settlement.records.contains_key(&e.row)).collect();
         let named: HashMap<u64, &BatchError> = batch
@@ -199,9 +217,17 @@ impl Driver<'_> {
             return Ok(None);
         }
         let round = shard.round + 1;
-        let number = self.first_number(round)?;
-        let rest: Vec<RowEntry> = rest.into_iter().map(|entry| **entry).collect();
-        self.list_rows(round, number, &rest).map(Some)
+        let number = self.store.last_number(&self.job.key, round)? + 1;
+        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
+        let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
+        let mut bytes = 0;
+        for entry in &rest {
+            bytes += entry.line_bytes;
+            writer.write(entry).map_err(JobError::file("write", &path))?;
+        }
+        writer.finish().map_err(JobError::file("write", &path))?;
+        let tokens = share(shard.tokens, bytes, shard.bytes);
+        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes, tokens }))
     }
 
     /// Rows of this shard that another home has sent on already: a batch of them was found, and
@@ -269,9 +295,8 @@ impl Driver<'_> {
         &self,
         shard: &ShardRecord,
     ) -> Result<Vec<ArtifactRecord>, JobError> {
-        let all = self.store.artifacts(&self.job.key)?;
-        let is_its = |a: &ArtifactRecord| a.shard == shard.id && !a.is_spare();
-        Ok(all.into_iter().filter(is_its).collect())
+        let all = self.store.artifacts_of(shard.id)?;
+        Ok(all.into_iter().filter(|artifact| !artifact.is_spare()).collect())
     }
 
     fn report_oddities(&self, shard: &ShardRecord, settlement: &Settlement) {
@@ -288,6 +313,11 @@ impl Driver<'_> {
 }
 
 impl Settlement {
+    /// Whether another reading of the same files may hold more.
+    pub(super) fn is_short(&self) -> bool {
+        self.missing + self.cut > 0
+    }
+
     /// Takes the outcome of a line; of two for the same row the good one stays, else the first.
     fn take(&mut self, record: OutcomeRecord) {
         let good = record.status.is_good();

@@ -13,7 +13,9 @@ use crate::answer::RowStatus;
 use crate::base::{redact, remove_file};
 use crate::batch::{Batch, Failure, FailureKind};
 use crate::provider::{CallClass, CallError, CreateBatch};
-use crate::store::{CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState};
+use crate::store::{
+    Begun, CallEnd, CreateRecord, CreateState, OutcomeRecord, ShardRecord, ShardState,
+};
 
 /// How often a call that surely did nothing is repeated before the job waits for a person.
 const TRIES: u32 = 5;
@@ -36,6 +38,10 @@ pub(super) enum Sent {
     Refused(Failure),
     /// The provider refused because it no longer has the file; nothing runs.
     FileGone,
+    /// The provider's queue was full; nothing runs, and the shard goes again later.
+    Deferred,
+    /// Others of ours fill the queue; nothing was asked for.
+    NoRoom,
     /// Nobody knows whether the batch exists.
     Unclear,
     /// The provider cannot be reached; nothing runs.
@@ -54,7 +60,13 @@ impl Driver<'_> {
         if halted.load(Ordering::SeqCst) || self.is_stopping()? {
             return Ok(Sent::Stopped);
         }
-        let mut ready = self.ready_create(shard)?;
+        let mut ready = match shard.state {
+            ShardState::Deferred => {
+                let key = |c| id::create_key(&self.job.key, &shard.stem(), c);
+                self.store.reuse_upload(shard.id, key, self.clock.unix())?
+            }
+            _ => self.ready_create(shard)?,
+        };
         loop {
             let is_fresh = ready.is_none();
             let create = match ready.take() {
@@ -127,6 +139,9 @@ impl Driver<'_> {
                     if error.is_local() {
                         return Err(error.into());
                     }
+                    if error.class == CallClass::Rejected && error.failure.is_too_large() {
+                        return Ok(Err(self.halve(shard, error.failure)?));
+                    }
                     if !worth_repeating(&error) {
                         return Ok(Err(Sent::Refused(error.failure)));
                     }
@@ -181,12 +196,12 @@ impl Driver<'_> {
         };
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let call = self.store.begin_create(
-                &self.job.key,
-                create,
-                self.api.server_time(),
-                self.clock.unix(),
-            )?;
+            let times = (self.api.server_time(), self.clock.unix());
+            let limit = self.queue_limit()?;
+            let Begun::Call(call) = self.store.begin_create(&self.job.key, create, limit, times)?
+            else {
+                return Ok(Sent::NoRoom);
+            };
             let error = match self.create_once(&request).await {
                 Ok(batch) => {
                     let ended = self.ended("ok", None, Some(batch.id.clone()));
@@ -204,6 +219,13 @@ impl Driver<'_> {
                 Err(error) => error,
             };
             let mut ended = self.ended_badly(&error);
+            if error.class == CallClass::Rejected && error.failure.kind == FailureKind::QueueFull {
+                ended.class = "deferred";
+                self.store.end_create_badly(create, call, &ended)?;
+                self.defer(shard, &error.failure.message)?;
+                self.forget_request_file(shard);
+                return Ok(Sent::Deferred);
+            }
             let is_about_file = is_about_file(&error, create);
             let again = error.class != CallClass::Unknown
                 && (worth_repeating(&error) || (is_about_file && is_fresh && attempt < TRIES));
@@ -217,6 +239,9 @@ impl Driver<'_> {
             }
             if is_about_file && !is_fresh {
                 return Ok(Sent::FileGone);
+            }
+            if error.class == CallClass::Rejected && error.failure.is_too_large() {
+                return self.halve(shard, error.failure);
             }
             if !again {
                 return Ok(Sent::Refused(error.failure));

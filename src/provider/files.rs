@@ -26,6 +26,7 @@ pub(super) struct OpenAiShaped {
     base_url: String,
     dialect: &'static Dialect,
     is_sandbox: bool,
+    fence_trusted: Option<bool>,
 }
 
 impl OpenAiShaped {
@@ -37,6 +38,7 @@ impl OpenAiShaped {
             is_sandbox: settings.dialect.name == super::SANDBOX.name
                 || (wire.address().is_loopback() && settings.has_sandbox_key()),
             dialect: settings.dialect,
+            fence_trusted: settings.fence_trusted,
             wire,
         })
     }
@@ -79,6 +81,10 @@ impl BatchApi for OpenAiShaped {
 
     fn is_sandbox(&self) -> bool {
         self.is_sandbox
+    }
+
+    fn fence_trusted(&self) -> bool {
+        self.fence_trusted.unwrap_or(self.dialect.fence_trusted || self.is_sandbox)
     }
 
     fn server_time(&self) -> Option<i64> {

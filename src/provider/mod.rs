@@ -13,6 +13,7 @@ mod hosted;
 mod http;
 mod models;
 mod openai;
+mod queues;
 mod sandbox;
 mod settings;
 mod zhipu;
@@ -26,6 +27,7 @@ pub use hosted::{
 };
 pub use models::Vendor;
 pub use openai::{COMPATIBLE, OPENAI};
+pub use queues::{QUEUES_AS_OF, enqueued_tokens};
 pub use sandbox::{KEY_PREFIX, SANDBOX, probe_sandbox};
 pub use settings::{Address, ProviderSettings, Proxy, Timeouts, open};
 pub use zhipu::{ZAI, ZHIPU};

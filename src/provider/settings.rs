@@ -29,6 +29,8 @@ pub struct ProviderSettings {
     pub proxy: Proxy,
     /// How long calls may take.
     pub timeouts: Timeouts,
+    /// Whether a deleted input file is known to stop a late create, if not as the dialect says.
+    pub fence_trusted: Option<bool>,
     /// What waits between the tries of a read.
     pub clock: Arc<dyn Clock>,
 }
@@ -43,6 +45,7 @@ impl ProviderSettings {
             key,
             proxy: Proxy::System,
             timeouts: Timeouts::default(),
+            fence_trusted: None,
             clock: Arc::new(SystemClock::new()),
         }
     }

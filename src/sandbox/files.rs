@@ -14,7 +14,7 @@ use tokio_util::io::ReaderStream;
 
 use super::check::check_zhipu_upload;
 use super::family::MAX_FILE_BYTES;
-use super::faults::NotReadyUntil;
+use super::faults::HeldBack;
 use super::refusal::Refusal;
 use super::server::{Desk, blocking};
 use super::shelf::{FileRecord, page};
@@ -51,13 +51,13 @@ fn no_such_file(id: &str) -> Refusal {
 /// `POST /files`
 pub(super) async fn upload(
     desk: Desk,
-    not_ready: Option<Extension<NotReadyUntil>>,
+    held: Option<Extension<HeldBack>>,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let outcome = match multipart {
         Ok(multipart) => {
-            let ready_at = not_ready.map(|Extension(NotReadyUntil(until))| until);
-            take_upload(&desk, multipart, ready_at).await
+            let held = held.map(|Extension(held)| held).unwrap_or_default();
+            take_upload(&desk, multipart, held).await
         }
         Err(rejection) => Err(Refusal::bad(rejection.body_text())),
     };
@@ -72,7 +72,7 @@ struct Upload {
     purpose: Option<String>,
     bytes: u64,
     expires_after: Option<i64>,
-    ready_at: Option<i64>,
+    held: HeldBack,
 }
 
 /// Removes the scratch file of an upload that came to nothing.
@@ -88,11 +88,11 @@ impl Drop for Scratch {
 async fn take_upload(
     desk: &Desk,
     mut multipart: Multipart,
-    ready_at: Option<i64>,
+    held: HeldBack,
 ) -> Result<Value, Refusal> {
     let id = desk.shelf().new_file_id(desk.now())?;
     let scratch = Scratch(desk.shelf().scratch(&id));
-    let mut upload = Upload { ready_at, ..Upload::default() };
+    let mut upload = Upload { held, ..Upload::default() };
     while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
             "file" => {
@@ -165,7 +165,8 @@ fn keep(desk: &Desk, id: String, upload: Upload, content: &FilePath) -> Result<V
         created_at,
         expires_at: lifetime.map(|lifetime| created_at + lifetime),
         account: desk.account.to_string(),
-        ready_at: upload.ready_at,
+        ready_at: upload.held.ready_at,
+        listed_at: upload.held.listed_at,
     };
     desk.shelf().add_file(&record, content)?;
     Ok(shape(&record))
@@ -200,7 +201,10 @@ fn list_page(desk: &Desk, query: &HashMap<String, String>) -> Result<Value, Refu
     let (mut records, mut has_more) = (Vec::new(), false);
     for id in ids {
         let record = desk.own_file(&id)?;
-        let Some(record) = record.filter(|r| purpose.is_none_or(|p| *p == r.purpose)) else {
+        let Some(record) = record.filter(|record| {
+            let is_listed = record.listed_at.is_none_or(|listed| desk.now() >= listed);
+            is_listed && purpose.is_none_or(|purpose| *purpose == record.purpose)
+        }) else {
             continue;
         };
         if records.len() == limit {

@@ -8,10 +8,12 @@
 //!
 //! ```text
 //! server (host, key) ─> faults ─> files, batches, realtime ─> shelf (plain files)
-//!                                      │ create                  ▲
-//!                                      ▼                         │
-//!             check (input file)   engine (when) ─> timeline   settle ─> answer ─> lines
+//!                         :           │ create (check, queue)    ▲
+//!                         :           ▼                          │
+//!                         : .......> engine (when) ─> timeline  settle ─> answer ─> lines ─> tamper
 //! ```
+//!
+//! Faults are rules that a user or a test gives; without any, everything is as it should be.
 //!
 //! A batch is a folder of files that are each written once. Where it stands is a function of the
 //! clock, and an answer a function of the request, so a killed server loses nothing and another

@@ -190,6 +190,7 @@ impl Part {
             expires_at: Some(end / 1000 + KEPT_FOR),
             account: record.account.clone(),
             ready_at: None,
+            listed_at: None,
         };
         desk.shelf().add_file(&file, &self.path)?;
         Ok(Some(id))

@@ -39,6 +39,9 @@ pub(super) struct FileRecord {
     /// Creates are refused until then (milliseconds).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ready_at: Option<i64>,
+    /// It is not listed until then (milliseconds).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) listed_at: Option<i64>,
 }
 
 /// A batch as it was created.

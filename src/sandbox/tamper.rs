@@ -135,16 +135,16 @@ pub(super) fn alter(
             answered(vec![bytes(line), other])
         }
         RowFault::ConflictError => {
-            let error = vec![bytes(&failed(family, line, 500, None))];
+            let error = vec![bytes(&failed(family, line, 500, None, None))];
             Written { error, ..answered(vec![bytes(line)]) }
         }
-        RowFault::Fails { status, code } => Written {
-            error: vec![bytes(&failed(family, line, *status, code.as_deref()))],
+        RowFault::Fails { status, code, text } => Written {
+            error: vec![bytes(&failed(family, line, *status, code.as_deref(), text.as_deref()))],
             is_failed: true,
             ..Written::default()
         },
         RowFault::RefusedInside => {
-            let output = vec![bytes(&failed(family, line, 400, Some("invalid_value")))];
+            let output = vec![bytes(&failed(family, line, 400, Some("invalid_value"), None))];
             Written { output, ..Written::default() }
         }
         RowFault::StatusZero => {
@@ -184,8 +184,15 @@ fn bytes(line: &Value) -> Vec<u8> {
     line.to_string().into_bytes()
 }
 
-fn failed(family: Family, line: &Value, status: u16, code: Option<&str>) -> Value {
-    let mut refusal = Refusal::new(status, format!("The sandbox was told to fail with {status}."));
+fn failed(
+    family: Family,
+    line: &Value,
+    status: u16,
+    code: Option<&str>,
+    text: Option<&str>,
+) -> Value {
+    let usual = format!("The sandbox was told to fail with {status}.");
+    let mut refusal = Refusal::new(status, text.map_or(usual, str::to_owned));
     let usual = if status >= 500 { "server_error" } else { "rate_limit_exceeded" };
     if let Some(code) = code.or((status >= 500 || status == 429).then_some(usual)) {
         refusal = refusal.code(code);

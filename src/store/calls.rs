@@ -1,7 +1,7 @@
 //! Calls that change something at a provider: the intent is committed before the call leaves,
 //! its end after it. An intent without an end is a call whose outcome nobody knows.
 
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{ShardState, Store, StoreError, shards, stored_words, word};
 
@@ -44,7 +44,7 @@ stored_words! {
 /// How a call ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallEnd {
-    /// `ok`, `not_sent`, `rejected`, `unknown`.
+    /// `ok`, `not_sent`, `rejected`, `deferred`, `unknown`.
     pub class: &'static str,
     /// The HTTP status, where one came.
     pub http: Option<u16>,
@@ -200,20 +200,44 @@ pub(super) fn set_create(
     Ok(())
 }
 
+/// The intent to make a batch.
+pub(super) fn begin_create_at(
+    tx: &Transaction<'_>,
+    job: &str,
+    create: &CreateRecord,
+    server_now: Option<i64>,
+    now: i64,
+) -> rusqlite::Result<i64> {
+    set_create(tx, create.id, CreateState::Intended, now)?;
+    tx.execute(
+        "UPDATE batch_create SET intended = ?2, listings = 0, searched = 0 WHERE id = ?1",
+        params![create.id, server_now],
+    )?;
+    shards::set_state(tx, create.shard, ShardState::Creating, None)?;
+    begin(tx, job, create.id, CallKind::Create, now)
+}
+
+/// The newest create of a shard.
+pub(super) fn newest(
+    connection: &Connection,
+    shard: i64,
+) -> rusqlite::Result<Option<CreateRecord>> {
+    connection
+        .query_row(
+            &format!(
+                "SELECT {COLUMNS} FROM batch_create WHERE shard = ?1 \
+                 ORDER BY attempt DESC LIMIT 1"
+            ),
+            [shard],
+            read_create,
+        )
+        .optional()
+}
+
 impl Store {
     /// The newest create of a shard.
     pub fn newest_create(&self, shard: i64) -> Result<Option<CreateRecord>, StoreError> {
-        self.read(|c| {
-            c.query_row(
-                &format!(
-                    "SELECT {COLUMNS} FROM batch_create WHERE shard = ?1 \
-                     ORDER BY attempt DESC LIMIT 1"
-                ),
-                [shard],
-                read_create,
-            )
-            .optional()
-        })
+        self.read(|c| newest(c, shard))
     }
 
     /// The newest create of every shard of a job that has one.
@@ -322,26 +346,6 @@ impl Store {
         })
     }
 
-    /// Commits the intent to make the batch. From here on the create is never repeated unless
-    /// its absence is shown.
-    pub fn begin_create(
-        &self,
-        job: &str,
-        create: &CreateRecord,
-        server_now: Option<i64>,
-        now: i64,
-    ) -> Result<i64, StoreError> {
-        self.write(|tx| {
-            set_create(tx, create.id, CreateState::Intended, now)?;
-            tx.execute(
-                "UPDATE batch_create SET intended = ?2, listings = 0, searched = 0 WHERE id = ?1",
-                params![create.id, server_now],
-            )?;
-            shards::set_state(tx, create.shard, ShardState::Creating, None)?;
-            begin(tx, job, create.id, CallKind::Create, now)
-        })
-    }
-
     /// Records that the batch exists, with its id and the provider's description.
     pub fn end_create_ok(
         &self,
@@ -361,8 +365,9 @@ impl Store {
         })
     }
 
-    /// Records that the batch was refused (`rejected`), that the call never left (`not_sent`,
-    /// the file stays ready), or that nobody knows (`unknown`).
+    /// Records that the batch was refused (`rejected`; `deferred` where it may go again later),
+    /// that the call never left (`not_sent`, the file stays ready), or that nobody knows
+    /// (`unknown`).
     pub fn end_create_badly(
         &self,
         create: &CreateRecord,
@@ -372,6 +377,7 @@ impl Store {
         let (create_state, shard_state) = match ended.class {
             "not_sent" => (CreateState::Uploaded, ShardState::Uploaded),
             "rejected" => (CreateState::Rejected, ShardState::Rejected),
+            "deferred" => (CreateState::Rejected, ShardState::Deferred),
             _ => (CreateState::Unknown, ShardState::Unknown),
         };
         self.write(|tx| {

@@ -184,3 +184,78 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::RowStatus;
+    use crate::store::tests::{outcome, store_with_job};
+    use crate::store::{ArtifactKind, ArtifactRecord, BadRows, OutcomeRecord};
+
+    const JOB: &str = "k7f2qd0000";
+
+    #[test]
+    fn a_file_is_listed_once_and_its_removal_recorded() {
+        let (_home, store) = store_with_job();
+        let files = [("file-1".to_owned(), CleanupKind::Input)];
+        store.list_for_cleanup(JOB, &files, 1).unwrap();
+        let file = store.cleanups(JOB).unwrap().remove(0);
+        let call = store.begin_delete(&file, 2).unwrap();
+        let open = store.calls_after(JOB, 0, 0, 9).unwrap();
+        assert_eq!(
+            (open[0].class.as_deref(), open[0].remote_id.as_deref()),
+            (None, Some("file-1"))
+        );
+        let refused = CallEnd {
+            class: "unknown",
+            excerpt: Some("not today".into()),
+            now: 3,
+            ..CallEnd::default()
+        };
+        store.end_delete(&file, call, &refused).unwrap();
+        let failed = store.cleanups(JOB).unwrap().remove(0);
+        assert_eq!(
+            (failed.state, failed.detail.as_deref()),
+            (CleanupState::Failed, Some("not today"))
+        );
+        let call = store.begin_delete(&file, 4).unwrap();
+        let gone = CallEnd { class: "ok", now: 5, ..CallEnd::default() };
+        store.end_delete(&file, call, &gone).unwrap();
+        store.list_for_cleanup(JOB, &files, 6).unwrap();
+        assert_eq!(store.cleanups(JOB).unwrap()[0].state, CleanupState::Deleted, "it stays gone");
+    }
+
+    /// The account outlives the files; no answer can be taken from them any more.
+    #[test]
+    fn b05_a_pruned_job_keeps_its_account() {
+        let (_home, store) = store_with_job();
+        let shard = store.shards(JOB).unwrap()[0].id;
+        let artifact = ArtifactRecord {
+            id: 0,
+            shard,
+            kind: ArtifactKind::Output,
+            name: "r1-s0001-output.jsonl".into(),
+            bytes: 9,
+            digest: "d".into(),
+        };
+        store.record_artifacts(shard, &[artifact]).unwrap();
+        let id = store.artifacts(JOB).unwrap()[0].id;
+        let placed = OutcomeRecord { place: Some((id, 0, 9)), ..outcome(0, RowStatus::Ok) };
+        store.settle_shard(JOB, shard, &[placed, outcome(1, RowStatus::Error)]).unwrap();
+        let before = (store.status_counts(JOB).unwrap(), store.usage(JOB).unwrap());
+        store.prune_job(JOB, 77).unwrap();
+        assert_eq!((store.status_counts(JOB).unwrap(), store.usage(JOB).unwrap()), before);
+        assert!(store.artifacts(JOB).unwrap().is_empty());
+        let rows = store.outcomes_from(JOB, 0, 9).unwrap();
+        assert!(
+            rows.iter().all(|row| row.place.is_none() && row.content_key.is_none()),
+            "{rows:?}"
+        );
+        assert_eq!(store.job_history(JOB).unwrap().pruned, Some(77));
+        assert!(store.job_by_digest("d1").unwrap().is_some(), "the same line finds it");
+        let which = BadRows { job: JOB, since: 0, statuses: &[RowStatus::Error] };
+        let messages = store.bad_messages(&which, 9).unwrap();
+        assert_eq!(messages, [(RowStatus::Error, "why".to_owned(), 1)]);
+        assert_eq!(store.bad_counts(&which).unwrap(), (1, 1));
+    }
+}

@@ -96,3 +96,53 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store_with_job;
+    use crate::store::{JobState, ShardState};
+
+    const JOB: &str = "k7f2qd0000";
+
+    fn words(steps: &[Transition]) -> Vec<&str> {
+        steps.iter().map(|step| step.state.as_str()).collect()
+    }
+
+    /// Whoever changes a state, by whatever statement: the way is written down.
+    #[test]
+    fn each_change_of_a_state_is_kept_once() {
+        let (_home, store) = store_with_job();
+        for (state, reason) in [
+            (JobState::Running, None),
+            (JobState::Running, None),
+            (JobState::Waiting, Some("stopped by a signal")),
+        ] {
+            store.set_job_state(JOB, state, reason, 2000).unwrap();
+        }
+        let way = store.transitions(JOB).unwrap();
+        assert_eq!(words(&way), ["prepared", "running", "waiting"]);
+        assert_eq!((way[0].at, way[1].at), (1000, 2000));
+        assert_eq!(way[2].detail.as_deref(), Some("stopped by a signal"));
+
+        let shard = store.shards(JOB).unwrap()[0].id;
+        store.set_shard_state(shard, ShardState::Rejected, Some("too large")).unwrap();
+        store.set_shard_state(shard, ShardState::Rejected, Some("too large")).unwrap();
+        store.settle_shard(JOB, shard, &[]).unwrap();
+        let ways = store.shard_transitions(JOB).unwrap();
+        assert_eq!(words(&ways[&shard]), ["planned", "rejected", "settled"]);
+        assert_eq!(ways[&shard][1].detail.as_deref(), Some("too large"));
+        assert_eq!(ways[&shard][2].detail, None, "the words belong to the state before");
+    }
+
+    #[test]
+    fn ends_are_remembered() {
+        let (home, store) = store_with_job();
+        assert_eq!(store.job_history(JOB).unwrap(), JobHistory::default());
+        store.set_exit(JOB, 5).unwrap();
+        store.set_written(JOB, 7).unwrap();
+        let store = Store::open(home.path()).unwrap();
+        let expected = JobHistory { exit: Some(5), written: Some(7), pruned: None };
+        assert_eq!(store.job_history(JOB).unwrap(), expected);
+    }
+}

@@ -14,8 +14,40 @@ const STEPS: &[(&str, &str)] = &[
     ("names that people give to jobs", JOB_NAMES),
     ("the ways of jobs and shards, what was pruned", ENDS),
     ("batches that were found at the provider", FOUND),
+    ("prompt tokens in the providers' queues", QUEUES),
     ("further rounds, and what stops a job until a person has seen it", ROUNDS),
 ];
+
+/// Prompt tokens that shards have in a provider's queue, and how much such a queue holds. The
+/// indexes and the columns read out of the replies are for jobs of thousands of shards.
+const QUEUES: &str = "
+ALTER TABLE shard ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;  -- of its prompts, as planned
+ALTER TABLE shard ADD COLUMN cuts INTEGER NOT NULL DEFAULT 0;    -- for a file found too large
+CREATE INDEX shard_by_state ON shard(job, state, round, number);
+CREATE TABLE reservation (
+    shard    INTEGER PRIMARY KEY REFERENCES shard(id),
+    base_url TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    tokens   INTEGER NOT NULL
+);
+CREATE TABLE enqueued_limit (
+    base_url TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    tokens   INTEGER NOT NULL,
+    learned  INTEGER NOT NULL,           -- when a refusal told it
+    PRIMARY KEY (base_url, account, model)
+);
+ALTER TABLE batch_create ADD COLUMN seen_status TEXT AS
+    (CASE WHEN json_valid(reply) THEN json_extract(reply, '$.status') END) VIRTUAL;
+ALTER TABLE batch_create ADD COLUMN seen_completed INTEGER AS
+    (CASE WHEN json_valid(reply) THEN json_extract(reply, '$.counts.completed') END) VIRTUAL;
+ALTER TABLE batch_create ADD COLUMN seen_failed INTEGER AS
+    (CASE WHEN json_valid(reply) THEN json_extract(reply, '$.counts.failed') END) VIRTUAL;
+CREATE INDEX batch_create_seen ON batch_create
+    (shard, attempt, seen_status, seen_completed, seen_failed, batch_id);
+";
 
 /// Shards that were made from a batch that was found; what surplus batches used; and more than
 /// one result file of a kind for a shard. References to the rebuilt table are checked at the end.

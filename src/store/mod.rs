@@ -13,6 +13,7 @@ mod known;
 mod logs;
 mod migrations;
 mod outcomes;
+mod queue;
 mod records;
 mod rounds;
 mod search;
@@ -36,9 +37,10 @@ pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
+pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
 pub use rounds::{Leftover, NewRetry, OpenRow};
-pub use shards::{NewShard, ShardRecord, ShardState};
+pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.
@@ -130,6 +132,11 @@ impl Store {
             Self { connection: Mutex::new(connection), path: path.clone(), home: home.to_owned() };
         store.prepare()?;
         Ok(store)
+    }
+
+    /// Whether this home has a ledger already.
+    pub fn exists(home: &Path) -> bool {
+        home.join("batchctl.db").is_file()
     }
 
     /// The home folder.

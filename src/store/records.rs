@@ -1,6 +1,6 @@
 //! Artifacts: files of results that are complete and synced. A file without a record is rubbish.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
 use super::{ShardState, Store, StoreError, shards, stored_words, word};
 
@@ -59,6 +59,17 @@ pub(super) fn insert(
     Ok(())
 }
 
+fn read_artifact(row: &Row<'_>) -> rusqlite::Result<ArtifactRecord> {
+    Ok(ArtifactRecord {
+        id: row.get(0)?,
+        shard: row.get(1)?,
+        kind: word(2, &row.get::<_, String>(2)?, ArtifactKind::from_word)?,
+        name: row.get(3)?,
+        bytes: row.get(4)?,
+        digest: row.get(5)?,
+    })
+}
+
 impl Store {
     /// Records the files of an ended shard, in one transaction with its state.
     pub fn record_artifacts(
@@ -72,6 +83,18 @@ impl Store {
         })
     }
 
+    /// The result files of a shard, oldest first.
+    pub fn artifacts_of(&self, shard: i64) -> Result<Vec<ArtifactRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT id, shard, kind, name, bytes, digest FROM artifact WHERE shard = ?1 \
+                 ORDER BY id",
+            )?
+            .query_map([shard], read_artifact)?
+            .collect()
+        })
+    }
+
     /// All result files of a job, oldest first.
     pub fn artifacts(&self, job: &str) -> Result<Vec<ArtifactRecord>, StoreError> {
         self.read(|c| {
@@ -80,16 +103,7 @@ impl Store {
                  JOIN shard ON shard.id = artifact.shard WHERE shard.job = ?1 \
                  ORDER BY artifact.id",
             )?
-            .query_map([job], |row| {
-                Ok(ArtifactRecord {
-                    id: row.get(0)?,
-                    shard: row.get(1)?,
-                    kind: word(2, &row.get::<_, String>(2)?, ArtifactKind::from_word)?,
-                    name: row.get(3)?,
-                    bytes: row.get(4)?,
-                    digest: row.get(5)?,
-                })
-            })?
+            .query_map([job], read_artifact)?
             .collect()
         })
     }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{CreateRecord, Store, StoreError, calls, stored_words, word};
+use super::{CreateRecord, Store, StoreError, calls, queue, stored_words, word};
+use crate::batch::BatchStatus;
 
 stored_words! {
     /// How far a shard has come.
@@ -19,6 +20,8 @@ stored_words! {
         Unknown = "unknown",
         /// The provider refused file or batch; nothing ran.
         Rejected = "rejected",
+        /// The provider's queue was full; nothing ran, and the same file goes again later.
+        Deferred = "deferred",
         /// The batch exists and has not ended.
         Running = "running",
         /// The batch reached a final state; its files are to be fetched.
@@ -48,6 +51,8 @@ pub struct NewShard {
     pub rows: u64,
     /// Its bytes as planned.
     pub bytes: u64,
+    /// Its prompt tokens as planned, those that are known.
+    pub tokens: u64,
 }
 
 impl NewShard {
@@ -61,6 +66,8 @@ impl NewShard {
             state: ShardState::Planned,
             rows: self.rows,
             bytes: self.bytes,
+            tokens: self.tokens,
+            cuts: 0,
             detail: None,
             ask: None,
         }
@@ -84,6 +91,10 @@ pub struct ShardRecord {
     pub rows: u64,
     /// Its bytes as planned.
     pub bytes: u64,
+    /// Its prompt tokens as planned, those that are known.
+    pub tokens: u64,
+    /// How often its rows were cut into smaller files because a provider found one too large.
+    pub cuts: u32,
     /// The provider's words about why it ended as it did.
     pub detail: Option<String>,
     /// The ledger's number of the question it asks; `None` is the job's own.
@@ -97,6 +108,21 @@ impl ShardRecord {
     }
 }
 
+/// Batches with the same status, summed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What was last heard: nothing, an unknown word, or a status.
+    pub status: Option<Option<BatchStatus>>,
+    /// How many batches.
+    pub batches: u64,
+    /// Their requests that are answered, never more than were sent.
+    pub completed: u64,
+    /// Their requests that failed, likewise.
+    pub failed: u64,
+    /// Their requests in all.
+    pub rows: u64,
+}
+
 pub(super) fn insert(
     tx: &Transaction<'_>,
     job: &str,
@@ -104,20 +130,21 @@ pub(super) fn insert(
     ask: Option<i64>,
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
-        "INSERT INTO shard (job, round, number, state, rows, bytes, ask) \
-         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, ?6)",
+        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask) \
+         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, ?6, ?7)",
     )?;
     for shard in new_shards {
-        let NewShard { round, number, rows, bytes } = shard;
-        statement.execute(params![job, round, number, rows, bytes, ask])?;
+        let NewShard { round, number, rows, bytes, tokens } = shard;
+        statement.execute(params![job, round, number, rows, bytes, tokens, ask])?;
     }
     Ok(())
 }
 
-const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.ask";
+const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, \
+                       s.cuts, s.ask";
 
 /// How many columns a shard has in a row of a query.
-const WIDTH: usize = 9;
+const WIDTH: usize = 11;
 
 /// Makes the shard that carries on with the rows of another one, and with its question.
 pub(super) fn insert_next(
@@ -151,7 +178,9 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
         rows: row.get(5)?,
         bytes: row.get(6)?,
         detail: row.get(7)?,
-        ask: row.get(8)?,
+        tokens: row.get(8)?,
+        cuts: row.get(9)?,
+        ask: row.get(10)?,
     })
 }
 
@@ -176,14 +205,48 @@ impl Store {
         states: &[ShardState],
         most: usize,
     ) -> Result<Vec<ShardRecord>, StoreError> {
+        // State by state, each in the order of its index: a job of thousands of shards is asked
+        // this again and again, and most of them are through.
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut found: Vec<ShardRecord> = self.read(|c| {
+            let mut statement = c.prepare(&format!(
+                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state = ?2 AND round > 0 \
+                 ORDER BY round, number LIMIT ?3"
+            ))?;
+            let mut found = Vec::new();
+            for state in states {
+                for shard in statement.query_map(params![job, state.as_str(), most], read_shard)? {
+                    found.push(shard?);
+                }
+            }
+            Ok(found)
+        })?;
+        found.sort_by_key(|shard| (shard.round, shard.number));
+        found.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    /// How many shards of a job are in a state.
+    pub fn shards_count(&self, job: &str, state: ShardState) -> Result<u64, StoreError> {
         self.read(|c| {
-            c.prepare(&format!(
-                "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND round > 0 AND state IN ({}) \
-                 ORDER BY round, number LIMIT {most}",
-                listed(states)
-            ))?
-            .query_map([job], read_shard)?
-            .collect()
+            c.prepare("SELECT count(*) FROM shard WHERE job = ?1 AND state = ?2 AND round > 0")?
+                .query_row(params![job, state.as_str()], |row| row.get(0))
+        })
+    }
+
+    /// How many shards a job has.
+    pub fn shards_in_all(&self, job: &str) -> Result<u64, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT count(*) FROM shard WHERE job = ?1 AND round > 0")?
+                .query_row([job], |row| row.get(0))
+        })
+    }
+
+    /// The last number of a round, 0 where it has no shard.
+    pub fn last_number(&self, job: &str, round: u32) -> Result<u64, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT coalesce(max(number), 0) FROM shard WHERE job = ?1 AND round = ?2")?
+                .query_row(params![job, round], |row| row.get(0))
         })
     }
 
@@ -219,6 +282,55 @@ impl Store {
         })
     }
 
+    /// The batches of a job as last heard of, summed up by the provider's status, without reading
+    /// the replies: of thousands of shards most are through, and this is asked at every tick.
+    pub fn seen(&self, job: &str) -> Result<Vec<Seen>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT b.seen_status, count(b.shard), \
+                 coalesce(sum(min(b.seen_completed, s.rows)), 0), \
+                 coalesce(sum(min(b.seen_failed, s.rows)), 0), sum(s.rows) \
+                 FROM shard s LEFT JOIN batch_create b INDEXED BY batch_create_seen \
+                 ON b.shard = s.id AND b.attempt = \
+                 (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
+                 WHERE s.job = ?1 AND s.round > 0 AND s.round >= (SELECT coalesce(min(round), 0) \
+                 FROM shard WHERE job = ?1 AND state <> 'settled') GROUP BY b.seen_status",
+            )?
+            .query_map([job], |row| {
+                let status: Option<String> = row.get(0)?;
+                Ok(Seen {
+                    status: status.as_deref().map(BatchStatus::read),
+                    batches: row.get(1)?,
+                    completed: row.get(2)?,
+                    failed: row.get(3)?,
+                    rows: row.get(4)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    /// The batch that is shown for a job: the last one that runs, else the first there is.
+    pub fn shown_batch(&self, job: &str) -> Result<Option<String>, StoreError> {
+        let running = "s.state = 'running' ORDER BY s.round DESC, s.number DESC";
+        let any = "s.round = 1 AND b.batch_id IS NOT NULL ORDER BY s.number";
+        for which in [running, any] {
+            let found = self.read(|c| {
+                c.prepare(&format!(
+                    "SELECT b.batch_id FROM shard s JOIN batch_create b ON b.shard = s.id AND \
+                     b.attempt = (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
+                     WHERE s.job = ?1 AND {which} LIMIT 1"
+                ))?
+                .query_row([job], |row| row.get::<_, Option<String>>(0))
+                .optional()
+            })?;
+            if let Some(found) = found.flatten() {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// Records how far a shard has come, with the provider's words where they explain it.
     pub fn set_shard_state(
         &self,
@@ -240,5 +352,5 @@ pub(super) fn set_state(
         "UPDATE shard SET state = ?2, detail = coalesce(?3, detail) WHERE id = ?1",
         params![shard, state.as_str(), detail],
     )?;
-    Ok(())
+    queue::follow(tx, shard, state)
 }

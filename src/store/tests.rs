@@ -20,7 +20,7 @@ fn new_job(key: &str, digest: &str) -> NewJob {
     }
 }
 
-fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
+pub(super) fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
     OutcomeRecord {
         row,
         round: 1,
@@ -33,9 +33,9 @@ fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
     }
 }
 
-const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400 };
+const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400, tokens: 40 };
 
-fn store_with_job() -> (tempfile::TempDir, Store) {
+pub(super) fn store_with_job() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path()).unwrap();
     let skipped = OutcomeRecord { round: 0, usage: None, ..outcome(2, RowStatus::Skipped) };
@@ -93,7 +93,8 @@ fn a_job_is_found_by_key_short_id_batch_id_and_folder() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 2, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    let call = store.begin_create("k7f2qd0000", &create, None, 3).unwrap();
+    let begun = store.begin_create("k7f2qd0000", &create, None, (None, 3)).unwrap();
+    let Begun::Call(call) = begun else { panic!("no limit, and no room") };
     let ended = CallEnd { remote_id: Some("batch_ABC".into()), ..ended };
     store.end_create_ok(&create, call, &ended, ("{}", "validating")).unwrap();
     for id in ["k7f2qd", "K7F2QD", "k7f2qd0000", "batch_ABC"] {
@@ -116,7 +117,7 @@ fn a_create_intent_is_there_before_its_end_and_survives_the_process() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 3, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    store.begin_create("k7f2qd0000", &create, None, 4).unwrap();
+    store.begin_create("k7f2qd0000", &create, None, (None, 4)).unwrap();
     drop(store);
 
     let store = Store::open(home.path()).unwrap();

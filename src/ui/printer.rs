@@ -188,8 +188,7 @@ impl Printer {
         items: impl Iterator<Item = Result<T, E>>,
     ) -> Result<(), E> {
         let head = serde_json::to_string_pretty(head).map_err(io::Error::from)?;
-        // Its own brace alone: a nested object ends in one too.
-        let head = head.strip_suffix('}').unwrap_or(&head).trim_end();
+        let head = head.strip_suffix("\n}").expect("an object with members ends so");
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         write!(out, "{},\n  \"{name}\": [", harmless(head))?;
         for (number, item) in items.enumerate() {

@@ -129,12 +129,25 @@ fn b04_the_plan_says_what_need_not_be_sent() {
     let dir = repeated();
     let line = || at(&sandbox, dir.batchctl("workflow in.csv out.csv"));
     line().args(&["--end-row", "2"]).run().exits(0);
-    let plan = at(&sandbox, dir.batchctl("workflow in.csv out.csv --dry-run --max-tokens 20"));
-    plan.run().exits(0).says(&["equal rows           -4"]);
     line().run().exits(3).says(&["1 request", "5 rows answered before", "1 row asked once"]);
     assert_eq!(sandbox.requests().len(), 3);
     let statuses = ["cached", "cached", "cached", "cached", "error", "cached", "error"];
     assert_eq!(dir.cells("out.csv").column("status"), statuses);
+
+    let dir = repeated();
+    let ask = |command: &str| dir.batchctl(command).args(&["--provider", "sandbox"]);
+    ask("workflow in.csv out.csv --end-row 1").run().exits(0);
+    for command in ["estimate in.csv", "workflow in.csv out.csv --dry-run"] {
+        let plan = ask(command).run().exits(0).stdout;
+        let lines =
+            ["answered before      -4", "equal rows           -1", "to send               2"];
+        assert!(lines.iter().all(|line| plan.contains(line)), "{plan}");
+    }
+    let plan = ask("workflow in.csv out.csv --dry-run").run().exits(0);
+    let estimate = ask("estimate in.csv --json").run().exits(0).json();
+    assert!(plan.stdout.contains("\"content\": \"other\""), "the first one that is sent: {plan}");
+    assert_eq!(estimate["estimate"]["requests"], 2);
+    assert_eq!(estimate["estimate"]["answered"]["requests"], 4);
 }
 
 /// The user's own line: result files merged by hand give the table that the run wrote, with the
@@ -200,8 +213,10 @@ fn answers_of_a_sandbox_stay_there() {
     // The same address with a key that is no sandbox's: whoever listens there now, what a sandbox
     // made up is not sent again as an answer of his.
     let line = "workflow in.csv d.csv -m gpt-4o-mini --start-row 1";
-    at(&one, dir.batchctl(line)).env("OPENAI_API_KEY", "sk-real").run().exits(4);
-    assert_eq!(dir.batchctl("status --json").run().exits(0).json()["jobs"][0]["requests"], 2);
+    let refused = at(&one, dir.batchctl(line)).env("OPENAI_API_KEY", "sk-real").run();
+    refused.exits(4).says(&["planned 2 requests"]);
+    let line = "workflow in.csv e.csv -m gpt-4o-mini --start-row 2";
+    at(&one, dir.batchctl(line)).run().exits(0).says(&["cached 1"]);
 }
 
 /// Field report 62: with another parameter no old answer is replayed; with other fields an answer
@@ -273,7 +288,8 @@ fn field_28_field_65_a_name_is_a_handle() {
     line(&["--no-wait"]).exits(0);
     let job = job_of(&dir);
     line(&[]).exits(0).says(&[&format!("going on with job {job}")]);
-    dir.batchctl("status nightly --json").run().exits(0).says(&[&job]);
+    let status = dir.batchctl("status nightly --json").run().exits(0).json();
+    assert_eq!(status["job"]["job"], job);
     at(&sandbox, dir.batchctl("resume nightly")).run().exits(0);
     let cases: [(&[&str], &str); 5] = [
         (&["--prompt", "Say {text}"], "the question"),

@@ -216,6 +216,39 @@ fn rows_in_neither_file() {
     assert_eq!(bench.state(), "done");
 }
 
+/// P3: where a batch ended with a part done, rows without a line are no sign of a cut file.
+#[test]
+fn p3_a_cut_file_of_an_expired_batch_is_fetched_again() {
+    let bench = Bench::ruled(|call, n| match call {
+        POLL => Act::Edit(|batch| {
+            batch["request_counts"] = Value::Null;
+            if batch["status"] == "completed" {
+                batch["status"] = "expired".into();
+            }
+        }),
+        FETCH if n == 1 => Act::Rewrite(|text| {
+            let (whole, _half) = text.rsplit_once("custom_id").expect("nine lines");
+            whole.to_owned()
+        }),
+        _ => Act::Pass,
+    });
+    bench.batchctl(LINE).run().exits(0).says(&["its result files end early; fetching again"]);
+    assert_eq!((bench.rows("ok"), bench.gate.count(FETCH)), (9, 2));
+
+    // Of several readings the best one counts, not the last.
+    let bench = Bench::ruled(|call, n| match call {
+        FETCH if n == 1 => {
+            Act::Rewrite(|text| text.lines().skip(1).map(|line| format!("{line}\n")).collect())
+        }
+        FETCH => {
+            Act::Rewrite(|text| text.lines().take(2).map(|line| format!("{line}\n")).collect())
+        }
+        _ => Act::Pass,
+    });
+    bench.batchctl(LINE).run().exits(3);
+    assert_eq!((bench.rows("ok"), bench.rows("missing"), bench.gate.count(FETCH)), (8, 1, 4));
+}
+
 #[test]
 fn lines_that_are_double_foreign_or_broken() {
     let bench = Bench::ruled(|call, _| match call {

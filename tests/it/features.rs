@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::repo;
 
 /// What each id asks for, in a few words.
-const FEATURES: [(&str, &str); 42] = [
+const FEATURES: [(&str, &str); 45] = [
     ("S1.01", "one command, input and output"),
     ("S1.02", "--model"),
     ("S1.03", "--start-row"),
@@ -44,11 +44,14 @@ const FEATURES: [(&str, &str); 42] = [
     ("S4.21", "no configuration needed"),
     ("B01", "image columns end to end"),
     ("B05", "a closed account"),
+    ("B06", "no paid answer lost, nothing paid twice"),
+    ("B09", "limits and many shards"),
     ("B11", "a rehearsal"),
     ("B13", "tables as they are"),
     ("B14", "bounded memory"),
     ("B15", "two commands to the first result"),
     ("B16", "the sandbox before another server"),
+    ("B17", "cancel, clean up, collect, notify"),
 ];
 
 /// The text of every test of this project: this folder, and what stands under `#[cfg(test)]`.

@@ -2,7 +2,7 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 20] = [
     "cancel",
     "completions",
     "config",
@@ -12,7 +12,9 @@ const COMMANDS: [&str; 17] = [
     "estimate",
     "login",
     "logout",
+    "logs",
     "merge",
+    "prune",
     "resume",
     "retry",
     "sandbox",

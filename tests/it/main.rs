@@ -16,6 +16,7 @@ mod formats;
 mod golden;
 mod helps;
 mod interrupted;
+mod limits;
 mod logs;
 mod looks;
 mod no_keys;

@@ -27,8 +27,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A key that is nobody else's; the sandbox takes it.
 fn random_key() -> String {
-    let mut bytes = [0_u8; 12];
-    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
     bytes.iter().fold("sandbox-".to_owned(), |key, byte| key + &format!("{byte:02x}"))
 }
 

@@ -77,6 +77,7 @@ fn b17_prune_leaves_unfinished_and_unwritten_jobs_alone() {
     fs::remove_dir_all(other.path("gone")).expect("it was just made");
     let run = at(&fast, other.batchctl("resume")).run();
     assert_ne!(run.code, Some(0), "{run}");
+    assert!(at(&fast, other.batchctl("status last")).run().stdout.contains("   done"), "{run}");
     let prune = other.batchctl("prune --older-than 0").run().exits(0);
     assert!(prune.stdout.contains("its table was never written"), "{prune}");
     assert!(job_folder(&other, &job_of(&other)).join("results").is_dir());

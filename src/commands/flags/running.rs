@@ -23,7 +23,7 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
-    /// Run this in your shell when the run ends, told of it by BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
+    /// Run this in your shell at every end of a run; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub on_done: Option<String>,
 }
@@ -55,18 +55,31 @@ pub struct RunningArgs {
     /// What becomes of rows left after the first round: another batch, or none
     #[arg(long, value_name = "HOW", value_parser = ["batch", "none"], hide_short_help = true)]
     pub finish: Option<String>,
-    /// Pay for every row anew: take no answer of an earlier job, send equal rows one by one
-    #[arg(long, hide_short_help = true)]
-    pub again: bool,
-    /// Handle for scripts, accepted where a job id is; the same name with other content is refused
-    #[arg(long, value_name = "KEY", value_parser = job_name, hide_short_help = true)]
-    pub name: Option<String>,
     /// Keep the request files in the job's folder [default: removed once submitted]
     #[arg(long, hide_short_help = true)]
     pub keep_temp_files: bool,
     /// Completion window asked for; a setting, the flag is accepted for older scripts [default: 24h]
     #[arg(long, value_name = "WINDOW", hide = true)]
     pub completion_window: Option<String>,
+}
+
+/// Which job a line makes, or finds again.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub struct NewJobArgs {
+    /// Pay for every row anew: take no answer of an earlier job, send equal rows one by one
+    #[arg(long, hide_short_help = true)]
+    pub again: bool,
+    /// Handle for scripts, accepted where a job id is; the same name with other content is refused
+    #[arg(long, value_name = "KEY", value_parser = job_name, hide_short_help = true)]
+    pub name: Option<String>,
+}
+
+impl Flags for NewJobArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.switch(key::AGAIN, self.again);
+        over.text(key::NAME, self.name.as_deref());
+    }
 }
 
 /// A name that can be told from the words that stand for jobs.
@@ -84,8 +97,6 @@ impl Flags for RunningArgs {
         over.switch(key::NO_WAIT, self.no_wait);
         over.whole(key::ROUNDS, self.rounds);
         over.text(key::FINISH, self.finish.as_deref());
-        over.switch(key::AGAIN, self.again);
-        over.text(key::NAME, self.name.as_deref());
         over.switch(key::KEEP_TEMP_FILES, self.keep_temp_files);
         over.text(key::COMPLETION_WINDOW, self.completion_window.as_deref());
     }

@@ -204,6 +204,8 @@ fn next_steps(view: &JobView) -> Vec<String> {
             "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
              console"
                 .to_owned(),
+            format!("it is there   batchctl resolve {} --batch BATCH", view.job),
+            format!("it is not     batchctl resolve {} --absent", view.job),
         ],
         JobState::Done | JobState::Cancelled => Vec::new(),
     }

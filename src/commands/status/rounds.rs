@@ -180,6 +180,8 @@ pub(super) mod tests {
             state,
             rows: 10,
             bytes: 100,
+            tokens: 0,
+            cuts: 0,
             detail: None,
             ask: None,
         };

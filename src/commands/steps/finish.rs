@@ -236,6 +236,10 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
                     format!("then go on: {resume}"),
                 ]
             }
+            FailureKind::Account if failure.is_storage_full() => vec![
+                "fix: batchctl prune --remote removes files of jobs that are over".to_owned(),
+                format!("then go on: {resume}"),
+            ],
             FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
             _ => vec![
                 "fix: mend what it names and type the line again; what was refused costs nothing"
@@ -252,7 +256,8 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
             "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
              console"
                 .to_owned(),
-            format!("batchctl status {job} shows what was called"),
+            format!("if it is there:  batchctl resolve {job} --batch BATCH"),
+            format!("if it is not:    batchctl resolve {job} --absent   (its rows are sent again)"),
         ],
         // What to do after a signal was said when it came.
         Ending::Stopped(_) => Vec::new(),

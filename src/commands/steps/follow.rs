@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::jobs::{Found, held};
 use super::signals::Listening;
 use super::tables::{Rewrite, write_job_table};
-use super::who::Who;
+use super::who::{Need, Who, who_asked, who_of_job};
 use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
@@ -136,6 +136,44 @@ impl Rests {
     }
 }
 
+/// Hands a driver of a job, whose lock is held meanwhile, to a body that makes single steps.
+pub(in crate::commands) fn with_driver<T>(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    need: Need,
+    body: impl FnOnce(&Driver<'_>) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let _lock = match found.folder.lock() {
+        Ok(lock) => lock,
+        Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
+        Err(error) => return Err(JobError::lock(found.job.short())(error).into()),
+    };
+    let who = match need {
+        Need::Key => who_of_job(context, found)?,
+        Need::NoKey => who_asked(context, found)?,
+    };
+    if need == Need::Key {
+        require_same_account(context, store, found, &who)?;
+    }
+    let table = found.table()?;
+    let stop = Stop::default();
+    let reporter = context.reporter();
+    body(&Driver {
+        store,
+        api: who.api.as_ref(),
+        folder: &found.folder,
+        spec: &found.spec,
+        table: &table,
+        job: &found.job,
+        clock: context.clock.as_ref(),
+        reporter: reporter.as_ref(),
+        stop: &stop,
+        options: options(context, found, &who, Follow { submit: false, wait: false }),
+        on_settled: &|| {},
+    })
+}
+
 /// Asks once how a job's batches stand and records it; whoever calls holds the lock.
 pub(super) fn ask_once(
     context: &Context,
@@ -176,6 +214,8 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
         rounds,
         abort_share: settings.get(key::ABORT_SHARE),
+        max_enqueued_tokens: settings.get(key::MAX_ENQUEUED_TOKENS),
+        published_enqueued_tokens: who.published_queue,
     }
 }
 

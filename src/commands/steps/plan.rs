@@ -5,15 +5,16 @@ use std::path::Path;
 use super::asking::ask;
 use super::follow::rounds;
 use super::input::{Taken, take_in};
+use super::jobs::open_store;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
-use crate::job::{JobError, JobFolder, OutputSpec, Plan, Reuse, Spec, Tally, plan};
+use crate::job::{JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Reuse, Spec, Tally, plan};
 use crate::request::RULES;
 use crate::shard::Limits;
-use crate::store::Store;
+use crate::store::{Queue, Store};
 use crate::table::{Condition, RowRange, Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
@@ -71,6 +72,8 @@ pub(in crate::commands) struct Planned {
     pub(in crate::commands) spec: Spec,
     /// What will be sent.
     pub(in crate::commands) plan: Plan,
+    /// The prompt tokens that may be queued at the provider, where that is known.
+    pub(in crate::commands) may_be_queued: Option<u64>,
 }
 
 impl Planned {
@@ -86,10 +89,12 @@ impl Planned {
         let prepared = Prepared::of(context, taken, who)?;
         let reporter = context.reporter();
         let Prepared { table, spec, limits, .. } = &prepared;
+        let may_be_queued = may_be_queued(context, who)?;
+        let limits = (limits, may_be_queued);
         let plan = plan(spec, table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;
-        Ok(Self { table, spec, plan })
+        Ok(Self { table, spec, plan, may_be_queued })
     }
 }
 
@@ -271,6 +276,23 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
         onto: None,
     }
+}
+
+/// The prompt tokens that may be queued: what the user set, else what a refusal told, else what
+/// is published for the account's tier.
+fn may_be_queued(context: &Context, who: &Who) -> Result<Option<u64>, CommandError> {
+    let set = context.settings.get(key::MAX_ENQUEUED_TOKENS);
+    if set.is_some() || !Store::exists(&context.home) {
+        return Ok(set.or(who.published_queue));
+    }
+    let queue = Queue {
+        base_url: who.stored_url.clone(),
+        account: who.account.clone(),
+        model: who.model.clone(),
+    };
+    let since = context.clock.unix() - LEARNED_FOR;
+    let learned = open_store(context)?.learned_limit(&queue, since)?;
+    Ok(learned.or(who.published_queue))
 }
 
 /// The provider's limits with their margin, lowered by what the settings say.

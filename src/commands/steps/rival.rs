@@ -29,7 +29,8 @@ pub(super) fn rival(store: &Store, path: Option<&Path>) -> Result<Option<JobReco
 
 /// One that was refused or never got there costs nothing and stands in nobody's way.
 fn is_sent(store: &Store, job: &JobRecord) -> Result<bool, CommandError> {
-    let unsent = [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected];
+    let unsent =
+        [ShardState::Planned, ShardState::Uploaded, ShardState::Rejected, ShardState::Deferred];
     let shards = store.shards(&job.key)?;
     Ok(job.state == JobState::Running || shards.iter().any(|shard| !unsent.contains(&shard.state)))
 }

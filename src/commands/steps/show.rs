@@ -7,7 +7,7 @@ use super::plan::Planned;
 use super::who::Who;
 use crate::commands::Context;
 use crate::cost::{Estimate, Heading, grouped};
-use crate::job::{JobFolder, build_shard};
+use crate::job::{JobFolder, build_shard, waves};
 use crate::ui::{CommandError, ExitCode};
 
 /// The plan, as `--json` prints it.
@@ -23,6 +23,10 @@ struct Document<'a> {
     input_tokens: Option<u64>,
     /// `null` = unknown, never 0.
     cost: Option<f64>,
+    /// Prompt tokens that may be queued at the same time; `null` = unknown.
+    may_be_queued: Option<u64>,
+    /// How many times the provider's queue fills up; `null` = unknown.
+    waves: Option<u64>,
     first_request: Option<serde_json::Value>,
 }
 
@@ -38,7 +42,28 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
         detail: spec.question.images.detail.into(),
         limits: Some((published.max_requests, published.max_bytes)),
     }));
+    lines.push(queue_line(planned));
     lines
+}
+
+/// How the prompt tokens fit into what may be queued, and what that means for the time.
+fn queue_line(planned: &Planned) -> String {
+    let plan = &planned.plan;
+    let tokens = plan.estimate.sent.input_tokens().map_or_else(|| "unknown".to_owned(), grouped);
+    let Some(limit) = planned.may_be_queued else {
+        return format!("Queue     prompt tokens {tokens}; how many may be queued is unknown");
+    };
+    let waves = waves(&plan.shards, limit);
+    let time = match waves {
+        0 | 1 => "minutes to 24 hours".to_owned(),
+        more => format!("minutes to {more} × 24 hours"),
+    };
+    let word = if waves == 1 { "wave" } else { "waves" };
+    format!(
+        "Queue     prompt tokens {tokens} of {} that may be queued: {} {word}, {time}",
+        grouped(limit),
+        grouped(waves)
+    )
 }
 
 /// Prints the plan on stdout.
@@ -91,6 +116,8 @@ fn show(
             estimate: &plan.estimate,
             input_tokens: plan.estimate.sent.input_tokens(),
             cost: None,
+            may_be_queued: planned.may_be_queued,
+            waves: planned.may_be_queued.map(|limit| waves(&plan.shards, limit)),
             first_request: first_request.map(serde_json::from_str).transpose()?,
         })?;
         return Ok(ExitCode::Success);

@@ -9,7 +9,7 @@ use crate::commands::sandbox::options_by_environment;
 use crate::commands::{Context, config_error, missing_key};
 use crate::config::{KeySource, key};
 use crate::provider::{
-    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, open,
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, enqueued_tokens, open,
 };
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
@@ -40,6 +40,8 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) stored_url: String,
     /// Fingerprint of the key; empty where none is needed.
     pub(in crate::commands) account: String,
+    /// The prompt tokens that may be queued, as published for the account's tier.
+    pub(in crate::commands) published_queue: Option<u64>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
     /// Whether a sandbox answers, here or at a loopback address: what it makes up is used for
@@ -89,6 +91,15 @@ pub(in crate::commands) fn who_of_retry(
     Ok(who)
 }
 
+/// The same for what makes no call: neither key nor a matching address is asked for.
+pub(in crate::commands) fn who_asked(
+    context: &Context,
+    found: &Found,
+) -> Result<Who, CommandError> {
+    let model = Some(found.spec.question.model.clone());
+    open_account(context, &found.job.provider, model, Need::NoKey)
+}
+
 fn open_account(
     context: &Context,
     name: &str,
@@ -122,6 +133,7 @@ fn open_account(
     let has_its_key = key.expose().starts_with(KEY_PREFIX);
     let mut settings = ProviderSettings::new(dialect, key);
     settings.name.clone_from(&account.name);
+    settings.fence_trusted = account.fence_trusted;
     settings.clock = context.clock.clone();
     if let Some(proxy) = context.settings.get(key::PROXY) {
         settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
@@ -137,6 +149,7 @@ fn open_account(
             .is_ok_and(|address| address.is_loopback()),
         is_sandbox: is_sandbox || has_its_key,
         api: open(&settings).map_err(usage)?,
+        published_queue: enqueued_tokens(dialect.name, &model, account.tier),
         name: account.name,
         model,
         stored_url: account.base_url,

@@ -11,5 +11,5 @@ mod step;
 mod sweep;
 
 pub(super) use listing::list_kept;
-pub(super) use search::is_stillborn;
+pub(super) use search::{Lost, is_stillborn};
 pub use step::{LISTING_ALLOWANCE, Search, Step, next_step};

@@ -166,6 +166,8 @@ mod tests {
                 state: *state,
                 rows: rows.len() as u64,
                 bytes: 0,
+                tokens: 0,
+                cuts: 0,
                 detail: None,
                 ask: None,
             };

@@ -18,7 +18,7 @@ use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState, SurplusState}
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// A shard with its create that got no clear answer.
-type Lost = (ShardRecord, CreateRecord);
+pub(in crate::job) type Lost = (ShardRecord, CreateRecord);
 
 impl Driver<'_> {
     /// Takes the search for lost batches as far as it can go now, and notes when it goes on.
@@ -54,8 +54,7 @@ impl Driver<'_> {
 
     /// Why a person must decide, if nothing we can do tells whether a batch exists.
     pub(in crate::job) fn for_a_person(&self) -> Result<Option<String>, JobError> {
-        let stuck = |lost: &Lost| next_step(&self.search_of(&lost.1)) == Step::AskPerson;
-        Ok(self.lost()?.iter().find(|lost| stuck(lost)).map(|(shard, create)| {
+        Ok(self.stuck()?.first().map(|(shard, create)| {
             format!(
                 "no clear answer came to the create of shard {}, and no batch of it is listed \
                  (batchctl={} in the batch's metadata, input file {})",
@@ -66,6 +65,12 @@ impl Driver<'_> {
         }))
     }
 
+    /// Shards of which nothing we can do tells whether their batch exists.
+    pub(in crate::job) fn stuck(&self) -> Result<Vec<Lost>, JobError> {
+        let stuck = |lost: &Lost| next_step(&self.search_of(&lost.1)) == Step::AskPerson;
+        Ok(self.lost()?.into_iter().filter(stuck).collect())
+    }
+
     /// What is being looked for, if anything is.
     pub(in crate::job) fn searches_for(&self) -> Result<Option<String>, JobError> {
         let lost = self.lost()?;
@@ -74,7 +79,7 @@ impl Driver<'_> {
         }))
     }
 
-    pub(super) fn lost(&self) -> Result<Vec<Lost>, JobError> {
+    pub(in crate::job) fn lost(&self) -> Result<Vec<Lost>, JobError> {
         self.with_creates(&[ShardState::Creating, ShardState::Unknown])
     }
 
@@ -142,7 +147,7 @@ impl Driver<'_> {
 
     /// Takes the earliest match for ours. Others of the same create are asked to stop, and what
     /// they answer all the same is kept.
-    fn adopt(
+    pub(in crate::job) fn adopt(
         &self,
         shard: &ShardRecord,
         create: &CreateRecord,

@@ -169,7 +169,7 @@ impl Fate {
             match rule.fault {
                 Fault::Batch(fault) => fate.batch.push(fault),
                 Fault::Result(fault) => fate.result.push(fault),
-                Fault::Call(_) | Fault::NotReady(_) => {}
+                Fault::Call(_) | Fault::NotReady(_) | Fault::Unlisted(_) => {}
             }
         }
         fate

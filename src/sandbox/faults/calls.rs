@@ -19,9 +19,14 @@ use crate::sandbox::shelf::StoredBatch;
 /// As much of an upload as is looked through for its file name (bytes).
 const NAME_WITHIN: usize = 16 << 10;
 
-/// Until when creates of the file that this call uploads are refused (milliseconds).
-#[derive(Debug, Clone, Copy)]
-pub(in crate::sandbox) struct NotReadyUntil(pub(in crate::sandbox) i64);
+/// What is held back of the file that a call uploads (times in milliseconds).
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::sandbox) struct HeldBack {
+    /// Creates of it are refused until then.
+    pub(in crate::sandbox) ready_at: Option<i64>,
+    /// It is not listed until then.
+    pub(in crate::sandbox) listed_at: Option<i64>,
+}
 
 /// Lets a call through, or does to it what a rule says.
 pub(in crate::sandbox) async fn around(
@@ -46,10 +51,16 @@ pub(in crate::sandbox) async fn around(
     let account = account_of(request.headers()).to_owned();
     let subject = Subject { keys: &keys, account: &account, now: desk.now() };
     let Some(rule) = book.for_call(call, subject) else { return next.run(request).await };
+    let until = |time: &Span| Some(desk.now().saturating_add(time.millis(book.batch())));
     match &rule.fault {
         Fault::NotReady(time) => {
-            let until = desk.now().saturating_add(time.millis(book.batch()));
-            request.extensions_mut().insert(NotReadyUntil(until));
+            let held = HeldBack { ready_at: until(time), listed_at: None };
+            request.extensions_mut().insert(held);
+            next.run(request).await
+        }
+        Fault::Unlisted(time) => {
+            let held = HeldBack { ready_at: None, listed_at: until(time) };
+            request.extensions_mut().insert(held);
             next.run(request).await
         }
         Fault::Call(fault) => Faulty { desk, wire, request, next }.suffer(fault).await,
@@ -137,8 +148,15 @@ impl Faulty {
     async fn later(self, time: Option<Span>) -> Response {
         let Self { desk, request, next, .. } = self;
         let done = tokio::spawn(async move {
+            let mut stop = desk.shared.stopped();
             if let Some(time) = time {
-                desk.pause(time).await;
+                // A server that has stopped does nothing more.
+                tokio::select! {
+                    () = desk.pause(time) => {}
+                    _ = stop.wait_for(|stopped| *stopped) => {
+                        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+                    }
+                }
             }
             next.run(request).await
         });

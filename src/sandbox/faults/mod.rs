@@ -26,7 +26,7 @@ mod tests;
 use std::path::Path;
 
 pub(super) use book::{Book, Fate, Subject};
-pub(super) use calls::{NotReadyUntil, around};
+pub(super) use calls::{HeldBack, around};
 pub(super) use control::routes;
 pub(super) use dice::Dice;
 pub use error::FaultError;

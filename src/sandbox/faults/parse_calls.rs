@@ -5,8 +5,17 @@ use super::rule::{Answer, Body, Call, CallFault, Fault, Framing, Share, Span, Ta
 use super::token::{Tokens, plain, share};
 
 /// What may follow `CALL:` besides an answer.
-pub(super) const FAULTS: [&str; 8] =
-    ["before-commit", "after-commit", "late", "slow", "cut", "stall", "set", "not-ready"];
+pub(super) const FAULTS: [&str; 9] = [
+    "before-commit",
+    "after-commit",
+    "late",
+    "slow",
+    "cut",
+    "stall",
+    "set",
+    "not-ready",
+    "listing-lag",
+];
 /// Answers that are words.
 pub(super) const ANSWERS: [&str; 7] =
     ["close", "reset", "hang", "token-limit", "rate-limit", "credit", "storage-quota"];
@@ -56,12 +65,15 @@ pub(super) fn fault(target: Target, text: &str) -> Result<Fault, Trouble> {
             CallFault::Stall(part.unwrap_or(half), time)
         }
         "set" => return Err(Trouble::new("it is set NAME=JSON")),
-        "not-ready" if target == Target::Call(Call::Upload) => {
+        word @ ("not-ready" | "listing-lag") => {
+            if target != Target::Call(Call::Upload) {
+                return Err(Trouble::new(format!("{word} is for upload")));
+            }
             let time = tokens.must_time()?;
             tokens.end()?;
-            return Ok(Fault::NotReady(time));
+            let is_lag = word == "listing-lag";
+            return Ok(if is_lag { Fault::Unlisted(time) } else { Fault::NotReady(time) });
         }
-        "not-ready" => return Err(Trouble::new("not-ready is for upload")),
         _ => {
             let found = answer_of(&first, &mut tokens)?;
             CallFault::Before(found.ok_or_else(|| {

@@ -26,7 +26,7 @@ pub(super) const ROW_FAULTS: [(&str, RowFault); 16] = [
     ("duplicate", RowFault::Duplicate),
     ("conflict", RowFault::Conflict),
     ("conflict-error", RowFault::ConflictError),
-    ("fails", RowFault::Fails { status: 500, code: None }),
+    ("fails", RowFault::Fails { status: 500, code: None, text: None }),
     ("refused-inside", RowFault::RefusedInside),
     ("status-zero", RowFault::StatusZero),
     ("body-string", RowFault::BodyString),
@@ -163,15 +163,17 @@ pub(super) fn result_fault(mut tokens: Tokens) -> Result<ResultFault, Trouble> {
 }
 
 fn rows_that_fail(fault: RowFault, tokens: &mut Tokens) -> Result<RowFault, Trouble> {
-    let RowFault::Fails { mut status, mut code } = fault else { return Ok(fault) };
+    let RowFault::Fails { mut status, mut code, mut text } = fault else { return Ok(fault) };
     loop {
         if let Some(given) = tokens.value_of("status") {
             let number = given.parse().ok().filter(|status| (400..600).contains(status));
             status = number.ok_or_else(|| Trouble::new("a failure has a status of 400 to 599"))?;
         } else if let Some(given) = tokens.value_of("code") {
             code = Some(given);
+        } else if let Some(given) = tokens.value_of("text") {
+            text = Some(given);
         } else {
-            return Ok(RowFault::Fails { status, code });
+            return Ok(RowFault::Fails { status, code, text });
         }
     }
 }

@@ -137,6 +137,8 @@ pub(super) enum Fault {
     Call(CallFault),
     /// Creates of an uploaded file are refused so long.
     NotReady(Span),
+    /// An uploaded file is not listed so long.
+    Unlisted(Span),
     Batch(BatchFault),
     Result(ResultFault),
 }
@@ -240,7 +242,7 @@ pub(in crate::sandbox) enum RowFault {
     Duplicate,
     Conflict,
     ConflictError,
-    Fails { status: u16, code: Option<String> },
+    Fails { status: u16, code: Option<String>, text: Option<String> },
     RefusedInside,
     StatusZero,
     BodyString,

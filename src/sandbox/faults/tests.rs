@@ -12,6 +12,7 @@ fn rules_are_understood_and_keep_their_words() {
         "create#1-3 key=s0003 chance=0.5 seed=9: before-commit 503",
         "create%3 account=bob after=2s until=4x: hang 2s",
         "upload: not-ready 5",
+        "upload: listing-lag 1x",
         "upload#2+: storage-quota",
         "create: token-limit 2000000",
         "create: late 3s 504",

@@ -204,8 +204,9 @@ async fn bodies_of_rows_are_what_the_words_say() {
     assert_ne!(content(&twice[0]), content(&twice[1]));
     let line = &first("refused-inside").await[0];
     assert_eq!((&line["response"]["status_code"], &line["error"]), (&json!(400), &Value::Null));
-    let line = &first("fails 1 status=429 code=slow").await[0];
+    let line = &first("fails 1 status=429 code=slow text=\"\\e[31mred\"").await[0];
     assert_eq!(line["response"]["status_code"], 429);
+    assert_eq!(body(line)["error"]["message"], "\u{1b}[31mred");
     assert_eq!(body(line)["error"]["code"], "slow");
     let line = &first("status-zero").await[0];
     assert_eq!((&line["response"]["status_code"], body(line)), (&json!(0), json!("")));

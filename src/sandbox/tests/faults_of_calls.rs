@@ -218,6 +218,17 @@ async fn a_fresh_file_is_not_found_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_fresh_file_is_listed_late() {
+    let (bench, _folder) = bench_of("upload#1: listing-lag 5s").await;
+    bench.submit(&["a"]).await;
+    for (passes, listed) in [(4999, 0), (1, 1)] {
+        bench.pass(passes);
+        let (_, page) = bench.get("/files?purpose=batch").await;
+        assert_eq!(page["data"].as_array().unwrap().len(), listed);
+    }
+}
+
+#[tokio::test]
 async fn values_are_set_in_replies_and_in_lists() {
     let rules = "retrieve: set output_file_id={}; list: set request_counts=null";
     let (bench, _folder) = bench_of(rules).await;

@@ -86,6 +86,7 @@ impl World {
             Client::Reads => add(Move::Reads(at), &|world| world.read(at)),
             Client::Decided(create) => add(Move::Intends(at), &|world| {
                 world.record(create, Entry::Creating);
+                world.restart_search();
                 world.clients[at] = Client::Intends(create);
             }),
             Client::Intends(create) => add(Move::Sends(at), &|world| {
@@ -98,7 +99,7 @@ impl World {
                 }
                 add(Move::GivesUp(at), &|world| {
                     world.record(create, Entry::Unknown);
-                    world.clients[at] = Client::Searches(Hunt::new(create, false));
+                    world.clients[at] = Client::Searches(Hunt::new(create));
                 });
             }
             Client::Searches(hunt) => self.search_moves(at, hunt, without, next),
@@ -134,31 +135,33 @@ impl World {
             next.push((event, world));
         };
         let becomes = |hunt| move |world: &mut Self| world.clients[at] = Client::Searches(hunt);
+        if !self.is_lost(hunt.create) {
+            add(Move::Reads(at), &|world| world.clients[at] = Client::Reads);
+            return;
+        }
         if let Some(look) = hunt.look {
-            let read = Hunt { look: None, ..hunt };
-            add(Move::LosesListing(at), &becomes(read));
-            if look.is_match {
-                add(Move::ReadsListing(at), &|world| world.adopt(at, hunt.create));
-            } else {
-                let early = without == Without::EarlyClock;
-                let searched = if early { hunt.elapsed } else { look.asked };
-                let listings = (hunt.listings + 1).min(2);
-                add(Move::ReadsListing(at), &becomes(Hunt { listings, searched, ..read }));
+            add(Move::LosesListing(at), &becomes(Hunt { look: None, ..hunt }));
+            add(Move::ReadsListing(at), &|world| world.read_listing(at, hunt, look, without));
+            if !look.is_match && self.entry != Entry::Fenced {
+                // The provider's clock may know of time in which no process ran.
+                add(Move::ReadsListing(at), &|world| {
+                    world.read_listing(at, hunt, look, without);
+                    world.searched = ALLOWANCE;
+                });
             }
             return;
         }
-        match next_step(&hunt.as_search(without)) {
+        match next_step(&self.search(without)) {
             Step::Look { after } => {
                 assert!(after <= TICK, "a tick is longer than every pause");
-                let look = |is_match| Some(Look { asked: hunt.elapsed, is_match });
+                let waited = hunt.since.unwrap_or(0);
+                let look = |is_match| Some(Look { waited, age: 0, is_match });
                 let create = &self.creates[usize::from(hunt.create)];
                 if create.batch.is_some() || create.dud {
-                    let found = Hunt { look: look(true), ..hunt };
-                    add(Move::Asks(at, true), &becomes(found));
+                    add(Move::Asks(at, true), &becomes(Hunt { look: look(true), ..hunt }));
                 }
                 if create.batch.is_none_or(|age| age < ALLOWANCE) {
-                    let without_it = Hunt { look: look(false), ..hunt };
-                    add(Move::Asks(at, false), &becomes(without_it));
+                    add(Move::Asks(at, false), &becomes(Hunt { look: look(false), ..hunt }));
                 }
             }
             Step::Fence if without == Without::Fence => {
@@ -210,18 +213,32 @@ impl World {
         let create = self.newest;
         self.clients[at] = match self.entry {
             Entry::Uploaded => Client::Decided(create),
-            Entry::Creating | Entry::Unknown => Client::Searches(Hunt::new(create, false)),
-            Entry::Fenced => Client::Searches(Hunt::new(create, true)),
+            Entry::Creating | Entry::Unknown => Client::Searches(Hunt::new(create)),
+            Entry::Fenced => Client::Searches(Hunt::new(create)),
             Entry::Running => Client::Watches(create),
             Entry::Absent if usize::from(create) + 1 == CREATES => Client::Done,
             // A new file under a new name, from which a new create may be made.
             Entry::Absent => {
+                self.restart_search();
                 self.newest += 1;
                 self.entry = Entry::Uploaded;
                 self.creates[usize::from(self.newest)].has_file = true;
                 Client::Reads
             }
         };
+    }
+
+    fn read_listing(&mut self, at: usize, hunt: Hunt, look: Look, without: Without) {
+        if look.is_match {
+            return self.adopt(at, hunt.create);
+        }
+        let (waited, since) = match without {
+            Without::EarlyClock => (hunt.since.unwrap_or(0), 0),
+            _ => (look.waited, look.age),
+        };
+        self.listings = 1;
+        self.searched = (self.searched + waited).min(ALLOWANCE);
+        self.clients[at] = Client::Searches(Hunt { since: Some(since), look: None, ..hunt });
     }
 
     fn adopt(&mut self, at: usize, create: u8) {
@@ -231,11 +248,10 @@ impl World {
 
     fn fence(&mut self, at: usize, hunt: Hunt, without: Without) {
         self.record(hunt.create, Entry::Fenced);
-        let fenced = match without {
-            Without::SecondWait => Hunt { is_fenced: true, ..hunt },
-            _ => Hunt::new(hunt.create, true),
-        };
-        self.clients[at] = Client::Searches(fenced);
+        if without != Without::SecondWait {
+            self.restart_search();
+        }
+        self.clients[at] = Client::Searches(Hunt::new(hunt.create));
     }
 
     /// The provider makes a batch; without its input file it fails and costs nothing.
@@ -283,9 +299,7 @@ impl Move {
             Self::DeletionArrives(_) | Self::Arrives(_) => Some(0),
             Self::Asks(at, is_match) => match world.clients[at] {
                 // It waits until a tick has passed since the last listing.
-                Client::Searches(hunt) if hunt.listings > 0 && hunt.searched == hunt.elapsed => {
-                    Some(5)
-                }
+                Client::Searches(hunt) if hunt.since == Some(0) => Some(5),
                 _ => Some(if is_match { 1 } else { 2 }),
             },
             Self::Ticks => Some(4),

@@ -27,7 +27,7 @@ pub(super) enum Without {
     Wait,
     /// The search after the fence counts from before the fence.
     SecondWait,
-    /// The age of a listing counts from its answer, not from its question.
+    /// The time between two listings counts from answer to answer, not from question to question.
     EarlyClock,
     /// The provider is not known to leave a batch alone whose file was deleted.
     Trust,
@@ -41,6 +41,10 @@ pub(super) struct World {
     pub(super) newest: u8,
     /// How it stands there.
     pub(super) entry: Entry,
+    /// Complete listings without its batch since the search or the fence began; one is as many.
+    pub(super) listings: u8,
+    /// How long the search has gone on since then, in ticks, at most the allowance.
+    pub(super) searched: u8,
     pub(super) creates: [Create; CREATES],
     /// Billable batches of the rows.
     pub(super) billed: u8,
@@ -88,17 +92,12 @@ pub(super) enum Client {
     Asks,
 }
 
-/// The search for one create's batch.
+/// The search for one create's batch, as far as the process alone knows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Hunt {
     pub(super) create: u8,
-    pub(super) is_fenced: bool,
-    /// Complete listings without a match; more than two are as two.
-    pub(super) listings: u8,
-    /// Ticks since the search began, at most the allowance.
-    pub(super) elapsed: u8,
-    /// The same at the newest complete listing.
-    pub(super) searched: u8,
+    /// Ticks since this process last asked for a listing that it read whole.
+    pub(super) since: Option<u8>,
     /// A listing under way.
     pub(super) look: Option<Look>,
 }
@@ -106,8 +105,10 @@ pub(super) struct Hunt {
 /// A listing that the provider has made and the process has not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Look {
-    /// Ticks from the beginning of the search to the question.
-    pub(super) asked: u8,
+    /// Ticks from the last one's question to this one's.
+    pub(super) waited: u8,
+    /// Ticks since the question.
+    pub(super) age: u8,
     pub(super) is_match: bool,
 }
 
@@ -134,6 +135,8 @@ impl World {
             clients: [Client::Down; CLIENTS],
             newest: 0,
             entry: Entry::Uploaded,
+            listings: 0,
+            searched: 0,
             creates,
             billed: 0,
         }
@@ -151,33 +154,47 @@ impl World {
         self.clients.iter().any(|c| !matches!(c, Client::Down | Client::Done | Client::Asks))
     }
 
-    /// Lets a tick pass.
-    pub(super) fn tick(&mut self) {
-        for client in &mut self.clients {
-            if let Client::Searches(hunt) | Client::Fences { hunt, .. } = client {
-                hunt.elapsed = (hunt.elapsed + 1).min(ALLOWANCE);
-            }
-        }
-        for create in &mut self.creates {
-            create.batch = create.batch.map(|age| (age + 1).min(ALLOWANCE));
-        }
-    }
-}
-
-impl Hunt {
-    pub(super) fn new(create: u8, is_fenced: bool) -> Self {
-        Self { create, is_fenced, listings: 0, elapsed: 0, searched: 0, look: None }
+    /// Begins a search, or begins it anew.
+    pub(super) fn restart_search(&mut self) {
+        (self.listings, self.searched) = (0, 0);
     }
 
-    /// The search as [`next_step`](crate::job::reconcile::next_step) wants it.
-    pub(super) fn as_search(&self, without: Without) -> Search {
+    /// The search in the ledger as [`next_step`](crate::job::reconcile::next_step) wants it.
+    pub(super) fn search(&self, without: Without) -> Search {
         let skips_the_wait = without == Without::Wait && self.listings > 0;
         let searched = if skips_the_wait { ALLOWANCE } else { self.searched };
         Search {
             listings: u32::from(self.listings),
             searched: TICK * u32::from(searched),
-            is_fenced: self.is_fenced,
+            is_fenced: self.entry == Entry::Fenced,
             fence_trusted: without != Without::Trust,
         }
+    }
+
+    /// Whether the ledger still has this create to be searched for.
+    pub(super) fn is_lost(&self, create: u8) -> bool {
+        let is_open = matches!(self.entry, Entry::Creating | Entry::Unknown | Entry::Fenced);
+        create == self.newest && is_open
+    }
+
+    /// Lets a tick pass.
+    pub(super) fn tick(&mut self) {
+        let later = |ticks: u8| (ticks + 1).min(ALLOWANCE);
+        for client in &mut self.clients {
+            if let Client::Searches(hunt) = client {
+                hunt.since = hunt.since.map(later);
+                hunt.look = hunt.look.map(|look| Look { age: later(look.age), ..look });
+            }
+        }
+        for create in &mut self.creates {
+            create.batch = create.batch.map(later);
+        }
+    }
+}
+
+impl Hunt {
+    /// A process begins to search: it does not know when another one last looked.
+    pub(super) fn new(create: u8) -> Self {
+        Self { create, since: None, look: None }
     }
 }

@@ -117,6 +117,8 @@ pub(crate) struct Faults {
     chance: u64,
     /// Kinds that this seed knows.
     kinds: u64,
+    /// Whether the next occasion is not left to chance.
+    pub(crate) is_due: bool,
     /// How often each has happened.
     pub(crate) happened: BTreeMap<Fault, u64>,
     /// Those that nobody has taken note of yet.
@@ -126,7 +128,14 @@ pub(crate) struct Faults {
 impl Faults {
     /// None at all.
     pub(crate) fn none() -> Self {
-        Self { left: 0, chance: 0, kinds: 0, happened: BTreeMap::new(), fresh: Vec::new() }
+        Self {
+            left: 0,
+            chance: 0,
+            kinds: 0,
+            is_due: false,
+            happened: BTreeMap::new(),
+            fresh: Vec::new(),
+        }
     }
 
     /// Those of a seed: some seeds have many, some few, and each leaves kinds out.
@@ -137,6 +146,7 @@ impl Faults {
             left,
             chance: 8 + dice.below(40),
             kinds,
+            is_due: false,
             happened: BTreeMap::new(),
             fresh: Vec::new(),
         }
@@ -144,7 +154,8 @@ impl Faults {
 
     /// What goes wrong at this occasion, if anything.
     pub(crate) fn at(&mut self, dice: &mut Dice, options: &[Fault]) -> Option<Fault> {
-        if self.left == 0 || options.is_empty() || !dice.percent(self.chance) {
+        let is_due = std::mem::take(&mut self.is_due) || dice.percent(self.chance);
+        if self.left == 0 || options.is_empty() || !is_due {
             return None;
         }
         let fault = options[dice.index(options.len())];

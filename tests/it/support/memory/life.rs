@@ -53,8 +53,10 @@ pub(crate) struct Bill {
     pub(crate) runs: BTreeMap<String, u64>,
     /// The batches that ran anything, by shard and round (`k7f2qd0000-r1-s0001`).
     pub(crate) batches: BTreeMap<String, BTreeSet<String>>,
-    /// Ids that have a good answer on a line that reads.
-    pub(crate) good: BTreeSet<String>,
+    /// Ids that have a good answer on a line that reads, with the file in which it stands.
+    pub(crate) good: BTreeMap<String, String>,
+    /// Files that were handed over uncut.
+    pub(crate) handed_over: BTreeSet<String>,
 }
 
 impl Remote {
@@ -185,9 +187,15 @@ impl Remote {
                 sheets.errors.push(json!({"custom_id": id, "error": error}).to_string());
             }
         }
+        let output = file_id(&self.id, "output");
+        bill.good.extend(sheets.good.drain(..).map(|id| (id, output.clone())));
         (self.answered, self.failed) = (sheets.answered, sheets.errors.len() as u64);
-        self.output = store(files, &self.id, "output", &sheets.output);
-        self.errors = store(files, &self.id, "errors", &sheets.errors);
+        if sheets.answered > 0 {
+            self.output = Some(store(files, &self.id, "output", &sheets.output));
+        }
+        if !sheets.errors.is_empty() {
+            self.errors = Some(store(files, &self.id, "errors", &sheets.errors));
+        }
     }
 
     /// What the provider says of it now.
@@ -224,21 +232,20 @@ impl Remote {
     }
 }
 
+fn file_id(batch: &str, kind: &str) -> String {
+    format!("file-{kind}-{batch}")
+}
+
 fn store(
     files: &mut BTreeMap<String, Arc<Vec<u8>>>,
     batch: &str,
     kind: &str,
     lines: &[String],
-) -> Option<String> {
-    if lines.is_empty() {
-        return None;
-    }
-    let id = format!("file-{kind}-{batch}");
-    files.insert(
-        id.clone(),
-        Arc::new(lines.iter().flat_map(|l| [l, "\n"].concat().into_bytes()).collect()),
-    );
-    Some(id)
+) -> String {
+    let id = file_id(batch, kind);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    files.insert(id.clone(), Arc::new(text.into_bytes()));
+    id
 }
 
 /// The two result files of a batch as they are written.
@@ -247,6 +254,7 @@ struct Sheets {
     output: Vec<String>,
     errors: Vec<String>,
     answered: u64,
+    good: Vec<String>,
 }
 
 impl Sheets {
@@ -274,7 +282,7 @@ impl Sheets {
         *bill.runs.entry(id.clone()).or_default() += 1;
         self.answered += 1;
         if !matches!(fault, Some(Fault::MissingLine | Fault::BrokenLine)) {
-            bill.good.insert(id.clone());
+            self.good.push(id.clone());
         }
         match fault {
             Some(Fault::MissingLine) => {}

@@ -1,0 +1,181 @@
+//! Cutting planned shards by their prompt tokens: what no queue of the provider could ever take
+//! whole is cut before anything is sent. Tokens are known only after all rows were read, so this
+//! comes after the cutting by requests and bytes.
+
+use std::fs;
+
+use super::{JobError, JobFolder};
+use crate::shard::{RowEntry, RowsReader, RowsWriter};
+use crate::store::NewShard;
+
+/// Gives planned shards the tokens of their requests, which are told in the order of the rows,
+/// and cuts those with more than `most` anew, numbers included.
+pub(super) fn by_tokens(
+    mut shards: Vec<NewShard>,
+    tokens: &[u32],
+    most: Option<u64>,
+    folder: &JobFolder,
+) -> Result<Vec<NewShard>, JobError> {
+    let mut rest = tokens;
+    for shard in &mut shards {
+        let rows = usize::try_from(shard.rows).unwrap_or(usize::MAX).min(rest.len());
+        let (mine, others) = rest.split_at(rows);
+        shard.tokens = sum(mine);
+        rest = others;
+    }
+    match most {
+        Some(most) if shards.iter().any(|shard| shard.tokens > most && shard.rows > 1) => {
+            recut(&shards, tokens, most, folder)
+        }
+        _ => Ok(shards),
+    }
+}
+
+/// Writes all row lists anew beside the old ones, then puts them in their place.
+fn recut(
+    shards: &[NewShard],
+    tokens: &[u32],
+    most: u64,
+    folder: &JobFolder,
+) -> Result<Vec<NewShard>, JobError> {
+    let list = |stem: &str| folder.rows_file(stem);
+    let mut rest = tokens;
+    let mut parts = Vec::new();
+    for shard in shards {
+        let path = list(&shard.as_record().stem());
+        let entries = RowsReader::open(&path)?.collect::<Result<Vec<_>, _>>()?;
+        let (mine, others) = rest.split_at(entries.len().min(rest.len()));
+        rest = others;
+        let mut from = 0;
+        for to in ends(mine, most) {
+            let number = parts.len() as u64 + 1;
+            let path = list(&format!("cut-{number}"));
+            let part = &entries[from..to];
+            write(&path, part)?;
+            parts.push(NewShard {
+                round: 1,
+                number,
+                rows: part.len() as u64,
+                bytes: part.iter().map(|entry| entry.line_bytes).sum(),
+                tokens: sum(&mine[from..to]),
+            });
+            from = to;
+        }
+    }
+    for part in &parts {
+        let (from, to) = (list(&format!("cut-{}", part.number)), list(&part.as_record().stem()));
+        fs::rename(&from, &to).map_err(JobError::file("write", &to))?;
+    }
+    Ok(parts)
+}
+
+fn write(path: &std::path::Path, part: &[RowEntry]) -> Result<(), JobError> {
+    let write = || {
+        let mut writer = RowsWriter::create(path)?;
+        part.iter().try_for_each(|entry| writer.write(entry))?;
+        writer.finish()
+    };
+    write().map(|_| ()).map_err(JobError::file("write", path))
+}
+
+fn sum(tokens: &[u32]) -> u64 {
+    tokens.iter().copied().map(u64::from).sum()
+}
+
+/// Where parts of at most so many tokens end; a request with more stays alone.
+fn ends(tokens: &[u32], most: u64) -> Vec<usize> {
+    let (mut ends, mut sum): (Vec<usize>, u64) = (Vec::new(), 0);
+    for (at, tokens) in tokens.iter().enumerate() {
+        let tokens = u64::from(*tokens);
+        sum += tokens;
+        if sum > most && at > ends.last().copied().unwrap_or(0) {
+            ends.push(at);
+            sum = tokens;
+        }
+    }
+    if !tokens.is_empty() {
+        ends.push(tokens.len());
+    }
+    ends
+}
+
+/// How many times a queue of this size fills up with these shards, in their order.
+pub fn waves(shards: &[NewShard], limit: u64) -> u64 {
+    let (mut waves, mut sum) = (0, u64::MAX);
+    for shard in shards {
+        sum = sum.saturating_add(shard.tokens);
+        if sum > limit || waves == 0 {
+            waves += 1;
+            sum = shard.tokens;
+        }
+    }
+    waves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_before_the_limit_is_passed() {
+        let table: [(&[u32], u64, &[usize]); 6] = [
+            (&[], 10, &[]),
+            (&[4, 4, 4], 10, &[2, 3]),
+            (&[10, 10], 10, &[1, 2]),
+            (&[11, 1, 11], 10, &[1, 2, 3]),
+            (&[1, 99], 10, &[1, 2]),
+            (&[0, 0, 0], 0, &[3]),
+        ];
+        for (tokens, most, expected) in table {
+            assert_eq!(ends(tokens, most), expected, "{tokens:?}");
+        }
+    }
+
+    #[test]
+    fn waves_of_a_plan() {
+        let shard = |tokens| NewShard { round: 1, number: 1, rows: 1, bytes: 1, tokens };
+        let table: [(&[u64], u64, u64); 5] = [
+            (&[], 10, 0),
+            (&[8], 10, 1),
+            (&[8, 2, 1], 10, 2),
+            (&[8, 8, 8], 10, 3),
+            (&[30, 1], 10, 2),
+        ];
+        for (tokens, limit, expected) in table {
+            let shards: Vec<_> = tokens.iter().copied().map(shard).collect();
+            assert_eq!(waves(&shards, limit), expected, "{tokens:?}");
+        }
+    }
+
+    /// The rows stay whole and in order, and the numbers have no gaps.
+    #[test]
+    fn a_shard_over_the_limit_is_cut() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, _lock) = JobFolder::scratch(home.path()).unwrap();
+        let entry = |row| RowEntry {
+            row,
+            line: row + 2,
+            offset: row * 10,
+            line_bytes: 10,
+            row_hash: row,
+            content_key: [0; 16],
+        };
+        let shard = |number, rows| NewShard { round: 1, number, rows, bytes: rows * 10, tokens: 0 };
+        let shards = vec![shard(1, 2), shard(2, 3)];
+        for (shard, rows) in shards.iter().zip([0..2, 2..5]) {
+            let rows: Vec<_> = rows.map(entry).collect();
+            write(&folder.rows_file(&shard.as_record().stem()), &rows).unwrap();
+        }
+        let tokens = [1, 1, 6, 6, 6];
+        let whole = by_tokens(shards.clone(), &tokens, None, &folder).unwrap();
+        assert_eq!(whole.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 18]);
+        let parts = by_tokens(shards, &tokens, Some(12), &folder).unwrap();
+        assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 12, 6]);
+        let mut rows = Vec::new();
+        for part in &parts {
+            let list = RowsReader::open(&folder.rows_file(&part.as_record().stem())).unwrap();
+            rows.extend(list.map(|entry| entry.unwrap().row));
+        }
+        assert_eq!(rows, [0, 1, 2, 3, 4]);
+    }
+}

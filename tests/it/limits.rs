@@ -1,0 +1,153 @@
+//! Limits of a provider: prompt tokens in its queue, sizes of files, storage. Nothing is paid for
+//! a refusal, and every row gets its answer in the end (B04, B05, B17).
+
+use crate::support::gate::{Act, Gate};
+use crate::support::sandbox::Sandbox;
+use crate::support::workdir::{Run, WorkDir};
+
+/// Rows of the table.
+const ROWS: usize = 8;
+
+fn folder() -> WorkDir {
+    let dir = WorkDir::new();
+    let texts: Vec<String> =
+        (0..ROWS).map(|row| format!("row {row} of a table with some words in each")).collect();
+    let mut rows: Vec<Vec<&str>> = vec![vec!["text"]];
+    rows.extend(texts.iter().map(|text| vec![text.as_str()]));
+    let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+    dir.table("in.csv", &rows);
+    dir
+}
+
+/// One row a shard, waits two hundred times shorter.
+fn workflow(dir: &WorkDir, sandbox: &Sandbox, more: &str) -> Run {
+    let line = format!(
+        "workflow in.csv out.csv --model gpt-4o --check-interval 20 --set max_shard_requests=1 \
+         {more}"
+    );
+    dir.batchctl(&line).env("BATCHCTL_TIME_SCALE", "200").openai_at(sandbox.address())
+}
+
+/// Rows that are paid for, by the bill.
+fn executed(sandbox: &Sandbox) -> usize {
+    let rows = |entry: serde_json::Value| entry["rows"].as_array().map_or(0, Vec::len);
+    sandbox.ledger().into_iter().map(rows).sum()
+}
+
+/// Field reports 5, 6 and 7: a queue that takes two of eight shards, told at the create or later
+/// by a batch that failed. All rows are answered, each is paid for once, and the limit is learned.
+#[test]
+fn field_05_field_06_a_full_queue_is_waited_out() {
+    for flag in ["60:create", "60"] {
+        let dir = folder();
+        let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", flag]);
+        workflow(&dir, &sandbox, "").run().exits(0).says(&["ok 8"]).hides(&["failed"]);
+        assert_eq!(executed(&sandbox), ROWS, "{flag}: no row is paid for twice");
+        let plan = dir.batchctl("estimate in.csv --model gpt-4o").openai_at(sandbox.address());
+        plan.run().exits(0);
+    }
+}
+
+/// A limit that is known keeps files at home: nothing is refused, and nothing piles up.
+#[test]
+fn a_known_limit_is_never_run_into() {
+    let dir = folder();
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", "60:create"]);
+    workflow(&dir, &sandbox, "--set max_enqueued_tokens=60")
+        .run()
+        .exits(0)
+        .says(&["of 60 prompt tokens that may be queued", "ok 8"]);
+    assert_eq!(sandbox.created(), ROWS, "and no create was refused");
+}
+
+/// Field report 7: two jobs of one account share what may be queued.
+#[test]
+fn field_07_two_jobs_share_one_queue() {
+    let dir = folder();
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.5", "--enqueued-tokens", "60:create"]);
+    let line = "--set max_enqueued_tokens=60";
+    let first = workflow(&dir, &sandbox, line).start();
+    let other = "workflow in.csv other.csv --model gpt-4o --prompt again --check-interval 20 \
+                 --set max_shard_requests=1 --set max_enqueued_tokens=60";
+    let other =
+        dir.batchctl(other).env("BATCHCTL_TIME_SCALE", "200").openai_at(sandbox.address()).start();
+    first.end().exits(0).says(&["ok 8"]);
+    other.end().exits(0).says(&["ok 8"]);
+    assert_eq!(sandbox.created(), 2 * ROWS, "neither was refused because of the other");
+}
+
+/// A wait for the queue ends when nobody wants to wait any longer, and says what it was for.
+#[test]
+fn a_wait_for_the_queue_can_be_ended() {
+    let dir = folder();
+    let sandbox = Sandbox::with(&["--faults", "create: token-limit 500"]);
+    let line = "--max-wait 100s";
+    let out = workflow(&dir, &sandbox, line).run();
+    out.exits(6).says(&["the queue of gpt-4o at openai is full"]);
+    let status = dir.batchctl("status last").openai_at(sandbox.address()).run();
+    status.exits(0).says(&["deferred", "not sent yet"]);
+    assert_eq!(executed(&sandbox), 0);
+    // The plan of the next job knows what the refusal told.
+    let plan = "estimate in.csv --model gpt-4o --set max_shard_requests=1";
+    let plan = dir.batchctl(plan).openai_at(sandbox.address()).run();
+    plan.exits(0).says(&["of 500 that may be queued: 1 wave, minutes to 24 hours"]);
+}
+
+/// Field report 42: no money left is not a busy provider and not a full queue.
+#[test]
+fn field_42_no_credit_stops_everything() {
+    let dir = folder();
+    let sandbox = Sandbox::with(&["--faults", "create#2+: credit", "--batch-seconds", "0.3"]);
+    workflow(&dir, &sandbox, "--set parallel_uploads=1").run().exits(5);
+    assert_eq!(sandbox.created(), 1);
+}
+
+/// Field reports 1 to 3: a file that is found too large is cut in half, once.
+#[test]
+fn field_01_a_file_too_large_is_halved_once() {
+    let dir = folder();
+    let sandbox = Sandbox::with(&[
+        "--batch-seconds",
+        "0.3",
+        "--faults",
+        "upload#1: 413 text=\"file is too large\"",
+    ]);
+    let line = "workflow in.csv out.csv --model gpt-4o --check-interval 20";
+    let run = || dir.batchctl(line).env("BATCHCTL_TIME_SCALE", "200").openai_at(sandbox.address());
+    run().run().exits(0).says(&["sent in 2 files instead", "ok 8"]);
+    assert_eq!((sandbox.created(), executed(&sandbox)), (2, ROWS));
+
+    let dir = folder();
+    let sandbox = Sandbox::with(&["--faults", "upload: 413 text=\"file is too large\""]);
+    let run = dir.batchctl(line).env("BATCHCTL_TIME_SCALE", "200").openai_at(sandbox.address());
+    run.run().exits(5).says(&["max_shard_bytes"]);
+}
+
+/// Field report 63: the account's storage is full, and the remedy is named.
+#[test]
+fn field_63_full_storage_names_the_remedy() {
+    let dir = folder();
+    let sandbox = Sandbox::with(&["--faults", "upload: storage-quota"]);
+    workflow(&dir, &sandbox, "").run().exits(5).says(&["prune --remote"]);
+    assert_eq!(sandbox.created(), 0);
+}
+
+/// Many batches are asked after by the pages of the listing.
+#[test]
+fn many_batches_are_read_from_the_listing() {
+    let dir = WorkDir::new();
+    let rows: Vec<String> = (0..40).map(|row| format!("text {row}")).collect();
+    let mut table: Vec<Vec<&str>> = vec![vec!["text"]];
+    table.extend(rows.iter().map(|row| vec![row.as_str()]));
+    let table: Vec<&[&str]> = table.iter().map(Vec::as_slice).collect();
+    dir.table("in.csv", &table);
+    let sandbox = Sandbox::with(&["--batch-seconds", "3"]);
+    let gate = Gate::before(sandbox.address(), |_, _| Act::Pass);
+    let line = "workflow in.csv out.csv --model gpt-4o --check-interval 20 \
+                --set max_shard_requests=1 --set parallel_uploads=8";
+    let run = dir.batchctl(line).env("BATCHCTL_TIME_SCALE", "200").openai_at(gate.address());
+    run.run().exits(0).says(&["ok 40"]);
+    let (pages, single) = (gate.count("GET /v1/batches"), gate.count("GET /v1/batches/*"));
+    assert!(pages > 1, "{pages} pages");
+    assert!(single < 40 * 2, "{single} questions after single batches, {pages} pages");
+}
