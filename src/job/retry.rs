@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::repack::share;
 use super::rounds::list_round;
 use super::{JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
@@ -113,6 +114,7 @@ pub fn plan_retry(
         cutter: Cutter::new(*limits),
         round: plan.round,
     };
+    let (tokens, bytes) = weight(store, job)?;
     let mut entries = Vec::new();
     let mut leaders: HashMap<[u8; 16], u64> = HashMap::new();
     let wanted: HashSet<u64> = rows.iter().copied().collect();
@@ -128,7 +130,7 @@ pub fn plan_retry(
                     Some(leader) => plan.equal.push(EqualRow { leader: *leader, row: entry.row }),
                     None => {
                         leaders.insert(entry.content_key, entry.row);
-                        entries.push(entry);
+                        entries.push((entry, share(tokens, entry.line_bytes, bytes)));
                     }
                 }
             }
@@ -137,6 +139,13 @@ pub fn plan_retry(
     }
     plan.shards = list_round(folder, limits, (plan.round, 1), &entries)?;
     Ok(plan)
+}
+
+/// Tokens and bytes of all requests that were sent: what a byte of this job weighs.
+fn weight(store: &Store, job: &str) -> Result<(u64, u64), JobError> {
+    let shards = store.shards(job)?;
+    let tokens = shards.iter().map(|shard| shard.tokens).sum();
+    Ok((tokens, shards.iter().map(|shard| shard.bytes).sum()))
 }
 
 struct Measurer {
