@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::drive::Driver;
+use super::repack::share;
 use super::{Event, JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
 use crate::request::{CustomId, Question, Source};
@@ -24,10 +25,14 @@ impl Driver<'_> {
         let Some(highest) = left.iter().map(|left| left.round).max() else { return Ok(false) };
         let round = highest + 1;
         let mut first = self.first_number(round)?;
+        let (tokens, bytes) = self.store.first_tokens(&self.job.key)?;
         let mut groups = Vec::new();
         for (ask, mut entries) in self.leftover_entries(&left, round)? {
             entries.sort_unstable_by_key(|entry| entry.row);
-            let shards = list_round(self.folder, &self.limits(), (round, first), &entries)?;
+            let mut shards = list_round(self.folder, &self.limits(), (round, first), &entries)?;
+            for shard in &mut shards {
+                shard.tokens = share(tokens, shard.bytes, bytes);
+            }
             first += shards.len() as u64;
             groups.push((ask, shards));
         }
