@@ -91,6 +91,19 @@ impl Store {
         })
     }
 
+    /// The prompt tokens and the bytes of the first round of a job, by which those of later rounds
+    /// are estimated.
+    pub fn first_tokens(&self, job: &str) -> Result<(u64, u64), StoreError> {
+        self.read(|c| {
+            c.query_row(
+                "SELECT coalesce(sum(tokens), 0), coalesce(sum(bytes), 0) FROM shard \
+                 WHERE job = ?1 AND round = 1",
+                [job],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        })
+    }
+
     /// Commits the intent to make the batch and reserves its tokens, if the queue has room for
     /// them. From here on the create is never repeated unless its absence is shown.
     pub fn begin_create(
