@@ -38,6 +38,8 @@ MOST_RUNS = 8
 # Of each kind of case, how many are drawn where not all are run.
 SAMPLES = {"pair": 100, "power": 100, "power pair": 30, "enospc": 40, "eio": 60, "eintr": 25,
            "short": 25}
+# Passages beyond those of the undisturbed run that are tried at a time.
+BEYOND = 10
 # Printed even where nothing went wrong.
 PROMISED = ("double-billed shards", "rows billed twice", "lost rows", "differing outputs",
             "half-written files", "needs operator")
@@ -65,8 +67,9 @@ class Case:
 class Outcome:
     case: Case
     runs: int = 0
-    # Whether each disturbance happened.
+    # How many disturbances happened, and the points that crashes struck.
     hit: int = 0
+    struck: list = field(default_factory=list)
     wrong: collections.Counter = field(default_factory=collections.Counter)
     words: list = field(default_factory=list)
 
@@ -79,7 +82,7 @@ class Bench:
     """The folder of one case with its home and its running sandbox."""
 
     def __init__(self, binary, root, address):
-        self.binary, self.address = binary, address
+        self.binary, self.address, self.root = binary, address, root
         self.desk, self.home = root / "desk", root / "home"
         self.desk.mkdir()
         self.environment = clean_environment(
@@ -193,12 +196,17 @@ def play_on(bench, case, outcome):
     line = RUN
     for number in range(MOST_RUNS + len(case.disturbed)):
         disturbance = case.disturbed[number] if number < len(case.disturbed) else {}
+        count = bench.root / f"count{number}"
+        if disturbance:
+            disturbance = disturbance | {"BATCHCTL_CRASH_COUNT": str(count)}
         done = bench.run(*line, **disturbance)
         outcome.runs += 1
         check_halves(bench, outcome)
         is_killed = done.returncode == -signal.SIGABRT
         if disturbance:
             outcome.hit += is_killed or "BATCHCTL_FAULT" in disturbance
+        if is_killed:
+            outcome.struck.append(place(steps_of(count)[-1][2], str(bench.root)))
         if done.returncode == 0:
             return
         if done.returncode == PERSON:
@@ -277,8 +285,12 @@ def undisturbed(binary):
             check_end(bench, outcome, None)
             if outcome.wrong or not is_whole(bench.table()):
                 raise SystemExit(f"the undisturbed run: {'; '.join(outcome.words)}")
-            steps = (root / "count").read_text(encoding="utf-8").splitlines()
-            return bench.table(), [step.split(" ", 2) for step in steps], str(root)
+            return bench.table(), steps_of(root / "count"), str(root)
+
+
+def steps_of(count):
+    """What the program appended: `point` or `operation`, its number, its name."""
+    return [step.split(" ", 2) for step in count.read_text(encoding="utf-8").splitlines()]
 
 
 def place(name, root):
@@ -288,7 +300,7 @@ def place(name, root):
 
 
 def cases(passages, operations, draw, whole):
-    """All cases: each single crash, then what is drawn of the others."""
+    """What is drawn of all cases but the single crashes, of which none is left out."""
 
     def some(kind, every):
         return every if whole else draw.sample(every, min(SAMPLES[kind], len(every)))
@@ -300,7 +312,6 @@ def cases(passages, operations, draw, whole):
         return {"BATCHCTL_CRASH": str(number)} | more
 
     numbers = range(1, passages + 1)
-    yield from lines("crash", [[crash(number)] for number in numbers])
     pairs = [(first, second) for first in numbers for second in numbers]
     # All pairs would take hours.
     drawn = draw.sample(pairs, min(len(pairs), SAMPLES["pair"] * (20 if whole else 1)))
@@ -347,23 +358,43 @@ def main():
         every = [case for case in every if case.kind in asked.only.split(",")]
 
     wrong, runs, hits = collections.Counter(), collections.Counter(), collections.Counter()
-    played = collections.Counter()
+    played, struck = collections.Counter(), collections.Counter()
 
     def note(outcome):
         kind = outcome.case.kind
         played[kind] += 1
         runs[kind] += outcome.runs
         hits[kind] += outcome.hit
+        struck.update(outcome.struck)
         wrong.update(outcome.wrong)
         if outcome.words:
             print(f"  {outcome.case}", *outcome.words, sep="\n    ", flush=True)
 
+    def strike(pool, numbers):
+        """Single crashes; how many struck."""
+        singles = [Case("crash", [{"BATCHCTL_CRASH": str(number)}], number % 2 == 0)
+                   for number in numbers]
+        before = hits["crash"]
+        for outcome in pool.map(lambda case: play(binary, case, reference), singles):
+            note(outcome)
+        return hits["crash"] - before
+
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
+        if asked.only is None or "crash" in asked.only.split(","):
+            last = len(points)
+            strike(pool, range(1, last + 1))
+            # A run that asks more often how its batches stand has more passages.
+            while strike(pool, range(last + 1, last + 1 + BEYOND)):
+                last += BEYOND
         for outcome in pool.map(lambda case: play(binary, case, reference), every):
             note(outcome)
     if asked.only is None or "full disk" in asked.only:
         for outcome in full_disks(binary, reference):
             note(outcome)
+    missed = sorted(set(points) - set(struck)) if hits["crash"] else []
+    if hits["crash"]:
+        print(f"  struck: {len(set(points)) - len(missed)} of {len(set(points))} points", *missed,
+              sep="\n    ")
     for kind, count in played.items():
         print(f"  {kind:<11} {count:>5} cases {runs[kind]:>6} runs {hits[kind]:>6} disturbed")
     seconds = time.monotonic() - start

@@ -81,7 +81,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "demo"]),
     ("Steps", &["convert", "submit", "status", "watch", "download", "merge"]),
-    ("Jobs", &["resume", "retry", "resolve", "cancel", "logs", "prune"]),
+    ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];

@@ -72,6 +72,9 @@ pub struct Estimate {
     pub tokenizer: &'static str,
 }
 
+/// The longest that what is queued together may take, in hours.
+const WAVE_HOURS: u64 = 24;
+
 /// The words around the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heading<'a> {
@@ -83,6 +86,8 @@ pub struct Heading<'a> {
     pub detail: Detail,
     /// The provider's limits for one input file: requests and bytes.
     pub limits: Option<(u64, u64)>,
+    /// The prompt tokens that may be queued, where that is known, and how many times they fill up.
+    pub queue: Option<(u64, u64)>,
 }
 
 impl Estimate {
@@ -142,13 +147,28 @@ impl Estimate {
 
     fn upload(&self, heading: &Heading<'_>) -> String {
         let shards = if self.shards == 1 { "shard" } else { "shards" };
-        let line =
+        let mut line =
             format!("Upload    {} in {} {shards}", megabytes(self.bytes), grouped(self.shards));
         if let Some((requests, bytes)) = heading.limits {
             let (requests, bytes) = (grouped(requests), megabytes(bytes));
-            return format!("{line} (limit {requests} requests, {bytes})");
+            line += &format!(" (limit {requests} requests, {bytes})");
         }
-        line
+        format!("{line}   {}", self.queue(heading))
+    }
+
+    /// How the prompt tokens fit into what may be queued, and what that means for the time.
+    fn queue(&self, heading: &Heading<'_>) -> String {
+        let Some((limit, waves)) = heading.queue else {
+            return "prompt tokens that may be queued: unknown".to_owned();
+        };
+        let tokens = self.sent.input_tokens().map_or_else(|| "unknown".to_owned(), grouped);
+        let word = if waves == 1 { "wave" } else { "waves" };
+        format!(
+            "prompt tokens {tokens} of {} that may be queued: {} {word}, minutes to {} hours",
+            grouped(limit),
+            grouped(waves),
+            grouped(waves.max(1).saturating_mul(WAVE_HOURS))
+        )
     }
 }
 
@@ -176,6 +196,7 @@ mod tests {
         provider: "openai",
         detail: Detail::High,
         limits: Some((50_000, 200_000_000)),
+        queue: Some((90_000, 1)),
     };
 
     /// Field report 52: what is unknown is never printed as 0.
@@ -197,7 +218,7 @@ mod tests {
           text                  9       3,879       ≤ 4,608       unknown    unknown
           images (high)         9       6,885             –       unknown    unknown
           to send               9      10,764       ≤ 4,608       unknown    unknown
-        Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
+        Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)   prompt tokens 10,764 of 90,000 that may be queued: 1 wave, minutes to 24 hours
         Skipped   1 row: no request can be made
         ");
     }
@@ -241,14 +262,15 @@ mod tests {
             ..Estimate::default()
         };
         assert_eq!(estimate.sent.input_tokens(), None);
-        let heading = Heading { model: "qwen-vl", provider: "router", limits: None, ..HEADING };
+        let heading =
+            Heading { model: "qwen-vl", provider: "router", limits: None, queue: None, ..HEADING };
         insta::assert_snapshot!(estimate.lines(&heading).join("\n"), @r"
         Model     qwen-vl   router   tokenizer o200k_base (estimate)   prices unknown
                          requests   input tok    output tok      realtime      batch
           text                  2         ~40       unknown       unknown    unknown
           images (high)         2     unknown             –       unknown    unknown
           to send               2     unknown       unknown       unknown    unknown
-        Upload    900 B in 1 shard
+        Upload    900 B in 1 shard   prompt tokens that may be queued: unknown
         ");
     }
 }

@@ -142,7 +142,7 @@ mod tests {
             parallel_uploads: 2,
             max_enqueued_tokens: None,
             published_enqueued_tokens: None,
-            rounds: 1,
+            rounds: 3,
             abort_share: 1.0,
         };
         Agenda::new(&options, now)

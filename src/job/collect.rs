@@ -49,7 +49,10 @@ impl Driver<'_> {
         let others_run = self.options.wait && self.count(ShardState::Running)? > 0;
         Ok(match error.class {
             _ if error.failure.stops_the_account() => Some(Ending::Refused(error.failure)),
-            CallClass::Rejected if !others_run => Some(Ending::Refused(error.failure)),
+            // Busy is no refusal, however long it lasts.
+            CallClass::Rejected if !others_run && !error.failure.is_repeatable() => {
+                Some(Ending::Refused(error.failure))
+            }
             _ if !self.options.wait => Some(Ending::Unreachable(error.failure)),
             _ => None,
         })

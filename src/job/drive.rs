@@ -30,14 +30,14 @@ pub struct DriveOptions {
     pub wait: bool,
     /// Shards on their way at once.
     pub parallel_uploads: usize,
-    /// Rounds a row may run in before it stays as it is: 1 is no further round.
-    pub rounds: u32,
-    /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
-    pub abort_share: f64,
     /// The most prompt tokens that may be queued, where the user says it.
     pub max_enqueued_tokens: Option<u64>,
     /// The same as published for the account's tier; a refusal's own words come before it.
     pub published_enqueued_tokens: Option<u64>,
+    /// Rounds a row may run in before it stays as it is: 1 is no further round.
+    pub rounds: u32,
+    /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
+    pub abort_share: f64,
 }
 
 /// How a drive ended.

@@ -16,6 +16,7 @@ mod event;
 mod fetch;
 mod folder;
 mod former;
+mod found_file;
 mod halt;
 mod id;
 mod plan;

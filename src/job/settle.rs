@@ -13,7 +13,7 @@ use crate::batch::{
     BadLine, Batch, BatchError, BatchStatus, FailureKind, ResultFile, queue_refusal,
 };
 use crate::request::{CustomId, Source};
-use crate::shard::{RowEntry, RowsReader, RowsWriter};
+use crate::shard::{RowEntry, RowsReader};
 use crate::store::{
     ArtifactKind, ArtifactRecord, NewShard, OutcomeRecord, ShardRecord, ShardState,
 };
@@ -218,16 +218,10 @@ impl Driver<'_> {
         }
         let round = shard.round + 1;
         let number = self.store.last_number(&self.job.key, round)? + 1;
-        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
-        let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-        let mut bytes = 0;
-        for entry in &rest {
-            bytes += entry.line_bytes;
-            writer.write(entry).map_err(JobError::file("write", &path))?;
-        }
-        writer.finish().map_err(JobError::file("write", &path))?;
-        let tokens = share(shard.tokens, bytes, shard.bytes);
-        Ok(Some(NewShard { round, number, rows: rest.len() as u64, bytes, tokens }))
+        let rest: Vec<RowEntry> = rest.into_iter().map(|entry| **entry).collect();
+        let next = self.list_rows(round, number, &rest)?;
+        let tokens = share(shard.tokens, next.bytes, shard.bytes);
+        Ok(Some(NewShard { tokens, ..next }))
     }
 
     /// Rows of this shard that another home has sent on already: a batch of them was found, and

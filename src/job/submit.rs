@@ -97,8 +97,8 @@ impl Driver<'_> {
         Ok(newest.filter(|create| create.state == CreateState::Uploaded))
     }
 
-    /// Builds the file and sends it. A failed or unclear upload is simply repeated: it costs
-    /// nothing and a surplus file does nothing.
+    /// Builds the file and sends it. A failed upload is simply repeated, an unclear one where its
+    /// file is not found: it costs nothing and a surplus file does nothing.
     async fn upload(&self, shard: &ShardRecord) -> Result<Result<CreateRecord, Sent>, JobError> {
         let built = self.build(shard)?;
         if built.bytes == 0 {
@@ -122,7 +122,16 @@ impl Driver<'_> {
                     total: built.bytes,
                 });
             };
-            let upload = self.api.upload(&path, &name, &on_bytes);
+            let upload = async {
+                let since = self.api.server_time();
+                let reply = self.api.upload(&path, &name, &on_bytes).await;
+                match reply {
+                    Err(error) if error.class == CallClass::Unknown => {
+                        self.find_upload(&name, built.bytes, since).await.ok_or(error)
+                    }
+                    reply => reply,
+                }
+            };
             let reply = tokio::select! {
                 reply = upload => reply,
                 _ = self.stop.raised() => return Ok(Err(Sent::Stopped)),
@@ -287,7 +296,9 @@ impl Driver<'_> {
     pub(super) fn forget_request_file(&self, shard: &ShardRecord) {
         if !self.spec.keep_request_files {
             let path = self.folder.request_file(&shard.stem());
-            if let Err(error) = remove_file(&path) {
+            if let Err(error) = remove_file(&path)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
                 self.warn(&format!("cannot remove {}: {error}", path.display()));
             }
         }

@@ -280,6 +280,14 @@ impl Store {
         })
     }
 
+    /// Records another key of the same account.
+    pub fn set_account(&self, job: &str, account: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute("UPDATE job SET account = ?2 WHERE key = ?1", params![job, account])?;
+            Ok(())
+        })
+    }
+
     /// Replaces the stored request where only the place or the look of the table changed.
     pub fn set_spec(
         &self,

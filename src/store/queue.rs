@@ -115,12 +115,13 @@ impl Store {
     }
 
     /// How much a queue holds, as a provider's refusal told it last, if that was not before this
-    /// time in Unix seconds.
+    /// time in Unix seconds. An empty account stands for any, where the key is not known.
     pub fn learned_limit(&self, queue: &Queue, since: i64) -> Result<Option<u64>, StoreError> {
         self.read(|c| {
             c.query_row(
-                "SELECT tokens FROM enqueued_limit WHERE base_url = ?1 AND account = ?2 AND \
-                 model = ?3 AND learned >= ?4",
+                "SELECT tokens FROM enqueued_limit WHERE base_url = ?1 AND \
+                 (account = ?2 OR ?2 = '') AND model = ?3 AND learned >= ?4 \
+                 ORDER BY learned DESC LIMIT 1",
                 params![queue.base_url, queue.account, queue.model, since],
                 |row| row.get(0),
             )

@@ -130,8 +130,11 @@ pub(super) fn insert(
     ask: Option<i64>,
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
+        // A further round is cut by bytes: its prompt tokens are its share of the first round's.
         "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask) \
-         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, ?6, ?7)",
+         VALUES (?1, ?2, ?3, 'planned', ?4, ?5, CASE WHEN ?6 > 0 OR ?2 = 1 THEN ?6 ELSE \
+         coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
+         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7)",
     )?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens } = shard;
@@ -140,8 +143,8 @@ pub(super) fn insert(
     Ok(())
 }
 
-const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, \
-                       s.cuts, s.ask";
+const COLUMNS: &str =
+    "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts, s.ask";
 
 /// How many columns a shard has in a row of a query.
 const WIDTH: usize = 11;
@@ -282,8 +285,10 @@ impl Store {
         })
     }
 
-    /// The batches of a job as last heard of, summed up by the provider's status, without reading
-    /// the replies: of thousands of shards most are through, and this is asked at every tick.
+    /// The batches of the open rounds of a job as last heard of, summed up by the provider's status, without reading
+    /// the replies: of thousands of shards most are through, and this is asked at every tick. A
+    /// further round is counted by itself: what failed before and goes out again would make the
+    /// counters rise and fall (field report 41).
     pub fn seen(&self, job: &str) -> Result<Vec<Seen>, StoreError> {
         self.read(|c| {
             c.prepare(
@@ -291,10 +296,11 @@ impl Store {
                  coalesce(sum(min(b.seen_completed, s.rows)), 0), \
                  coalesce(sum(min(b.seen_failed, s.rows)), 0), sum(s.rows) \
                  FROM shard s LEFT JOIN batch_create b INDEXED BY batch_create_seen \
-                 ON b.shard = s.id AND b.attempt = \
+                 ON b.shard = s.id AND s.state != 'deferred' AND b.attempt = \
                  (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
-                 WHERE s.job = ?1 AND s.round > 0 AND s.round >= (SELECT coalesce(min(round), 0) \
-                 FROM shard WHERE job = ?1 AND state <> 'settled') GROUP BY b.seen_status",
+                 WHERE s.job = ?1 AND s.round >= coalesce((SELECT min(round) FROM shard \
+                 WHERE job = ?1 AND round > 0 AND state <> 'settled'), 1) \
+                 GROUP BY b.seen_status",
             )?
             .query_map([job], |row| {
                 let status: Option<String> = row.get(0)?;

@@ -2,7 +2,7 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "cancel",
     "completions",
     "config",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 20] = [
     "logs",
     "merge",
     "prune",
+    "resolve",
     "resume",
     "retry",
     "sandbox",

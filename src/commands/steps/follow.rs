@@ -12,7 +12,7 @@ use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Stop};
-use crate::store::{JobState, Store};
+use crate::store::{CreateRecord, CreateState, JobState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// How far a command drives.
@@ -97,23 +97,59 @@ pub(super) fn require_same_account(
     if found.job.account.is_empty() || found.job.account == who.account {
         return Ok(());
     }
-    let creates = store.creates(&found.job.key)?;
-    let Some(batch) = creates.into_iter().find_map(|create| create.batch_id) else {
-        return Ok(());
+    let proven = match store.batch_ids(&found.job.key)?.into_iter().next() {
+        Some(batch) => match context.block_on(who.api.retrieve(&batch))? {
+            Ok(_) => Ok(()),
+            Err(error) if error.failure.kind == FailureKind::NotFound => {
+                Err(format!("batch {batch}"))
+            }
+            Err(error) => return Err(JobError::from(error).into()),
+        },
+        // A create without a clear answer has left nothing but its file. In the listing of
+        // another account it would be absent, and be paid for a second time.
+        None => match lost_file(store, found)? {
+            Some(file) if !knows_file(context, who, &file)? => Err(format!("file {file}")),
+            _ => Ok(()),
+        },
     };
-    let Err(error) = context.block_on(who.api.retrieve(&batch))? else { return Ok(()) };
-    let short = found.job.short();
-    if error.failure.kind != FailureKind::NotFound {
-        return Err(JobError::from(error).into());
-    }
+    let Err(unknown) = proven else {
+        // Keys are rotated: from now on this one is known to be of the account.
+        return Ok(store.set_account(&found.job.key, &who.account)?);
+    };
     Err(CommandError::message(
         ExitCode::Credentials,
         format!(
-            "the key of {} that is set now does not know batch {batch} of job {short}",
-            who.name
+            "the key of {} that is set now does not know {unknown} of job {}",
+            who.name,
+            found.job.short()
         ),
     )
     .hint("set the key the job was submitted with, or another one of the same account"))
+}
+
+/// The input file of a create of which nobody knows whether it made a batch.
+fn lost_file(store: &Store, found: &Found) -> Result<Option<String>, CommandError> {
+    let is_lost = |create: &CreateRecord| {
+        matches!(create.state, CreateState::Intended | CreateState::Unknown)
+    };
+    let mut creates = store.creates(&found.job.key)?.into_iter().filter(is_lost);
+    Ok(creates.find_map(|create| create.file_id))
+}
+
+/// Whether the account has this file.
+fn knows_file(context: &Context, who: &Who, file: &str) -> Result<bool, CommandError> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = context.block_on(who.api.list_files(after.as_deref()))?;
+        let page = page.map_err(JobError::from)?;
+        if page.items.iter().any(|item| item.id == file) {
+            return Ok(true);
+        }
+        match page.next {
+            Some(next) if after.as_ref() != Some(&next) => after = Some(next),
+            _ => return Ok(false),
+        }
+    }
 }
 
 /// The rests between two tables written in between: each takes as long as all rows take, so a
@@ -212,10 +248,10 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         submit: how.submit,
         wait: how.wait,
         parallel_uploads: usize::try_from(settings.get(key::PARALLEL_UPLOADS)).unwrap_or(1),
-        rounds,
-        abort_share: settings.get(key::ABORT_SHARE),
         max_enqueued_tokens: settings.get(key::MAX_ENQUEUED_TOKENS),
         published_enqueued_tokens: who.published_queue,
+        rounds,
+        abort_share: settings.get(key::ABORT_SHARE),
     }
 }
 

@@ -41,29 +41,9 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
         provider: &who.name,
         detail: spec.question.images.detail.into(),
         limits: Some((published.max_requests, published.max_bytes)),
+        queue: planned.may_be_queued.map(|limit| (limit, waves(&planned.plan.shards, limit))),
     }));
-    lines.push(queue_line(planned));
     lines
-}
-
-/// How the prompt tokens fit into what may be queued, and what that means for the time.
-fn queue_line(planned: &Planned) -> String {
-    let plan = &planned.plan;
-    let tokens = plan.estimate.sent.input_tokens().map_or_else(|| "unknown".to_owned(), grouped);
-    let Some(limit) = planned.may_be_queued else {
-        return format!("Queue     prompt tokens {tokens}; how many may be queued is unknown");
-    };
-    let waves = waves(&plan.shards, limit);
-    let time = match waves {
-        0 | 1 => "minutes to 24 hours".to_owned(),
-        more => format!("minutes to {more} × 24 hours"),
-    };
-    let word = if waves == 1 { "wave" } else { "waves" };
-    format!(
-        "Queue     prompt tokens {tokens} of {} that may be queued: {} {word}, {time}",
-        grouped(limit),
-        grouped(waves)
-    )
 }
 
 /// Prints the plan on stdout.

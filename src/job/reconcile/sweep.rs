@@ -49,8 +49,11 @@ impl Driver<'_> {
             Err(Halt::Call(error)) if error.failure.stops_the_account() => {
                 Ok(Some(Ending::Refused(error.failure)))
             }
-            Err(Halt::Call(error)) if error.class == CallClass::Rejected => {
-                // A service without a listing: what it made cannot be found again.
+            Err(Halt::Call(error))
+                if error.class == CallClass::Rejected && !error.failure.is_repeatable() =>
+            {
+                // A service without a listing: what it made cannot be found again. One that is
+                // only busy has one, and what it would show is not paid again.
                 self.warn(&format!("{error}; batches of an earlier run cannot be looked for"));
                 agenda.has_swept(self.clock.instant());
                 Ok(None)

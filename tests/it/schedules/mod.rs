@@ -84,6 +84,7 @@ struct Total {
     seeds: u64,
     runs: u64,
     deaths: u64,
+    restored: u64,
     clean: u64,
     rounds: u64,
     faults: BTreeMap<Fault, u64>,
@@ -94,6 +95,7 @@ impl Total {
         self.seeds += 1;
         self.runs += end.runs as u64;
         self.deaths += end.deaths;
+        self.restored += end.restored;
         self.clean += u64::from(end.is_clean());
         self.rounds += u64::from(end.bill_rounds > 1);
         for (fault, count) in end.memory.faults(|faults| faults.happened.clone()) {
@@ -110,11 +112,11 @@ impl Total {
 
 impl std::fmt::Display for Total {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { seeds, runs, deaths, clean, rounds, faults } = self;
+        let Self { seeds, runs, deaths, restored, clean, rounds, faults } = self;
         write!(
             f,
-            "{seeds} good, {runs} runs, {deaths} deaths, {clean} without a lossy fault, {rounds} \
-             with a second round; {faults:?}"
+            "{seeds} good, {runs} runs, {deaths} deaths, {restored} older homes, {clean} without a \
+             lossy fault, {rounds} with a second round; {faults:?}"
         )
     }
 }

@@ -97,14 +97,16 @@ impl Planned {
 
     /// Drives a copy of the job to its end, through all that a seed brings.
     pub(super) fn run(&self, seed: Option<u64>) -> Result<End, String> {
-        let home = scratch();
+        let mut home = scratch();
         copy(self.home.path(), home.path());
+        let mut kept: Option<TempDir> = None;
         let memory = Memory::new(seed);
         let deaths = memory.draw(|dice| dice.below(MOST_DEATHS + 1));
         let mut end = End {
             memory,
             runs: 0,
             deaths: 0,
+            restored: 0,
             bill_rounds: 0,
             statuses: BTreeMap::new(),
             output: Vec::new(),
@@ -131,6 +133,18 @@ impl Planned {
             }
             let pause = end.memory.draw(|dice| dice.below(90 * 60));
             end.memory.clock.advance(Duration::from_secs(pause));
+            if let Some(older) = kept.take_if(|_| end.memory.draw(|dice| dice.percent(50))) {
+                // Later than any create may arrive and be listed: before, nobody could know of it.
+                end.memory.clock.advance(Duration::from_secs(5 * 3600));
+                end.memory.note("an older copy of the home is restored");
+                end.restored += 1;
+                home = older;
+            } else if kept.is_none() && end.memory.draw(|dice| dice.percent(40)) {
+                let copied = scratch();
+                copy(home.path(), copied.path());
+                kept = Some(copied);
+                end.memory.note("the home is copied");
+            }
         }
         let store = Store::open(home.path()).map_err(|error| told(&end, &error.to_string()))?;
         end.statuses = store.status_counts(KEY).map_err(|error| told(&end, &error.to_string()))?;
