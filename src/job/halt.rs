@@ -73,7 +73,7 @@ pub(super) fn halt_of<'a>(
     if ran < FEWEST || !is_passed {
         return None;
     }
-    let (words, most) =
+    let (words, times) =
         errors.into_iter().max_by_key(|(words, n)| (*n, std::cmp::Reverse(*words)))?;
     Some(Halt::Share(format!(
         "{failed} of {ran} rows of shard {shard} failed, {times} of them so: {words}"
