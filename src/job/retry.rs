@@ -126,12 +126,11 @@ pub fn plan_retry(
         match measure.entry(row) {
             Ok(entry) => {
                 plan.rows.push(entry.row);
-                match leaders.get(&entry.content_key).filter(|_| merges) {
-                    Some(leader) => plan.equal.push(EqualRow { leader: *leader, row: entry.row }),
-                    None => {
-                        leaders.insert(entry.content_key, entry.row);
-                        entries.push((entry, share(tokens, entry.line_bytes, bytes)));
-                    }
+                if let Some(leader) = leaders.get(&entry.content_key).filter(|_| merges) {
+                    plan.equal.push(EqualRow { leader: *leader, row: entry.row });
+                } else {
+                    leaders.insert(entry.content_key, entry.row);
+                    entries.push((entry, share(tokens, entry.line_bytes, bytes)));
                 }
             }
             Err(reason) => plan.unbuilt.push((row.number(), reason)),

@@ -48,8 +48,7 @@ pub struct RunningArgs {
     /// Submit and return; `batchctl watch` collects the answers later
     #[arg(long)]
     pub no_wait: bool,
-    /// Rounds a row may run in: what expired, got lost or failed for a passing reason goes out
-    /// again until then; 1 sends nothing again [default: 3]
+    /// Rounds a row may run in while it expires, gets lost or fails in passing [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20), hide_short_help = true)]
     pub rounds: Option<u64>,
     /// What becomes of rows left after the first round: another batch, or none
