@@ -163,7 +163,7 @@ fn uploads() {
             case("400", || Act::Say(error(400, "invalid_value")), 1, 5, "waiting", 1),
             case("401", || Act::Say(error(401, "invalid_api_key")), 1, 4, "waiting", 1),
             // Cut in half once, and both halves are sent.
-            case("413", || Act::Say(error(413, "too_large")), 1, 0, "done", 3),
+            case("413", || Act::Say(error(413, "too_large")), 1, 0, "done", 4),
         ],
     );
 }

@@ -23,6 +23,7 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
+    #[expect(clippy::doc_markdown, reason = "shown as help")]
     /// Run this in your shell at every end of a run; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub on_done: Option<String>,

@@ -29,6 +29,7 @@ pub(super) struct End {
 
 /// A row of the output: its status and its answer.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "a row has a number, which is called so")]
 pub(super) struct Row {
     row: u64,
     status: RowStatus,
