@@ -248,6 +248,16 @@ impl FileLock {
         }
     }
 
+    /// Takes the lock, however long others need.
+    pub fn acquire_after(path: &Path) -> Result<Self, LockError> {
+        loop {
+            match Self::acquire(path) {
+                Err(LockError::Held(_)) => std::thread::sleep(Duration::from_millis(25)),
+                other => return other,
+            }
+        }
+    }
+
     /// Takes the lock at once or says who holds it.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };

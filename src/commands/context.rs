@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::errors::config_error;
 use super::flags::GeneralArgs;
+use super::steps::Listening;
 use crate::base::{Clock, SystemClock, private_dir};
 use crate::config::{Overrides, Settings, Surroundings, key};
 use crate::job::Reporter;
@@ -114,6 +115,16 @@ impl Context {
         Ok(runtime.block_on(future))
     }
 
+    /// Who listens to signals, if somebody does.
+    pub(super) fn listening(&self) -> Option<&Arc<Listening>> {
+        self.shared.listening.get()
+    }
+
+    /// Keeps who listens to signals; the first one stays.
+    pub(super) fn listen(&self, listening: Arc<Listening>) {
+        let _ = self.shared.listening.set(listening);
+    }
+
     /// The same surroundings with more settings on top, for commands that run another one.
     #[must_use]
     pub fn with_settings(&self, lay: impl FnOnce(&mut Overrides)) -> Self {
@@ -128,6 +139,7 @@ impl Context {
 pub struct Shared {
     runtime: OnceLock<Runtime>,
     reporter: OnceLock<Arc<dyn Reporter>>,
+    listening: OnceLock<Arc<Listening>>,
 }
 
 fn printer(general: &GeneralArgs, settings: &Settings) -> Printer {

@@ -157,6 +157,12 @@ impl JobFolder {
         FileLock::acquire(&self.lock_path())
     }
 
+    /// Waits until no other process writes the job's table: one may drive the job while another
+    /// only fetches it, and both would write the same file.
+    pub fn lock_table(&self) -> Result<FileLock, LockError> {
+        FileLock::acquire_after(&self.root.join("table.lock"))
+    }
+
     fn lock_path(&self) -> PathBuf {
         self.root.join("job.lock")
     }

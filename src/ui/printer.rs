@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::clean::{clean, is_hidden};
 use super::colour::{Colour, Style};
+use super::exit::ExitCode;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,6 +153,17 @@ impl Printer {
         match self.bars.get() {
             Some(bars) => bars.suspend(write),
             None => write(),
+        }
+    }
+
+    /// Takes the bars off the terminal and ends the process, whatever its other threads do.
+    pub fn end_now(&self, exit: ExitCode) -> ! {
+        #[expect(clippy::exit, reason = "a signal that means now; every step is recorded")]
+        let end = || std::process::exit(exit.code().into());
+        match self.bars.get() {
+            // They are not there as long as this lasts, and nobody draws them again.
+            Some(bars) => bars.suspend(end),
+            None => end(),
         }
     }
 

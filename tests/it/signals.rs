@@ -1,14 +1,16 @@
 //! Signals from outside, on the real program, in every phase: the first stops new work and says
 //! both lines, the second ends it at once, and `resume` finishes what was begun (P4).
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::fs;
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::bench::{Bench, LINE, signal, until};
 use crate::support::gate::Act;
+use crate::support::terminal::{CONTROL_C, Screen, Terminal};
 use crate::support::workdir::Output;
 
 /// Keeps a batch from ever ending.
@@ -102,7 +104,7 @@ fn the_second_signal_ends_it_at_once() {
         let mut run = bench.batchctl(LINE).env("BATCHCTL_TIME_SCALE", "1").start();
         bench.gate.wait_for("POST /v1/batches", 1);
         signal(&run.child, "INT");
-        std::thread::sleep(Duration::from_millis(400));
+        thread::sleep(Duration::from_millis(400));
         assert!(run.is_running(), "the create is given its time");
         let sent = Instant::now();
         signal(&run.child, second);
@@ -131,15 +133,14 @@ fn nohup_outlives_its_terminal() {
 #[test]
 fn a_signal_while_the_table_is_written_is_not_lost() {
     let bench = Bench::new();
-    let rows: Vec<_> = (0..4000).map(|row| format!("{row},question number {row}")).collect();
-    bench.dir.write("long.csv", format!("id,text\n{}\n", rows.join("\n")));
+    long_table(&bench, 4000);
     // Nobody reads the pipe: the program is caught in the middle of its table.
     let mut child = bench.batchctl("workflow long.csv - --check-interval 2").spawn();
     until("the job is done", || {
         let list = bench.batchctl("status --json").run();
         list.json()["jobs"][0]["state"] == "done"
     });
-    std::thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(500));
     assert!(matches!(child.try_wait(), Ok(None)), "it waits for its reader");
     signal(&child, "INT");
     until("it has ended", || !matches!(child.try_wait(), Ok(None)));
@@ -148,40 +149,175 @@ fn a_signal_while_the_table_is_written_is_not_lost() {
     assert_eq!(whole.stdout.lines().count(), 4001, "what was cut off is written again");
 }
 
-/// Ctrl-C as a terminal sends it, to all of the foreground.
+/// All jobs are driven one after the other in one process: only the one that is driven is told.
 #[test]
-fn control_c_typed_in_a_terminal() {
+fn a_signal_to_resume_all_reaches_the_job_that_is_driven() {
     let bench = Bench::ruled(|call, _| match call {
         "GET /v1/batches/*" => Act::Edit(still_runs),
         _ => Act::Pass,
     });
-    let line = format!("{} {LINE}", env!("CARGO_BIN_EXE_batchctl"));
-    let mut terminal = Command::new("script")
-        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
-        .current_dir(bench.dir.folder())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("TERM", "xterm")
-        .env("BATCHCTL_HOME", bench.dir.home())
-        .env("BATCHCTL_TIME_SCALE", "20")
-        .env("OPENAI_BASE_URL", format!("{}/v1", bench.gate.address()))
-        .env("OPENAI_API_KEY", "sandbox-integration-test")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script(1) belongs to every Debian");
-    bench.gate.wait_for("GET /v1/batches/*", 3);
-    let mut keyboard = terminal.stdin.take().expect("stdin is a pipe");
-    keyboard.write_all(b"\x03").expect("the terminal is there");
-    keyboard.flush().expect("the terminal is there");
-    let output = terminal.wait_with_output().expect("it ends");
-    let screen = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(130), "{screen}");
-    let job = bench.job();
-    for line in [format!("batchctl resume {job}"), format!("batchctl cancel {job}")] {
-        assert!(screen.contains(&line), "{line} is missing\n{screen}");
-    }
+    bench.batchctl(LINE).arg("--no-wait").run().exits(0);
+    let first = bench.job();
+    let other = LINE.replace("out.csv", "other.csv");
+    bench.batchctl(&other).args(&["--no-wait", "-p", "Again: {text}"]).run().exits(0);
+    let second = bench.job();
+    let asked = bench.gate.count("GET /v1/batches/*");
+    let run = bench.batchctl("resume --all --check-interval 2").start();
+    // Both were looked at once; then the older one is waited for.
+    bench.gate.wait_for("GET /v1/batches/*", asked + 12);
+    signal(&run.child, "INT");
+    let output = run.end().exits(130);
+    both_lines(&output, &first);
+    assert!(!output.stderr.contains(&format!("batchctl resume {second}")), "{output}");
+    assert_eq!(output.stderr.matches("stopping;").count(), 1, "{output}");
+    assert!(output.stderr.contains("interrupted"), "the account of all is still given\n{output}");
     bench.gate.now(|_, _| Act::Pass);
-    bench.batchctl("resume").run().exits(0);
-    assert_eq!(bench.dir.bytes("out.csv"), Bench::undisturbed(), "P4");
+    bench.batchctl("resume --all").run().exits(0);
+    bench.nothing_is_paid_twice();
+    assert_eq!((bench.made().len(), bench.paid().len()), (6, 18));
+}
+
+/// What is done to a program on a terminal, with the code it must end with.
+type Blow = (&'static str, fn(&mut Terminal), i32);
+
+/// The one after which nobody sees the screen.
+const WINDOW: &str = "a closed window";
+
+const BLOWS: [Blow; 4] = [
+    ("^C", |terminal| terminal.types(CONTROL_C), 130),
+    (
+        "^C twice",
+        |terminal| {
+            terminal.types(CONTROL_C);
+            thread::sleep(Duration::from_millis(300));
+            terminal.types(CONTROL_C);
+        },
+        130,
+    ),
+    ("TERM", |terminal| terminal.terminates(), 143),
+    (WINDOW, Terminal::closes, 143),
+];
+
+/// The phases of a run on a terminal.
+const ON_A_TERMINAL: [Phase; 5] = [
+    ("upload", "POST /v1/files", 2, || Act::Hang),
+    ("create, done and not answered", "POST /v1/batches", 2, || Act::DoAndHang),
+    ("create, never done", "POST /v1/batches", 2, || Act::Hang),
+    ("waiting", "GET /v1/batches/*", 3, || Act::Edit(still_runs)),
+    ("download", "GET /v1/files/*/content", 2, || Act::Stall),
+];
+
+/// The lines stand on the screen and nothing else does; a closed window shows nobody anything.
+#[track_caller]
+fn screen_is_left_well(screen: &Screen, lines: &[String], case: &str) {
+    if case.ends_with(WINDOW) {
+        return;
+    }
+    assert!(screen.is_tidy(), "{case}: {screen:#?}");
+    for line in lines {
+        assert!(screen.says(line), "{case}: {line} is missing: {screen:#?}");
+    }
+}
+
+fn on_a_terminal(blow: usize) {
+    let undisturbed = Bench::undisturbed();
+    let (name, strike, code) = BLOWS[blow];
+    for (phase, call, count, act) in ON_A_TERMINAL {
+        let case = format!("{phase}, {name}");
+        let bench = Bench::ruled(move |seen, n| {
+            let is_caught = seen == call && (n == count || (phase == "waiting" && n > count));
+            if is_caught { act() } else { Act::Pass }
+        });
+        let mut terminal = Terminal::open(&bench, LINE, 20, name == WINDOW);
+        bench.gate.wait_for(call, count);
+        // The others of the three get where they can get; then the call is the only one left.
+        thread::sleep(Duration::from_millis(300));
+        strike(&mut terminal);
+        let (ended, screen) = terminal.end();
+        assert_eq!(ended, Some(code), "{case}: {screen:#?}");
+        let job = bench.job();
+        let lines = [format!("batchctl resume {job}"), format!("batchctl cancel {job}")];
+        screen_is_left_well(&screen, &lines, &case);
+        bench.nothing_is_paid_twice();
+        bench.gate.now(|_, _| Act::Pass);
+        bench.resume_until_over(3);
+        assert_eq!(bench.state(), "done", "{case}");
+        assert_eq!(bench.dir.bytes("out.csv"), undisturbed, "P4, {case}");
+        bench.nothing_is_paid_twice();
+        assert_eq!((bench.made().len(), bench.paid().len()), (3, 9), "{case}");
+    }
+    while_planning(BLOWS[blow], &undisturbed);
+    while_writing(BLOWS[blow]);
+}
+
+fn while_planning((name, strike, code): Blow, undisturbed: &[u8]) {
+    let bench = Bench::new();
+    long_table(&bench, 150_000);
+    let mut terminal = Terminal::open(&bench, "workflow long.csv out.csv", 20, name == WINDOW);
+    let jobs = bench.dir.home().join("jobs");
+    until("the plan is begun", || fs::read_dir(&jobs).is_ok_and(|mut all| all.next().is_some()));
+    thread::sleep(Duration::from_millis(300));
+    strike(&mut terminal);
+    let (ended, screen) = terminal.end();
+    assert_eq!(ended, Some(code), "planning, {name}: {screen:#?}");
+    screen_is_left_well(&screen, &["it has sent nothing".to_owned()], &format!("planning, {name}"));
+    assert_eq!(bench.gate.count("POST /v1/files"), 0);
+    let list = bench.batchctl("status --json").run().json();
+    assert_eq!(list["jobs"].as_array().map(Vec::len), Some(0), "{list}");
+    bench.batchctl(LINE).run().exits(0);
+    assert_eq!(bench.dir.bytes("out.csv"), undisturbed, "planning, {name}");
+    assert_eq!(fs::read_dir(&jobs).expect("it is there").count(), 1, "the plan was swept");
+    bench.nothing_is_paid_twice();
+}
+
+fn while_writing((name, strike, code): Blow) {
+    let bench = Bench::new();
+    long_table(&bench, 4000);
+    let pipe = bench.dir.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("it belongs to every Debian");
+    assert!(made.success());
+    // Nobody reads what goes through the pipe: the program is caught in the middle of its table.
+    let line = "workflow long.csv - --check-interval 2 >pipe";
+    let mut terminal = Terminal::open(&bench, line, 20, name == WINDOW);
+    let reader = fs::File::open(&pipe).expect("the program writes to it");
+    until("the job is done", || {
+        let list = bench.batchctl("status --json").run();
+        list.json()["jobs"][0]["state"] == "done"
+    });
+    thread::sleep(Duration::from_millis(500));
+    strike(&mut terminal);
+    let (ended, screen) = terminal.end();
+    drop(reader);
+    assert_eq!(ended, Some(code), "writing, {name}: {screen:#?}");
+    let line = format!("batchctl resume {}", bench.job());
+    screen_is_left_well(&screen, &[line], &format!("writing, {name}"));
+    let whole = bench.batchctl("resume last").run().exits(0);
+    assert_eq!(whole.stdout.lines().count(), 4001, "what was cut off is written again");
+    bench.nothing_is_paid_twice();
+}
+
+fn long_table(bench: &Bench, rows: usize) {
+    let rows: Vec<_> = (0..rows).map(|row| format!("{row},question number {row}")).collect();
+    bench.dir.write("long.csv", format!("id,text\n{}\n", rows.join("\n")));
+}
+
+/// S10 of the test plan: each phase through a terminal.
+#[test]
+fn control_c_in_each_phase_on_a_terminal() {
+    on_a_terminal(0);
+}
+
+#[test]
+fn control_c_twice_in_each_phase_on_a_terminal() {
+    on_a_terminal(1);
+}
+
+#[test]
+fn term_in_each_phase_on_a_terminal() {
+    on_a_terminal(2);
+}
+
+#[test]
+fn a_window_closed_in_each_phase() {
+    on_a_terminal(3);
 }

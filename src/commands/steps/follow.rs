@@ -1,6 +1,5 @@
 //! Driving a job from a command: the lock, the signals, the table now and then.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +31,7 @@ pub(in crate::commands) fn follow(
     who: &Who,
     how: Follow,
 ) -> Result<Ending, CommandError> {
+    Listening::begin(context)?;
     let _lock = match found.folder.lock() {
         Ok(lock) => lock,
         Err(crate::base::LockError::Held(holder)) => return Err(held(&found.job, &holder)),
@@ -75,12 +75,9 @@ pub(in crate::commands) fn follow(
         options: options(context, found, who, how),
         on_settled: &on_settled,
     };
-    let ending = context.block_on(async {
-        let listening = Listening::begin(&stop, &context.printer, found.job.short(), &who.name)?;
-        let ending = driver.drive().await;
-        listening.drive_is_over();
-        io::Result::Ok(ending)
-    })??;
+    Listening::drive(context, &stop, found.job.short(), &who.name)?;
+    let ending = context.block_on(driver.drive())?;
+    Listening::write(context, ending.as_ref().ok(), found.job.short(), &who.name)?;
     drop(reporter);
     Ok(ending?)
 }

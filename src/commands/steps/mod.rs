@@ -45,5 +45,6 @@ pub(super) use plan::{Planned, Prepared, Scratch, output_spec, reuse, selection}
 pub(super) use row_check::RowCheck;
 pub(super) use send::{begin_and_go_on, dry_run, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};
+pub(super) use signals::Listening;
 pub(super) use tables::{Rewrite, columns, write_job_table, write_options};
 pub(super) use who::{Need, Who, who_is_asked, who_of_job};

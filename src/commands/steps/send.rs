@@ -10,6 +10,7 @@ use super::on_done::with_on_done;
 use super::output::{Destination, require_place};
 use super::plan::{Planned, Scratch, reuse};
 use super::show::show_plan;
+use super::signals::Listening;
 use super::who::{Need, Who, who_is_asked};
 use crate::commands::Context;
 use crate::store::Store;
@@ -22,6 +23,7 @@ pub(in crate::commands) fn send(
     destination: &Destination,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
+    Listening::begin(context)?;
     if let Some(path) = destination.path() {
         require_place(path)?;
     }

@@ -1,63 +1,105 @@
-//! Ctrl-C and its kin while a job is driven. The first one stops new work, the second ends the
-//! process at once. Remote batches are never cancelled by a signal.
+//! Ctrl-C and its kin while a job is planned, driven and written. The first one stops new work,
+//! the second ends the process at once. Remote batches are never cancelled by a signal.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::job::{Stop, StopCause};
+use crate::commands::Context;
+use crate::job::{Ending, Stop, StopCause};
 use crate::ui::{ExitCode, Printer};
 
-/// Listens until the process ends; a signal must not be lost while the table is written.
-pub(super) struct Listening {
-    is_driving: Arc<AtomicBool>,
+/// What the first signal means at the moment. One per process: each signal wakes all listeners.
+#[derive(Default)]
+pub(in crate::commands) struct Listening {
+    meaning: Mutex<Meaning>,
+}
+
+/// What is said, and who is asked to stop. Where nobody is, the process ends at once: every step
+/// is recorded, and a table is never seen half-written.
+#[derive(Default)]
+struct Meaning {
+    text: String,
+    stop: Option<Arc<Stop>>,
 }
 
 impl Listening {
-    /// Takes the signals over from now on.
-    pub(super) fn begin(
-        stop: &Arc<Stop>,
-        printer: &Printer,
-        job: &str,
-        provider: &str,
-    ) -> io::Result<Self> {
-        let signals = Signals::new()?;
-        let is_driving = Arc::new(AtomicBool::new(true));
-        let text = format!(
-            "stopping; what was sent is still running at {provider} and still costing\n  \
-             go on:   batchctl resume {job}\n  stop it: batchctl cancel {job}"
-        );
-        tokio::spawn(obey(signals, stop.clone(), is_driving.clone(), printer.clone(), text));
-        Ok(Self { is_driving })
+    /// A run begins. From now on no signal is lost until the process ends.
+    pub(super) fn begin(context: &Context) -> io::Result<()> {
+        let text = "stopped before the run began: it has sent nothing; the same line begins anew";
+        mean(context, Meaning { text: text.to_owned(), stop: None })
     }
 
-    /// From now on the first signal ends the process: every step is recorded, and a table is
-    /// never seen half-written.
-    pub(super) fn drive_is_over(&self) {
-        self.is_driving.store(false, Ordering::SeqCst);
+    /// A job is driven: its driver is asked to stop.
+    pub(super) fn drive(
+        context: &Context,
+        stop: &Arc<Stop>,
+        job: &str,
+        provider: &str,
+    ) -> io::Result<()> {
+        let text = format!("stopping; {}", both_lines(job, provider));
+        mean(context, Meaning { text, stop: Some(stop.clone()) })
+    }
+
+    /// The drive is over, and its table is about to be written.
+    pub(super) fn write(
+        context: &Context,
+        ending: Option<&Ending>,
+        job: &str,
+        provider: &str,
+    ) -> io::Result<()> {
+        let text = match ending {
+            Some(Ending::Done | Ending::Cancelled) => format!(
+                "stopped before the table was written; nothing runs at {provider}, and every \
+                 answer is kept\n  write it: batchctl resume {job}"
+            ),
+            _ => format!("stopped; {}", both_lines(job, provider)),
+        };
+        mean(context, Meaning { text, stop: None })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Meaning> {
+        self.meaning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn obey(
-    mut signals: Signals,
-    stop: Arc<Stop>,
-    is_driving: Arc<AtomicBool>,
-    printer: Printer,
-    text: String,
-) {
+fn both_lines(job: &str, provider: &str) -> String {
+    format!(
+        "what was sent is still running at {provider} and still costing\n  \
+         go on:   batchctl resume {job}\n  stop it: batchctl cancel {job}"
+    )
+}
+
+/// Changes what a signal means; the first time, takes the signals over.
+fn mean(context: &Context, meaning: Meaning) -> io::Result<()> {
+    if let Some(listening) = context.listening() {
+        *listening.lock() = meaning;
+        return Ok(());
+    }
+    let listening = Arc::new(Listening { meaning: Mutex::new(meaning) });
+    context.block_on(async {
+        let signals = Signals::new()?;
+        tokio::spawn(obey(signals, listening.clone(), context.printer.clone()));
+        io::Result::Ok(())
+    })??;
+    context.listen(listening);
+    Ok(())
+}
+
+async fn obey(mut signals: Signals, listening: Arc<Listening>, printer: Printer) {
     let mut cause = signals.next().await;
-    // Said before the stop is raised: the run may end faster than this line is written.
-    printer.important(&text);
-    stop.raise(cause);
-    if is_driving.load(Ordering::SeqCst) {
+    let is_asked = {
+        let meaning = listening.lock();
+        // Said before the stop is raised: the run may end faster than this line is written.
+        printer.important(&meaning.text);
+        meaning.stop.as_ref().map(|stop| stop.raise(cause)).is_some()
+    };
+    if is_asked {
         cause = signals.next().await;
     }
-    let exit = match cause {
+    printer.end_now(match cause {
         StopCause::Interrupt => ExitCode::Interrupted,
         StopCause::Terminate => ExitCode::Terminated,
-    };
-    #[expect(clippy::exit, reason = "a second signal means now; every step is recorded")]
-    std::process::exit(exit.code().into());
+    });
 }
 
 /// The signals that ask a process to end.

@@ -35,9 +35,12 @@ pub(in crate::commands) fn write_job_table(
     table: &Table,
     why: Rewrite,
 ) -> Result<Option<PathBuf>, CommandError> {
+    let lock = found.folder.lock_table().map_err(JobError::lock(found.job.short()))?;
     copy_results(context, store, found)?;
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
+        // A pipe that nobody reads must not keep others from a file.
+        drop(lock);
         if why == Rewrite::Final {
             write_to(context, store, found, table, (Target::Stdout, |_| Ok(())))?;
         }

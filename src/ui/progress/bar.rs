@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use unicode_width::UnicodeWidthStr;
 
 use super::Printer;
+use super::margin::AtTheMargin;
 use super::sentence::{not_sent, sentence, states};
 use super::view::View;
 use crate::base::Clock;
@@ -43,7 +44,8 @@ struct Phase {
 
 impl BarReporter {
     pub(super) fn new(printer: Printer, clock: Arc<dyn Clock>) -> Self {
-        let bars = MultiProgress::new();
+        let target = ProgressDrawTarget::term_like(Box::new(AtTheMargin::new()));
+        let bars = MultiProgress::with_draw_target(target);
         let bar = bars.add(ProgressBar::new_spinner());
         printer.stand_beside(bars);
         let view = Arc::default();

@@ -3,6 +3,7 @@
 
 mod bar;
 mod json;
+mod margin;
 mod plain;
 mod sentence;
 mod view;

@@ -9,6 +9,7 @@ pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod server;
 pub(crate) mod snapshot;
+pub(crate) mod terminal;
 pub(crate) mod workdir;
 
 use std::path::{Path, PathBuf};
