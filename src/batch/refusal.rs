@@ -134,7 +134,8 @@ mod tests {
             let failure = refused(status, code, message);
             assert_eq!(failure.kind, kind, "{message}");
             assert_eq!(failure.is_too_large(), kind == Invalid, "{message}");
-            assert_eq!(failure.is_storage_full(), message.contains("file"), "{message}");
+            let is_storage = message.contains("storage quota") || message == "no more files";
+            assert_eq!(failure.is_storage_full(), is_storage, "{message}");
         }
     }
 

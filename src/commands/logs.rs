@@ -30,6 +30,7 @@ pub struct Args {
     /// Job id, the provider's batch id, or last [default: last]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    #[expect(clippy::doc_markdown, reason = "shown as help")]
     /// Only this class of rows (error, expired, skipped, …) or of calls (ok, not_sent, rejected, unknown); may be repeated
     #[arg(long = "class", value_name = "CLASS", value_parser = class)]
     pub classes: Vec<Class>,

@@ -62,8 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "86400", env = "BATCHCTL_SANDBOX_EXPIRE_SECONDS",
         value_parser = parse_seconds)]
     pub expire_seconds: Duration,
-    /// Prompt tokens that may wait, for each account and model; what is over that fails a while
-    /// after its creation, or with `:create` is refused then
+    /// Prompt tokens that may wait per account and model; more fails later, or with `:create` is refused
     #[arg(long, value_name = "N[:create]", env = "BATCHCTL_SANDBOX_ENQUEUED_TOKENS",
         value_parser = parse_enqueued)]
     pub enqueued_tokens: Option<EnqueuedTokens>,

@@ -12,13 +12,15 @@ use super::JobError;
 use super::drive::Driver;
 use super::id::CreateName;
 use super::plan::visit_selected;
-use super::rounds::list;
 use crate::base::remove_file;
-use crate::batch::{Batch, ResultFile};
+use crate::batch::{BadLine, Batch, Failure, FailureKind, ResultFile};
 use crate::provider::{CallClass, CallError};
 use crate::request::{CustomId, Source};
-use crate::shard::RowEntry;
+use crate::shard::{RowEntry, RowsWriter};
 use crate::store::NewShard;
+
+/// How often a file is fetched that does not hold what its batch counts.
+const READINGS: usize = 4;
 
 /// What a batch holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +58,8 @@ impl Driver<'_> {
     ) -> Result<Result<Contents, CallError>, JobError> {
         let row_of = self.row_of(name.round)?;
         if let Some(file) = &batch.input_file_id {
-            match self.ids_in(file, ids_of_requests).await? {
+            let sent = batch.counts.total.unwrap_or(0);
+            match self.ids_in(&[file], ids_of_requests, sent).await? {
                 Ok(ids) => return Ok(Ok(Contents::Rows(rows(&ids, &row_of)))),
                 Err(error) if is_gone(&error) => {}
                 Err(error) => return Ok(Err(error)),
@@ -65,30 +68,59 @@ impl Driver<'_> {
         if !batch.status.is_some_and(crate::batch::BatchStatus::is_terminal) {
             return Ok(Ok(Contents::Unknown));
         }
-        let mut ids = Vec::new();
-        for file in [&batch.output_file_id, &batch.error_file_id].into_iter().flatten() {
-            match self.ids_in(file, ids_of_results).await? {
-                Ok(more) => ids.extend(more),
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        Ok(Ok(Contents::Rows(rows(&ids, &row_of))))
+        let files = [&batch.output_file_id, &batch.error_file_id].into_iter().flatten();
+        let files: Vec<_> = files.map(String::as_str).collect();
+        let answered = batch.counts.completed.unwrap_or(0) + batch.counts.failed.unwrap_or(0);
+        let ids = self.ids_in(&files, ids_of_results, answered).await?;
+        Ok(ids.map(|ids| Contents::Rows(rows(&ids, &row_of))))
     }
 
-    /// Fetches a file and reads the ids in it; the file is not kept.
+    /// The ids in these files of a batch, which are not kept. A reading that breaks off would leave
+    /// rows out that are paid already, so one with fewer ids than the batch counts, or with half
+    /// a line at its end, is fetched again.
     async fn ids_in(
         &self,
-        file: &str,
-        read: fn(&Path) -> io::Result<Vec<String>>,
+        files: &[&str],
+        read: fn(&Path) -> io::Result<Reading>,
+        at_least: u64,
     ) -> Result<Result<Vec<String>, CallError>, JobError> {
         let path = self.folder.request_file("found");
-        if let Err(error) = self.api.download(file, &path, &|_| {}).await {
-            return Ok(Err(error));
+        let mut best = Reading { ids: Vec::new(), is_whole: false };
+        for _ in 0..READINGS {
+            let mut all = Reading { ids: Vec::new(), is_whole: true };
+            for file in files {
+                match self.api.download(file, &path, &|_| {}).await {
+                    Ok(_) => {}
+                    Err(error) if is_gone(&error) && files.len() > 1 => continue,
+                    Err(error) => return Ok(Err(error)),
+                }
+                let reading = read(&path).map_err(JobError::file("read", &path));
+                remove_file(&path).map_err(JobError::file("remove", &path))?;
+                let Reading { ids, is_whole } = reading?;
+                all.ids.extend(ids);
+                all.is_whole &= is_whole;
+            }
+            if all.is_whole && all.ids.len() as u64 >= at_least {
+                return Ok(Ok(all.ids));
+            }
+            if (all.ids.len(), all.is_whole) >= (best.ids.len(), best.is_whole) {
+                best = all;
+            }
         }
-        let ids = read(&path).map_err(JobError::file("read", &path));
-        remove_file(&path).map_err(JobError::file("remove", &path))?;
-        Ok(Ok(ids?))
+        // Read again and again to the same end: then the counts are wrong, or lines are broken.
+        if best.is_whole {
+            return Ok(Ok(best.ids));
+        }
+        Ok(Err(CallError {
+            class: CallClass::Unknown,
+            failure: Failure::ours(
+                FailureKind::Network,
+                "the file breaks off or holds fewer requests than its batch",
+            ),
+            call: "read what a found batch holds",
+            provider: self.api.name().into(),
+            local: None,
+        }))
     }
 
     fn row_of(&self, round: u32) -> Result<RowOf, JobError> {
@@ -154,7 +186,14 @@ impl Driver<'_> {
         number: u64,
         entries: &[RowEntry],
     ) -> Result<NewShard, JobError> {
-        list(self.folder, (round, number), entries)
+        let path = self.folder.rows_file(&format!("r{round}-s{number:04}"));
+        let mut writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
+        for entry in entries {
+            writer.write(entry).map_err(JobError::file("write", &path))?;
+        }
+        writer.finish().map_err(JobError::file("write", &path))?;
+        let bytes = entries.iter().map(|entry| entry.line_bytes).sum();
+        Ok(NewShard { round, number, rows: entries.len() as u64, bytes, tokens: 0 })
     }
 }
 
@@ -168,31 +207,42 @@ fn is_gone(error: &CallError) -> bool {
     error.class == CallClass::Rejected && !error.failure.stops_the_account()
 }
 
+/// The ids of a file, and whether its last line is one.
+struct Reading {
+    ids: Vec<String>,
+    is_whole: bool,
+}
+
 /// The one field that matters of a request line.
 #[derive(Deserialize)]
 struct Line {
     custom_id: String,
 }
 
-fn ids_of_requests(path: &Path) -> io::Result<Vec<String>> {
+fn ids_of_requests(path: &Path) -> io::Result<Reading> {
     let mut ids = Vec::new();
+    let mut is_whole = true;
     let mut reader = BufReader::with_capacity(1 << 18, File::open(path)?);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {
-        if let Ok(Line { custom_id }) = serde_json::from_slice(&line) {
-            ids.push(custom_id);
+        match serde_json::from_slice(&line) {
+            Ok(Line { custom_id }) => ids.push(custom_id),
+            Err(_) => is_whole &= line.ends_with(b"\n"),
         }
         line.clear();
     }
-    Ok(ids)
+    Ok(Reading { ids, is_whole })
 }
 
-fn ids_of_results(path: &Path) -> io::Result<Vec<String>> {
+fn ids_of_results(path: &Path) -> io::Result<Reading> {
     let mut ids = Vec::new();
+    let mut is_whole = true;
     for line in ResultFile::open(path)? {
-        if let (_, _, Ok(line)) = line? {
-            ids.push(line.custom_id);
-        }
+        let (_, _, line) = line?;
+        // A line that does not read is an answer that is lost, wherever it stands: its row goes out
+        // again. Only what was cut off is worth another try.
+        is_whole = !matches!(line, Err(BadLine::Unfinished));
+        ids.extend(line.map(|line| line.custom_id));
     }
-    Ok(ids)
+    Ok(Reading { ids, is_whole })
 }

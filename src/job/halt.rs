@@ -50,7 +50,7 @@ impl Halt {
 pub(super) fn halt_of<'a>(
     shard: u64,
     records: impl Iterator<Item = &'a OutcomeRecord>,
-    share: f64,
+    most: f64,
 ) -> Option<Halt> {
     use RowStatus::{Error, Invalid, Refused, Truncated, Unparsed};
     let (mut ran, mut failed) = (0_u64, 0_u64);
@@ -69,14 +69,14 @@ pub(super) fn halt_of<'a>(
         ran += u64::from(is_bad || record.status.is_good());
     }
     #[expect(clippy::cast_precision_loss, reason = "rows of one file")]
-    let is_passed = failed as f64 > share * ran as f64;
+    let is_passed = failed as f64 > most * ran as f64;
     if ran < FEWEST || !is_passed {
         return None;
     }
-    let (words, most) =
+    let (words, times) =
         errors.into_iter().max_by_key(|(words, n)| (*n, std::cmp::Reverse(*words)))?;
     Some(Halt::Share(format!(
-        "{failed} of {ran} rows of shard {shard} failed, {most} of them so: {words}"
+        "{failed} of {ran} rows of shard {shard} failed, {times} of them so: {words}"
     )))
 }
 

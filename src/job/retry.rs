@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::repack::share;
 use super::rounds::list_round;
 use super::{JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
@@ -113,6 +114,7 @@ pub fn plan_retry(
         cutter: Cutter::new(*limits),
         round: plan.round,
     };
+    let (tokens, bytes) = weight(store, job)?;
     let mut entries = Vec::new();
     let mut leaders: HashMap<[u8; 16], u64> = HashMap::new();
     let wanted: HashSet<u64> = rows.iter().copied().collect();
@@ -124,12 +126,11 @@ pub fn plan_retry(
         match measure.entry(row) {
             Ok(entry) => {
                 plan.rows.push(entry.row);
-                match leaders.get(&entry.content_key).filter(|_| merges) {
-                    Some(leader) => plan.equal.push(EqualRow { leader: *leader, row: entry.row }),
-                    None => {
-                        leaders.insert(entry.content_key, entry.row);
-                        entries.push(entry);
-                    }
+                if let Some(leader) = leaders.get(&entry.content_key).filter(|_| merges) {
+                    plan.equal.push(EqualRow { leader: *leader, row: entry.row });
+                } else {
+                    leaders.insert(entry.content_key, entry.row);
+                    entries.push((entry, share(tokens, entry.line_bytes, bytes)));
                 }
             }
             Err(reason) => plan.unbuilt.push((row.number(), reason)),
@@ -137,6 +138,13 @@ pub fn plan_retry(
     }
     plan.shards = list_round(folder, limits, (plan.round, 1), &entries)?;
     Ok(plan)
+}
+
+/// Tokens and bytes of all requests that were sent: what a byte of this job weighs.
+fn weight(store: &Store, job: &str) -> Result<(u64, u64), JobError> {
+    let shards = store.shards(job)?;
+    let tokens = shards.iter().map(|shard| shard.tokens).sum();
+    Ok((tokens, shards.iter().map(|shard| shard.bytes).sum()))
 }
 
 struct Measurer {

@@ -3,14 +3,17 @@
 //! the ledger; nothing is sent here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::drive::Driver;
+use super::repack::share;
 use super::{Event, JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
 use crate::request::{CustomId, Question, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{Leftover, NewShard, ShardRecord};
+
+/// A row with the prompt tokens it is taken to have.
+pub(super) type Weighed = (RowEntry, u64);
 
 impl Driver<'_> {
     /// Plans the next round if nothing is open and rows are left that may go out again by
@@ -23,10 +26,10 @@ impl Driver<'_> {
         let left = self.leftovers()?;
         let Some(highest) = left.iter().map(|left| left.round).max() else { return Ok(false) };
         let round = highest + 1;
-        let mut first = self.first_number(round)?;
+        let mut first = self.store.last_number(&self.job.key, round)? + 1;
         let mut groups = Vec::new();
         for (ask, mut entries) in self.leftover_entries(&left, round)? {
-            entries.sort_unstable_by_key(|entry| entry.row);
+            entries.sort_unstable_by_key(|(entry, _)| entry.row);
             let shards = list_round(self.folder, &self.limits(), (round, first), &entries)?;
             first += shards.len() as u64;
             groups.push((ask, shards));
@@ -60,13 +63,6 @@ impl Driver<'_> {
         self.spec.limits.unwrap_or_else(api)
     }
 
-    /// The first number of a round that no shard has.
-    pub(super) fn first_number(&self, round: u32) -> Result<u64, JobError> {
-        let shards = self.store.shards(&self.job.key)?;
-        let taken = shards.iter().filter(|shard| shard.round == round).map(|shard| shard.number);
-        Ok(taken.max().unwrap_or(0) + 1)
-    }
-
     /// The places of these rows in the table, from the row lists of the shards they were last in,
     /// by the question they are asked. A row that was not sent but gets what an equal one gets is
     /// in no list, and in none of the next round's.
@@ -74,10 +70,10 @@ impl Driver<'_> {
         &self,
         left: &[Leftover],
         round: u32,
-    ) -> Result<BTreeMap<Option<i64>, Vec<RowEntry>>, JobError> {
+    ) -> Result<BTreeMap<Option<i64>, Vec<Weighed>>, JobError> {
         let rounds: BTreeSet<u32> = left.iter().map(|left| left.round).collect();
         let keeps_ids = self.spec.question.source == Source::Foreign;
-        let mut groups: BTreeMap<Option<i64>, Vec<RowEntry>> = BTreeMap::new();
+        let mut groups: BTreeMap<Option<i64>, Vec<Weighed>> = BTreeMap::new();
         for shard in self.store.shards(&self.job.key)? {
             if !rounds.contains(&shard.round) {
                 continue;
@@ -89,11 +85,12 @@ impl Driver<'_> {
                 if left[at].round != shard.round {
                     continue;
                 }
+                let tokens = share(shard.tokens, entry.line_bytes, shard.bytes);
                 if !keeps_ids {
                     let length = |round| CustomId::length(entry.row, round) as u64;
                     entry.line_bytes = entry.line_bytes - length(shard.round) + length(round);
                 }
-                groups.entry(shard.ask).or_default().push(entry);
+                groups.entry(shard.ask).or_default().push((entry, tokens));
             }
         }
         Ok(groups)
@@ -122,12 +119,12 @@ pub(super) fn list_round(
     folder: &JobFolder,
     limits: &Limits,
     (round, first): (u32, u64),
-    entries: &[RowEntry],
+    entries: &[Weighed],
 ) -> Result<Vec<NewShard>, JobError> {
     let mut cutter = Cutter::new(*limits);
     let mut shards: Vec<NewShard> = Vec::new();
     let mut start = 0;
-    for (at, entry) in entries.iter().enumerate() {
+    for (at, (entry, _)) in entries.iter().enumerate() {
         // A line that was sent before fits; one that would not is for the provider to judge.
         let cut = cutter.push(entry.line_bytes).unwrap_or(Cut::Same);
         if cut == Cut::New && at > start {
@@ -144,25 +141,21 @@ pub(super) fn list_round(
 }
 
 /// Writes the row list of one shard.
-pub(super) fn list(
+fn list(
     folder: &JobFolder,
     (round, number): (u32, u64),
-    entries: &[RowEntry],
+    entries: &[Weighed],
 ) -> Result<NewShard, JobError> {
     let path = folder.rows_file(&format!("r{round}-s{number:04}"));
-    write_list(&path, entries)?;
-    let bytes = entries.iter().map(|entry| entry.line_bytes).sum();
-    Ok(NewShard { round, number, rows: entries.len() as u64, bytes, tokens: 0 })
-}
-
-fn write_list(path: &Path, entries: &[RowEntry]) -> Result<(), JobError> {
-    let failed = JobError::file("write", path);
     let write = || {
-        let mut writer = RowsWriter::create(path)?;
-        entries.iter().try_for_each(|entry| writer.write(entry))?;
+        let mut writer = RowsWriter::create(&path)?;
+        entries.iter().try_for_each(|(entry, _)| writer.write(entry))?;
         writer.finish()
     };
-    write().map(drop).map_err(failed)
+    let rows = write().map_err(JobError::file("write", &path))?;
+    let bytes = entries.iter().map(|(entry, _)| entry.line_bytes).sum();
+    let tokens = entries.iter().map(|(_, tokens)| tokens).sum();
+    Ok(NewShard { round, number, rows, bytes, tokens })
 }
 
 /// How many rows go out again for which reason, the commonest first.

@@ -217,7 +217,7 @@ impl Driver<'_> {
             return Ok(None);
         }
         let round = shard.round + 1;
-        let number = self.first_number(round)?;
+        let number = self.store.last_number(&self.job.key, round)? + 1;
         let rest: Vec<RowEntry> = rest.into_iter().map(|entry| **entry).collect();
         let next = self.list_rows(round, number, &rest)?;
         let tokens = share(shard.tokens, next.bytes, shard.bytes);

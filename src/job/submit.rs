@@ -296,7 +296,9 @@ impl Driver<'_> {
     pub(super) fn forget_request_file(&self, shard: &ShardRecord) {
         if !self.spec.keep_request_files {
             let path = self.folder.request_file(&shard.stem());
-            if let Err(error) = remove_file(&path) {
+            if let Err(error) = remove_file(&path)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
                 self.warn(&format!("cannot remove {}: {error}", path.display()));
             }
         }

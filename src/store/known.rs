@@ -85,9 +85,9 @@ pub(super) fn fan_out<'t>(
     any.map(|()| {
         tx.prepare(
             "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
-             content_key, error, class) SELECT o.job, e.row, o.round, o.status, o.artifact, \
-             o.place, o.length, o.content_key, o.error, o.class FROM equal_row e JOIN outcome o ON o.job = e.job \
-             AND o.row = e.leader AND o.round = ?3 WHERE e.job = ?1 AND e.leader = ?2",
+             content_key, error, class, settled) SELECT o.job, e.row, o.round, o.status, o.artifact, \
+             o.place, o.length, o.content_key, o.error, o.class, o.settled FROM equal_row e \
+             JOIN outcome o ON o.job = e.job AND o.row = e.leader AND o.round = ?3 WHERE e.job = ?1 AND e.leader = ?2",
         )
     })
     .transpose()

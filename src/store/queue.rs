@@ -91,6 +91,19 @@ impl Store {
         })
     }
 
+    /// The prompt tokens and the bytes of the first round of a job, by which those of later rounds
+    /// are estimated.
+    pub fn first_tokens(&self, job: &str) -> Result<(u64, u64), StoreError> {
+        self.read(|c| {
+            c.query_row(
+                "SELECT coalesce(sum(tokens), 0), coalesce(sum(bytes), 0) FROM shard \
+                 WHERE job = ?1 AND round = 1",
+                [job],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        })
+    }
+
     /// Commits the intent to make the batch and reserves its tokens, if the queue has room for
     /// them. From here on the create is never repeated unless its absence is shown.
     pub fn begin_create(
@@ -115,12 +128,13 @@ impl Store {
     }
 
     /// How much a queue holds, as a provider's refusal told it last, if that was not before this
-    /// time in Unix seconds.
+    /// time in Unix seconds. An empty account stands for any, where the key is not known.
     pub fn learned_limit(&self, queue: &Queue, since: i64) -> Result<Option<u64>, StoreError> {
         self.read(|c| {
             c.query_row(
-                "SELECT tokens FROM enqueued_limit WHERE base_url = ?1 AND account = ?2 AND \
-                 model = ?3 AND learned >= ?4",
+                "SELECT tokens FROM enqueued_limit WHERE base_url = ?1 AND \
+                 (account = ?2 OR ?2 = '') AND model = ?3 AND learned >= ?4 \
+                 ORDER BY learned DESC LIMIT 1",
                 params![queue.base_url, queue.account, queue.model, since],
                 |row| row.get(0),
             )

@@ -68,7 +68,6 @@ impl Store {
     }
 
     /// How many rows that are not good there are of each status and kind of failure.
-    #[expect(clippy::type_complexity, reason = "a row of a list of counts")]
     pub fn open_classes(
         &self,
         job: &str,

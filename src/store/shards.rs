@@ -296,7 +296,7 @@ impl Store {
                  coalesce(sum(min(b.seen_completed, s.rows)), 0), \
                  coalesce(sum(min(b.seen_failed, s.rows)), 0), sum(s.rows) \
                  FROM shard s LEFT JOIN batch_create b INDEXED BY batch_create_seen \
-                 ON b.shard = s.id AND b.attempt = \
+                 ON b.shard = s.id AND s.state != 'deferred' AND b.attempt = \
                  (SELECT max(attempt) FROM batch_create WHERE shard = s.id) \
                  WHERE s.job = ?1 AND s.round >= coalesce((SELECT min(round) FROM shard \
                  WHERE job = ?1 AND round > 0 AND state <> 'settled'), 1) \

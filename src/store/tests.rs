@@ -154,7 +154,8 @@ fn a_shard_settles_whole_and_the_counts_are_of_rows() {
 #[test]
 fn b06_which_outcome_of_a_row_counts() {
     use RowStatus::{Cached, Error, Expired, Missing, Ok, Skipped};
-    let table: [(&[(u32, RowStatus)], (u32, RowStatus)); 7] = [
+    type Said = (u32, RowStatus);
+    let table: [(&[Said], Said); 7] = [
         (&[(1, Error)], (1, Error)),
         (&[(1, Expired), (2, Error)], (2, Error)),
         (&[(1, Expired), (2, Ok)], (2, Ok)),

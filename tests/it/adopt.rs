@@ -70,7 +70,7 @@ fn ends_as_if_nothing_had_happened(bench: &Bench, batches: usize) {
     assert_eq!(bench.paid().len(), ROWS);
 }
 
-/// B05, field_27, field_28, field_31: the same line in a fresh home goes on with the batches of
+/// B05, field reports 27, 28, 31: the same line in a fresh home goes on with the batches of
 /// the old one, whether they run or have ended.
 #[test]
 fn field_28_a_fresh_home_takes_every_batch_over() {
@@ -311,7 +311,7 @@ fn resolve_both_ways() {
     }
 }
 
-/// field_33: a create without an answer, then another account's key: its listing proves nothing.
+/// Field report 33: a create without an answer, then another account's key: its listing proves nothing.
 #[test]
 fn field_33_a_lost_create_is_not_looked_for_in_another_account() {
     let bench = Bench::new();

@@ -120,7 +120,7 @@ fn b05_again_after_an_unclear_create_sends_nothing() {
     let first = line().run();
     let job = job_of(&dir);
     first.exits(5).says(&["needs a person"]).hides(&["sk-test"]);
-    line().run().exits(5).says(&["needs a person", &format!("batchctl status {job}")]);
+    line().run().exits(5).says(&["needs a person", &format!("batchctl resolve {job} --absent")]);
     let status = dir.batchctl("status").arg(&job).run().exits(0);
     assert!(status.stdout.contains("unclear"), "{status}");
     assert!(job_folder(&dir, &job).join("input.csv").is_file());

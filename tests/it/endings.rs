@@ -245,7 +245,7 @@ fn p3_a_cut_file_of_an_expired_batch_is_fetched_again() {
         }
         _ => Act::Pass,
     });
-    bench.batchctl(LINE).run().exits(3);
+    bench.batchctl(LINE).arg("--rounds=1").run().exits(3);
     assert_eq!((bench.rows("ok"), bench.rows("missing"), bench.gate.count(FETCH)), (8, 1, 4));
 }
 

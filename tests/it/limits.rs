@@ -43,8 +43,6 @@ fn field_05_field_06_a_full_queue_is_waited_out() {
         let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", flag]);
         workflow(&dir, &sandbox, "").run().exits(0).says(&["ok 8"]).hides(&["failed"]);
         assert_eq!(executed(&sandbox), ROWS, "{flag}: no row is paid for twice");
-        let plan = dir.batchctl("estimate in.csv --model gpt-4o").openai_at(sandbox.address());
-        plan.run().exits(0);
     }
 }
 
@@ -85,12 +83,16 @@ fn a_wait_for_the_queue_can_be_ended() {
     let out = workflow(&dir, &sandbox, line).run();
     out.exits(6).says(&["the queue of gpt-4o at openai is full"]);
     let status = dir.batchctl("status last").openai_at(sandbox.address()).run();
-    status.exits(0).says(&["deferred", "not sent yet"]);
+    let status = status.exits(0).stdout;
+    assert!(
+        status.contains("not sent yet") && status.contains("room in the provider's queue"),
+        "{status}"
+    );
     assert_eq!(executed(&sandbox), 0);
     // The plan of the next job knows what the refusal told.
     let plan = "estimate in.csv --model gpt-4o --set max_shard_requests=1";
-    let plan = dir.batchctl(plan).openai_at(sandbox.address()).run();
-    plan.exits(0).says(&["of 500 that may be queued: 1 wave, minutes to 24 hours"]);
+    let plan = dir.batchctl(plan).openai_at(sandbox.address()).run().exits(0).stdout;
+    assert!(plan.contains("of 500 that may be queued: 1 wave, minutes to 24 hours"), "{plan}");
 }
 
 /// Field report 42: no money left is not a busy provider and not a full queue.

@@ -183,7 +183,7 @@ fn b05_json_documents_have_their_keys() {
                   cost errors output seconds sandbox";
     let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(keys(run("workflow in.csv out.csv --json")), report);
-    assert_eq!(keys(run("workflow in.csv two.csv --no-wait --json -n 1")), report);
+    assert_eq!(keys(run("workflow in.csv two.csv --again --no-wait --json -n 1")), report);
     for line in ["watch --json", "resume last --json", "download --json", "cancel last --json"] {
         assert_eq!(keys(run(line)), report, "{line}");
     }
@@ -194,7 +194,8 @@ fn b05_json_documents_have_their_keys() {
     );
     assert_eq!(
         keys(run("estimate in.csv --json")),
-        "schema_version input provider model rows estimate input_tokens cost first_request"
+        "schema_version input provider model rows estimate input_tokens cost may_be_queued waves \
+         first_request"
     );
     assert_eq!(
         keys(run("convert in.csv r.jsonl --json")),
@@ -234,7 +235,7 @@ fn s4_10_progress_as_json_lines() {
     assert_eq!((&error["event"], &error["exit"]), (&"error".into(), &2.into()));
 
     for (mode, rows, is_silent) in [("none", 1, true), ("plain", 2, false)] {
-        let line = format!("workflow in.csv {mode}.csv -n {rows} --progress {mode}");
+        let line = format!("workflow in.csv {mode}.csv --again -n {rows} --progress {mode}");
         let run = at(&sandbox, dir.batchctl(&line)).run().exits(0);
         assert_eq!(!run.stderr.contains("built shard"), is_silent, "{mode}\n{run}");
         run.says(&[&format!("ok {rows}")]);

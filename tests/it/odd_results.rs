@@ -32,7 +32,7 @@ fn odd_lines(text: &str) -> String {
             Some(4) => value["custom_id"] = Value::Null,
             // The question in place of an answer (field 25).
             Some(5) => {
-                response["body"] = json!({"model": "gpt-4o", "messages": [{"role": "user"}]})
+                response["body"] = json!({"model": "gpt-4o", "messages": [{"role": "user"}]});
             }
             // Blocked, and nothing in it (field 26).
             Some(6) => {

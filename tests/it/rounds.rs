@@ -60,7 +60,7 @@ fn field_12_13_14_only_the_remainder_of_an_expired_batch_goes_out_again() {
     assert_eq!(bench.state(), "done");
     let table = bench.dir.cells("out.csv");
     let rounds = table.column("rounds");
-    assert!(rounds.iter().any(|round| *round == "2"), "{rounds:?}");
+    assert!(rounds.contains(&"2"), "{rounds:?}");
 }
 
 /// What a person does not want is not done.

@@ -189,8 +189,8 @@ fn s1_11_s1_13_convert_submit_merge() {
 /// S1.07, S4.20: request files are removed once their batch is known, unless they are wanted.
 #[test]
 fn s1_07_s4_20_request_files_are_kept_when_asked() {
-    let sandbox = Sandbox::start();
     for (flag, kept) in [("", 0), ("--keep-temp-files", 1)] {
+        let sandbox = Sandbox::start();
         let dir = marked(2);
         at(&sandbox, dir.batchctl(&format!("workflow in.csv out.csv {flag}"))).run().exits(0);
         let shards = job_folder(&dir, &job_of(&dir)).join("shards");

@@ -23,6 +23,7 @@ pub struct PaceArgs {
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long, hide_short_help = true)]
     pub allow_partial: bool,
+    #[expect(clippy::doc_markdown, reason = "shown as help")]
     /// Run this in your shell at every end of a run; it gets BATCHCTL_JOB, _EXIT, _OUTPUT, _COST and JSON on stdin
     #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub on_done: Option<String>,
@@ -48,8 +49,7 @@ pub struct RunningArgs {
     /// Submit and return; `batchctl watch` collects the answers later
     #[arg(long)]
     pub no_wait: bool,
-    /// Rounds a row may run in: what expired, got lost or failed for a passing reason goes out
-    /// again until then; 1 sends nothing again [default: 3]
+    /// Rounds a row may run in while it expires, gets lost or fails in passing [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20), hide_short_help = true)]
     pub rounds: Option<u64>,
     /// What becomes of rows left after the first round: another batch, or none

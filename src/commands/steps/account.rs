@@ -51,6 +51,8 @@ pub(super) struct Account<'a> {
     pub(super) again: u64,
     /// How many rounds a row may run in.
     pub(super) rounds: u32,
+    /// Whether a row without a request may have one later: its image may appear.
+    pub(super) can_mend: bool,
 }
 
 impl Account<'_> {
@@ -154,11 +156,13 @@ impl Account<'_> {
             let which = counted(stays - skipped, "row");
             lines.push(format!("  {which} want another question:   {retry} --model MODEL"));
         }
-        if skipped > 0 {
+        if skipped > 0 && self.can_mend {
             let which = format!("{} skipped", counted(skipped, "row"));
             lines.push(format!("  {which}, once that is mended:   {retry} --class skipped"));
         }
-        lines.push("  leave it: nothing to do".to_owned());
+        if !lines.is_empty() {
+            lines.push("  leave it: nothing to do".to_owned());
+        }
         lines
     }
 
@@ -222,6 +226,7 @@ mod tests {
             folder: Path::new("/tables"),
             again: 0,
             rounds: 3,
+            can_mend: true,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::job::{Ending, StopCause, WantedRows};
 use crate::store::{JobRecord, JobState, ShardState, Store};
+use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
 
 /// Groups of errors that are shown.
@@ -149,6 +150,7 @@ pub(in crate::commands) fn report(
         output,
         folder: &context.folder,
         again: rows_to_ask_again(store, key)?,
+        can_mend: found.spec.shape.format != Format::Requests,
         rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
     };
     if context.json {

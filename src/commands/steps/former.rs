@@ -66,7 +66,7 @@ pub(super) fn clear_folder(store: &Store, key: &str) -> Result<(), CommandError>
     match left.try_lock() {
         Ok(_lock) => {
             let aside = |n: u32| left.root().with_extension(format!("aside{n}"));
-            let free = (1..).map(aside).find(|path| !path.exists());
+            let free = (1..=u32::MAX).map(aside).find(|path| !path.exists());
             let free = free.expect("there are numbers enough");
             Ok(rename(left.root(), &free).map_err(JobError::file("rename", left.root()))?)
         }

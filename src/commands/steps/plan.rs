@@ -291,7 +291,12 @@ fn may_be_queued(context: &Context, who: &Who) -> Result<Option<u64>, CommandErr
         model: who.model.clone(),
     };
     let since = context.clock.unix() - LEARNED_FOR;
-    let learned = open_store(context)?.learned_limit(&queue, since)?;
+    let store = open_store(context)?;
+    let mut learned = store.learned_limit(&queue, since)?;
+    if learned.is_none() {
+        // A plan needs no key, so it may not know whose account it is.
+        learned = store.learned_limit(&Queue { account: String::new(), ..queue }, since)?;
+    }
     Ok(learned.or(who.published_queue))
 }
 

@@ -22,11 +22,13 @@ fn after_a_sleep_of_eight_hours_the_batches_are_asked_after_at_once() {
     let slept = planned.run_with(None, RARELY, |clock| {
         clock.jumps(at, Jump::Suspended(Duration::from_secs(8 * HOUR)));
     });
-    let slept = slept.and_then(|end| end.judged(&awake.output)).expect("it ends well");
+    let slept = slept.expect("it ends");
+    // Judging lets days pass.
     let ended = slept.memory.clock.awake();
+    slept.judged(&awake.output).expect("it ends well");
     println!("awake it takes {usual} s; asleep from {at} s on, {ended} s");
-    assert!(usual - at > 10 * 60, "the pause would have been long: {at} of {usual}");
-    assert!(ended < at + 120, "it ends at {ended} s, woken at {at} s");
+    assert!(usual - at > 240, "the pause would have gone on: {at} of {usual}");
+    assert!(ended < at + 60, "it ends at {ended} s, woken at {at} s");
 }
 
 /// Local time is for display: wherever it is set, nothing is paid twice and no answer is lost.
@@ -34,7 +36,8 @@ fn after_a_sleep_of_eight_hours_the_batches_are_asked_after_at_once() {
 fn a_wall_clock_that_is_set_breaks_nothing_p1_p2_p3() {
     let planned = Planned::new();
     let reference = planned.run(None).expect("without faults it ends").output;
-    for seed in 1..=SEEDS {
+    let seeds = std::env::var("N").map_or(SEEDS, |n| n.parse().unwrap());
+    for seed in 1..=seeds {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let end = planned.run_with(Some(seed), Duration::from_secs(120), |clock| {
             for _ in 0..1 + dice.below(4) {

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::promises::{End, rows};
 use super::{A_SHARD, KEY, ROWS, text_of};
+use crate::support::memory::chance::Faults;
 use crate::support::memory::clock::VirtualClock;
 use crate::support::memory::{Death, Memory};
 
@@ -130,7 +131,7 @@ impl Planned {
         loop {
             end.runs += 1;
             let death = (seed.is_some() && end.deaths < deaths).then(|| draw_death(&end.memory));
-            let before = end.memory.faults(|faults| faults.count());
+            let before = end.memory.faults(Faults::count);
             end.memory.begin(death);
             end.memory.note(&format!("run {} begins", end.runs));
             let ended = live(home.path(), &end.memory, check_interval);
@@ -139,7 +140,7 @@ impl Planned {
                 Ok(Some(Ending::Done)) => break,
                 Ok(Some(Ending::NeedsOperator(why))) => return Err(told(&end, &why)),
                 Ok(None) => end.deaths += 1,
-                Ok(Some(_)) => calm += usize::from(before == end.memory.faults(|f| f.count())),
+                Ok(Some(_)) => calm += usize::from(before == end.memory.faults(Faults::count)),
                 Err(error) => return Err(told(&end, &error)),
             }
             if end.runs == MOST_RUNS || calm > MOST_CALM_RUNS {

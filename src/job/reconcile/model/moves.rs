@@ -60,7 +60,7 @@ impl World {
             self.client_moves(at, without, &mut next);
         }
         for (create, known) in (0u8..).zip(&self.creates) {
-            self.provider_moves(create, known, &mut next);
+            self.provider_moves(create, *known, &mut next);
         }
         let mut later = *self;
         later.tick();
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    fn provider_moves(&self, create: u8, known: &Create, next: &mut Vec<(Move, Self)>) {
+    fn provider_moves(&self, create: u8, known: Create, next: &mut Vec<(Move, Self)>) {
         let at = usize::from(create);
         if known.under_way > 0 {
             let mut lost = *self;
@@ -213,8 +213,7 @@ impl World {
         let create = self.newest;
         self.clients[at] = match self.entry {
             Entry::Uploaded => Client::Decided(create),
-            Entry::Creating | Entry::Unknown => Client::Searches(Hunt::new(create)),
-            Entry::Fenced => Client::Searches(Hunt::new(create)),
+            Entry::Creating | Entry::Unknown | Entry::Fenced => Client::Searches(Hunt::new(create)),
             Entry::Running => Client::Watches(create),
             Entry::Absent if usize::from(create) + 1 == CREATES => Client::Done,
             // A new file under a new name, from which a new create may be made.

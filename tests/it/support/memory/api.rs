@@ -19,11 +19,11 @@ const SERVICE: &Dialect = &SANDBOX;
 
 #[async_trait]
 impl BatchApi for Memory {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memory"
     }
 
-    fn base_url(&self) -> &str {
+    fn base_url(&self) -> &'static str {
         "http://memory"
     }
 
@@ -145,7 +145,7 @@ impl BatchApi for Memory {
         let faults: &[Fault] = if spared { &[] } else { &[Fault::OddWord] };
         if self.fault("retrieve", faults).is_some() {
             batch.status = None;
-            batch.status_word = "resting".to_owned();
+            "resting".clone_into(&mut batch.status_word);
         }
         Ok(batch)
     }

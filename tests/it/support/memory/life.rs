@@ -49,12 +49,10 @@ enum Fate {
 /// What was billed, and what good answers were given for it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bill {
-    /// How often each `custom_id` was run.
-    pub(crate) runs: BTreeMap<String, u64>,
+    /// The runs of each `custom_id`, with the file that has a good answer on a line that reads.
+    pub(crate) runs: BTreeMap<String, Vec<Option<String>>>,
     /// The batches that ran anything, by shard and round (`k7f2qd0000-r1-s0001`).
     pub(crate) batches: BTreeMap<String, BTreeSet<String>>,
-    /// Ids that have a good answer on a line that reads, with the file in which it stands.
-    pub(crate) good: BTreeMap<String, String>,
     /// Files that were handed over uncut.
     pub(crate) handed_over: BTreeSet<String>,
 }
@@ -178,7 +176,7 @@ impl Remote {
         }
         let mut sheets = Sheets::default();
         for at in &order[..ran] {
-            sheets.write(&self.lines[*at], dice, faults, bill);
+            sheets.write(&self.lines[*at], dice, faults);
         }
         if !word.is_empty() && dice.percent(50) {
             for at in &order[ran..] {
@@ -188,7 +186,9 @@ impl Remote {
             }
         }
         let output = file_id(&self.id, "output");
-        bill.good.extend(sheets.good.drain(..).map(|id| (id, output.clone())));
+        for (id, is_good) in sheets.runs.drain(..) {
+            bill.runs.entry(id).or_default().push(is_good.then(|| output.clone()));
+        }
         (self.answered, self.failed) = (sheets.answered, sheets.errors.len() as u64);
         if sheets.answered > 0 {
             self.output = Some(store(files, &self.id, "output", &sheets.output));
@@ -254,12 +254,13 @@ struct Sheets {
     output: Vec<String>,
     errors: Vec<String>,
     answered: u64,
-    good: Vec<String>,
+    /// Rows that ran, and whether a good answer of theirs can be read.
+    runs: Vec<(String, bool)>,
 }
 
 impl Sheets {
     /// One row runs; what is written of it is drawn.
-    fn write(&mut self, line: &str, dice: &mut Dice, faults: &mut Faults, bill: &mut Bill) {
+    fn write(&mut self, line: &str, dice: &mut Dice, faults: &mut Faults) {
         let (id, body) = parts(line);
         let fault = faults.at(
             dice,
@@ -279,11 +280,9 @@ impl Sheets {
             self.errors.push(refusal(&id));
             return;
         }
-        *bill.runs.entry(id.clone()).or_default() += 1;
         self.answered += 1;
-        if !matches!(fault, Some(Fault::MissingLine | Fault::BrokenLine)) {
-            self.good.push(id.clone());
-        }
+        let is_good = !matches!(fault, Some(Fault::MissingLine | Fault::BrokenLine));
+        self.runs.push((id.clone(), is_good));
         match fault {
             Some(Fault::MissingLine) => {}
             Some(Fault::BrokenLine) => {
