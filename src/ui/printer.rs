@@ -158,7 +158,6 @@ impl Printer {
 
     /// Takes the bars off the terminal and ends the process, whatever its other threads do.
     pub fn end_now(&self, exit: ExitCode) -> ! {
-        #[expect(clippy::exit, reason = "a signal that means now; every step is recorded")]
         let end = || std::process::exit(exit.code().into());
         match self.bars.get() {
             // They are not there as long as this lasts, and nobody draws them again.
