@@ -39,7 +39,7 @@ fn a_wall_clock_that_is_set_breaks_nothing_p1_p2_p3() {
     for seed in 1..=SEEDS {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let end = planned.run_with(Some(seed), Duration::from_secs(120), |clock| {
-            for _ in 0..1 + dice.below(4) {
+            for _ in 0..=dice.below(4) {
                 let by = [-DAY, DAY, -HOUR.cast_signed(), 400][dice.index(4)];
                 let jump = match dice.below(3) {
                     0 => Jump::Suspended(Duration::from_secs(8 * HOUR)),
