@@ -23,6 +23,7 @@ mod plan;
 mod poll;
 mod queue;
 mod reconcile;
+mod refused;
 mod repack;
 mod resolve;
 mod retry;

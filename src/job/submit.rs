@@ -345,10 +345,16 @@ fn worth_repeating(error: &CallError) -> bool {
 
 /// Whether a create was refused because of its input file: gone, or not taken in yet.
 fn is_about_file(error: &CallError, create: &CreateRecord) -> bool {
-    let text = error.failure.message.to_lowercase();
-    let id = create.file_id.as_deref().unwrap_or_default().to_lowercase();
+    error.class == CallClass::Rejected
+        && speaks_of_a_missing_file(&error.failure.message, create.file_id.as_deref())
+}
+
+/// Whether a provider's words say that it does not have an input file, or not yet.
+pub(super) fn speaks_of_a_missing_file(words: &str, file_id: Option<&str>) -> bool {
+    let text = words.to_lowercase();
+    let id = file_id.unwrap_or_default().to_lowercase();
     let names_it = text.contains("file") || text.contains("文件");
-    let words = [
+    let absences = [
         "no such",
         "not found",
         "not exist",
@@ -358,7 +364,6 @@ fn is_about_file(error: &CallError, create: &CreateRecord) -> bool {
         "不存在",
         "未找到",
     ];
-    error.class == CallClass::Rejected
-        && (names_it || (!id.is_empty() && text.contains(&id)))
-        && words.iter().any(|word| text.contains(word))
+    (names_it || (!id.is_empty() && text.contains(&id)))
+        && absences.iter().any(|word| text.contains(word))
 }

@@ -13,6 +13,8 @@ pub(super) struct Known {
     pub(super) shard: ShardRecord,
     /// Whether its newest create made a batch.
     pub(super) has_batch: bool,
+    /// Which of its creates that was, from 1; 0 if there is none.
+    pub(super) attempt: u32,
     /// Its rows.
     pub(super) entries: Vec<RowEntry>,
 }
@@ -22,6 +24,16 @@ impl Known {
     fn is_open(&self) -> bool {
         let may_exist = [ShardState::Creating, ShardState::Unknown, ShardState::Settled];
         !self.has_batch && !may_exist.contains(&self.shard.state)
+    }
+
+    /// Whether this is a later create of it. One is made only when every earlier batch has ended
+    /// without running: another life of this home knew that the one we hold did.
+    fn is_followed_by(&self, name: &CreateName, rows: &HashSet<u64>) -> bool {
+        self.has_batch
+            && matches!(self.shard.state, ShardState::Running | ShardState::Ended)
+            && name.attempt > self.attempt
+            && self.entries.len() == rows.len()
+            && self.entries.iter().all(|entry| rows.contains(&entry.row))
     }
 }
 
@@ -107,6 +119,10 @@ impl Shards {
     /// Where a batch with this name and these rows belongs.
     pub(super) fn place(&self, name: &CreateName, rows: &[u64]) -> Place {
         let all: HashSet<u64> = rows.iter().copied().collect();
+        if let Some(shard) = self.named(name).filter(|at| self.get(*at).is_followed_by(name, &all))
+        {
+            return Place::Of { shard, closed: Vec::new() };
+        }
         let mut rest: Vec<u64> =
             all.iter().copied().filter(|row| self.held(*row, name.round).is_none()).collect();
         rest.sort_unstable();
@@ -172,7 +188,12 @@ mod tests {
                 ask: None,
             };
             let entries = rows.iter().copied().map(entry).collect();
-            shards.add(Known { shard, has_batch: *has_batch, entries });
+            shards.add(Known {
+                shard,
+                has_batch: *has_batch,
+                attempt: u32::from(*has_batch),
+                entries,
+            });
         }
         shards
     }
@@ -192,7 +213,7 @@ mod tests {
         let late: &[_] = &[(1, 1, Settled, false, &[0, 1][..]), (2, 1, Planned, false, &[0, 1])];
         let too_late: &[_] = &[(1, 1, Settled, false, &[0, 1][..]), (2, 1, Running, true, &[0, 1])];
         let ended: &[_] = &[(1, 1, Settled, true, &[0, 1][..]), (2, 1, Planned, false, &[1])];
-        let table: [(&str, &[_], CreateName, &[u64], Place); 12] = [
+        let table: [(&str, &[_], CreateName, &[u64], Place); 13] = [
             ("a restored older copy", first, name(1, 1), &[0, 1], of(0, &[])),
             ("a later round", first, name(2, 1), &[1], new(&[1], &[0])),
             ("cut otherwise", first, name(1, 1), &[0, 1, 2], new(&[0, 1, 2], &[0, 1])),
@@ -204,6 +225,13 @@ mod tests {
             ("absent and late, sent again", too_late, name(1, 1), &[0, 1], Place::Surplus(1)),
             ("the next round of another life", ended, name(2, 1), &[0], new(&[0], &[1])),
             ("the very next round", ended, name(2, 1), &[1], of(1, &[])),
+            (
+                "a later create, known to another life",
+                running,
+                CreateName { attempt: 2, ..name(1, 1) },
+                &[0, 1],
+                of(0, &[]),
+            ),
             ("no rows of ours", first, name(3, 1), &[], Place::Nothing),
         ];
         for (what, list, name, rows, expected) in table {

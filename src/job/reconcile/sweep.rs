@@ -1,7 +1,7 @@
 //! The sweep: batches of this job at the provider that the ledger does not hold, left by another
 //! home or by a later life of a restored one. They are taken for ours, never cancelled.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::listing::list_kept;
 use super::place::{Known, Place, Shards};
@@ -150,16 +150,17 @@ impl Driver<'_> {
 
     fn known_shards(&self) -> Result<Shards, JobError> {
         let creates = self.store.creates(&self.job.key)?;
-        let with_batch: HashSet<i64> = creates
+        let with_batch: HashMap<i64, u32> = creates
             .iter()
             .filter(|create| create.state == CreateState::Created)
-            .map(|create| create.shard)
+            .map(|create| (create.shard, create.attempt))
             .collect();
         let mut shards = Shards::default();
         for shard in self.store.shards(&self.job.key)? {
             let entries = self.entries(&shard)?;
-            let has_batch = with_batch.contains(&shard.id);
-            shards.add(Known { shard, has_batch, entries });
+            let attempt = with_batch.get(&shard.id).copied();
+            let (has_batch, attempt) = (attempt.is_some(), attempt.unwrap_or(0));
+            shards.add(Known { shard, has_batch, attempt, entries });
         }
         Ok(shards)
     }
@@ -185,6 +186,7 @@ impl Driver<'_> {
                 self.record(batch, name, holder, &closed, &rows, shards)?;
                 let known = shards.get_mut(shard);
                 (known.has_batch, known.shard.state) = (true, ShardState::Running);
+                known.attempt = name.attempt;
                 let shard = known.shard.clone();
                 self.tell_taken(&shard.stem(), shard.number, batch, rows.len());
             }
@@ -199,7 +201,7 @@ impl Driver<'_> {
                 let mut shard = new.as_record();
                 shard.state = ShardState::Running;
                 self.tell_taken(&shard.stem(), number, batch, entries.len());
-                shards.add(Known { shard, has_batch: true, entries });
+                shards.add(Known { shard, has_batch: true, attempt: name.attempt, entries });
             }
             Place::Surplus(holder) => self.note_surplus(batch, name, shards, holder)?,
             Place::Nothing => {}
@@ -271,7 +273,7 @@ impl Driver<'_> {
             };
             let shard = listed.iter().find(is_it).cloned();
             let shard = shard.expect("it was just recorded");
-            shards.add(Known { shard, has_batch: false, entries });
+            shards.add(Known { shard, has_batch: false, attempt: 0, entries });
         }
         Ok(())
     }
