@@ -19,6 +19,7 @@ mod rounds;
 mod search;
 mod shards;
 mod surplus;
+mod uploads;
 
 use std::panic::Location;
 use std::path::{Path, PathBuf};
