@@ -40,6 +40,8 @@ SAMPLES = {"pair": 100, "power": 100, "power pair": 30, "enospc": 40, "eio": 60,
            "short": 25}
 # Passages beyond those of the undisturbed run that are tried at a time.
 BEYOND = 10
+# How often points that no crash has struck are aimed at again.
+TRIES = 4
 # Printed even where nothing went wrong.
 PROMISED = ("double-billed shards", "rows billed twice", "lost rows", "differing outputs",
             "half-written files", "needs operator")
@@ -386,6 +388,12 @@ def main():
             # A run that asks more often how its batches stand has more passages.
             while strike(pool, range(last + 1, last + 1 + BEYOND)):
                 last += BEYOND
+            # A run is not always as long as the next one, so a number may pass a point by.
+            for _ in range(TRIES):
+                missed = set(points) - set(struck)
+                near = {number + step for number, point in enumerate(points, 1) if point in missed
+                        for step in range(-6, 7)}
+                strike(pool, sorted(number for number in near if number > 0))
         for outcome in pool.map(lambda case: play(binary, case, reference), every):
             note(outcome)
     if asked.only is None or "full disk" in asked.only:

@@ -117,8 +117,10 @@ fn a_cancel_from_a_second_terminal_is_obeyed() {
     let driver = bench.batchctl(&line).env("BATCHCTL_TIME_SCALE", "1").start();
     bench.gate.wait_for(POLL, 3);
     thread::sleep(Duration::from_millis(1200));
-    let cancel = bench.batchctl("cancel").run().exits(0);
-    assert!(cancel.stderr.contains("driven by another process"), "{cancel}");
+    let cancel = bench.batchctl("cancel").run();
+    // A driver that obeys within the second for which a lock is waited for has left it the rest.
+    let words = if cancel.code == Some(3) { "cancelled at" } else { "driven by another process" };
+    assert!(matches!(cancel.code, Some(0 | 3)) && cancel.stderr.contains(words), "{cancel}");
     driver.end().exits(3).says(&["cancelled"]);
     assert_eq!(bench.state(), "cancelled");
     assert!(bench.rows("ok") > 0, "what had finished is collected: {}", bench.status());

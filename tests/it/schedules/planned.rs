@@ -197,7 +197,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
         let job = store.job_by_id(KEY).map_err(|error| error.to_string())?.ok_or("no job")?;
         let spec = Spec::of(&job).map_err(|error| error.to_string())?;
         let folder = JobFolder::of(home, KEY);
-        let _lock = folder.try_lock().map_err(|error| error.to_string())?;
+        let _lock = folder.lock().map_err(|error| error.to_string())?;
         let input = folder.input(&spec.input);
         let table = Table::reopen(Path::new(&spec.source), &input, &spec.shape);
         let table = table.map_err(|error| error.to_string())?;

@@ -189,8 +189,11 @@ impl Screen {
     /// moving line was left behind.
     pub(crate) fn is_tidy(&self) -> bool {
         let is_moving = |line: &String| line.contains(|c| ('\u{2800}'..='\u{28ff}').contains(&c));
-        let below = self.lines[self.row..].iter().all(|line| line.trim().is_empty());
-        below && self.column == 0 && !self.is_cursor_hidden && !self.lines.iter().any(is_moving)
+        // The terminal itself shows keys that came when the program had ended.
+        let is_blank = |line: &String| line.replace("^C", "").trim().is_empty();
+        let below = self.lines[self.row..].iter().all(is_blank);
+        let is_at_start = self.column == 0 || self.lines[self.row].starts_with("^C");
+        below && is_at_start && !self.is_cursor_hidden && !self.lines.iter().any(is_moving)
     }
 
     /// Whether a line says this.
