@@ -43,7 +43,7 @@ fn forget(bench: &Bench) {
 }
 
 /// A call to the sandbox itself, past the gate and the program.
-fn call(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
+pub(crate) fn call(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
     let address = bench.sandbox().address().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     let body = body.to_string();

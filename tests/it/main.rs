@@ -19,6 +19,7 @@ mod interrupted;
 mod limits;
 mod logs;
 mod looks;
+mod matrix;
 mod no_keys;
 mod odd_results;
 mod on_done;
