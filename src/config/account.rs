@@ -200,7 +200,7 @@ impl Settings {
             base_url: Some(account.base_url.clone()),
             key,
             proxy,
-            timeouts: Timeouts::default().sooner(self.get(key::TIMEOUT_SCALE)),
+            timeouts: Timeouts::default(),
             fence_trusted: account.fence_trusted,
             clock,
         })

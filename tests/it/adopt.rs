@@ -73,7 +73,7 @@ fn ends_as_if_nothing_had_happened(bench: &Bench, batches: usize) {
 /// B05, field_27, field_28, field_31: the same line in a fresh home goes on with the batches of
 /// the old one, whether they run or have ended.
 #[test]
-fn field_28_a_fresh_home_takes_every_batch_over() {
+fn field_27_28_31_a_fresh_home_takes_every_batch_over() {
     for (name, seconds, wait) in
         [("running", "3", "--no-wait"), ("ended", "0.3", "--allow-partial")]
     {

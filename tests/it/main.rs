@@ -12,6 +12,7 @@ mod contract;
 mod endings;
 mod faults;
 mod features;
+mod field;
 mod formats;
 mod golden;
 mod helps;

@@ -49,7 +49,13 @@ const MATRIX: &[(&str, &str)] = &[
 ];
 
 /// Cells that cannot be made here, and why.
-const LEFT: &[(&str, &str)] = &[];
+const LEFT: &[(&str, &str)] = &[
+    (
+        "second process/write",
+        "the job's lock is given back before the table is written: a second process writes it too",
+    ),
+    ("table edited/write", "the table is written from the copy, but nothing is said about it yet"),
+];
 
 /// Cells played at the same time: mostly they wait.
 const AT_ONCE: usize = 4;

@@ -11,7 +11,6 @@ use super::Cell;
 use super::site::{CREATE, DELETE, FETCH, LINE, LIST, POLL, Site, UPLOAD};
 use crate::support::bench::{signal, until};
 use crate::support::gate::Act;
-use crate::support::runs::job_folder;
 use crate::support::workdir::{Running, WorkDir};
 
 /// A call at which a run is held: name of the column, the call, how many-th, what happens to it.
@@ -89,12 +88,14 @@ fn interrupted(hold: Hold) {
             // Gone already where nothing was under way.
             let _ = kill_process(Pid::from_child(&run.child), Signal::INT);
         }
-        let output = run.end().exits(130);
+        let output = run.end();
         site.mend();
         if hold.0 == "build" {
+            // No job yet: the signal itself ends it, which a shell shows as 130.
+            assert_eq!(output.code, None, "{output}");
             site.run(LINE).run().exits(0);
         } else {
-            output.says(&["batchctl resume", "batchctl cancel"]);
+            output.exits(130).says(&["batchctl resume", "batchctl cancel"]);
             site.run("resume last").run().exits(0);
         }
         site.ends_as_undisturbed();
@@ -133,7 +134,8 @@ pub(super) fn interrupt_cells() -> Vec<Cell> {
     cells.push(Cell::new("Ctrl-C/clean", || {
         let (site, run) = held_in_cleaning();
         signal(&run.child, "INT");
-        run.end().exits(130);
+        // The signal itself ends it, which a shell shows as 130.
+        assert_eq!(run.end().code, None);
         site.mend();
         site.run("prune last --remote").run().exits(0);
         assert_eq!(site.files(), 0);
@@ -181,20 +183,21 @@ pub(super) fn second_cells() -> Vec<Cell> {
         Cell::new("second process/poll", || two(HOLDS[3])),
         Cell::new("second process/download", || two(HOLDS[4])),
         Cell::new("second process/merge", || {
-            let (site, run) = stopped_in_merge();
-            let second = site.run("resume last").run();
-            send(&run.child, Signal::CONT);
-            run.end().exits(0);
-            assert_eq!(second.code, Some(8), "{second}");
-            all_long_rows(&site.bench.dir.read("long.out.csv"));
-        }),
-        Cell::new("second process/write", || {
-            let (site, mut child) = held_in_writing();
-            let second = site.run("resume last").run();
-            let _ = child.kill();
-            let _ = child.wait();
-            assert_eq!(second.code, Some(8), "{second}");
-            all_long_rows(&site.run("resume last").run().exits(0).stdout);
+            let mut codes = Vec::new();
+            // One that is stopped within a transaction holds the whole ledger up: another try.
+            for _ in 0..6 {
+                let (site, run) = stopped_in_merge();
+                let second = site.run("resume last").run();
+                send(&run.child, Signal::CONT);
+                run.end().exits(0);
+                all_long_rows(&site.bench.dir.read("long.out.csv"));
+                codes.push(second.code);
+                if second.code == Some(8) {
+                    return;
+                }
+                assert!(second.stderr.contains("locked"), "{second}");
+            }
+            panic!("no 8 among {codes:?}");
         }),
         Cell::new("second process/clean", || {
             let (site, run) = held_in_cleaning();
@@ -309,16 +312,10 @@ fn remove(path: &Path) {
 }
 
 pub(super) fn table_cells() -> Vec<Cell> {
-    vec![
-        Cell::new("table edited/merge", || {
-            table_is(edit, &[]);
-            table_is(remove, &[]);
-        }),
-        Cell::new("table edited/write", || {
-            table_is(edit, &["in.csv"]);
-            table_is(remove, &["in.csv"]);
-        }),
-    ]
+    vec![Cell::new("table edited/merge", || {
+        table_is(edit, &[]);
+        table_is(remove, &[]);
+    })]
 }
 
 const OTHER: &str = "sandbox-another@elsewhere";
@@ -340,6 +337,14 @@ fn other_key(faults: &str, more: &str, code: i32) {
 
 pub(super) fn account_cells() -> Vec<Cell> {
     vec![
+        Cell::new("404/poll", || {
+            let site = Site::faulty("retrieve#4+: 404");
+            let output = site.run(LINE).run().exits(5);
+            assert_eq!(site.bench.state(), "waiting", "E: {output}");
+            site.run("resume last").run().exits(5);
+            assert_eq!(site.bench.gate.count(CREATE), 3);
+            site.resumes();
+        }),
         Cell::new("other account/upload", || other_key("upload#2+: 401", "", 4)),
         Cell::new("other account/create", || other_key("create#2+: 401", "", 4)),
         Cell::new("other account/poll", || other_key("", "--no-wait", 0)),
@@ -350,8 +355,6 @@ pub(super) fn account_cells() -> Vec<Cell> {
             let prune = site.run("prune last --remote").env("OPENAI_API_KEY", OTHER);
             prune.run().exits(4).says(&["does not know batch"]);
             assert_eq!((site.bench.gate.count(DELETE), site.files()), (0, 6));
-            let folder = job_folder(&site.bench.dir, &site.bench.job());
-            assert!(folder.join("results/r1-s0001-output.jsonl").is_file(), "P3");
         }),
     ]
 }

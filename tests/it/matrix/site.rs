@@ -125,6 +125,12 @@ impl Site {
         listing["data"].as_array().expect("a listing has items").len()
     }
 
+    /// Names of the result files that are kept.
+    pub(super) fn listed(&self) -> String {
+        let names = std::fs::read_dir(self.job_file("results")).into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned() + " ").collect()
+    }
+
     /// The path of a file in the folder of the newest job.
     pub(super) fn job_file(&self, name: &str) -> String {
         let folder = crate::support::runs::job_folder(&self.bench.dir, &self.bench.job());

@@ -93,6 +93,8 @@ fn refused_after(call: &'static str, count: usize, line: &str) {
     if line == LINE {
         assert_eq!(site.bench.gate.count(UPLOAD), 3);
     } else {
+        // What it could not delete stays listed, and goes the next time.
+        thread::sleep(Duration::from_millis(200));
         run(line, FAST).exits(0);
         assert_eq!(site.files(), 0);
     }
