@@ -84,14 +84,15 @@ impl Cell {
 }
 
 fn cells() -> Vec<Cell> {
-    let mut cells = scripted::cells();
+    // Those that take longest first.
+    let mut cells = wire::fence_cells();
+    cells.extend(people::second_cells());
+    cells.extend(scripted::cells());
     cells.extend(scripted::clean_cells());
     cells.extend(process::dying_cells());
     cells.extend(process::disk_cells());
     cells.extend(wire::refused_cells());
-    cells.extend(wire::fence_cells());
     cells.extend(people::interrupt_cells());
-    cells.extend(people::second_cells());
     cells.extend(people::clock_cells());
     cells.extend(people::table_cells());
     cells.extend(people::account_cells());

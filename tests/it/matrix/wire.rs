@@ -124,8 +124,9 @@ struct Survived {
 fn survived() -> &'static Survived {
     static SURVIVED: OnceLock<Survived> = OnceLock::new();
     SURVIVED.get_or_init(|| {
-        let faults = "create#1: late 2500ms 502; batch#1: survives-deletion; batch#1: lasts 1s";
-        let flags = ["--batch-seconds", "5", "--faults", faults];
+        // The first batch that is made is that of the second round.
+        let faults = "create#1: late 5s 502; batch: survives-deletion; batch#2: lasts 1s";
+        let flags = ["--batch-seconds", "9", "--faults", faults];
         let site = Site::with(&flags, |_, _| Act::Pass);
         let line = "workflow in.csv out.csv --check-interval 500";
         let output = site.run(line).run().exits(0);
