@@ -254,7 +254,7 @@ pub(super) fn clean_cells() -> Vec<Cell> {
                     site.mend();
                     site.run("prune last --remote").run().exits(0);
                     site.run("prune last --remote").run().exits(0).says(&["deleted 0 files"]);
-                    let left = if faults.contains("404") { 1 } else { 0 };
+                    let left = usize::from(faults.contains("404"));
                     assert_eq!(site.files(), left, "files left at the provider");
                 }
             })

@@ -38,7 +38,7 @@ impl Door {
                     }
                     Some(_) => listening = None,
                     None if open.load(Ordering::SeqCst) => {
-                        listening = TcpListener::bind(local).ok()
+                        listening = TcpListener::bind(local).ok();
                     }
                     None => {}
                 }
