@@ -10,6 +10,7 @@
 //! | `BATCHCTL_CRASH=NAME`, `NAME#3` | aborts at the first, at the 3rd passage of that point |
 //! | `BATCHCTL_CRASH_POWER=1` | a crash takes along what was not synced, as a power loss does |
 //! | `BATCHCTL_FAULT=7:enospc` | the 7th file operation fails: `enospc`, `eio`, `eintr`, `short` |
+//! | `BATCHCTL_FAULT=NAME:eio`, `NAME#3:eio` | the first, the 3rd operation of that name (`write PATH`) |
 //! | `BATCHCTL_CRASH_COUNT=FILE` | appends a line for each passage and each file operation |
 //!
 //! These are for tests only and stand in no help text.
@@ -69,7 +70,7 @@ impl Fault {
     }
 }
 
-/// Where the process is to die.
+/// Where the process is to die, or an operation to fail.
 #[derive(Debug, PartialEq, Eq)]
 enum Crash {
     /// At this passage of any point.
@@ -88,18 +89,27 @@ impl Crash {
             _ => Self::Point(text.to_owned(), 1),
         }
     }
+
+    /// Whether this is the place: so many passages in all, this many of this name.
+    fn is_at(&self, passages: u64, name: &str, turn: u64) -> bool {
+        match self {
+            Self::Passage(number) => *number == passages,
+            Self::Point(wanted, number) => wanted == name && *number == turn,
+        }
+    }
 }
 
 /// What was asked for, and how far the process has come.
 #[derive(Debug, Default)]
 struct Rehearsal {
     crash: Option<Crash>,
-    fault: Option<(u64, Fault)>,
+    fault: Option<(Crash, Fault)>,
     has_power_loss: bool,
     log: Option<File>,
     passages: u64,
     operations: u64,
     by_point: HashMap<String, u64>,
+    by_operation: HashMap<String, u64>,
     unsynced: Unsynced,
 }
 
@@ -108,8 +118,8 @@ impl Rehearsal {
     /// harness looks whether its crash happened.
     fn of(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let fault = variable("BATCHCTL_FAULT").and_then(|text| {
-            let (number, word) = text.split_once(':')?;
-            Some((number.parse().ok()?, Fault::read(word)?))
+            let (place, word) = text.rsplit_once(':')?;
+            Some((Crash::read(place), Fault::read(word)?))
         });
         let log = variable("BATCHCTL_CRASH_COUNT")
             .and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok());
@@ -131,18 +141,18 @@ impl Rehearsal {
         self.note("point", self.passages, &point);
         let turn = self.by_point.entry(point.clone()).or_default();
         *turn += 1;
-        match &self.crash {
-            Some(Crash::Passage(number)) => *number == self.passages,
-            Some(Crash::Point(wanted, number)) => *wanted == point && *number == *turn,
-            None => false,
-        }
+        self.crash.as_ref().is_some_and(|crash| crash.is_at(self.passages, &point, *turn))
     }
 
     /// Counts a file operation; what is to go wrong with it.
     fn operates(&mut self, name: &str, path: &Path) -> Option<Fault> {
+        let operation = format!("{name} {}", path.display());
         self.operations += 1;
-        self.note("operation", self.operations, &format!("{name} {}", path.display()));
-        self.fault.filter(|(number, _)| *number == self.operations).map(|(_, fault)| fault)
+        self.note("operation", self.operations, &operation);
+        let turn = self.by_operation.entry(operation.clone()).or_default();
+        *turn += 1;
+        let (place, fault) = self.fault.as_ref()?;
+        place.is_at(self.operations, &operation, *turn).then_some(*fault)
     }
 
     fn note(&mut self, what: &str, number: u64, name: &str) {
@@ -228,6 +238,9 @@ mod tests {
         let mut rehearsal = asked(&[("BATCHCTL_FAULT", "2:short")]).unwrap();
         let mut next = || rehearsal.operates("write", Path::new("out.csv"));
         assert_eq!([next(), next(), next()], [None, Some(Fault::Short), None]);
+        let mut named = asked(&[("BATCHCTL_FAULT", "write a:b.csv#2:eio")]).unwrap();
+        let mut next = |name| named.operates("write", Path::new(name)).is_some();
+        assert_eq!([next("a:b.csv"), next("x"), next("a:b.csv")], [false, false, true]);
         for (word, kind) in [
             ("enospc", Some(io::ErrorKind::StorageFull)),
             ("eintr", Some(io::ErrorKind::Interrupted)),
@@ -242,7 +255,7 @@ mod tests {
     fn nothing_is_rehearsed_unless_it_is_asked_for() {
         assert!(asked(&[]).is_none());
         assert!(asked(&[("BATCHCTL_CRASH_POWER", "1")]).is_none());
-        for bad in ["", "7", "x:eio", "7:nonsense"] {
+        for bad in ["", "7", "7:nonsense"] {
             assert!(asked(&[("BATCHCTL_FAULT", bad)]).is_none(), "{bad}");
         }
     }

@@ -71,7 +71,9 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
                 let error = super::refine(error, None);
                 let job = candidate.found.job.short();
                 context.printer.warning(&format!("job {job}: {:#}", error.error));
-                if matches!(error.exit, ExitCode::Credentials | ExitCode::Storage) {
+                // A job that was named is not passed over as one of many old ones is.
+                let is_told = error.exit == ExitCode::Locked && !args.ids.is_empty();
+                if is_told || matches!(error.exit, ExitCode::Credentials | ExitCode::Storage) {
                     worst = error.exit;
                 }
             }

@@ -127,6 +127,18 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// All of them this many times shorter, for rehearsals; never longer.
+    #[must_use]
+    pub fn sooner(self, scale: f64) -> Self {
+        let scale = if scale > 1.0 { scale } else { 1.0 };
+        Self {
+            connect: self.connect.div_f64(scale),
+            idle: self.idle.div_f64(scale),
+            call: self.call.div_f64(scale),
+            slowest_upload: self.slowest_upload,
+        }
+    }
+
     /// The most an upload of this many bytes may take.
     pub(super) fn upload(&self, bytes: u64) -> Duration {
         self.call + Duration::from_secs(bytes / self.slowest_upload.max(1))

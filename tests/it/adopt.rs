@@ -43,7 +43,7 @@ fn forget(bench: &Bench) {
 }
 
 /// A call to the sandbox itself, past the gate and the program.
-fn call(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
+pub(crate) fn call(bench: &Bench, method: &str, path: &str, body: &Value) -> Value {
     let address = bench.sandbox().address().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     let body = body.to_string();
@@ -73,7 +73,7 @@ fn ends_as_if_nothing_had_happened(bench: &Bench, batches: usize) {
 /// B05, field reports 27, 28, 31: the same line in a fresh home goes on with the batches of
 /// the old one, whether they run or have ended.
 #[test]
-fn field_28_a_fresh_home_takes_every_batch_over() {
+fn field_27_28_31_a_fresh_home_takes_every_batch_over() {
     for (name, seconds, wait) in
         [("running", "3", "--no-wait"), ("ended", "0.3", "--allow-partial")]
     {

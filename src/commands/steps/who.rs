@@ -135,6 +135,7 @@ fn open_account(
     settings.name.clone_from(&account.name);
     settings.fence_trusted = account.fence_trusted;
     settings.clock = context.clock.clone();
+    settings.timeouts = settings.timeouts.sooner(context.settings.get(key::TIMEOUT_SCALE));
     if let Some(proxy) = context.settings.get(key::PROXY) {
         settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
     }

@@ -30,6 +30,8 @@ pub(crate) enum Act {
     Edit(fn(&mut Value)),
     /// It goes through, and the text that comes back is changed.
     Rewrite(fn(&str) -> String),
+    /// It goes through, and the bytes that come back, head and all, are changed.
+    Raw(fn(Vec<u8>) -> Vec<u8>),
     /// It goes through, and this share of the answer comes back.
     Cut(f64),
     /// It goes through, half of the answer comes back, then nothing for ever.
@@ -159,6 +161,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             value.to_string()
         }),
         Act::Rewrite(edit) => rewritten(&pass_on(&asked, &shared.upstream)?, edit),
+        Act::Raw(edit) => edit(pass_on(&asked, &shared.upstream)?),
         Act::Cut(share) => {
             let mut bytes = pass_on(&asked, &shared.upstream)?;
             let head = head_length(&bytes);
