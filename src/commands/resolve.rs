@@ -78,7 +78,11 @@ fn approve(
         )
     } else {
         let rows: u64 = undecided.empty.iter().map(|(_, rows)| rows).sum();
-        format!("up to {} whose answers cannot be had are called missing", counted(rows, "row"))
+        format!(
+            "up to {} whose answers cannot be had are called missing; they ran and are paid, and \
+             go out again, paid once more, as long as rounds are left",
+            counted(rows, "row")
+        )
     };
     if !context.is_interactive {
         return Err(CommandError::usage(text).hint("add --yes if that is meant"));

@@ -4,9 +4,10 @@
 use super::agenda::Agenda;
 use super::drive::Driver;
 use super::{Event, JobError};
+use crate::answer::RowStatus;
 use crate::base::redact;
-use crate::batch::told_queue_limit;
-use crate::store::{JobState, Queue, ShardRecord, ShardState, has_room};
+use crate::batch::{FailureKind, told_queue_limit};
+use crate::store::{JobState, OutcomeRecord, Queue, ShardRecord, ShardState, has_room};
 
 /// How long a limit that a refusal told is believed, in seconds: accounts grow into other tiers.
 pub const LEARNED_FOR: i64 = 30 * 24 * 60 * 60;
@@ -97,12 +98,47 @@ impl Driver<'_> {
         if agenda.lonely >= LONELY_REFUSALS {
             agenda.lonely = 0;
             let first = self.store.shards_in(&self.job.key, &[ShardState::Deferred], 1)?;
-            if let Some(shard) = first.first().filter(|shard| shard.rows > 1) {
-                let why = "the queue refused it again and again with nothing else in it";
-                self.repack(shard, shard.bytes.div_ceil(2), shard.cuts, why)?;
+            match first.first() {
+                Some(shard) if shard.rows > 1 => {
+                    let why = "the queue refused it again and again with nothing else in it";
+                    self.repack(shard, shard.bytes.div_ceil(2), shard.cuts, why)?;
+                }
+                Some(shard) => self.set_aside(shard)?,
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// A row that the queue does not take by itself will never be taken.
+    fn set_aside(&self, shard: &ShardRecord) -> Result<(), JobError> {
+        let words = shard.detail.as_deref().unwrap_or("no reason given");
+        let entries = self.entries(shard)?;
+        let known = self.settled_before(shard, &entries)?;
+        let records: Vec<_> = entries
+            .iter()
+            .filter(|entry| !known.contains_key(&entry.row))
+            .map(|entry| OutcomeRecord {
+                row: entry.row,
+                round: shard.round,
+                status: RowStatus::Skipped,
+                place: None,
+                content_key: Some(entry.content_key),
+                usage: None,
+                error: Some(format!(
+                    "too large for the queue of {}, which refused it with nothing else in it: \
+                     {words}",
+                    self.api.name()
+                )),
+                class: Some(FailureKind::Invalid),
+            })
+            .collect();
+        self.warn(&format!(
+            "shard {} holds one row that the queue of {} never takes; it is set aside",
+            shard.number,
+            self.api.name()
+        ));
+        Ok(self.store.settle_shard(&self.job.key, shard.id, &records)?)
     }
 
     /// What the shards that are not sent wait for; `None` if nothing keeps them.

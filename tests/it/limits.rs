@@ -46,6 +46,21 @@ fn field_05_field_06_a_full_queue_is_waited_out() {
     }
 }
 
+/// A row that no queue of the provider can hold is set aside with its words; nothing waits for it
+/// for ever.
+#[test]
+fn a_row_larger_than_the_queue_is_set_aside() {
+    let dir = WorkDir::new();
+    dir.table(
+        "in.csv",
+        &[&["text"], &["more than five tokens stand in this row"], &["here too, in this one"]],
+    );
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", "5:create"]);
+    let run = workflow(&dir, &sandbox, "").env("BATCHCTL_TIME_SCALE", "5000").run();
+    run.exits(3).says(&["skipped 2", "too large for the queue"]);
+    assert_eq!((sandbox.created(), executed(&sandbox)), (0, 0));
+}
+
 /// A limit that is known keeps files at home: nothing is refused, and nothing piles up.
 #[test]
 fn a_known_limit_is_never_run_into() {

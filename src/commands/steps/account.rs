@@ -34,6 +34,12 @@ pub(super) struct Account<'a> {
     pub(super) ending: &'a Ending,
     /// Whether a batch still runs, and costs.
     pub(super) runs_on: bool,
+    /// Whether its answers were removed by `prune`.
+    pub(super) is_pruned: bool,
+    /// Whether a batch has ended whose answers are not here yet.
+    pub(super) is_collecting: bool,
+    /// Whether it is not known of a create whether its batch exists.
+    pub(super) is_searching: bool,
     pub(super) rows: u64,
     /// Sums to `rows`.
     pub(super) counts: BTreeMap<RowStatus, u64>,
@@ -87,6 +93,11 @@ impl Account<'_> {
         let (job, provider) = (self.job, self.provider);
         let rows = counted(self.rows, "row");
         match self.ending {
+            Ending::Stopped(_) if self.is_collecting && !self.runs_on => {
+                format!(
+                    "job {job} stopped; its batches have ended, their answers wait at {provider}"
+                )
+            }
             Ending::Stopped(_) if self.runs_on => {
                 format!("job {job} stopped; it still runs at {provider}, and still costs")
             }
@@ -154,7 +165,12 @@ impl Account<'_> {
         let skipped = self.counts.get(&RowStatus::Skipped).copied().unwrap_or(0).min(stays);
         if stays > skipped {
             let which = counted(stays - skipped, "row");
-            lines.push(format!("  {which} want another question:   {retry} --model MODEL"));
+            // In brackets, so that a shell refuses the line where it is copied as it stands.
+            let change = match self.counts.get(&RowStatus::Truncated) {
+                Some(cut) if *cut >= stays - skipped => "--class truncated --max-tokens <N>",
+                _ => "--model <MODEL>",
+            };
+            lines.push(format!("  {which} want another question:   {retry} {change}"));
         }
         if skipped > 0 && self.can_mend {
             let which = format!("{} skipped", counted(skipped, "row"));
@@ -215,6 +231,9 @@ mod tests {
             provider: "openai",
             ending,
             runs_on: true,
+            is_pruned: false,
+            is_collecting: false,
+            is_searching: false,
             rows: counts.iter().map(|(_, rows)| rows).sum(),
             counts: counts.iter().copied().collect(),
             wants_fields: false,

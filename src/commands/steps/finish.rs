@@ -135,11 +135,19 @@ pub(in crate::commands) fn report(
     let counts = row_counts(store, &found.job)?;
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
+    let states = store.shard_counts(key)?;
     let account = Account {
         job: found.job.short(),
         provider: &found.job.provider,
         ending,
-        runs_on: store.shards(key)?.iter().any(|shard| shard.state == ShardState::Running),
+        runs_on: states.contains_key(&ShardState::Running),
+        is_pruned: store.job_history(key)?.pruned.is_some(),
+        is_collecting: [ShardState::Ended, ShardState::Stored]
+            .iter()
+            .any(|state| states.contains_key(state)),
+        is_searching: [ShardState::Creating, ShardState::Unknown]
+            .iter()
+            .any(|state| states.contains_key(state)),
         rows: found.job.rows,
         counts,
         wants_fields: found.spec.fields.is_some(),
@@ -225,8 +233,18 @@ fn rows_to_ask_again(store: &Store, job: &str) -> Result<u64, CommandError> {
     Ok(classes.filter(|(status, class, _)| wanted.takes(*status, *class)).map(|(_, _, n)| n).sum())
 }
 
-/// What to do next.
+/// What to do next, and what still costs meanwhile.
 fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String> {
+    let mut lines = next_steps(context, account, found);
+    let is_cut_short = matches!(account.ending, Ending::Refused(_) | Ending::Unreachable(_));
+    if is_cut_short && account.runs_on {
+        let job = found.job.short();
+        lines.push(format!("what was sent runs on and costs; collect it: batchctl watch {job}"));
+    }
+    lines
+}
+
+fn next_steps(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String> {
     let job = found.job.short();
     let provider = &found.job.provider;
     let resume = format!("batchctl resume {job}");
@@ -239,10 +257,15 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
                 ]
             }
             FailureKind::Account if failure.is_storage_full() => vec![
-                "fix: batchctl prune --remote removes files of jobs that are over".to_owned(),
+                "fix: batchctl prune --remote --older-than 0   (the files of all jobs that are over)"
+                    .to_owned(),
                 format!("then go on: {resume}"),
             ],
             FailureKind::Account => vec![format!("once that is mended at {provider}: {resume}")],
+            _ if account.is_collecting => vec![
+                format!("its batches have run; their answers are fetched again by: {resume}"),
+                format!("if they are lost: batchctl resolve {job} --absent"),
+            ],
             _ => vec![
                 "fix: mend what it names and type the line again; what was refused costs nothing"
                     .to_owned(),
@@ -253,6 +276,12 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
             "fix: check the address, the network and the proxy (--proxy URL, or --proxy none)"
                 .to_owned(),
             format!("then go on: {resume}"),
+        ],
+        Ending::NeedsOperator(_) if !account.is_searching => vec![
+            "it ran and is paid, and no file of its answers is named; it may be later".to_owned(),
+            format!("ask again:       {resume}"),
+            format!("give them up:    batchctl resolve {job} --absent   (missing rows are sent"),
+            "                 and paid for again as long as rounds are left)".to_owned(),
         ],
         Ending::NeedsOperator(_) => vec![
             "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
@@ -275,6 +304,8 @@ fn hints(context: &Context, account: &Account<'_>, found: &Found) -> Vec<String>
             format!("go on:    batchctl resume {job}"),
             format!("stop it:  batchctl cancel {job}"),
         ],
+        // What was pruned cannot be asked again.
+        Ending::Done | Ending::Cancelled if account.is_pruned => Vec::new(),
         Ending::Done => account.once_more(),
         Ending::Cancelled => {
             let mut lines = account.once_more();

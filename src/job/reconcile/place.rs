@@ -30,7 +30,10 @@ impl Known {
     /// without running: another life of this home knew that the one we hold did.
     fn is_followed_by(&self, name: &CreateName, rows: &HashSet<u64>) -> bool {
         self.has_batch
-            && matches!(self.shard.state, ShardState::Running | ShardState::Ended)
+            && matches!(
+                self.shard.state,
+                ShardState::Running | ShardState::Ended | ShardState::Deferred
+            )
             && name.attempt > self.attempt
             && self.entries.len() == rows.len()
             && self.entries.iter().all(|entry| rows.contains(&entry.row))
