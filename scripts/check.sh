@@ -9,8 +9,10 @@ if ! command -v cargo >/dev/null 2>&1; then
     exit 2
 fi
 
+# Each step is named with the seconds since the start.
+start=$(date +%s)
 step() {
-    printf '\n== %s\n' "$1" >&2
+    printf '\n== %s, at %s s\n' "$1" "$(($(date +%s) - start))" >&2
 }
 
 step format

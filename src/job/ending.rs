@@ -34,7 +34,10 @@ impl Driver<'_> {
             return Ok(None);
         }
         if self.store.is_cancel_wished(&self.job.key)? {
-            return Ok(Some(Ending::Cancelled));
+            // A wish that came after the last answer stopped nothing.
+            let counts = self.store.status_counts(&self.job.key)?;
+            let is_whole = counts.keys().all(|status| status.is_good());
+            return Ok(Some(if is_whole { Ending::Done } else { Ending::Cancelled }));
         }
         if self.options.submit && self.stop.cause().is_none() {
             return Ok(Some(Ending::Done));

@@ -117,17 +117,6 @@ impl CallRecord {
     }
 }
 
-impl std::fmt::Display for CallRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} begun at {}", self.kind, self.started)?;
-        match (&self.class, &self.excerpt) {
-            (None, _) => f.write_str(", no end recorded"),
-            (Some(class), None) => write!(f, ", {class}"),
-            (Some(class), Some(excerpt)) => write!(f, ", {class}: {excerpt}"),
-        }
-    }
-}
-
 pub(super) const COLUMNS: &str = "id, shard, attempt, key, state, file_digest, file_bytes, file_id, \
                        batch_id, reply, status_word, updated, intended, listings, searched, \
                        fenced";

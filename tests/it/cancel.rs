@@ -29,12 +29,12 @@ fn s4_18_a_cancel_that_comes_too_late_is_no_trouble() {
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let run = bench.batchctl("cancel").run().exits(0);
     assert!(!run.stderr.contains("warning"), "{run}");
-    assert_eq!((bench.rows("ok"), bench.state()), (9, "cancelled".to_owned()));
+    assert_eq!((bench.rows("ok"), bench.state()), (9, "done".to_owned()), "it stopped nothing");
     let log = bench.batchctl("logs last").run().exits(0).stdout;
     assert!(log.contains("cancel") && log.contains("HTTP 409"), "{log}");
     let job = bench.job();
     let again = bench.batchctl(&format!("cancel {job}")).run().exits(0);
-    again.says(&["cancelled already: nothing is stopped"]);
+    again.says(&["done already: nothing is stopped"]);
 }
 
 #[test]

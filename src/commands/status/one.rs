@@ -117,7 +117,7 @@ pub(super) fn show(
             collect_before: view.collect_before,
             rounds: &view.rounds,
             batches: &view.batches,
-            unclear_calls: view.unclear.iter().map(ToString::to_string).collect(),
+            unclear_calls: view.unclear.iter().map(unclear).collect(),
         })?;
         return Ok(());
     }
@@ -150,7 +150,7 @@ impl View {
         }
         lines.extend(steps(&self.history));
         lines.extend(self.shards(all));
-        lines.extend(self.unclear.iter().map(|call| format!("unclear   {call}")));
+        lines.extend(self.unclear.iter().map(|call| format!("unclear   {}", unclear(call))));
         for (number, text) in self.waits_for.iter().enumerate() {
             lines.push(format!("{} {text}", if number == 0 { "waits for" } else { "         " }));
         }
@@ -209,6 +209,13 @@ fn next_steps(view: &JobView) -> Vec<String> {
         ],
         JobState::Done | JobState::Cancelled => Vec::new(),
     }
+}
+
+/// A call of which nobody knows what it did.
+fn unclear(call: &CallRecord) -> String {
+    let class = call.class.as_deref().unwrap_or("no end recorded");
+    let words = call.excerpt.as_deref().map(|words| format!(": {words}")).unwrap_or_default();
+    format!("{} begun {}, {class}{words}", call.kind, moment(call.started))
 }
 
 #[cfg(test)]

@@ -52,7 +52,12 @@ pub(super) fn waits_for(job: &JobRecord, batches: &[BatchView], around: Around) 
     }
     let unsent = count(ShardState::Planned) + count(ShardState::Uploaded);
     if unsent > 0 {
-        waits.push(format!("its turn: {} without a batch", counted(unsent, "shard")));
+        let shards = counted(unsent, "shard");
+        waits.push(if around.is_driven {
+            format!("its turn: {shards} without a batch")
+        } else {
+            format!("you: {shards} without a batch: batchctl resume {}", job.short())
+        });
     }
     waits.push(driver(job, around));
     waits
@@ -164,7 +169,7 @@ mod tests {
     #[test]
     fn each_state_says_what_it_waits_for() {
         let table = [
-            (ShardState::Planned, "its turn: 1 shard without a batch"),
+            (ShardState::Planned, "you: 1 shard without a batch: batchctl resume"),
             (ShardState::Running, "the provider: 1 batch runs"),
             (ShardState::Ended, "its results: 1 batch ended"),
             (ShardState::Rejected, "you: 1 shard refused by the provider: no reason given"),

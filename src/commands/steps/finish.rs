@@ -272,6 +272,10 @@ fn next_steps(context: &Context, account: &Account<'_>, found: &Found) -> Vec<St
                 format!("if it was mended at {provider}: {resume}"),
             ],
         },
+        // It answered: neither address nor network is at fault.
+        Ending::Unreachable(failure) if failure.status.is_some() => {
+            vec![format!("nothing is lost; once {provider} answers again: {resume}")]
+        }
         Ending::Unreachable(_) => vec![
             "fix: check the address, the network and the proxy (--proxy URL, or --proxy none)"
                 .to_owned(),
