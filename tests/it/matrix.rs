@@ -52,7 +52,7 @@ const MATRIX: &[(&str, &str)] = &[
 const LEFT: &[(&str, &str)] = &[
     (
         "second process/write",
-        "the job's lock is given back before the table is written: a second process writes it too",
+        "not 8: a second process waits until the table stands and then finds the job done",
     ),
     ("table edited/write", "the table is written from the copy, but nothing is said about it yet"),
 ];

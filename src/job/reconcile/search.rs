@@ -43,7 +43,10 @@ impl Driver<'_> {
                     }
                 }
                 Step::Fence if self.options.submit => self.fence(&lost, agenda).await?,
-                Step::Absent if self.options.submit => self.declare_absent(&lost)?,
+                Step::Absent if self.options.submit => {
+                    self.declare_absent(&lost)?;
+                    self.tell_absent(&lost.0);
+                }
                 // Once in a process is enough: a person is asked meanwhile.
                 Step::AskPerson if !agenda.looked.contains_key(&lost.1.id) => due.push(lost),
                 Step::Fence | Step::Absent | Step::AskPerson => {}
@@ -157,7 +160,9 @@ impl Driver<'_> {
         let first = found.iter().rev().min_by_key(|batch| batch.created_at);
         let Some(batch) = first else { return Ok(()) };
         if create.fenced.is_some() && is_stillborn(batch) {
-            return self.declare_absent(&(shard.clone(), create.clone()));
+            self.declare_absent(&(shard.clone(), create.clone()))?;
+            self.tell_absent(shard);
+            return Ok(());
         }
         let words = (as_json(batch), batch.status_word.clone());
         self.store.adopt(
@@ -240,12 +245,15 @@ impl Driver<'_> {
         let next = self.list_rest(shard, &rest)?;
         self.store.declare_absent(&self.job.key, create, next.as_ref(), self.clock.unix())?;
         self.forget_request_file(shard);
+        Ok(())
+    }
+
+    fn tell_absent(&self, shard: &ShardRecord) {
         self.warn(&format!(
             "the batch of shard {} never was (nothing ran, nothing is billed): its rows are sent \
              again",
             shard.number
         ));
-        Ok(())
     }
 }
 
