@@ -1,8 +1,9 @@
 //! Driving a job on and telling how it stands: what `workflow`, `resume`, `watch`, `download`
 //! and `cancel` have in common.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::clean::{clean_remote, must_stay};
 use super::finish::{ending_of, exit_of, report, row_counts};
@@ -10,6 +11,7 @@ use super::follow::{Follow, follow};
 use super::jobs::Found;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Who, who_of_job};
+use crate::base::hex_of_file;
 use crate::commands::{Context, is_storage, refine};
 use crate::config::key;
 use crate::job::Ending;
@@ -125,6 +127,7 @@ fn drive(
     let table = found.written_table()?;
     let output = write_job_table(context, store, found, &table, Rewrite::Final)
         .map_err(|error| resumable(error, found))?;
+    tell_of_the_original(context, found);
     if matches!(ending, Ending::Done | Ending::Cancelled) {
         store.set_written(&found.job.key, context.clock.unix())?;
         if let Some(who) = who {
@@ -176,6 +179,34 @@ fn clean_if_wanted(context: &Context, store: &Store, found: &Found, who: &Who) {
         let job = found.job.short();
         context.printer.note(&format!("try again: batchctl prune {job} --remote"));
     }
+}
+
+/// People edit their table while a batch runs. That costs nothing, since a job reads its own copy,
+/// but whoever looks at both files must know.
+fn tell_of_the_original(context: &Context, found: &Found) {
+    let spec = &found.spec;
+    if spec.output.onto.is_some() || spec.source == "-" {
+        return;
+    }
+    let source = Path::new(&spec.source);
+    let what = match written_at(source) {
+        // The digest is of the decoded text, so it tells only together with the time.
+        Ok(at) if at > found.job.created => match hex_of_file(source) {
+            Ok(digest) if digest != spec.source_digest => "has changed since",
+            _ => return,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "is gone",
+        _ => return,
+    };
+    context
+        .printer
+        .note(&format!("{} {what}: the answers stand beside the job's copy of it", spec.source));
+}
+
+/// When a file was last written to, in Unix seconds.
+fn written_at(path: &Path) -> io::Result<i64> {
+    let since = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Says how a job goes on whose disk failed; nothing of it is lost.

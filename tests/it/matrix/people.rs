@@ -298,6 +298,8 @@ pub(super) fn clock_cells() -> Vec<Cell> {
 fn table_is(changed: fn(&Path), words: &[&str]) {
     let site = Site::new();
     site.run(LINE).arg("--no-wait").run().exits(0);
+    // Times of files are told in seconds.
+    thread::sleep(Duration::from_millis(1100));
     changed(&site.bench.dir.path("in.csv"));
     site.run("resume last").run().exits(0).says(words);
     site.ends_as_undisturbed();
@@ -312,10 +314,16 @@ fn remove(path: &Path) {
 }
 
 pub(super) fn table_cells() -> Vec<Cell> {
-    vec![Cell::new("table edited/merge", || {
-        table_is(edit, &[]);
-        table_is(remove, &[]);
-    })]
+    vec![
+        Cell::new("table edited/merge", || {
+            table_is(edit, &[]);
+            table_is(remove, &[]);
+        }),
+        Cell::new("table edited/write", || {
+            table_is(edit, &["has changed since"]);
+            table_is(remove, &["is gone"]);
+        }),
+    ]
 }
 
 const OTHER: &str = "sandbox-another@elsewhere";
