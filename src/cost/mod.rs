@@ -5,11 +5,17 @@
 
 mod estimate;
 mod images;
+mod money;
 mod numbers;
+mod price;
 mod shrink;
+mod terms;
 mod tokens;
 
 pub use estimate::{Estimate, Heading, Part};
 pub use images::{Detail, ImageRule, image_tokens};
+pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
+pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
+pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -58,6 +58,7 @@ fn recut(
                 rows: part.len() as u64,
                 bytes: part.iter().map(|entry| entry.line_bytes).sum(),
                 tokens: sum(&mine[from..to]),
+                reserve: None,
             });
             from = to;
         }
@@ -133,7 +134,8 @@ mod tests {
 
     #[test]
     fn waves_of_a_plan() {
-        let shard = |tokens| NewShard { round: 1, number: 1, rows: 1, bytes: 1, tokens };
+        let shard =
+            |tokens| NewShard { round: 1, number: 1, rows: 1, bytes: 1, tokens, reserve: None };
         let table: [(&[u64], u64, u64); 5] = [
             (&[], 10, 0),
             (&[8], 10, 1),
@@ -160,7 +162,14 @@ mod tests {
             row_hash: row,
             content_key: [0; 16],
         };
-        let shard = |number, rows| NewShard { round: 1, number, rows, bytes: rows * 10, tokens: 0 };
+        let shard = |number, rows| NewShard {
+            round: 1,
+            number,
+            rows,
+            bytes: rows * 10,
+            tokens: 0,
+            reserve: None,
+        };
         let shards = vec![shard(1, 2), shard(2, 3)];
         for (shard, rows) in shards.iter().zip([0..2, 2..5]) {
             let rows: Vec<_> = rows.map(entry).collect();

@@ -58,6 +58,7 @@ fn settle_unsent(
             place: None,
             content_key: Some(entry.content_key),
             usage: None,
+            cost: None,
             error: Some("cancelled before it was sent".to_owned()),
             class: None,
         })

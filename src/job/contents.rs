@@ -193,7 +193,7 @@ impl Driver<'_> {
         }
         writer.finish().map_err(JobError::file("write", &path))?;
         let bytes = entries.iter().map(|entry| entry.line_bytes).sum();
-        Ok(NewShard { round, number, rows: entries.len() as u64, bytes, tokens: 0 })
+        Ok(NewShard { round, number, rows: entries.len() as u64, bytes, tokens: 0, reserve: None })
     }
 }
 

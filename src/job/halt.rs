@@ -140,6 +140,7 @@ mod tests {
                 place: Some((1, 0, 1)),
                 content_key: None,
                 usage: None,
+                cost: None,
                 error: (!error.is_empty()).then(|| (*error).to_owned()),
                 class: *class,
             })

@@ -261,7 +261,7 @@ impl Planner<'_> {
             let number = self.plan.shards.len() as u64 + 1;
             let path = self.folder.rows_file(&format!("r1-s{number:04}"));
             let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-            let shard = NewShard { round: 1, number, rows: 0, bytes: 0, tokens: 0 };
+            let shard = NewShard { round: 1, number, rows: 0, bytes: 0, tokens: 0, reserve: None };
             self.open = Some((shard, writer));
         }
         let (shard, writer) = self.open.as_mut().expect("opened above");

@@ -125,6 +125,7 @@ impl Driver<'_> {
                 place: None,
                 content_key: Some(entry.content_key),
                 usage: None,
+                cost: None,
                 error: Some(format!(
                     "too large for the queue of {}, which refused it with nothing else in it: \
                      {words}",

@@ -74,6 +74,7 @@ impl Driver<'_> {
                 place: None,
                 content_key: Some(entry.content_key),
                 usage: None,
+                cost: None,
                 error: Some(format!("refused by {}: {}", self.api.name(), words(error))),
                 class: Some(FailureKind::Invalid),
             })

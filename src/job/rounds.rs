@@ -155,7 +155,7 @@ fn list(
     let rows = write().map_err(JobError::file("write", &path))?;
     let bytes = entries.iter().map(|(entry, _)| entry.line_bytes).sum();
     let tokens = entries.iter().map(|(_, tokens)| tokens).sum();
-    Ok(NewShard { round, number, rows, bytes, tokens })
+    Ok(NewShard { round, number, rows, bytes, tokens, reserve: None })
 }
 
 /// How many rows go out again for which reason, the commonest first.

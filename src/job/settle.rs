@@ -91,6 +91,7 @@ impl Driver<'_> {
                     place: Some((artifact.id, offset, length)),
                     content_key: Some(key),
                     usage: line.usage,
+                    cost: None,
                     error: judged.error,
                     class: judged.class,
                 };
@@ -242,6 +243,7 @@ fn without_line(shard: &ShardRecord, entry: &RowEntry, batch: &Batch) -> Outcome
         place: None,
         content_key: Some(entry.content_key),
         usage: None,
+        cost: None,
         error: Some(error.to_owned()),
         class: (status == RowStatus::Error).then_some(FailureKind::Server),
     }

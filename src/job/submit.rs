@@ -327,6 +327,7 @@ fn skipped(row: u64, shard: &ShardRecord, reason: &str) -> OutcomeRecord {
         place: None,
         content_key: None,
         usage: None,
+        cost: None,
         error: Some(reason.to_owned()),
         class: None,
     }

@@ -155,6 +155,7 @@ impl Driver<'_> {
                                 place: Some((artifact.id, offset, length)),
                                 content_key: known.content_key,
                                 usage: line.usage,
+                                cost: None,
                                 error: judged.error,
                                 class: judged.class,
                             },

@@ -39,6 +39,7 @@ impl Tally {
             place: None,
             content_key: None,
             usage: None,
+            cost: None,
             error: Some(skip.reason),
             class: None,
         });

@@ -55,6 +55,10 @@ pub struct NewJob {
     pub requests: u64,
     /// Where the table will go.
     pub output_path: Option<String>,
+    /// The price, forecast and limits it is made under, as JSON.
+    pub terms: Option<String>,
+    /// Digest of what is asked of every row, and of whom.
+    pub prompt: Option<String>,
     /// Unix seconds.
     pub now: i64,
 }
@@ -90,6 +94,10 @@ pub struct JobRecord {
     pub requests: u64,
     /// Where the table goes.
     pub output_path: Option<String>,
+    /// The price, forecast and limits it was made under, as JSON.
+    pub terms: Option<String>,
+    /// Digest of what is asked of every row, and of whom.
+    pub prompt: Option<String>,
 }
 
 impl JobRecord {
@@ -131,7 +139,7 @@ pub struct OutputMark {
 }
 
 const COLUMNS: &str = "key, run_digest, state, reason, folder, created, updated, provider, \
-                       base_url, account, spec, rows, requests, output_path";
+                       base_url, account, spec, rows, requests, output_path, terms, prompt";
 
 fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     Ok(JobRecord {
@@ -149,6 +157,8 @@ fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         rows: row.get(11)?,
         requests: row.get(12)?,
         output_path: row.get(13)?,
+        terms: row.get(14)?,
+        prompt: row.get(15)?,
     })
 }
 
@@ -191,8 +201,9 @@ impl Store {
             }
             tx.execute(
                 "INSERT INTO job (key, short, run_digest, state, folder, created, updated, \
-                 provider, base_url, account, spec, rows, requests, output_path) \
-                 VALUES (?1, ?2, ?3, 'prepared', ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 provider, base_url, account, spec, rows, requests, output_path, terms, prompt) \
+                 VALUES (?1, ?2, ?3, 'prepared', ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+                 ?13, ?14)",
                 params![
                     job.key,
                     short,
@@ -206,6 +217,8 @@ impl Store {
                     job.rows,
                     job.requests,
                     job.output_path,
+                    job.terms,
+                    job.prompt,
                 ],
             )?;
             shards::insert(tx, &job.key, new_shards, None)?;

@@ -108,6 +108,7 @@ pub(super) fn insert(
             place: Some((artifact, answer.offset, u64::from(answer.length))),
             content_key: Some(answer.content_key),
             usage: None,
+            cost: None,
             error: None,
             class: None,
         });

@@ -16,7 +16,33 @@ const STEPS: &[(&str, &str)] = &[
     ("batches that were found at the provider", FOUND),
     ("prompt tokens in the providers' queues", QUEUES),
     ("further rounds, and what stops a job until a person has seen it", ROUNDS),
+    ("prices and budgets", PRICES),
 ];
+
+/// Amounts are trillionths of a currency's unit; null is unknown, never 0. A charge is what a
+/// shard may cost until it is settled and what it did cost from then on; none is left where
+/// nothing ran.
+const PRICES: &str = "
+ALTER TABLE job ADD COLUMN terms TEXT;       -- price, forecast and limits it was made under, JSON
+ALTER TABLE job ADD COLUMN prompt TEXT;      -- digest of what is asked of every row, and of whom
+CREATE INDEX job_by_prompt ON job(prompt);
+ALTER TABLE ask ADD COLUMN price TEXT;       -- of another model than the job's, as JSON
+ALTER TABLE outcome ADD COLUMN cost INTEGER;
+ALTER TABLE surplus ADD COLUMN cost INTEGER;
+ALTER TABLE shard ADD COLUMN reserve INTEGER;                        -- its worst case
+CREATE TABLE charge (
+    shard    INTEGER PRIMARY KEY REFERENCES shard(id),
+    job      TEXT NOT NULL REFERENCES job(key),
+    base_url TEXT NOT NULL,
+    day      TEXT NOT NULL,                  -- of the create, where the program ran
+    currency TEXT,                           -- null where no price is known
+    cost     INTEGER,
+    requests INTEGER NOT NULL,
+    settled  INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX charge_by_day ON charge(day, currency);
+CREATE INDEX charge_by_job ON charge(job);
+";
 
 /// Prompt tokens that shards have in a provider's queue, and how much such a queue holds. The
 /// indexes and the columns read out of the replies are for jobs of thousands of shards.

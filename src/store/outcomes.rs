@@ -24,6 +24,9 @@ pub struct OutcomeRecord {
     pub content_key: Option<[u8; 16]>,
     /// Tokens, where the provider gave them.
     pub usage: Option<Usage>,
+    /// What it cost, in trillionths of the job's currency; `None` where nothing ran or no price
+    /// is known.
+    pub cost: Option<u64>,
     /// Why it is not good.
     pub error: Option<String>,
     /// What kind of failure that is, where it is known: it decides what goes out again.
@@ -41,8 +44,8 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     let mut statement = tx.prepare(
         "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
          content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
-         class, settled) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, unixepoch())",
+         class, cost, settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch())",
     )?;
     for record in records {
         let record = record.borrow();
@@ -65,6 +68,7 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
             record.usage.map(|u| u.reasoning_tokens),
             record.error,
             record.class.map(FailureKind::as_str),
+            record.cost,
         ])?;
         if let Some(fan_out) = &mut fan_out {
             fan_out.execute(params![job, record.row, record.round])?;
@@ -98,6 +102,7 @@ fn read_outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeRecord> {
             .get::<_, Option<String>>(12)?
             .map(|class| word(12, &class, FailureKind::read))
             .transpose()?,
+        cost: row.get(13)?,
     })
 }
 
@@ -113,7 +118,7 @@ pub(super) const COUNTS: &str = "NOT EXISTS (SELECT 1 FROM outcome b WHERE b.job
 fn counting(more: &str) -> String {
     format!(
         "SELECT row, round, status, artifact, place, length, content_key, prompt_tokens, \
-         completion_tokens, cached_tokens, reasoning_tokens, error, class FROM outcome o \
+         completion_tokens, cached_tokens, reasoning_tokens, error, class, cost FROM outcome o \
          WHERE job = ?1 AND {COUNTS} {more}"
     )
 }

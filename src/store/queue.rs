@@ -261,9 +261,11 @@ mod tests {
             rows: 2,
             requests: 2,
             output_path: None,
+            terms: None,
+            prompt: None,
             now: 1,
         };
-        let shard = NewShard { round: 1, number: 1, rows: 2, bytes: 10, tokens };
+        let shard = NewShard { round: 1, number: 1, rows: 2, bytes: 10, tokens, reserve: None };
         store.insert_job(&job, &[shard], &[]).unwrap();
         store.shards(key).unwrap()[0].id
     }

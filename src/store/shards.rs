@@ -53,6 +53,8 @@ pub struct NewShard {
     pub bytes: u64,
     /// Its prompt tokens as planned, those that are known.
     pub tokens: u64,
+    /// The most it can cost, in trillionths of the job's currency, where that is known.
+    pub reserve: Option<u64>,
 }
 
 impl NewShard {
@@ -67,6 +69,7 @@ impl NewShard {
             rows: self.rows,
             bytes: self.bytes,
             tokens: self.tokens,
+            reserve: self.reserve,
             cuts: 0,
             detail: None,
             ask: None,
@@ -93,6 +96,8 @@ pub struct ShardRecord {
     pub bytes: u64,
     /// Its prompt tokens as planned, those that are known.
     pub tokens: u64,
+    /// The most it can cost, in trillionths of the job's currency, where that is known.
+    pub reserve: Option<u64>,
     /// How often its rows were cut into smaller files because a provider found one too large.
     pub cuts: u32,
     /// The provider's words about why it ended as it did.
@@ -131,23 +136,23 @@ pub(super) fn insert(
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
         // A further round is cut by bytes: its prompt tokens are its share of the first round's.
-        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask) \
+        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask, reserve) \
          VALUES (?1, ?2, ?3, 'planned', ?4, ?5, CASE WHEN ?6 > 0 OR ?2 = 1 THEN ?6 ELSE \
          coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
-         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7)",
+         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8)",
     )?;
     for shard in new_shards {
-        let NewShard { round, number, rows, bytes, tokens } = shard;
-        statement.execute(params![job, round, number, rows, bytes, tokens, ask])?;
+        let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
+        statement.execute(params![job, round, number, rows, bytes, tokens, ask, reserve])?;
     }
     Ok(())
 }
 
-const COLUMNS: &str =
-    "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts, s.ask";
+const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts, s.ask, \
+     s.reserve";
 
 /// How many columns a shard has in a row of a query.
-const WIDTH: usize = 11;
+const WIDTH: usize = 12;
 
 /// Makes the shard that carries on with the rows of another one, and with its question.
 pub(super) fn insert_next(
@@ -184,6 +189,7 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
         tokens: row.get(8)?,
         cuts: row.get(9)?,
         ask: row.get(10)?,
+        reserve: row.get(11)?,
     })
 }
 

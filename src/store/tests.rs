@@ -16,6 +16,8 @@ fn new_job(key: &str, digest: &str) -> NewJob {
         rows: 3,
         requests: 2,
         output_path: Some("/data/out.csv".to_owned()),
+        terms: None,
+        prompt: None,
         now: 1000,
     }
 }
@@ -28,12 +30,14 @@ pub(super) fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
         place: None,
         content_key: Some([7; 16]),
         usage: Some(Usage { prompt_tokens: 5, completion_tokens: 2, ..Usage::default() }),
+        cost: None,
         error: (status != RowStatus::Ok).then(|| "why".to_owned()),
         class: None,
     }
 }
 
-const SHARD: NewShard = NewShard { round: 1, number: 1, rows: 2, bytes: 400, tokens: 40 };
+const SHARD: NewShard =
+    NewShard { round: 1, number: 1, rows: 2, bytes: 400, tokens: 40, reserve: None };
 
 pub(super) fn store_with_job() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().unwrap();

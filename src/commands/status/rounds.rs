@@ -184,6 +184,7 @@ pub(super) mod tests {
             cuts: 0,
             detail: None,
             ask: None,
+            reserve: None,
         };
         BatchView::of(record, None, Vec::new())
     }

@@ -163,6 +163,8 @@ mod tests {
             rows: 10,
             requests: 10,
             output_path: None,
+            terms: None,
+            prompt: None,
         }
     }
 

@@ -210,6 +210,8 @@ fn make(
                 .path
                 .as_ref()
                 .map(|path| path.to_string_lossy().into_owned()),
+            terms: None,
+            prompt: None,
             now: context.clock.unix(),
         };
         // The folder comes first: a job in the ledger always has its files. A folder without a

@@ -189,6 +189,7 @@ mod tests {
                 cuts: 0,
                 detail: None,
                 ask: None,
+                reserve: None,
             };
             let entries = rows.iter().copied().map(entry).collect();
             shards.add(Known {

@@ -91,6 +91,8 @@ impl Planned {
             rows: ROWS,
             requests: planned.requests(),
             output_path: None,
+            terms: None,
+            prompt: None,
             now: 1_800_000_000,
         };
         folder.adopt(home.path(), KEY).expect("a fresh home");

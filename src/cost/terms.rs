@@ -1,0 +1,48 @@
+//! What a job was made under: the price of that day, what it was expected to cost, and the limits
+//! a person set. It is stored with the job, so that a later price list changes no old account.
+
+use serde::{Deserialize, Serialize};
+
+use super::money::Money;
+use super::price::Price;
+
+/// A range of a quantity that is not known before a run; `None` is unknown, never 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// It is hardly less.
+    pub low: Option<u64>,
+    /// The best single figure.
+    pub likely: Option<u64>,
+    /// It is hardly more.
+    pub high: Option<u64>,
+    /// It cannot be more.
+    pub worst: Option<u64>,
+}
+
+/// What a job is expected to use and to cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Requests that are sent.
+    pub requests: u64,
+    /// Prompt tokens; `None` where there are images whose rule is unknown.
+    pub input_tokens: Option<u64>,
+    /// Completion tokens.
+    pub output_tokens: Range,
+    /// Cost in a batch, in trillionths of the price's currency.
+    pub cost: Range,
+    /// Finished rows of the same prompt that the output is learned from; 0 = it is assumed.
+    pub learned_from: u64,
+}
+
+/// What a job was made under.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The price; `None` = unknown.
+    pub price: Option<Price>,
+    /// What it was expected to cost.
+    pub forecast: Option<Forecast>,
+    /// What it may cost at most.
+    pub max_cost: Option<Money>,
+    /// How many requests it may send at most, over all rounds.
+    pub max_requests: Option<u64>,
+}
