@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::agenda::Agenda;
 use super::drive::Driver;
 use super::poll::as_json;
 use super::price::used;
@@ -21,11 +22,12 @@ use crate::store::{
 impl Driver<'_> {
     /// Takes every surplus batch as far as it goes now. A call that fails is made again with the
     /// next round of questions.
-    pub(super) async fn see_to_surplus(&self) -> Result<(), JobError> {
+    pub(super) async fn see_to_surplus(&self, agenda: &mut Agenda) -> Result<(), JobError> {
         let open = self.store.surplus(&self.job.key)?;
         for surplus in open.iter().filter(|surplus| surplus.state != SurplusState::Settled) {
             if let Err(error) = self.see_to_one(surplus).await? {
-                self.warn(&format!("batch {}, one too many: {error}", surplus.batch));
+                let text = format!("batch {}, one too many: {error}", surplus.batch);
+                self.complain(agenda, &text);
             }
         }
         Ok(())
