@@ -3,6 +3,7 @@
 //!
 //! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
 
+mod caps;
 mod estimate;
 mod images;
 mod money;
@@ -13,6 +14,7 @@ mod shrink;
 mod terms;
 mod tokens;
 
+pub use caps::{Caps, NotLower};
 pub use estimate::{Estimate, Heading, Part};
 pub use images::{Detail, ImageRule, image_tokens};
 pub use money::{Currency, Money, MoneyError, PICO};

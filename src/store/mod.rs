@@ -4,8 +4,10 @@
 //! what became of them, and one outcome per settled row with the place of its answer. It decides
 //! nothing; it makes what was decided durable before the next step is taken.
 
+mod call_failures;
 mod calls;
 mod cleanup;
+mod costs;
 mod found;
 mod history;
 mod jobs;
@@ -32,6 +34,7 @@ use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use costs::{CostGroup, Equal, Used};
 pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
@@ -40,7 +43,7 @@ pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
-pub use rounds::{Leftover, NewRetry, OpenRow};
+pub use rounds::{Ask, Leftover, NewRetry, OpenRow};
 pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 
