@@ -4,7 +4,9 @@
 //! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
 
 mod estimate;
+mod forecast;
 mod images;
+mod lengths;
 mod money;
 mod numbers;
 mod price;
@@ -13,7 +15,9 @@ mod terms;
 mod tokens;
 
 pub use estimate::{Estimate, Heading, Part};
+pub use forecast::{Bill, Biller, Level, Pricing, Step, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};
+pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
