@@ -3,6 +3,7 @@
 //!
 //! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
 
+mod caps;
 mod estimate;
 mod forecast;
 mod images;
@@ -14,6 +15,7 @@ mod shrink;
 mod terms;
 mod tokens;
 
+pub use caps::{Caps, NotLower};
 pub use estimate::{Estimate, Heading, Part};
 pub use forecast::{Bill, Biller, Level, Pricing, Step, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};

@@ -6,6 +6,7 @@
 
 mod calls;
 mod cleanup;
+mod costs;
 mod found;
 mod history;
 mod jobs;
@@ -32,6 +33,7 @@ use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use costs::{CostGroup, Equal, Used};
 pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
@@ -40,7 +42,7 @@ pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
-pub use rounds::{Leftover, NewRetry, OpenRow};
+pub use rounds::{Ask, Leftover, NewRetry, OpenRow};
 pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 

@@ -41,12 +41,7 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     records: impl Iterator<Item = R>,
 ) -> rusqlite::Result<()> {
     let mut fan_out = known::fan_out(tx, job)?;
-    let mut statement = tx.prepare(
-        "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
-         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
-         class, cost, settled) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch())",
-    )?;
+    let mut statement = tx.prepare(&upsert())?;
     for record in records {
         let record = record.borrow();
         let (artifact, place, length) = match record.place {
@@ -73,6 +68,49 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
         if let Some(fan_out) = &mut fan_out {
             fan_out.execute(params![job, record.row, record.round])?;
         }
+    }
+    Ok(())
+}
+
+/// Writes an outcome. Another answer in the same round was paid for too, so what it used is kept
+/// beside what the new one used; the same one written again changes nothing (P7).
+fn upsert() -> String {
+    const PAID_TOO: &str = "o.prompt_tokens IS NOT NULL AND NOT \
+        (o.artifact IS excluded.artifact AND o.place IS excluded.place)";
+    let columns = ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"];
+    let sums: String = columns
+        .iter()
+        .map(|name| {
+            let both = format!("o.{name} + coalesce(excluded.{name}, 0)");
+            format!("{name} = iif({PAID_TOO}, {both}, excluded.{name}), ")
+        })
+        .collect();
+    format!(
+        "INSERT INTO outcome AS o (job, row, round, status, artifact, place, length, content_key, \
+         prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, class, cost, \
+         settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch()) \
+         ON CONFLICT (job, row, round) DO UPDATE SET {sums}cost = iif({PAID_TOO}, \
+         iif(excluded.prompt_tokens IS NULL, o.cost, o.cost + excluded.cost), excluded.cost), \
+         status = excluded.status, artifact = excluded.artifact, place = excluded.place, \
+         length = excluded.length, content_key = excluded.content_key, error = excluded.error, \
+         class = excluded.class, settled = excluded.settled"
+    )
+}
+
+/// Takes away what these rows used in their rounds: it is counted elsewhere from now on.
+pub(super) fn give_up_usage(
+    tx: &Transaction<'_>,
+    job: &str,
+    records: &[OutcomeRecord],
+) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare(
+        "UPDATE outcome SET prompt_tokens = NULL, completion_tokens = NULL, \
+         cached_tokens = NULL, reasoning_tokens = NULL, cost = NULL \
+         WHERE job = ?1 AND row = ?2 AND round = ?3",
+    )?;
+    for record in records {
+        statement.execute(params![job, record.row, record.round])?;
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ pub(in crate::commands) fn retry(
     }
     approve_again(context, &who, &question.model, plan.requests())?;
     let other = is_changed.then_some(&question);
-    plan.begin(store, &found.job.key, other, context.clock.unix())?;
+    plan.begin(store, &found.job.key, (other, None), context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
     found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");

@@ -54,7 +54,8 @@ impl Driver<'_> {
             {
                 // A service without a listing: what it made cannot be found again. One that is
                 // only busy has one, and what it would show is not paid again.
-                self.warn(&format!("{error}; batches of an earlier run cannot be looked for"));
+                let text = format!("{error}; batches of an earlier run cannot be looked for");
+                self.complain(agenda, &text);
                 agenda.has_swept(self.clock.instant());
                 Ok(None)
             }
@@ -74,9 +75,10 @@ impl Driver<'_> {
         if let Some(ending) = self.sweep(agenda).await? {
             agenda.has_swept(now);
             match ending {
-                Ending::Unclear(why) | Ending::NeedsOperator(why) => self.warn(&why),
+                Ending::Unclear(why) | Ending::NeedsOperator(why) => self.complain(agenda, &why),
                 Ending::Refused(failure) | Ending::Unreachable(failure) => {
-                    self.warn(&format!("looking for batches of this job: {}", failure.message));
+                    let text = format!("looking for batches of this job: {}", failure.message);
+                    self.complain(agenda, &text);
                 }
                 _ => {}
             }
