@@ -12,6 +12,7 @@ use super::lower::lowered;
 use super::surroundings::Surroundings;
 use super::value::{FromValue, Value};
 use crate::base::nearest;
+use crate::cost::{OwnPrice, PriceBook};
 
 /// Where a value came from, lowest layer first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,6 +128,7 @@ impl Overrides {
 pub struct Settings {
     values: BTreeMap<&'static str, (Value, Source)>,
     pub(super) providers: BTreeMap<String, (ProviderEntry, Source)>,
+    prices: Vec<OwnPrice>,
     pub(super) dot_env: DotEnv,
     pub(super) around: Surroundings,
     warnings: Vec<String>,
@@ -248,6 +250,11 @@ impl Settings {
     /// The `[providers.NAME]` sections with the last file that has a part in each.
     pub fn provider_entries(&self) -> &BTreeMap<String, (ProviderEntry, Source)> {
         &self.providers
+    }
+
+    /// The list of prices in the program, below what `[prices."model"]` says.
+    pub fn price_book(&self) -> PriceBook {
+        PriceBook::new(self.prices.clone())
     }
 
     /// What was odd but not wrong, for the printer.

@@ -1,5 +1,5 @@
 //! What a job will cost before anything is sent: tokens of texts and images, and the table that
-//! shows them. Prices come later; until then they are printed as unknown, never as 0.
+//! shows them; what a model costs where. An unknown price is unknown, never 0.
 //!
 //! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
 
@@ -11,6 +11,7 @@ mod lengths;
 mod money;
 mod numbers;
 mod price;
+mod prices;
 mod shrink;
 mod terms;
 mod tokens;
@@ -23,5 +24,6 @@ pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
+pub use prices::{Listing, OwnPrice, PriceBook, listing, listings, per_million};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};
