@@ -146,17 +146,11 @@ impl Money {
         }
     }
 
-    /// The amount as it is typed after `--max-cost`, not less than it is: `8USD`, `0.35USD`.
-    pub fn typed_above(&self) -> String {
-        let (steps, decimals) = if self.pico >= 10 * PICO { (1, 0) } else { (100, 2) };
-        let unit = PICO / steps;
-        let rounded = self.pico.div_ceil(unit);
-        let code = self.currency.code();
-        match decimals {
-            0 => format!("{rounded}{code}"),
-            _ if rounded.is_multiple_of(steps) => format!("{}{code}", rounded / steps),
-            _ => format!("{}.{:02}{code}", rounded / steps, rounded % steps),
-        }
+    /// A round amount that is not less, for a limit: cents, from ten units on whole units.
+    #[must_use]
+    pub fn rounded_up(&self) -> Self {
+        let unit = if self.pico >= 10 * PICO { PICO } else { PICO / 100 };
+        Self { pico: self.pico.div_ceil(unit).saturating_mul(unit), ..*self }
     }
 
     /// The amount as one types it after a flag, exactly: `8USD`, `0.05CNY`.
@@ -250,15 +244,15 @@ mod tests {
     fn amounts_to_be_typed_are_enough() {
         let table = [
             (1, "0.01USD"),
-            (PICO / 2, "0.50USD"),
+            (PICO / 2, "0.5USD"),
             (PICO, "1USD"),
             (PICO + 1, "1.01USD"),
             (10 * PICO + 1, "11USD"),
         ];
         for (pico, expected) in table {
             let money = Money { currency: Currency::USD, pico };
-            assert_eq!(money.typed_above(), expected);
-            assert!(Money::parse(expected, None).unwrap().pico >= pico, "{expected}");
+            assert_eq!(money.rounded_up().typed(), expected);
+        }
     }
 
     #[test]
