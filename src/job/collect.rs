@@ -7,7 +7,7 @@ use super::ending::worse;
 use super::fetch::Fetched;
 use super::poll::last_seen;
 use crate::provider::{CallClass, CallError};
-use crate::store::ShardState;
+use crate::store::{CallKind, ShardState};
 
 impl Driver<'_> {
     /// Fetches and settles what has ended. Returns how the run ends, if it does, and whether
@@ -33,6 +33,7 @@ impl Driver<'_> {
                 Ok(Fetched::Odd(why)) => Some(Ok(Ending::NeedsOperator(why))),
                 Ok(Fetched::Failed(error)) if error.is_local() => Some(Err(error.into())),
                 Ok(Fetched::Failed(error)) => {
+                    self.log_failure(CallKind::Download, Some(create.id), &error)?;
                     let asked = error.failure.retry_after;
                     agenda.fetch_failed(shard.id, self.clock.instant(), asked);
                     self.complain(agenda, &format!("results of shard {}: {error}", shard.number));

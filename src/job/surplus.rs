@@ -15,8 +15,8 @@ use crate::batch::{Batch, BatchStatus, ResultFile};
 use crate::provider::{CallClass, CallError};
 use crate::request::CustomId;
 use crate::store::{
-    ArtifactKind, ArtifactRecord, CallEnd, OutcomeRecord, SPARE, ShardState, SurplusRecord,
-    SurplusState, Used,
+    ArtifactKind, ArtifactRecord, CallEnd, CallKind, OutcomeRecord, SPARE, ShardState,
+    SurplusRecord, SurplusState, Used,
 };
 
 impl Driver<'_> {
@@ -43,7 +43,10 @@ impl Driver<'_> {
         if surplus.state != SurplusState::Stored {
             let batch = match self.api.retrieve(&surplus.batch).await {
                 Ok(batch) => batch,
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    self.log_failure(CallKind::Poll, Some(surplus.create), &error)?;
+                    return Ok(Err(error));
+                }
             };
             self.store.surplus_seen(&surplus.batch, &as_json(&batch))?;
             if !batch.status.is_some_and(BatchStatus::is_terminal) {
@@ -97,10 +100,14 @@ impl Driver<'_> {
                 Err(error)
                     if error.class == CallClass::Rejected && !error.failure.stops_the_account() =>
                 {
+                    self.log_failure(CallKind::Download, Some(surplus.create), &error)?;
                     self.warn(&format!("batch {}, one too many: {error}", surplus.batch));
                     continue;
                 }
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    self.log_failure(CallKind::Download, Some(surplus.create), &error)?;
+                    return Ok(Err(error));
+                }
             };
             let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
             artifacts.push(ArtifactRecord {

@@ -4,9 +4,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::JobError;
 use super::agenda::Agenda;
 use super::drive::Driver;
 use crate::base::fault_words;
+use crate::provider::CallError;
+use crate::store::CallKind;
 
 /// How long the same is not told again at first; it doubles.
 const FIRST_SILENCE: Duration = Duration::from_secs(5 * 60);
@@ -54,6 +57,21 @@ impl Told {
 }
 
 impl Driver<'_> {
+    /// Keeps the provider's words about a call that failed and that nothing else records.
+    pub(super) fn log_failure(
+        &self,
+        kind: CallKind,
+        create: Option<i64>,
+        error: &CallError,
+    ) -> Result<(), JobError> {
+        // A fault of our own disk is no word of the provider, and hardly to be written down now.
+        if error.is_local() {
+            return Ok(());
+        }
+        let failed = self.ended_badly(error);
+        Ok(self.store.note_failure(&self.job.key, create, kind, &failed)?)
+    }
+
     /// Warns of a fault that may come at every round.
     pub(super) fn complain(&self, agenda: &mut Agenda, text: &str) {
         if let Some(text) = agenda.told.tell(text, self.clock.instant()) {

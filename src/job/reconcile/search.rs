@@ -12,7 +12,7 @@ use crate::job::drive::Driver;
 use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
-use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState, SurplusState};
+use crate::store::{CallEnd, CallKind, CreateRecord, ShardRecord, ShardState, SurplusState};
 
 /// The pause after a listing that could not be had.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -104,6 +104,7 @@ impl Driver<'_> {
         let batches = match list_back_to(self.api, || since).await {
             Ok(batches) => batches,
             Err(error) => {
+                self.log_failure(CallKind::List, None, &error)?;
                 self.complain(agenda, &format!("looking for {}: {error}", names(due)));
                 agenda.look_at(self.clock.instant() + AFTER_FAILURE);
                 return Ok(());

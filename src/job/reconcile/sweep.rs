@@ -15,7 +15,7 @@ use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
 use crate::shard::RowEntry;
-use crate::store::{CreateState, FoundBatch, Holder, NewShard, ShardState, SurplusState};
+use crate::store::{CallKind, CreateState, FoundBatch, Holder, NewShard, ShardState, SurplusState};
 
 /// Why a sweep is not through.
 enum Halt {
@@ -89,7 +89,10 @@ impl Driver<'_> {
     async fn sweep_whole(&self) -> Result<Result<(), Halt>, JobError> {
         let batches = match list_kept(self.api).await {
             Ok(batches) => batches,
-            Err(error) => return Ok(Err(Halt::Call(error))),
+            Err(error) => {
+                self.log_failure(CallKind::List, None, &error)?;
+                return Ok(Err(Halt::Call(error)));
+            }
         };
         let mut ours = self.not_held(&batches)?;
         if ours.is_empty() {
