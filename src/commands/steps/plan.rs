@@ -283,17 +283,21 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
 /// the answers of finished rows of the same prompt were.
 fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
     let lengths = if Store::exists(&context.home) {
-        let prompt = spec.prompt_digest(who.is_sandbox);
-        open_store(context)?.answer_lengths(&prompt, LEARNED_ROWS)?
+        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
     } else {
-        Vec::new()
+        Lengths::default()
     };
     Ok(Pricing {
         price: who.price.clone(),
         max_tokens: spec.question.most_output(),
         is_embedding: spec.question.endpoint == Endpoint::Embeddings,
-        lengths: Lengths::of(&lengths),
+        lengths,
     })
+}
+
+/// How long the answers of finished rows of this prompt were.
+pub(super) fn lengths_of(store: &Store, prompt: &str) -> Result<Lengths, CommandError> {
+    Ok(Lengths::of(&store.answer_lengths(prompt, LEARNED_ROWS)?))
 }
 
 /// Finished rows that the length of answers is learned from at most.
