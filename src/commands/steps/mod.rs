@@ -3,10 +3,12 @@
 
 mod account;
 mod again;
+mod again_price;
 mod asking;
 mod begin;
 mod clean;
 mod copies;
+mod cost_json;
 mod finish;
 mod follow;
 mod former;
