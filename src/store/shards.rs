@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{CreateRecord, Store, StoreError, calls, queue, stored_words, word};
+use super::{CreateRecord, Store, StoreError, calls, charges, queue, stored_words, word};
 use crate::batch::BatchStatus;
 
 stored_words! {
@@ -364,5 +364,6 @@ pub(super) fn set_state(
         "UPDATE shard SET state = ?2, detail = coalesce(?3, detail) WHERE id = ?1",
         params![shard, state.as_str(), detail],
     )?;
-    queue::follow(tx, shard, state)
+    queue::follow(tx, shard, state)?;
+    charges::follow(tx, shard, state)
 }
