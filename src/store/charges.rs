@@ -256,8 +256,7 @@ fn put(
     now: i64,
 ) -> rusqlite::Result<()> {
     let item = item_of(tx, shard)?;
-    // What cannot be stored as a number of SQL is more than any limit.
-    let cost = cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX));
+    let cost = cost.map(storable);
     tx.prepare(
         "INSERT INTO charge (shard, job, base_url, day, currency, cost, requests, settled) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (shard) DO UPDATE SET \
@@ -276,6 +275,40 @@ fn put(
         is_settled
     ])?;
     Ok(())
+}
+
+/// An amount as SQL can hold it; more than that is more than any limit.
+pub(super) fn storable(amount: u64) -> u64 {
+    amount.min(i64::MAX.unsigned_abs())
+}
+
+/// What rows that go on in another shard of the same question could cost: the larger of their
+/// share by rows and by bytes of what was reserved when these rows were first planned. `None`
+/// where that is unknown.
+pub(super) fn share(
+    tx: &Transaction<'_>,
+    (job, ask): (&str, Option<i64>),
+    (rows, bytes): (u64, u64),
+) -> rusqlite::Result<Option<u64>> {
+    let mut planned = tx.prepare(
+        "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND round = (SELECT \
+         min(round) FROM shard WHERE job = ?1 AND ask IS ?2 AND round > 0) AND taken = 0",
+    )?;
+    let mut all: (Option<u128>, u128, u128) = (Some(0), 0, 0);
+    let mut found = planned.query(params![job, ask])?;
+    while let Some(row) = found.next()? {
+        let reserve: Option<u64> = row.get(0)?;
+        all.0 = all.0.zip(reserve).map(|(sum, reserve)| sum + u128::from(reserve));
+        all.1 += u128::from(row.get::<_, u64>(1)?);
+        all.2 += u128::from(row.get::<_, u64>(2)?);
+    }
+    let (Some(reserve), all_rows, all_bytes) = all else { return Ok(None) };
+    if all_rows == 0 {
+        return Ok(None);
+    }
+    let part = |part: u64, of: u128| (reserve * u128::from(part)).div_ceil(of.max(1));
+    let most = part(rows, all_rows).max(part(bytes, all_bytes));
+    Ok(Some(storable(u64::try_from(most).unwrap_or(u64::MAX))))
 }
 
 /// Reserves what a shard could cost, for the day of this time.
@@ -315,9 +348,8 @@ pub(super) fn settle(
     shard: i64,
     records: &[OutcomeRecord],
 ) -> rusqlite::Result<()> {
-    let has_charge = tx
-        .prepare("SELECT 1 FROM charge WHERE shard = ?1 AND NOT settled")?
-        .exists([shard])?;
+    let has_charge =
+        tx.prepare("SELECT 1 FROM charge WHERE shard = ?1 AND NOT settled")?.exists([shard])?;
     if !has_charge || !records.iter().any(ran) {
         return Ok(());
     }
@@ -357,7 +389,7 @@ pub(super) fn add_surplus(
     tx: &Transaction<'_>,
     (job, batch): (&str, &str),
     records: &[OutcomeRecord],
-    others: Option<u64>,
+    others: u64,
 ) -> rusqlite::Result<()> {
     let (shard, is_settled): (i64, bool) = tx.query_row(
         "SELECT b.shard, s.state = 'settled' FROM surplus s JOIN batch_create b \
@@ -369,15 +401,16 @@ pub(super) fn add_surplus(
         return Ok(());
     }
     let mut replaced = 0_u64;
-    let mut known = tx.prepare(
-        "SELECT cost FROM outcome WHERE job = ?1 AND row = ?2 AND round = ?3",
-    )?;
+    let mut known =
+        tx.prepare("SELECT cost FROM outcome WHERE job = ?1 AND row = ?2 AND round = ?3")?;
     for record in records {
         let cost = known.query_row(params![job, record.row, record.round], |row| row.get(0));
         replaced = replaced.saturating_add(cost.optional()?.flatten().unwrap_or(0));
     }
-    let new = records.iter().filter_map(|record| record.cost).chain(others);
-    let Some(new) = new.reduce(u64::saturating_add) else { return Ok(()) };
+    let new = records.iter().filter_map(|record| record.cost).fold(others, u64::saturating_add);
+    if new == replaced {
+        return Ok(());
+    }
     let before: Option<(Option<u64>, bool)> = tx
         .prepare("SELECT cost, settled FROM charge WHERE shard = ?1")?
         .query_row([shard], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -8,7 +8,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::calls::{self, begin_create_at};
 use super::{
-    Budget, CreateRecord, CreateState, NewShard, Over, ShardState, Store, StoreError, charges, shards,
+    Budget, CreateRecord, CreateState, NewShard, Over, ShardState, Store, StoreError, charges,
+    shards,
 };
 
 /// The tokens that one account may have queued for one model at one address.

@@ -143,6 +143,10 @@ pub(super) fn insert(
     )?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
+        let reserve = match reserve {
+            None if *round > 1 => charges::share(tx, (job, ask), (*rows, *bytes))?,
+            planned => planned.map(charges::storable),
+        };
         statement.execute(params![job, round, number, rows, bytes, tokens, ask, reserve])?;
     }
     Ok(())
