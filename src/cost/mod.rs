@@ -5,7 +5,9 @@
 
 mod caps;
 mod estimate;
+mod forecast;
 mod images;
+mod lengths;
 mod money;
 mod numbers;
 mod price;
@@ -16,7 +18,9 @@ mod tokens;
 
 pub use caps::{Caps, NotLower};
 pub use estimate::{Estimate, Heading, Part};
+pub use forecast::{Bill, Biller, Level, Pricing, Step, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};
+pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};

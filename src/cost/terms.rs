@@ -32,6 +32,10 @@ pub struct Forecast {
     pub cost: Range,
     /// Finished rows of the same prompt that the output is learned from; 0 = it is assumed.
     pub learned_from: u64,
+    /// What is counted against budgets until it is settled, in trillionths: the worst case, or
+    /// one and a half times what is likely where there is no worst case.
+    #[serde(default)]
+    pub reserve: Option<u64>,
 }
 
 /// What a job was made under.

@@ -195,7 +195,7 @@ fn counted(
     let job = match &budget.max_cost {
         Some(Cap { currency, .. }) => add_up(
             c,
-            ("cost", "job = ?1 AND currency = ?2 AND shard <> ?3"),
+            ("cost", "job = ?1 AND currency = ?2 AND (shard <> ?3 OR settled)"),
             &[&item.job, currency, &but],
             |_| true,
         )?,
@@ -204,16 +204,19 @@ fn counted(
     let day = match &budget.daily {
         Some(Cap { currency, .. }) => add_up(
             c,
-            ("cost", "day = ?1 AND currency = ?2 AND shard <> ?3"),
+            ("cost", "day = ?1 AND currency = ?2 AND (shard <> ?3 OR settled)"),
             &[&local_day(now), currency, &but],
             same_pot,
         )?,
         None => Sum::default(),
     };
     let requests = match budget.max_requests {
-        Some(_) => {
-            add_up(c, ("requests", "job = ?1 AND shard <> ?2"), &[&item.job, &but], |_| true)?
-        }
+        Some(_) => add_up(
+            c,
+            ("requests", "job = ?1 AND (shard <> ?2 OR settled)"),
+            &[&item.job, &but],
+            |_| true,
+        )?,
         None => Sum::default(),
     };
     Ok(Counted { job, day, requests })
