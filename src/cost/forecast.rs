@@ -132,7 +132,7 @@ impl<'a> Biller<'a> {
     pub fn reserve(&self, prompt: u64) -> Option<u64> {
         match self.answer.worst {
             Some(completion) => {
-                let tokens = Tokens { prompt, cached: 0, completion };
+                let tokens = Tokens { prompt, cached: 0, completion, reasoning: completion };
                 self.pricing.price.as_ref()?.cost(Mode::Batch, tokens)
             }
             None => {
@@ -156,7 +156,10 @@ impl<'a> Biller<'a> {
             0 => Some(0),
             tokens => Some(tokens.saturating_mul(rates.input?)),
         };
-        let output = if tokens > 0.0 { rates.output? } else { 0 };
+        // Where thinking costs more, a bound takes all of the answer for it.
+        let is_bound = level >= Level::High as usize;
+        let dearer = rates.reasoning_output.filter(|_| is_bound);
+        let output = if tokens > 0.0 { dearer.or(rates.output)? } else { 0 };
         Some(Sum {
             text: sum.text.saturating_add(part(text)?),
             images: sum.images.saturating_add(part(images)?),
@@ -170,7 +173,7 @@ impl<'a> Biller<'a> {
         MODES.map(|mode| {
             self.answer.levels.map(|tokens| {
                 let completion = whole(tokens?);
-                price.rates(mode, Tokens { prompt, cached: 0, completion })
+                price.rates(mode, Tokens { prompt, completion, ..Tokens::default() })
             })
         })
     }

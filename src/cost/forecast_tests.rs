@@ -5,8 +5,8 @@ use crate::cost::{Basis, Currency, Tier};
 fn rates(input: u64, output: u64) -> Option<Rates> {
     Some(Rates {
         input: Some(input * 1_000_000),
-        cached_input: None,
         output: Some(output * 1_000_000),
+        ..Rates::default()
     })
 }
 
@@ -22,7 +22,10 @@ fn price() -> Price {
         as_of: "2026-11-20".into(),
         source: "a test".into(),
         batch_accepted: Some(true),
+        batch_refusal: None,
         max_output_tokens: Some(16_384),
+        vendor_page: None,
+        deprecated_on: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod found;
 mod history;
 mod jobs;
 mod known;
+mod lengths;
 mod logs;
 mod migrations;
 mod outcomes;
