@@ -2,6 +2,7 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod agenda;
+mod budget;
 mod build;
 mod by_tokens;
 mod cancel;
@@ -39,6 +40,7 @@ mod tally;
 mod told;
 mod unsent;
 
+pub use budget::{DailyBudget, OverBudget, Raise};
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use by_tokens::waves;
 pub use cancel::cancel_unsent;

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 
 use super::calls::{CallKind, begin, end};
 use super::{
-    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, Used, outcomes, records,
+    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, Used, charges, outcomes, records,
     stored_words, word,
 };
 
@@ -202,6 +202,7 @@ impl Store {
         spent: &Used,
     ) -> Result<(), StoreError> {
         self.write(|tx| {
+            charges::add_surplus(tx, (job, batch), records, spent.known)?;
             outcomes::give_up_usage(tx, job, records)?;
             outcomes::insert(tx, job, records.iter())?;
             let usage = spent.usage;
