@@ -9,6 +9,7 @@ mod money;
 mod numbers;
 mod price;
 mod shrink;
+mod spent;
 mod terms;
 mod tokens;
 
@@ -17,5 +18,6 @@ pub use images::{Detail, ImageRule, image_tokens};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
+pub use spent::{CostDocument, Saved, Spent, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -5,9 +5,10 @@ use rusqlite::{Row, params};
 
 use super::calls::{CallKind, begin, end};
 use super::{
-    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, Used, outcomes, records,
-    stored_words, word,
+    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, outcomes, records, stored_words,
+    word,
 };
+use crate::batch::Used;
 
 stored_words! {
     /// How far a surplus batch has come.
