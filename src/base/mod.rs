@@ -7,6 +7,7 @@
 mod clock;
 mod digest;
 mod disk;
+mod fault;
 mod files;
 mod nearest;
 mod points;
@@ -16,6 +17,7 @@ mod secret;
 pub use clock::{Clock, SystemClock};
 pub use digest::{hex, hex_of_file, short_hash};
 pub use disk::{DiskFile, copy, is_disk_trouble, remove_file, rename, sync_file, sync_folder};
+pub use fault::fault_words;
 pub use files::{
     AtomicFile, FileLock, LockError, SealedFile, free_space, ignores_hangup, is_on_network,
     is_open_to_others, private_dir, touch_private, write_private,

@@ -22,7 +22,7 @@ const MESSAGES: usize = 10;
 /// Cells of a message in the summary; the list has the whole text.
 const MESSAGE_WIDTH: usize = 150;
 /// How calls end.
-const CALL_CLASSES: [&str; 4] = ["ok", "not_sent", "rejected", "unknown"];
+const CALL_CLASSES: [&str; 5] = ["ok", "not_sent", "rejected", "deferred", "unknown"];
 
 /// Arguments of `logs`.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     #[expect(clippy::doc_markdown, reason = "shown as help")]
-    /// Only this class of rows (error, expired, skipped, …) or of calls (ok, not_sent, rejected, unknown); may be repeated
+    /// Only this class of rows (error, expired, skipped, …) or of calls (ok, not_sent, rejected, deferred, unknown); may be repeated
     #[arg(long = "class", value_name = "CLASS", value_parser = class)]
     pub classes: Vec<Class>,
     /// Only what was recorded within that time, as 90s, 1h, 7d
@@ -224,7 +224,10 @@ struct CallView<'a> {
     call: &'static str,
     shard: Option<String>,
     started: i64,
+    /// The end of the last one where several ended alike.
     ended: Option<i64>,
+    /// How many ended alike.
+    times: u64,
     /// `null` = no end is recorded.
     class: Option<&'a str>,
     http: Option<u16>,
@@ -239,6 +242,7 @@ impl<'a> CallView<'a> {
             shard: call.shard.map(stem),
             started: call.started,
             ended: call.ended,
+            times: call.times,
             class: call.class.as_deref(),
             http: call.http,
             remote_id: call.remote_id.as_deref(),
@@ -253,7 +257,9 @@ fn stem((round, number): (u32, u64)) -> String {
 
 fn call_cells(call: &LoggedCall) -> Vec<String> {
     let http = call.http.map(|http| format!("HTTP {http}"));
-    let words = [http, call.remote_id.clone(), call.excerpt.clone()];
+    let again = call.ended.filter(|_| call.times > 1);
+    let again = again.map(|last| format!("({} times until {})", count(call.times), moment(last)));
+    let words = [http, call.remote_id.clone(), call.excerpt.clone(), again];
     let words: Vec<_> = words.into_iter().flatten().collect();
     vec![
         moment(call.started),

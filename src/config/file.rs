@@ -53,7 +53,8 @@ impl ProviderEntry {
 /// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct FileLayer {
-    pub(super) values: Vec<(&'static Setting, Value)>,
+    /// The setting, its value, its place.
+    pub(super) values: Vec<(&'static Setting, Value, String)>,
     pub(super) providers: Vec<(String, ProviderEntry)>,
 }
 
@@ -70,7 +71,8 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
         match (name.get_ref().as_ref(), value.get_ref()) {
             ("default_provider", _) => {
                 let setting = named("provider").expect("provider is in the table of settings");
-                layer.values.push((setting, reader.value(setting, value)?));
+                let place = reader.place(name.span().start);
+                layer.values.push((setting, reader.value(setting, value)?, place));
             }
             ("defaults", DeValue::Table(section)) => reader.section(section, false, &mut layer)?,
             ("job", DeValue::Table(section)) if owner == Owner::Project => {
@@ -136,7 +138,7 @@ impl Reader<'_> {
                 }
                 _ => {}
             }
-            layer.values.push((setting, self.value(setting, value)?));
+            layer.values.push((setting, self.value(setting, value)?, self.place(start)));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod keyring;
 mod keys;
+mod lower;
 mod settings;
 mod surroundings;
 mod text;

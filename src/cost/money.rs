@@ -118,6 +118,15 @@ impl Money {
         Ok(Self { currency, pico })
     }
 
+    /// The amount as one types it after a flag, exactly: `8USD`, `0.05CNY`.
+    pub fn typed(&self) -> String {
+        let (whole, part) = (self.pico / PICO, self.pico % PICO);
+        let part = format!("{part:012}");
+        let part = part.trim_end_matches('0');
+        let point = if part.is_empty() { "" } else { "." };
+        format!("{whole}{point}{part}{}", self.currency)
+    }
+
     /// The amount as a number of units, for programs.
     #[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles")]
     pub fn units(&self) -> f64 {
@@ -170,6 +179,17 @@ mod tests {
         ];
         for (text, only, expected) in table {
             assert_eq!(Money::parse(text, only), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_to_be_typed_is_read_back() {
+        for (pico, text) in
+            [(0, "0USD"), (8 * PICO, "8USD"), (PICO / 20, "0.05USD"), (1, "0.000000000001USD")]
+        {
+            let money = Money { currency: Currency::USD, pico };
+            assert_eq!(money.typed(), text);
+            assert_eq!(Money::parse(text, None), Ok(money));
         }
     }
 }

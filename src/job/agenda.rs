@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::drive::DriveOptions;
 use super::poll::Pauses;
+use super::told::Told;
 use crate::provider::CallError;
 
 /// How often the listing is looked through for batches of the job that the ledger does not hold.
@@ -40,6 +41,10 @@ pub(super) struct Agenda {
     pub(super) cut_for: Option<u64>,
     /// What unsent shards wait for, as it was told last.
     pub(super) waits_for: Option<String>,
+    /// What was complained of.
+    pub(super) told: Told,
+    /// Shards whose results could not be had: the last wait, and when they are tried again.
+    fetches: HashMap<i64, (Duration, Instant)>,
 }
 
 impl Agenda {
@@ -60,6 +65,8 @@ impl Agenda {
             lonely: 0,
             cut_for: None,
             waits_for: None,
+            told: Told::default(),
+            fetches: HashMap::new(),
         }
     }
 
@@ -86,6 +93,20 @@ impl Agenda {
     /// Takes note that batches were collected: the queue moves.
     pub(super) fn has_collected(&mut self) {
         (self.refusals, self.lonely) = (0, 0);
+    }
+
+    /// Whether the results of a shard are to be fetched now: not while a failure is waited out.
+    pub(super) fn is_fetch_due(&self, shard: i64, now: Instant) -> bool {
+        self.fetches.get(&shard).is_none_or(|(_, at)| *at <= now)
+    }
+
+    /// The results of a shard could not be had: they are tried again after a while that grows from
+    /// failure to failure, and not before the time that the provider asks for.
+    pub(super) fn fetch_failed(&mut self, shard: i64, now: Instant, asked: Option<Duration>) {
+        let before = self.fetches.get(&shard).map_or(Duration::ZERO, |(wait, _)| *wait);
+        let wait = (before * 2).clamp(FIRST_FETCH_PAUSE, LONGEST_FETCH_PAUSE);
+        let at = now + wait.max(asked.unwrap_or_default());
+        self.fetches.insert(shard, (wait, at));
     }
 
     /// How long to wait now: to the next question, or less where something is due before it.
@@ -125,6 +146,11 @@ impl Agenda {
 const FIRST_HOLD: Duration = Duration::from_secs(5 * 60);
 /// The longest such wait.
 const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
+
+/// How long results are not tried for again after the first failure.
+const FIRST_FETCH_PAUSE: Duration = Duration::from_secs(5);
+/// The longest such pause.
+const LONGEST_FETCH_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// The shortest pause.
 const SHORTEST: Duration = Duration::from_millis(500);
@@ -169,5 +195,23 @@ mod tests {
         assert_eq!(agenda.lonely, 2);
         agenda.lift_hold();
         assert!(!agenda.is_held(now, 0));
+    }
+
+    #[test]
+    fn results_that_cannot_be_had_are_tried_for_ever_more_rarely() {
+        let start = Instant::now();
+        let mut agenda = agenda(start);
+        let (mut now, mut waits) = (start, Vec::new());
+        for _ in 0..10 {
+            assert!(agenda.is_fetch_due(7, now));
+            agenda.fetch_failed(7, now, None);
+            let seconds = (0..).find(|s| agenda.is_fetch_due(7, now + Duration::from_secs(*s)));
+            waits.extend(seconds);
+            now += Duration::from_secs(waits[waits.len() - 1]);
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
+        assert!(agenda.is_fetch_due(8, start), "others are not kept back");
+        agenda.fetch_failed(8, start, Some(Duration::from_secs(3600)));
+        assert!(!agenda.is_fetch_due(8, start + Duration::from_secs(3599)), "as the provider asks");
     }
 }

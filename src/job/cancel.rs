@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::agenda::Agenda;
 use super::drive::Driver;
 use super::{JobError, JobFolder};
 use crate::answer::RowStatus;
@@ -68,7 +69,7 @@ fn settle_unsent(
 
 impl Driver<'_> {
     /// Asks every running batch to stop, once, and settles what was never sent.
-    pub(super) async fn cancel_all(&self) -> Result<(), JobError> {
+    pub(super) async fn cancel_all(&self, agenda: &mut Agenda) -> Result<(), JobError> {
         for shard in self.store.shards(&self.job.key)? {
             if matches!(
                 shard.state,
@@ -99,7 +100,8 @@ impl Driver<'_> {
                 Err(error) => {
                     // A batch that ended meanwhile cannot be cancelled; the next question tells.
                     if error.failure.status != Some(CONFLICT) {
-                        self.warn(&format!("cancel of shard {}: {error}", shard.number));
+                        let text = format!("cancel of shard {}: {error}", shard.number);
+                        self.complain(agenda, &text);
                     }
                     self.ended_badly(&error)
                 }

@@ -139,7 +139,7 @@ impl Driver<'_> {
         let mut agenda = Agenda::new(&self.options, self.clock.instant());
         loop {
             if self.store.is_cancel_wished(&self.job.key)? {
-                self.cancel_all().await?;
+                self.cancel_all(&mut agenda).await?;
             } else if self.options.submit
                 && let Some(ending) = self.send_open(&mut agenda).await?
             {
@@ -178,7 +178,7 @@ impl Driver<'_> {
         }
         agenda.failed = failed;
         let deferred = self.count(ShardState::Deferred)?;
-        let (ending, has_settled) = self.fetch_ended().await?;
+        let (ending, has_settled) = self.fetch_ended(agenda).await?;
         if self.count(ShardState::Deferred)? > deferred {
             self.hold(agenda)?;
         } else if has_settled {
@@ -188,7 +188,7 @@ impl Driver<'_> {
             return Ok(ending);
         }
         tokio::select! {
-            seen = self.see_to_surplus() => seen?,
+            seen = self.see_to_surplus(agenda) => seen?,
             cause = self.stop.raised() => return Ok(Some(Ending::Stopped(cause))),
         }
         if self.plan_next_round()? {
@@ -209,7 +209,7 @@ impl Driver<'_> {
     /// Pauses until there is something to do; `Some` where nobody wants to wait any longer.
     async fn wait(&self, agenda: &mut Agenda) -> Result<Option<Ending>, JobError> {
         let pause = agenda.pause(self.clock.instant());
-        self.report_round(&agenda.failed, pause)?;
+        self.report_round(agenda, pause)?;
         self.tell_waiting(agenda)?;
         if !self.options.wait || pause.is_zero() {
             return Ok(Some(self.searches_for()?.map_or(Ending::Waiting, Ending::Unclear)));
@@ -221,10 +221,11 @@ impl Driver<'_> {
         Ok(None)
     }
 
-    fn report_round(&self, failed: &[CallError], pause: Duration) -> Result<(), JobError> {
+    fn report_round(&self, agenda: &mut Agenda, pause: Duration) -> Result<(), JobError> {
         let next_check = self.options.wait.then_some(pause);
-        if let Some(error) = failed.first() {
-            let text = error.to_string();
+        let failed = agenda.failed.first().map(CallError::to_string);
+        let now = self.clock.instant();
+        if let Some(text) = failed.and_then(|text| agenda.told.tell(&text, now)) {
             self.reporter.report(&Event::PollFailed { text, next_check });
         }
         self.report_progress(next_check)

@@ -36,6 +36,7 @@ mod stop;
 mod submit;
 mod surplus;
 mod tally;
+mod told;
 mod unsent;
 
 pub use build::{BuiltFile, build_shard, each_row, require_space};

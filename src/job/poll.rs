@@ -10,7 +10,7 @@ use super::drive::Driver;
 use super::{Event, JobError};
 use crate::batch::{Batch, BatchStatus};
 use crate::provider::{CallClass, CallError};
-use crate::store::{CreateRecord, ShardRecord, ShardState};
+use crate::store::{CallKind, CreateRecord, ShardRecord, ShardState};
 
 /// Questions under way at once: enough for hundreds of shards, too few to trip a limit.
 const AT_ONCE: usize = 4;
@@ -111,7 +111,10 @@ impl Driver<'_> {
         while let Some((shard, create, reply)) = replies.next().await {
             match reply {
                 Ok(batch) => self.take_note(&shard, &create, &batch)?,
-                Err(error) => failed.push(error),
+                Err(error) => {
+                    self.log_failure(CallKind::Poll, Some(create.id), &error)?;
+                    failed.push(error);
+                }
             }
         }
         Ok(failed)
@@ -133,7 +136,10 @@ impl Driver<'_> {
                 Ok(page) => page,
                 // No listing here, or not for this key: each is asked after by itself.
                 Err(error) if error.class == CallClass::Rejected => break,
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    self.log_failure(CallKind::List, None, &error)?;
+                    return Ok(Err(error));
+                }
             };
             for batch in page.items {
                 // A listing may leave out why a batch failed.

@@ -77,6 +77,7 @@ pub fn tokens_of(usage: Usage) -> Tokens {
         prompt: usage.prompt_tokens,
         cached: usage.cached_tokens,
         completion: usage.completion_tokens,
+        reasoning: usage.reasoning_tokens,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::agenda::Agenda;
 use super::drive::Driver;
 use super::poll::as_json;
 use super::price::used;
@@ -14,18 +15,19 @@ use crate::batch::{Batch, BatchStatus, ResultFile, Used};
 use crate::provider::{CallClass, CallError};
 use crate::request::CustomId;
 use crate::store::{
-    ArtifactKind, ArtifactRecord, CallEnd, OutcomeRecord, SPARE, ShardState, SurplusRecord,
-    SurplusState,
+    ArtifactKind, ArtifactRecord, CallEnd, CallKind, OutcomeRecord, SPARE, ShardState,
+    SurplusRecord, SurplusState,
 };
 
 impl Driver<'_> {
     /// Takes every surplus batch as far as it goes now. A call that fails is made again with the
     /// next round of questions.
-    pub(super) async fn see_to_surplus(&self) -> Result<(), JobError> {
+    pub(super) async fn see_to_surplus(&self, agenda: &mut Agenda) -> Result<(), JobError> {
         let open = self.store.surplus(&self.job.key)?;
         for surplus in open.iter().filter(|surplus| surplus.state != SurplusState::Settled) {
             if let Err(error) = self.see_to_one(surplus).await? {
-                self.warn(&format!("batch {}, one too many: {error}", surplus.batch));
+                let text = format!("batch {}, one too many: {error}", surplus.batch);
+                self.complain(agenda, &text);
             }
         }
         Ok(())
@@ -41,7 +43,10 @@ impl Driver<'_> {
         if surplus.state != SurplusState::Stored {
             let batch = match self.api.retrieve(&surplus.batch).await {
                 Ok(batch) => batch,
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    self.log_failure(CallKind::Poll, Some(surplus.create), &error)?;
+                    return Ok(Err(error));
+                }
             };
             self.store.surplus_seen(&surplus.batch, &as_json(&batch))?;
             if !batch.status.is_some_and(BatchStatus::is_terminal) {
@@ -95,10 +100,14 @@ impl Driver<'_> {
                 Err(error)
                     if error.class == CallClass::Rejected && !error.failure.stops_the_account() =>
                 {
+                    self.log_failure(CallKind::Download, Some(surplus.create), &error)?;
                     self.warn(&format!("batch {}, one too many: {error}", surplus.batch));
                     continue;
                 }
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    self.log_failure(CallKind::Download, Some(surplus.create), &error)?;
+                    return Ok(Err(error));
+                }
             };
             let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
             artifacts.push(ArtifactRecord {

@@ -18,6 +18,12 @@ stored_words! {
         Delete = "delete",
         /// A batch was found in the provider's listing and taken for ours.
         Adopt = "adopt",
+        /// A batch was asked after; kept where that failed.
+        Poll = "poll",
+        /// The provider's batches were listed; kept where that failed.
+        List = "list",
+        /// A result file was fetched; kept where that failed.
+        Download = "download",
     }
 }
 

@@ -3,6 +3,7 @@
 
 use rusqlite::{Row, params};
 
+use super::call_failures::counted;
 use super::outcomes::COUNTS;
 use super::{CallKind, Store, StoreError, word};
 use crate::answer::RowStatus;
@@ -33,9 +34,11 @@ pub struct LoggedCall {
     pub shard: Option<(u32, u64)>,
     /// Unix seconds.
     pub started: i64,
-    /// Unix seconds; `None` = no end is recorded.
+    /// Unix seconds, of the last of several; `None` = no end is recorded.
     pub ended: Option<i64>,
-    /// `ok`, `not_sent`, `rejected`, `unknown`; `None` = no end is recorded.
+    /// How often it was made with the same end, if that is counted.
+    pub times: u64,
+    /// `ok`, `not_sent`, `rejected`, `deferred`, `unknown`; `None` = no end is recorded.
     pub class: Option<String>,
     /// The HTTP status, where one came.
     pub http: Option<u16>,
@@ -127,7 +130,7 @@ impl Store {
         })
     }
 
-    /// At most `limit` calls of a job after call number `after`, begun since then (Unix seconds),
+    /// At most `limit` calls of a job after call number `after`, under way since then (Unix seconds),
     /// oldest first.
     pub fn calls_after(
         &self,
@@ -141,19 +144,21 @@ impl Store {
                 "SELECT call.id, kind, round, number, started, ended, class, http, remote_id, \
                  excerpt FROM call LEFT JOIN batch_create ON batch_create.id = call.create_id \
                  LEFT JOIN shard ON shard.id = batch_create.shard \
-                 WHERE call.job = ?1 AND started >= ?2 AND call.id > ?3 ORDER BY call.id LIMIT ?4",
+                 WHERE call.job = ?1 AND coalesce(ended, started) >= ?2 AND call.id > ?3 ORDER BY call.id LIMIT ?4",
             )?
             .query_map(params![job, since, after, limit], |row| {
+                let (excerpt, times) = row.get::<_, Option<String>>(9)?.map(counted).unzip();
                 Ok(LoggedCall {
                     id: row.get(0)?,
                     kind: word(1, &row.get::<_, String>(1)?, CallKind::from_word)?,
                     shard: row.get::<_, Option<u32>>(2)?.zip(row.get(3)?),
                     started: row.get(4)?,
                     ended: row.get(5)?,
+                    times: times.unwrap_or(1),
                     class: row.get(6)?,
                     http: row.get(7)?,
                     remote_id: row.get(8)?,
-                    excerpt: row.get(9)?,
+                    excerpt,
                 })
             })?
             .collect()

@@ -4,6 +4,7 @@
 //! what became of them, and one outcome per settled row with the place of its answer. It decides
 //! nothing; it makes what was decided durable before the next step is taken.
 
+mod call_failures;
 mod calls;
 mod cleanup;
 mod costs;

@@ -78,3 +78,64 @@ fn field_66_logs_has_the_words_of_a_refusal() {
     let log = bench.batchctl("logs last --class rejected").run().exits(0).stdout;
     assert!(log.contains("wrong phase"), "what happened stays: {log}");
 }
+
+/// What fails again and again is told a few times and kept with a count: questions, downloads.
+#[test]
+fn field_66_what_fails_again_is_folded_and_kept() {
+    let busy =
+        |words: &str| Act::Say(json(503, &format!(r#"{{"error":{{"message":"{words}"}}}}"#)));
+    let bench = Bench::ruled(move |call, n| match call {
+        "GET /v1/batches/*" if n <= 45 => busy("the stars are out"),
+        // Five tries each: every file of the three shards three times.
+        "GET /v1/files/*/content" if n <= 45 => busy("the moon is down"),
+        _ => Act::Pass,
+    });
+    let run = bench.batchctl(THREE).env("BATCHCTL_TIME_SCALE", "400").run().exits(0);
+    for (what, words) in [("asked", "the stars are out"), ("results of shard", "the moon is down")]
+    {
+        let told: Vec<_> = run.stderr.lines().filter(|line| line.contains(words)).collect();
+        assert!((1..=2).contains(&told.len()), "{what}: {}", run.stderr);
+        assert!(told[0].contains(what), "{told:?}");
+    }
+    let calls = bench.batchctl("logs last --json").run().exits(0).json();
+    let calls = calls["calls"].as_array().expect("calls are a list").clone();
+    for (kind, words) in [("poll", "the stars are out"), ("download", "the moon is down")] {
+        let failed: Vec<_> = calls.iter().filter(|call| call["call"] == kind).collect();
+        let times: u64 = failed.iter().filter_map(|call| call["times"].as_u64()).sum();
+        assert_eq!((failed.len(), times), (3, 9), "one for each shard: {failed:?}");
+        let call = failed[0];
+        assert_eq!((&call["class"], &call["http"]), (&"unknown".into(), &503.into()));
+        assert_eq!(call["words"], words);
+        let mut shards: Vec<_> = failed.iter().map(|call| call["shard"].as_str()).collect();
+        shards.sort_unstable();
+        assert_eq!(shards, ["r1-s0001", "r1-s0002", "r1-s0003"].map(Some));
+        assert!(call["ended"].as_i64() >= call["started"].as_i64());
+    }
+    let log = bench.batchctl("logs last --class unknown --since 1h").run().exits(0).stdout;
+    let line = log.lines().find(|line| line.contains("  download  r1-s0002"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("unknown  HTTP 503  the moon is down  (3 times until 20"), "{line}");
+}
+
+/// A refused upload and a listing that cannot be had are in the log like a refused create.
+#[test]
+fn field_66_logs_has_uploads_and_listings() {
+    let said = |status, words: &str| {
+        Act::Say(json(status, &format!(r#"{{"error":{{"message":"{words}"}}}}"#)))
+    };
+    let bench = Bench::ruled(move |call, n| match call {
+        "GET /v1/batches" if n <= 10 => said(503, "no list at night"),
+        "POST /v1/files" if n == 1 => said(422, "no files on Mondays"),
+        _ => Act::Pass,
+    });
+    bench.batchctl(THREE).run().exits(5);
+    bench.batchctl("resume last").run().exits(5);
+    let log = bench.batchctl("logs last --class rejected --class unknown").run().exits(0).stdout;
+    for (call, words) in [
+        ("  list    ", "HTTP 503  no list at night"),
+        ("  upload  ", "HTTP 422  no files on Mondays"),
+    ] {
+        let line = log.lines().find(|line| line.starts_with("20") && line.contains(call));
+        assert!(line.is_some_and(|line| line.contains(words)), "{call}: {log}");
+    }
+}

@@ -92,7 +92,9 @@ pub(in crate::commands) fn retry(
     }
     approve_again(context, &who, &question.model, plan.requests())?;
     let other = is_changed.then_some(&question);
-    plan.begin(store, &found.job.key, (other, None), context.clock.unix())?;
+    // The job's own model costs what it did when the job was made.
+    let price = who.price.as_ref().filter(|_| question.model != found.spec.question.model);
+    plan.begin(store, &found.job.key, (other, price), context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
     found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");

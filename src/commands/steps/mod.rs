@@ -13,6 +13,7 @@ mod former;
 mod go_on;
 mod input;
 mod jobs;
+mod limits;
 mod look;
 mod merged;
 mod money;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::answer::RowStatus;
-use crate::batch::{Usage, Used};
+use crate::batch::Used;
 use crate::config::is_loopback;
 use crate::cost::{Forecast, Mode, Price, Saved, Spent, Tokens};
 use crate::job::{Prices, terms_of, tokens_of};
@@ -96,16 +96,21 @@ fn against_realtime(
     };
     let asked = |ask: Option<i64>| prices.of_ask(ask);
     let price_of_call = |ask, usage| asked(ask)?.cost(Mode::Realtime, tokens_of(usage));
-    let is_flat = |ask| asked(ask).is_none_or(|price| price.tiers.is_empty());
+    let is_flat = |ask| asked(ask).is_none_or(is_flat);
     let mut calls = Some(0_u64);
     let mut add = |cost: Option<u64>| calls = calls.zip(cost).map(|(sum, cost)| sum + cost);
     if groups.iter().all(|group| is_flat(group.ask)) {
-        // Without tiers the price of a sum is the sum of the prices.
         groups.iter().for_each(|group| add(price_of_call(group.ask, group.used.usage)));
     } else {
         store.each_usage(job, |ask, usage| add(price_of_call(ask, usage)))?;
     }
     Ok(calls.and_then(|calls| calls.checked_sub(paid)))
+}
+
+/// Whether the price of a sum of tokens is the sum of the prices of its parts.
+fn is_flat(price: &Price) -> bool {
+    let rates = price.realtime.or(price.batch);
+    price.tiers.is_empty() && rates.is_none_or(|rates| rates.reasoning_output.is_none())
 }
 
 /// What so many rows of a job would cost once more, going by the answers it has, or by what was
@@ -117,19 +122,18 @@ pub(in crate::commands) fn about(
     rows: u64,
 ) -> Option<u64> {
     if used.rows > 0 {
-        let share = |sum: u64| scaled(sum, rows, used.rows);
-        let Usage { prompt_tokens, completion_tokens, cached_tokens, .. } = used.usage;
-        let (prompt, cached, completion) = (prompt_tokens, cached_tokens, completion_tokens);
-        let mean = Tokens {
-            prompt: prompt / used.rows,
-            cached: cached / used.rows,
-            completion: completion / used.rows,
+        let all = tokens_of(used.usage);
+        let of_all = |part, of| Tokens {
+            prompt: scaled(all.prompt, part, of),
+            cached: scaled(all.cached, part, of),
+            completion: scaled(all.completion, part, of),
+            reasoning: scaled(all.reasoning, part, of),
         };
+        // The rates go by the size of one request, the sum by all of them.
         let price = price?;
-        let flat =
-            Price { batch: price.rates(Mode::Batch, mean), tiers: Vec::new(), ..price.clone() };
-        let tokens =
-            Tokens { prompt: share(prompt), cached: share(cached), completion: share(completion) };
+        let rates = price.rates(Mode::Batch, of_all(1, used.rows));
+        let flat = Price { batch: rates, tiers: Vec::new(), ..price.clone() };
+        let tokens = of_all(rows, used.rows);
         return flat.cost(Mode::Batch, tokens);
     }
     let forecast = forecast?;
@@ -144,11 +148,12 @@ fn scaled(sum: u64, part: u64, of: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Usage;
     use crate::cost::{Currency, Range, Rates, Tier};
 
     fn price(tiers: Vec<Tier>) -> Price {
         let rates = |input, output| {
-            Some(Rates { input: Some(input), cached_input: None, output: Some(output) })
+            Some(Rates { input: Some(input), output: Some(output), ..Rates::default() })
         };
         Price {
             provider: "openai".into(),
@@ -161,7 +166,10 @@ mod tests {
             as_of: "2026-11-20".into(),
             source: String::new(),
             batch_accepted: None,
+            batch_refusal: None,
             max_output_tokens: None,
+            vendor_page: None,
+            deprecated_on: None,
         }
     }
 
@@ -180,7 +188,7 @@ mod tests {
             output_from: 0,
             output_below: None,
             realtime: None,
-            batch: Some(Rates { input: Some(200), cached_input: None, output: Some(0) }),
+            batch: Some(Rates { input: Some(200), output: Some(0), ..Rates::default() }),
         };
         let (own, tiered) = (price(Vec::new()), price(vec![steep]));
         let none = Used::default();

@@ -7,9 +7,11 @@ use super::jobs::Found;
 use crate::base::Secret;
 use crate::commands::sandbox::options_by_environment;
 use crate::commands::{Context, config_error, missing_key};
-use crate::config::{KeySource, key};
+use crate::config::{Account, KeySource, Settings, key};
+use crate::cost::Price;
 use crate::provider::{
-    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, enqueued_tokens, open,
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, SANDBOX, Vendor,
+    enqueued_tokens, open,
 };
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
@@ -42,6 +44,9 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) account: String,
     /// The prompt tokens that may be queued, as published for the account's tier.
     pub(in crate::commands) published_queue: Option<u64>,
+    /// What the model costs there; `None` = unknown. At a loopback address it is for rehearsal.
+    #[allow(dead_code, reason = "the table before a run does not show it yet")]
+    pub(in crate::commands) price: Option<Price>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
     /// Whether a sandbox answers, here or at a loopback address: what it makes up is used for
@@ -150,6 +155,7 @@ fn open_account(
             .is_ok_and(|address| address.is_loopback()),
         is_sandbox: is_sandbox || has_its_key,
         api: open(&settings).map_err(usage)?,
+        price: price_of(&context.settings, &account, &model),
         published_queue: enqueued_tokens(dialect.name, &model, account.tier),
         name: account.name,
         model,
@@ -158,6 +164,24 @@ fn open_account(
         check_interval: default_interval(name),
         _sandbox: sandbox,
     })
+}
+
+/// What a model costs at a provider: the user's price, else that of the provider's kind. The
+/// sandbox has the price that the model's maker asks.
+pub(in crate::commands) fn price_of(
+    settings: &Settings,
+    account: &Account,
+    model: &str,
+) -> Option<Price> {
+    let book = settings.price_book();
+    let kind = account.dialect.name;
+    if kind != SANDBOX.name {
+        return book.find_in(&account.name, &[kind], model);
+    }
+    let maker = Vendor::of_model(model).map_or(kind, Vendor::provider_name);
+    // Some makers have prices of their international service alone.
+    let abroad = format!("{maker}-intl");
+    book.find_in(&account.name, &[maker, &abroad], model)
 }
 
 fn usage(error: ProviderError) -> CommandError {

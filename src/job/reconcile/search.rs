@@ -12,7 +12,7 @@ use crate::job::drive::Driver;
 use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
-use crate::store::{CallEnd, CreateRecord, ShardRecord, ShardState, SurplusState};
+use crate::store::{CallEnd, CallKind, CreateRecord, ShardRecord, ShardState, SurplusState};
 
 /// The pause after a listing that could not be had.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -104,7 +104,8 @@ impl Driver<'_> {
         let batches = match list_back_to(self.api, || since).await {
             Ok(batches) => batches,
             Err(error) => {
-                self.warn(&format!("looking for {}: {error}", names(due)));
+                self.log_failure(CallKind::List, None, &error)?;
+                self.complain(agenda, &format!("looking for {}: {error}", names(due)));
                 agenda.look_at(self.clock.instant() + AFTER_FAILURE);
                 return Ok(());
             }
@@ -222,19 +223,20 @@ impl Driver<'_> {
             }
             Err(error) => {
                 self.store.end_call(call, &self.ended_badly(&error))?;
-                self.fence_failed(create, &error);
+                self.fence_failed(create, &error, agenda);
                 agenda.look_at(self.clock.instant() + AFTER_FAILURE);
             }
         }
         Ok(())
     }
 
-    fn fence_failed(&self, create: &CreateRecord, error: &CallError) {
+    fn fence_failed(&self, create: &CreateRecord, error: &CallError, agenda: &mut Agenda) {
         let outlook = match error.class {
             CallClass::Rejected => "nothing is sent again until it can be",
             CallClass::NotSent | CallClass::Unknown => "trying again",
         };
-        self.warn(&format!("deleting the input file of {}: {error}; {outlook}", create.key));
+        let key = &create.key;
+        self.complain(agenda, &format!("deleting the input file of {key}: {error}; {outlook}"));
     }
 
     /// The batch does not exist and never will: its rows go into the next round.

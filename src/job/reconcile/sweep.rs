@@ -15,7 +15,7 @@ use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
 use crate::shard::RowEntry;
-use crate::store::{CreateState, FoundBatch, Holder, NewShard, ShardState, SurplusState};
+use crate::store::{CallKind, CreateState, FoundBatch, Holder, NewShard, ShardState, SurplusState};
 
 /// Why a sweep is not through.
 enum Halt {
@@ -54,7 +54,8 @@ impl Driver<'_> {
             {
                 // A service without a listing: what it made cannot be found again. One that is
                 // only busy has one, and what it would show is not paid again.
-                self.warn(&format!("{error}; batches of an earlier run cannot be looked for"));
+                let text = format!("{error}; batches of an earlier run cannot be looked for");
+                self.complain(agenda, &text);
                 agenda.has_swept(self.clock.instant());
                 Ok(None)
             }
@@ -74,9 +75,10 @@ impl Driver<'_> {
         if let Some(ending) = self.sweep(agenda).await? {
             agenda.has_swept(now);
             match ending {
-                Ending::Unclear(why) | Ending::NeedsOperator(why) => self.warn(&why),
+                Ending::Unclear(why) | Ending::NeedsOperator(why) => self.complain(agenda, &why),
                 Ending::Refused(failure) | Ending::Unreachable(failure) => {
-                    self.warn(&format!("looking for batches of this job: {}", failure.message));
+                    let text = format!("looking for batches of this job: {}", failure.message);
+                    self.complain(agenda, &text);
                 }
                 _ => {}
             }
@@ -87,7 +89,10 @@ impl Driver<'_> {
     async fn sweep_whole(&self) -> Result<Result<(), Halt>, JobError> {
         let batches = match list_kept(self.api).await {
             Ok(batches) => batches,
-            Err(error) => return Ok(Err(Halt::Call(error))),
+            Err(error) => {
+                self.log_failure(CallKind::List, None, &error)?;
+                return Ok(Err(Halt::Call(error)));
+            }
         };
         let mut ours = self.not_held(&batches)?;
         if ours.is_empty() {
