@@ -225,6 +225,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 published_enqueued_tokens: None,
                 rounds: 3,
                 abort_share: 1.0,
+                daily_budget: None,
             },
             on_settled: &|| (),
         };
