@@ -22,4 +22,4 @@ pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
 pub use prices::{Listing, OwnPrice, PriceBook, listing, listings, per_million};
 pub use terms::{Forecast, Range, Terms};
-pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};
+pub use tokens::{ChatText, Counter, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -298,6 +298,7 @@ impl Planner<'_> {
         self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
+        self.plan.estimate.exact &= !self.counter.has_beside();
         let mut sent = Vec::new();
         let texts = self.counter.finish().into_iter().zip(self.of_images);
         for ((tokens, of_images), way) in texts.zip(self.ways) {
