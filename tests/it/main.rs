@@ -27,6 +27,7 @@ mod on_done;
 mod pictures;
 mod points;
 mod prune;
+mod ranges;
 mod readme;
 mod rehearsal;
 mod replacing;
