@@ -235,6 +235,8 @@ settings! {
     PROXY: Option<String> = "proxy", Kind::Text, None, ADDRESS;
     /// Waits are that many times shorter.
     TIME_SCALE: f64 = "time_scale", Kind::Number, Some("1"), Place::Hidden;
+    /// The day that prices are as old as.
+    TODAY: Option<String> = "today", Kind::Text, None, Place::Hidden;
     /// Calls are given up that many times sooner.
     TIMEOUT_SCALE: f64 = "timeout_scale", Kind::Number, Some("1"), Place::Hidden;
 }

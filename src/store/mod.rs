@@ -6,6 +6,7 @@
 
 mod call_failures;
 mod calls;
+mod charges;
 mod cleanup;
 mod costs;
 mod found;
@@ -34,6 +35,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use charges::{Budget, Cap, Counted, Item, Limit, Over};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
 pub use costs::{CostGroup, Equal, Used};
 pub use found::{FoundBatch, Holder};

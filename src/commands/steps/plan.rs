@@ -62,6 +62,7 @@ pub(in crate::commands) struct Prepared {
     /// The limits by which files are cut.
     pub(in crate::commands) limits: Limits,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// A table with a plan for it.
@@ -138,7 +139,8 @@ impl Prepared {
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
-        Ok(Self { table: taken.table, spec, limits, notes: asked.notes })
+        let warnings = who.warnings(context);
+        Ok(Self { table: taken.table, spec, limits, notes: asked.notes, warnings })
     }
 
     /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
@@ -149,6 +151,9 @@ impl Prepared {
     ) -> Result<(), CommandError> {
         for note in self.notes.iter().chain(&tally.notes) {
             context.printer.note(note);
+        }
+        for warning in &self.warnings {
+            context.printer.warning(warning);
         }
         self.require_rows(tally)?;
         self.require_images(context, tally)
