@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::cost_json::{CostDocument, PriceDocument};
-use super::input::{Taken, take_in};
+use super::input::take_in;
 use super::jobs::open_store;
 use super::plan::{Planned, Scratch, reuse};
 use super::who::{Need, who_is_asked};
@@ -72,7 +72,8 @@ pub(in crate::commands) fn side_by_side(
         let planned = Planned::of(&context, taken.clone(), &who, scratch.folder(), reuse)?;
         rows = planned.plan.tally.rows;
         let estimate = planned.plan.estimate;
-        let notes = notes(&estimate);
+        let mut notes = notes(&estimate);
+        notes.extend(who.warnings(&context));
         lines.push(Line { model: who.model.clone(), provider: who.name.clone(), estimate, notes });
     }
     if context.json {
@@ -120,9 +121,7 @@ fn notes(estimate: &Estimate) -> Vec<String> {
     match &estimate.price {
         None => notes.push("no price known".to_owned()),
         Some(price) => {
-            if price.batch_accepted == Some(false) {
-                notes.push("not taken in batches".to_owned());
-            } else if price.is_free(Mode::Batch).is_none() {
+            if price.batch_accepted != Some(false) && price.is_free(Mode::Batch).is_none() {
                 notes.push("no batch price known".to_owned());
             }
         }
