@@ -14,6 +14,7 @@ mod price;
 mod prices;
 mod sheet;
 mod shrink;
+mod spent;
 mod terms;
 mod tokens;
 
@@ -29,5 +30,6 @@ pub use prices::{
     Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million,
 };
 pub use sheet::{Heading, labelled};
+pub use spent::{CostDocument, Saved, Spent, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

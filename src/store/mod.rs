@@ -37,7 +37,7 @@ use crate::base::crash_point;
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use charges::{Budget, Cap, Counted, Item, Limit, Over};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
-pub use costs::{CostGroup, Equal, Used};
+pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};

@@ -5,9 +5,10 @@ use rusqlite::{Row, params};
 
 use super::calls::{CallKind, begin, end};
 use super::{
-    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, Used, charges, outcomes, records,
+    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, charges, outcomes, records,
     stored_words, word,
 };
+use crate::batch::Used;
 
 stored_words! {
     /// How far a surplus batch has come.

@@ -9,12 +9,14 @@ use serde::Serialize;
 use super::account::{Account, ErrorGroup};
 use super::follow::{ROUNDS, rounds};
 use super::jobs::Found;
+use super::spent::{about, spent};
 use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Ending, StopCause, WantedRows};
+use crate::cost::CostDocument;
+use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
 use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
@@ -36,8 +38,7 @@ struct Report<'a> {
     /// Rows by status; sums to `rows`.
     statuses: BTreeMap<&'static str, u64>,
     usage: Usage,
-    /// `null` = unknown.
-    cost: Option<f64>,
+    cost: CostDocument,
     errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
@@ -137,6 +138,11 @@ pub(in crate::commands) fn report(
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
     let states = store.shard_counts(key)?;
+    let spent = spent(store, &found.job, &counts)?;
+    let again = rows_to_ask_again(store, key)?;
+    let prices = Prices::of(store, &found.job)?;
+    let forecast = terms_of(&found.job).forecast;
+    let again_cost = about(spent.all, forecast.as_ref(), prices.of_ask(None), again);
     let account = Account {
         job: found.job.short(),
         provider: &found.job.provider,
@@ -153,12 +159,13 @@ pub(in crate::commands) fn report(
         counts,
         wants_fields: found.spec.fields.is_some(),
         errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
-        usage: store.usage(key)?,
+        spent,
         took,
         is_sandbox: found.job.base_url == SANDBOX_URL,
         output,
         folder: &context.folder,
-        again: rows_to_ask_again(store, key)?,
+        again,
+        again_cost,
         can_mend: found.spec.shape.format != Format::Requests,
         rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
     };
@@ -173,8 +180,8 @@ pub(in crate::commands) fn report(
             exit_code: exit.code(),
             rows: account.rows,
             statuses: account.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
-            usage: account.usage,
-            cost: None,
+            usage: account.spent.all.usage,
+            cost: account.spent.document(),
             errors: &account.errors,
             output: output.map(|path| path.display().to_string()),
             seconds: took.as_secs_f64(),
