@@ -59,7 +59,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         max_tokens: args.max_tokens,
         prompt: args.prompt.clone(),
         prompt_file: args.prompt_file.clone(),
-        only_shows: args.spend.dry_run,
+        only_shows: args.spend.only_shows(),
     };
     let job = found.job.clone();
     with_on_done(context, &store, &job, || retry(context, &store, found, &change))

@@ -123,7 +123,7 @@ fn amounts(text: &str) -> Result<String, MoneyError> {
     Ok(text.parse::<Caps>()?.to_string())
 }
 
-/// What may be spent without asking.
+/// What may be spent without asking, and whether anything is.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Money")]
 pub struct SpendArgs {
@@ -136,6 +136,16 @@ pub struct SpendArgs {
     /// Build all, show the first request and the plan, send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Print what it would cost and stop; the same as `batchctl estimate` with the same flags
+    #[arg(long, conflicts_with = "dry_run", hide_short_help = true)]
+    pub estimate_cost: bool,
+}
+
+impl SpendArgs {
+    /// Whether nothing is to be sent.
+    pub fn only_shows(&self) -> bool {
+        self.dry_run || self.estimate_cost
+    }
 }
 
 impl Flags for SpendArgs {
