@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use batchctl::cost::Pricing;
 use batchctl::job::{
-    DriveOptions, Driver, Ending, Event, JobFolder, NoReport, OutputSpec, Reporter, Spec, Stop,
-    plan,
+    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, NoReport, OutputSpec, Reporter,
+    Spec, Stop, plan,
 };
 use batchctl::request::{Question, RULES, Source};
 use batchctl::shard::Limits;
@@ -225,6 +225,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 published_enqueued_tokens: None,
                 rounds: 3,
                 abort_share: 1.0,
+                daily_budget: DailyBudget::None,
             },
             on_settled: &|| (),
         };
