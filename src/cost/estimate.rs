@@ -116,11 +116,4 @@ impl Estimate {
         let has_worst = self.max_tokens.is_some() || self.is_embedding;
         if has_worst { Level::Worst } else { Level::Likely }
     }
-
-    /// What it may well come to, for asking whether that is all right: the upper end of the range
-    /// where lengths of answers were learned, else the worst case, else one and a half times what
-    /// is likely. In trillionths; `None` = unknown.
-    pub fn may_cost(&self) -> Option<u64> {
-        self.sent_bill().cost(Mode::Batch, Level::High).or(self.reserve)
-    }
 }

@@ -25,7 +25,9 @@ pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
-pub use prices::{Listing, OwnPrice, PriceBook, listing, listings, per_million};
+pub use prices::{
+    Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million,
+};
 pub use sheet::{Heading, labelled};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -38,6 +38,15 @@ pub struct Forecast {
     pub reserve: Option<u64>,
 }
 
+impl Forecast {
+    /// What it may well come to, for asking whether that is all right: the upper end of the range
+    /// where lengths of answers were learned, else what is reserved. In trillionths; `None` =
+    /// unknown.
+    pub fn may_cost(&self) -> Option<u64> {
+        self.cost.high.or(self.reserve)
+    }
+}
+
 /// What a job was made under.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {

@@ -55,7 +55,9 @@ pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use price::{Prices, terms_of, tokens_of};
 pub use queue::LEARNED_FOR;
-pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
+pub use reconcile::{
+    LISTING_ALLOWANCE, LateJob, Search, Step, find_late, may_have_late_batches, next_step,
+};
 pub use resolve::{Resolved, Undecided};
 pub use retry::{RetryPlan, Wanted as WantedRows, plan_retry};
 pub use spec::{Onto, OutputSpec, Spec};

@@ -135,8 +135,8 @@ impl Driver<'_> {
             })
             .collect();
         self.warn(&format!(
-            "shard {} holds one row that the queue of {} never takes; it is set aside",
-            shard.number,
+            "{} holds one row that the queue of {} never takes; it is set aside",
+            shard.title(),
             self.api.name()
         ));
         Ok(self.store.settle_shard(&self.job.key, shard.id, &records)?)

@@ -84,9 +84,9 @@ impl Driver<'_> {
             match self.create(shard, &create, is_fresh).await? {
                 // Sent by an earlier run and gone since: a new file, a new name, a new create.
                 Sent::FileGone => self.warn(&format!(
-                    "{} no longer has the file of shard {}; sending it again",
+                    "{} no longer has the file of {}; sending it again",
                     self.api.name(),
-                    shard.number
+                    shard.title()
                 )),
                 other => return Ok(other),
             }
@@ -159,7 +159,7 @@ impl Driver<'_> {
                     if attempt >= TRIES {
                         return Ok(Err(Sent::Unreachable(error.failure)));
                     }
-                    self.warn(&format!("upload of shard {}: {error}; trying again", shard.number));
+                    self.warn(&format!("upload of {}: {error}; trying again", shard.title()));
                     self.pause(error.failure.retry_after.unwrap_or(pause)).await;
                     if self.is_stopping()? {
                         return Ok(Err(Sent::Stopped));
@@ -262,7 +262,7 @@ impl Driver<'_> {
             if attempt >= TRIES {
                 return Ok(Sent::Unreachable(error.failure));
             }
-            self.warn(&format!("create of shard {}: {error}; trying again", shard.number));
+            self.warn(&format!("create of {}: {error}; trying again", shard.title()));
             self.pause(error.failure.retry_after.unwrap_or(pause)).await;
             if self.is_stopping()? {
                 return Ok(Sent::Stopped);

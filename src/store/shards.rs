@@ -111,6 +111,14 @@ impl ShardRecord {
     pub fn stem(&self) -> String {
         format!("r{}-s{:04}", self.round, self.number)
     }
+
+    /// `shard 3`, `shard 3 of round 2`: how people are told of it. Numbers begin anew in each round.
+    pub fn title(&self) -> String {
+        match self.round {
+            0 | 1 => format!("shard {}", self.number),
+            round => format!("shard {} of round {round}", self.number),
+        }
+    }
 }
 
 /// Batches with the same status, summed up.
@@ -372,4 +380,17 @@ pub(super) fn set_state(
     )?;
     queue::follow(tx, shard, state)?;
     charges::follow(tx, shard, state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_above_the_first_is_named() {
+        let shard = NewShard { round: 1, number: 3, rows: 1, bytes: 1, tokens: 0, reserve: None };
+        let shard = shard.as_record();
+        assert_eq!(shard.title(), "shard 3");
+        assert_eq!(ShardRecord { round: 2, ..shard }.title(), "shard 3 of round 2");
+    }
 }

@@ -62,6 +62,7 @@ pub(in crate::commands) struct Prepared {
     /// The limits by which files are cut.
     pub(in crate::commands) limits: Limits,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// A table with a plan for it.
@@ -128,7 +129,8 @@ impl Prepared {
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
-        Ok(Self { table: taken.table, spec, limits, notes: asked.notes })
+        let warnings = who.warnings(context);
+        Ok(Self { table: taken.table, spec, limits, notes: asked.notes, warnings })
     }
 
     /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
@@ -139,6 +141,9 @@ impl Prepared {
     ) -> Result<(), CommandError> {
         for note in self.notes.iter().chain(&tally.notes) {
             context.printer.note(note);
+        }
+        for warning in &self.warnings {
+            context.printer.warning(warning);
         }
         self.require_rows(tally)?;
         self.require_images(context, tally)
@@ -283,17 +288,21 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
 /// the answers of finished rows of the same prompt were.
 fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
     let lengths = if Store::exists(&context.home) {
-        let prompt = spec.prompt_digest(who.is_sandbox);
-        open_store(context)?.answer_lengths(&prompt, LEARNED_ROWS)?
+        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
     } else {
-        Vec::new()
+        Lengths::default()
     };
     Ok(Pricing {
         price: who.price.clone(),
         max_tokens: spec.question.most_output(),
         is_embedding: spec.question.endpoint == Endpoint::Embeddings,
-        lengths: Lengths::of(&lengths),
+        lengths,
     })
+}
+
+/// How long the answers of finished rows of this prompt were.
+pub(super) fn lengths_of(store: &Store, prompt: &str) -> Result<Lengths, CommandError> {
+    Ok(Lengths::of(&store.answer_lengths(prompt, LEARNED_ROWS)?))
 }
 
 /// Finished rows that the length of answers is learned from at most.
