@@ -26,6 +26,7 @@ fn price() -> Price {
         max_output_tokens: Some(16_384),
         vendor_page: None,
         deprecated_on: None,
+        is_own: false,
     }
 }
 

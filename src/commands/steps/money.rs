@@ -2,7 +2,7 @@
 //! larger one and stops above it. Loopback and free models cost nothing and are never asked about;
 //! what is unknown always is.
 
-use super::limits::max_cost;
+use super::limits::{max_cost, require_daily_budget};
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
 use super::show::plan_lines;
@@ -66,6 +66,7 @@ impl Purchase<'_> {
             return Ok(());
         }
         let limit = max_cost(context, self.who, (self.model, self.price))?;
+        require_daily_budget(context, self.who, (self.model, self.price))?;
         if let Some(limit) = limit {
             self.require_below(limit)?;
         }
