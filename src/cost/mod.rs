@@ -22,6 +22,6 @@ pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
 pub use prices::{Listing, OwnPrice, PriceBook, listing, listings, per_million};
-pub use spent::{CostDocument, Saved, Spent, tokens_lines};
+pub use spent::{CostDocument, Saved, Spent, shown, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -6,19 +6,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::asking::given_text;
-use super::finish::{ending_of, report, row_counts};
+use super::finish::{ending_of, report};
 use super::follow::Follow;
 use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
 use super::money::approve_again;
-use super::spent::{about, spent_briefly};
 use super::waits;
 use super::who::{Who, who_of_retry};
 use crate::answer::{Fields, RowStatus};
 use crate::base::FileLock;
 use crate::commands::Context;
-use crate::cost::Spent;
-use crate::job::{JobError, Prices, RetryPlan, WantedRows, plan_retry, terms_of};
+use crate::job::{JobError, RetryPlan, WantedRows, plan_retry};
 use crate::provider::JsonMode;
 use crate::request::{Question, Source, field_hint};
 use crate::store::{OpenRow, Store};
@@ -68,8 +66,7 @@ pub(in crate::commands) fn retry(
     let wanted = WantedRows { statuses: change.classes.clone(), is_changed };
     let rows: Vec<u64> =
         open.iter().filter(|row| wanted.takes(row.status, row.class)).map(|row| row.row).collect();
-    let cost = cost_again(store, &found, &who, &question)?;
-    for line in listed(&open, &wanted, &cost) {
+    for line in listed(&open, &wanted) {
         context.printer.note(&line);
     }
     if rows.is_empty() {
@@ -86,7 +83,7 @@ pub(in crate::commands) fn retry(
     let specs = (&found.spec, &question);
     let files = (&table, &found.folder);
     let plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
-    tell_plan(context, &plan, &cost(plan.requests()));
+    tell_plan(context, &plan);
     if change.only_shows {
         return Ok(stands(&found, ExitCode::Success));
     }
@@ -95,9 +92,7 @@ pub(in crate::commands) fn retry(
     }
     approve_again(context, &who, &question.model, plan.requests())?;
     let other = is_changed.then_some(&question);
-    // The job's own model costs what it did when the job was made.
-    let price = who.price.as_ref().filter(|_| question.model != found.spec.question.model);
-    plan.begin(store, &found.job.key, (other, price), context.clock.unix())?;
+    plan.begin(store, &found.job.key, (other, None), context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
     found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");
@@ -197,29 +192,8 @@ fn asked_otherwise(
     Ok(question)
 }
 
-/// What so many rows cost once more, going by what the job's answers used; longer answers than
-/// those cannot be foreseen.
-fn cost_again(
-    store: &Store,
-    found: &Found,
-    who: &Who,
-    question: &Question,
-) -> Result<impl Fn(u64) -> String + use<>, CommandError> {
-    let job = &found.job;
-    let counts = row_counts(store, job)?;
-    let prices = Prices::of(store, job)?;
-    let own = prices.of_ask(None);
-    let is_own = question.model == found.spec.question.model;
-    let price = if is_own { own } else { who.price.as_ref() }.cloned();
-    let spent = spent_briefly(store, job, &counts)?;
-    let currency = price.as_ref().map(|price| price.currency).or(spent.currency);
-    let spent = Spent { currency, ..spent };
-    let forecast = terms_of(job).forecast.filter(|_| is_own);
-    Ok(move |rows| spent.shown(about(spent.all, forecast.as_ref(), price.as_ref(), rows)))
-}
-
 /// The rows that are not good, by class, with what is asked again of them and its price.
-fn listed(open: &[OpenRow], wanted: &WantedRows, cost: &impl Fn(u64) -> String) -> Vec<String> {
+fn listed(open: &[OpenRow], wanted: &WantedRows) -> Vec<String> {
     let mut classes: BTreeMap<RowStatus, (u64, u64)> = BTreeMap::new();
     for row in open {
         let (all, again) = classes.entry(row.status).or_default();
@@ -228,15 +202,16 @@ fn listed(open: &[OpenRow], wanted: &WantedRows, cost: &impl Fn(u64) -> String) 
     }
     let head = ["class", "rows", "again", "price"].map(str::to_owned).to_vec();
     let rows = classes.into_iter().map(|(status, (all, again))| {
-        let price = if again > 0 { cost(again) } else { String::new() };
-        vec![status.as_str().to_owned(), count(all), count(again), price]
+        // Prices are not known to this release.
+        let price = if again > 0 { "unknown" } else { "" };
+        vec![status.as_str().to_owned(), count(all), count(again), price.to_owned()]
     });
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     grid(&rows, &[Align::Left, Align::Right, Align::Right, Align::Left])
 }
 
 /// What would be sent.
-fn tell_plan(context: &Context, plan: &RetryPlan, price: &str) {
+fn tell_plan(context: &Context, plan: &RetryPlan) {
     for (row, reason) in plan.unbuilt.iter().take(SHOWN) {
         context.printer.note(&format!("  row {row}: {reason}"));
     }
@@ -244,12 +219,8 @@ fn tell_plan(context: &Context, plan: &RetryPlan, price: &str) {
         let rows = counted(plan.unbuilt.len() as u64, "row");
         context.printer.note(&format!("no request can be made of {rows}"));
     }
-    let price = match price {
-        "unknown" => "price unknown".to_owned(),
-        price => format!("about {price}"),
-    };
     context.printer.note(&format!(
-        "round {}: {} in {}, {}, {price}",
+        "round {}: {} in {}, {}, price unknown",
         plan.round,
         counted(plan.requests(), "request"),
         counted(plan.shards.len() as u64, "shard"),
