@@ -12,9 +12,9 @@ use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, ending_of, find_job,
-    if_pruned, open_store, open_table, output_spec, report, report_merge, require_writable,
-    selection, with_look, write_job_table, write_options,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, cost_of_lines, digest_at,
+    ending_of, find_job, if_pruned, open_store, open_table, output_spec, report, report_merge,
+    require_writable, selection, with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
@@ -342,7 +342,11 @@ fn merge_files(
     for note in &written.notes {
         context.printer.note(note);
     }
-    report_merge(context, &summary, output.path.as_deref(), args.allow_partial)
+    let cost = match &origin {
+        Origin::Job(found) => cost_of_lines(store, &found.job, summary.usage)?,
+        _ => None,
+    };
+    report_merge(context, (&summary, cost), output.path.as_deref(), args.allow_partial)
 }
 
 /// How ids become rows.

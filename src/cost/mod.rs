@@ -30,6 +30,6 @@ pub use prices::{
     Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million,
 };
 pub use sheet::{Heading, labelled};
-pub use spent::{CostDocument, Saved, Spent, tokens_lines};
+pub use spent::{CostDocument, Saved, Spent, shown, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Counter, Tokenizer, chat_overhead, chat_tokens, text_tokens};
