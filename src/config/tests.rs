@@ -125,7 +125,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         ),
         (
             "[defaults]\nmax_rows = -1\n",
-            "~/config/batchctl/config.toml:2: max_rows: `-1` is not a whole number",
+            "~/config/batchctl/config.toml:2: max_rows: `-1` is not a whole number, 0 or more",
         ),
         (
             "[defaults]\nragged = \"foo\"\n",
