@@ -68,7 +68,7 @@ fn asked(dir: &WorkDir, line: &str) -> Run {
 }
 
 fn document(run: Run) -> Value {
-    serde_json::from_str(&run.run().exits(0).stdout()).expect("one document")
+    run.run().exits(0).json()
 }
 
 /// After a run over 20 rows, what the other 180 cost lies inside of the range that was shown for
