@@ -153,7 +153,7 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
         .collect();
     let header = header.iter().map(ToString::to_string).collect();
     for line in grid(&[vec![header], rows].concat(), &[]) {
-        context.printer.data(&line)?;
+        context.printer.row(&line)?;
     }
     Ok(ExitCode::Success)
 }

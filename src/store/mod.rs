@@ -6,12 +6,14 @@
 
 mod call_failures;
 mod calls;
+mod charges;
 mod cleanup;
 mod costs;
 mod found;
 mod history;
 mod jobs;
 mod known;
+mod lengths;
 mod logs;
 mod migrations;
 mod outcomes;
@@ -33,6 +35,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use charges::{Budget, Cap, Counted, Item, Limit, Over};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
 pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{NewShard, ShardState, Store, StoreError, known, shards, word};
+use super::{NewShard, ShardState, Store, StoreError, charges, known, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 
@@ -172,6 +172,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
+            charges::settle(tx, shard, records)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }
@@ -187,6 +188,7 @@ impl Store {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
             tx.execute("UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1", [job, halt])?;
+            charges::settle(tx, shard, records)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }

@@ -123,7 +123,7 @@ pub(super) fn show(
     }
     let all = all || context.printer.verbosity() >= Verbosity::Verbose;
     for line in view.lines(all) {
-        context.printer.data(&line)?;
+        context.printer.row(&line)?;
     }
     Ok(())
 }

@@ -65,6 +65,7 @@ pub(in crate::commands) fn exit_of(
         Ending::Refused(failure) if failure.kind == FailureKind::Credentials => {
             ExitCode::Credentials
         }
+        Ending::OverBudget(_) => ExitCode::Limit,
         Ending::Refused(_)
         | Ending::Unreachable(_)
         | Ending::NeedsOperator(_)
@@ -205,6 +206,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
         Ending::Waiting => "still running",
         Ending::Unclear(_) => "unclear",
         Ending::Halted(_) => "stopped itself",
+        Ending::OverBudget(_) => "stopped at a limit",
         Ending::Stopped(_) => "stopped",
         Ending::Refused(_) => "refused",
         Ending::Unreachable(_) => "not reachable",
@@ -218,6 +220,7 @@ pub(in crate::commands) fn reason(ending: &Ending) -> Option<String> {
         Ending::NeedsOperator(why) | Ending::Unclear(why) | Ending::Halted(why) => {
             Some(why.clone())
         }
+        Ending::OverBudget(over) => Some(over.why.clone()),
         _ => None,
     }
 }
@@ -308,6 +311,10 @@ fn next_steps(context: &Context, account: &Account<'_>, found: &Found) -> Vec<St
             format!("to ask otherwise: batchctl cancel {job}, then"),
             format!("  batchctl retry {job} --class error --class cancelled --prompt-file FILE"),
         ],
+        Ending::OverBudget(over) => {
+            let lines = over.lines(job).into_iter();
+            lines.map(|line| format!("go on:    {line}")).collect()
+        }
         Ending::Leftovers(rows) => {
             vec![format!("{} may succeed as one more batch: {resume}", counted(*rows, "row"))]
         }
@@ -341,12 +348,15 @@ fn new_key(context: &Context, provider: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{OverBudget, Raise};
 
     #[test]
     fn exit_codes_by_ending_and_rows() {
         let good = BTreeMap::from([(RowStatus::Ok, 3), (RowStatus::Cached, 1)]);
         let bad = BTreeMap::from([(RowStatus::Ok, 3), (RowStatus::Skipped, 1)]);
         let refused = |kind| Ending::Refused(Failure::ours(kind, "no"));
+        let over_budget =
+            || Ending::OverBudget(OverBudget { why: "spent".into(), raise: Raise::Nothing });
         let table = [
             (Ending::Done, &good, true, false, ExitCode::Success),
             (Ending::Done, &bad, true, false, ExitCode::SomeRowsBad),
@@ -359,6 +369,8 @@ mod tests {
             (refused(FailureKind::Credentials), &bad, true, false, ExitCode::Credentials),
             (refused(FailureKind::Invalid), &bad, true, false, ExitCode::NothingAccepted),
             (Ending::NeedsOperator("?".into()), &bad, true, true, ExitCode::NothingAccepted),
+            (over_budget(), &good, true, true, ExitCode::Limit),
+            (over_budget(), &bad, false, true, ExitCode::Limit),
         ];
         for (ending, counts, waits, partial, expected) in table {
             assert_eq!(exit_of(&ending, counts, waits, partial), expected, "{ending:?}");

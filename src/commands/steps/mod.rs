@@ -3,16 +3,19 @@
 
 mod account;
 mod again;
+mod again_price;
 mod asking;
 mod begin;
 mod clean;
 mod copies;
+mod cost_json;
 mod finish;
 mod follow;
 mod former;
 mod go_on;
 mod input;
 mod jobs;
+mod late;
 mod limits;
 mod look;
 mod merged;
@@ -39,6 +42,7 @@ pub(super) use follow::{Follow, with_driver};
 pub(super) use go_on::{Drove, drive_job, go_on, if_pruned};
 pub(super) use input::{not_there, open_table, read_in_place};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
+pub(super) use late::look_for_late;
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;
 pub(super) use on_done::with_on_done;

@@ -183,6 +183,7 @@ mod tests {
             tiers,
             as_of: "2026-11-20".into(),
             source: String::new(),
+            is_own: false,
             batch_accepted: None,
             batch_refusal: None,
             max_output_tokens: None,

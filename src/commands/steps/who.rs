@@ -45,7 +45,6 @@ pub(in crate::commands) struct Who {
     /// The prompt tokens that may be queued, as published for the account's tier.
     pub(in crate::commands) published_queue: Option<u64>,
     /// What the model costs there; `None` = unknown. At a loopback address it is for rehearsal.
-    #[allow(dead_code, reason = "the table before a run does not show it yet")]
     pub(in crate::commands) price: Option<Price>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
@@ -56,6 +55,14 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
     _sandbox: Option<Running>,
+}
+
+impl Who {
+    /// What speaks against sending this model's requests in batches now, or against its price.
+    pub(in crate::commands) fn warnings(&self, context: &Context) -> Vec<String> {
+        let of = |price: &Price| price.warnings(&self.model, context.today());
+        self.price.as_ref().map(of).unwrap_or_default()
+    }
 }
 
 /// The provider and model that the settings name.

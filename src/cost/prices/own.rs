@@ -31,17 +31,32 @@ pub struct OwnPrice {
 }
 
 impl OwnPrice {
+    /// One without figures yet, in dollars.
+    pub fn of(model: &str, place: String) -> Self {
+        Self {
+            model: model.trim().to_owned(),
+            provider: None,
+            currency: Currency::USD,
+            realtime: Rates::default(),
+            batch_factor: None,
+            batch_input: None,
+            batch_output: None,
+            as_of: None,
+            place,
+        }
+    }
+
     /// Whether it is meant for this model at this provider, whose own kind may be named too.
     pub(super) fn is_for(&self, provider: &str, kinds: &[&str], model: &str) -> bool {
         let is_for_provider =
             self.provider.as_deref().is_none_or(|name| name == provider || kinds.contains(&name));
         let asked = model.trim().to_ascii_lowercase();
-        is_for_provider && asked.starts_with(&self.model.trim().to_ascii_lowercase())
+        is_for_provider && asked.starts_with(&self.model.to_ascii_lowercase())
     }
 
     /// The longer name counts for more, and of two the one for a certain provider.
     pub(super) fn weight(&self) -> (usize, bool) {
-        (self.model.trim().len(), self.provider.is_some())
+        (self.model.len(), self.provider.is_some())
     }
 
     /// As a price; what the list knows besides figures still holds.
@@ -57,6 +72,7 @@ impl OwnPrice {
             tiers: Vec::new(),
             as_of: self.as_of.clone().unwrap_or_default(),
             source: self.place.clone(),
+            is_own: true,
             batch_accepted: listed.and_then(|listing| listing.price.batch_accepted),
             batch_refusal: listed.and_then(|listing| listing.price.batch_refusal.clone()),
             max_output_tokens: listed.and_then(|listing| listing.price.max_output_tokens),
