@@ -1,4 +1,4 @@
-//! `help [COMMAND|exit-codes|faults|settings]`: help on a command or a topic.
+//! `help [COMMAND|exit-codes|faults|json|settings]`: help on a command or a topic.
 
 use super::Context;
 use crate::config::{Place, SETTINGS, nearest};
@@ -6,12 +6,15 @@ use crate::sandbox::FAULTS_HELP;
 use crate::ui::{Align, CommandError, ExitCode, grid};
 
 /// The topics besides the commands.
-const TOPICS: [&str; 3] = ["exit-codes", "faults", "settings"];
+const TOPICS: [&str; 4] = ["exit-codes", "faults", "json", "settings"];
+
+/// The documents of `--json`.
+const JSON: &str = include_str!("help_json.txt");
 
 /// Arguments of `help`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Command, or one of the topics exit-codes, faults, settings
+    /// Command, or one of the topics exit-codes, faults, json, settings
     #[arg(value_name = "COMMAND|TOPIC")]
     pub topic: Vec<String>,
 }
@@ -22,6 +25,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let text = match words.as_slice() {
         ["exit-codes"] => exit_codes(),
         ["faults"] => FAULTS_HELP.to_owned(),
+        ["json"] => JSON.to_owned(),
         ["settings"] => settings(),
         path => help_of((context.parser)(), path)?,
     };

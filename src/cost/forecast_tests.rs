@@ -21,12 +21,12 @@ fn price() -> Price {
         tiers: Vec::new(),
         as_of: "2026-11-20".into(),
         source: "a test".into(),
-        is_own: false,
         batch_accepted: Some(true),
         batch_refusal: None,
         max_output_tokens: Some(16_384),
         vendor_page: None,
         deprecated_on: None,
+        is_own: false,
     }
 }
 

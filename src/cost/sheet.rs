@@ -104,11 +104,8 @@ impl Estimate {
             pieces.push("prices unknown".to_owned());
             return pieces;
         };
-        pieces.push(match (price.basis, price.as_of.as_str()) {
-            (Some(Basis::Set), "") => "prices of your own".to_owned(),
-            (Some(Basis::Set), day) => format!("your own prices of {day}"),
-            (_, day) => format!("prices of {day}"),
-        });
+        pieces.push(price.dated());
+        pieces.extend(price.stands_for(heading.model));
         let has_batch =
             price.batch.is_some() || price.tiers.iter().any(|tier| tier.batch.is_some());
         match price.basis {

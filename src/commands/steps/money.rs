@@ -2,7 +2,7 @@
 //! larger one and stops above it. Loopback and free models cost nothing and are never asked about;
 //! what is unknown always is.
 
-use super::limits::max_cost;
+use super::limits::{max_cost, require_daily_budget};
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
 use super::show::plan_lines;
@@ -65,7 +65,9 @@ impl Purchase<'_> {
         if self.forecast.requests == 0 {
             return Ok(());
         }
-        let limit = max_cost(context, self.who, (self.model, self.price))?;
+        let asked = (self.model, self.price);
+        let limit = max_cost(context, self.who, asked)?;
+        require_daily_budget(context, self.who, asked)?;
         if let Some(limit) = limit {
             self.require_below(limit)?;
         }

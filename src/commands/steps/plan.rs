@@ -86,7 +86,17 @@ impl Planned {
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
-        let taken = take_in(input, context, folder)?;
+        Self::of(context, take_in(input, context, folder)?, who, folder, reuse)
+    }
+
+    /// Plans the job that the settings describe for a table that lies in the folder.
+    pub(in crate::commands) fn of(
+        context: &Context,
+        taken: Taken,
+        who: &Who,
+        folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
+    ) -> Result<Self, CommandError> {
         let prepared = Prepared::of(context, taken, who)?;
         let reporter = context.reporter();
         let Prepared { table, spec, limits, .. } = &prepared;
