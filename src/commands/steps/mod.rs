@@ -48,4 +48,4 @@ pub(super) use send::{begin_and_go_on, dry_run, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};
 pub(super) use signals::Listening;
 pub(super) use tables::{Rewrite, columns, write_job_table, write_options};
-pub(super) use who::{Need, Who, who_is_asked, who_of_job};
+pub(super) use who::{Need, Who, price_tables, who_is_asked, who_of_job};
