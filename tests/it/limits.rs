@@ -118,7 +118,7 @@ fn b05_a_plan_shows_the_waves_that_the_run_needs() {
     let rows = (0..700).map(|row| format!("row {row}{}\n", " word".repeat(500)));
     dir.write("in.csv", rows.fold("text\n".to_owned(), |table, row| table + &row));
     let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", "90000:create"]);
-    let line = "--model gpt-4o --set tier=1 --set parallel_uploads=4 --json --max-tokens 8";
+    let line = "--model gpt-4o --set tier=1 --set parallel_uploads=4 --json --max-tokens 600";
     let run = |command: &str| {
         let line = format!("{command} {line}");
         let run = dir.batchctl(&line).args(&["--prompt", "{text}"]);
