@@ -1,4 +1,4 @@
-//! `help [COMMAND|exit-codes|faults|settings]`: help on a command or a topic.
+//! `help [COMMAND|exit-codes|faults|json|settings]`: help on a command or a topic.
 
 use super::Context;
 use crate::config::{Place, SETTINGS, nearest};
@@ -6,36 +6,17 @@ use crate::sandbox::FAULTS_HELP;
 use crate::ui::{Align, CommandError, ExitCode, grid};
 
 /// The topics besides the commands.
-const TOPICS: [&str; 3] = ["exit-codes", "faults", "settings"];
-/// What stands below the help of a command.
-const PRICES: &str = "\
-Prices are told for a million tokens, in the currency of the provider's bills. The list is inside the
-program and says of which day it is; older than 180 days, it warns. An unknown price is unknown, never 0.
+const TOPICS: [&str; 4] = ["exit-codes", "faults", "json", "settings"];
 
-A model has the price of its own name, or of the one whose dated version it is (gpt-4o-2024-08-06 before
-gpt-4o); gpt-4o-mini is never priced as gpt-4o. Tiers go by the prompt tokens of one request and hold for
-all of it. A batch price is listed by the source, or derived where the provider documents one discount for
-all models; otherwise it is unknown, half is not guessed. zhipu is billed in CNY, zai in USD: neither takes
-the other's prices.
-
-Your own prices go first, below [prices] of your configuration file (batchctl config path), by the exact
-name, else the longest beginning of it; not in ./batchctl.toml of a folder:
-
-  [prices.\"my-finetune\"]
-  currency = \"USD\"
-  input = 0.30             # a million prompt tokens
-  output = 1.20            # a million completion tokens; leave it out for embeddings
-  cached_input = 0.15      # if there is one
-  batch_factor = 0.5       # what a batch costs of that, or batch_input and batch_output
-  provider = \"openai\"      # only there
-  as_of = \"2026-11-20\"     # the day of the figures, for the warning
-
-Exit 0: a price is known; exit 2: it is not (the lines above, filled in, are printed).";
+/// The documents of `--json`.
+const JSON: &str = include_str!("help_json.txt");
+/// What stands below the help of `prices`.
+const PRICES: &str = include_str!("help_prices.txt");
 
 /// Arguments of `help`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Command, or one of the topics exit-codes, faults, settings
+    /// Command, or one of the topics exit-codes, faults, json, settings
     #[arg(value_name = "COMMAND|TOPIC")]
     pub topic: Vec<String>,
 }
@@ -46,6 +27,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let text = match words.as_slice() {
         ["exit-codes"] => exit_codes(),
         ["faults"] => FAULTS_HELP.to_owned(),
+        ["json"] => JSON.to_owned(),
         ["settings"] => settings(),
         ["prices"] => format!("{}\n{PRICES}", help_of((context.parser)(), &["prices"])?),
         path => help_of((context.parser)(), path)?,

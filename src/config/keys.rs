@@ -186,8 +186,8 @@ settings! {
 
     /// Answer money questions with yes.
     YES: bool = "yes", Kind::Flag, Some("false"), BUDGET;
-    /// Above this price a terminal asks first.
-    CONFIRM_ABOVE: Option<String> = "confirm_above", Kind::Text, None, BUDGET;
+    /// Above this price a terminal asks first; 0.50 USD or 3 CNY if nothing is said.
+    CONFIRM_ABOVE: Option<String> = "confirm_above", Kind::Amounts, None, BUDGET;
     /// The most a job may cost over all its rounds; a project's file may only lower it.
     MAX_COST: Option<String> = "max_cost", Kind::Amounts, None, Place::Lower;
     /// The most all jobs of this home may cost in a day; a project's file may only lower it.

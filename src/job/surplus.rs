@@ -11,12 +11,12 @@ use super::price::used;
 use super::{Event, JobError};
 use crate::answer::judge;
 use crate::base::hex_of_file;
-use crate::batch::{Batch, BatchStatus, ResultFile};
+use crate::batch::{Batch, BatchStatus, ResultFile, Used};
 use crate::provider::{CallClass, CallError};
 use crate::request::CustomId;
 use crate::store::{
     ArtifactKind, ArtifactRecord, CallEnd, CallKind, OutcomeRecord, SPARE, ShardState,
-    SurplusRecord, SurplusState, Used,
+    SurplusRecord, SurplusState,
 };
 
 impl Driver<'_> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::jobs::{Found, held};
+use super::limits::{daily_budget, with_limits};
 use super::signals::Listening;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Need, Who, who_asked, who_of_job};
@@ -44,6 +45,7 @@ pub(in crate::commands) fn follow(
         _ => {}
     }
     require_same_account(context, store, found, who)?;
+    let job = with_limits(context, store, found, who)?;
     let table = found.table()?;
     let stop = Arc::new(Stop::default());
     let reporter = context.reporter();
@@ -68,7 +70,7 @@ pub(in crate::commands) fn follow(
         folder: &found.folder,
         spec: &found.spec,
         table: &table,
-        job: &found.job,
+        job: &job,
         clock: context.clock.as_ref(),
         reporter: reporter.as_ref(),
         stop: &stop,
@@ -249,6 +251,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         published_enqueued_tokens: who.published_queue,
         rounds,
         abort_share: settings.get(key::ABORT_SHARE),
+        daily_budget: daily_budget(context, found, who),
     }
 }
 
