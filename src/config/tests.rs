@@ -161,7 +161,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         ),
         (
             "[chains.safe]\n",
-            "~/config/batchctl/config.toml:1: chains: no such key; at the top stand default_provider, [defaults], [providers.NAME] and [job]",
+            "~/config/batchctl/config.toml:1: chains: no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and [job]",
         ),
     ];
     for (text, expected) in table {
