@@ -3,7 +3,7 @@
 mod all;
 
 use super::Context;
-use super::flags::{JsonArg, RunningArgs, WriteArgs, lays};
+use super::flags::{JsonArg, LimitArgs, RunningArgs, WriteArgs, lays};
 use super::steps::{
     Bare, Follow, find_job, go_on, look_for_late, open_store, waits, with_look, with_on_done,
 };
@@ -18,6 +18,9 @@ pub struct Args {
     /// Go on with every unfinished job of this home; one line for each and the worst exit code
     #[arg(long, conflicts_with_all = ["id", "output_flag"])]
     pub all: bool,
+    /// What it may spend.
+    #[command(flatten)]
+    pub limit: LimitArgs,
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -29,7 +32,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: running, write);
+lays!(Args: limit, running, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

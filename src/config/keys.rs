@@ -40,6 +40,9 @@ pub enum Place {
     /// Not a project's file and not `.env`: it could spend money, redirect a key, open a folder
     /// or overwrite a file for whoever enters a cloned folder. The text says which.
     NotProject(&'static str),
+    /// Every layer, but a project's file and `.env` only lower what the user set: entering a cloned
+    /// folder must not spend more.
+    Lower,
     /// Only `[job]` of a project's file (and its own flags).
     Job,
     /// Every layer, but shown nowhere: for tests.
@@ -183,8 +186,14 @@ settings! {
 
     /// Answer money questions with yes.
     YES: bool = "yes", Kind::Flag, Some("false"), BUDGET;
-    /// Above this price a terminal asks first.
-    CONFIRM_ABOVE: Option<String> = "confirm_above", Kind::Text, None, BUDGET;
+    /// Above this price a terminal asks first; 0.50 USD or 3 CNY if nothing is said.
+    CONFIRM_ABOVE: Option<String> = "confirm_above", Kind::Amounts, None, BUDGET;
+    /// The most a job may cost over all its rounds; a project's file may only lower it.
+    MAX_COST: Option<String> = "max_cost", Kind::Amounts, None, Place::Lower;
+    /// The most all jobs of this home may cost in a day; a project's file may only lower it.
+    DAILY_BUDGET: Option<String> = "daily_budget", Kind::Amounts, None, Place::Lower;
+    /// The most requests a job may send over all its rounds; a project's file may only lower it.
+    MAX_REQUESTS: Option<u64> = "max_requests", Kind::Whole, None, Place::Lower;
 
     /// Replace the output whatever it is.
     OVERWRITE: bool = "overwrite", Kind::Flag, Some("false"), FILES;
@@ -226,6 +235,8 @@ settings! {
     PROXY: Option<String> = "proxy", Kind::Text, None, ADDRESS;
     /// Waits are that many times shorter.
     TIME_SCALE: f64 = "time_scale", Kind::Number, Some("1"), Place::Hidden;
+    /// The day that prices are as old as.
+    TODAY: Option<String> = "today", Kind::Text, None, Place::Hidden;
     /// Calls are given up that many times sooner.
     TIMEOUT_SCALE: f64 = "timeout_scale", Kind::Number, Some("1"), Place::Hidden;
 }

@@ -11,6 +11,8 @@ mod error;
 mod file;
 mod keyring;
 mod keys;
+mod lower;
+mod prices;
 mod settings;
 mod surroundings;
 mod text;

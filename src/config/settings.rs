@@ -8,9 +8,11 @@ use super::environment::{self, DotEnv, parse_dot_env};
 use super::error::ConfigError;
 use super::file::{self, Owner, ProviderEntry, visible};
 use super::keys::{Key, Place, SETTINGS, Setting, named};
+use super::lower::lowered;
 use super::surroundings::Surroundings;
 use super::value::{FromValue, Value};
 use crate::base::nearest;
+use crate::cost::{OwnPrice, PriceBook, listings};
 
 /// Where a value came from, lowest layer first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,6 +128,7 @@ impl Overrides {
 pub struct Settings {
     values: BTreeMap<&'static str, (Value, Source)>,
     pub(super) providers: BTreeMap<String, (ProviderEntry, Source)>,
+    prices: Vec<OwnPrice>,
     pub(super) dot_env: DotEnv,
     pub(super) around: Surroundings,
     warnings: Vec<String>,
@@ -152,6 +155,7 @@ impl Settings {
             settings.add_file(&path, must_exist, Owner::User)?;
         }
         settings.add_file(&around.project_file(), false, Owner::Project)?;
+        settings.check_prices()?;
         settings.add_variables()?;
         settings.register_keys();
         Ok(settings)
@@ -164,7 +168,11 @@ impl Settings {
             Owner::User => Source::User(path.to_owned()),
             Owner::Project => Source::Project(path.to_owned()),
         };
-        for (setting, value) in layer.values {
+        for (setting, value, place) in layer.values {
+            let value = match owner {
+                Owner::User => value,
+                Owner::Project => self.lowered(setting, value, (place, setting.name))?,
+            };
             self.put(setting, value, source.clone());
         }
         for (name, entry) in layer.providers {
@@ -172,7 +180,25 @@ impl Settings {
             known.fill(entry);
             *from = source.clone();
         }
+        self.prices.extend(layer.prices);
         Ok(())
+    }
+
+    /// A price for a provider that does not exist would hold nowhere, and say nothing about it.
+    fn check_prices(&self) -> Result<(), ConfigError> {
+        let mut names = self.provider_names();
+        names.extend(listings(None).map(|listing| listing.price.provider.clone()));
+        let unknown = self.prices.iter().find_map(|price| {
+            let name = price.provider.as_ref().filter(|name| !names.contains(name))?;
+            Some((price, name.clone()))
+        });
+        let Some((price, name)) = unknown else { return Ok(()) };
+        Err(ConfigError::Unknown {
+            place: price.place.clone(),
+            what: "provider",
+            nearest: nearest(&name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
+            name,
+        })
     }
 
     fn add_variables(&mut self) -> Result<(), ConfigError> {
@@ -182,7 +208,9 @@ impl Settings {
         }
         let layer = self.dot_env.settings(&self.around.environment)?;
         self.warnings.extend(layer.warnings);
-        for (setting, value, _) in layer.values {
+        for (setting, value, variable) in layer.values {
+            let place = path.display().to_string();
+            let value = self.lowered(setting, value, (place, &variable))?;
             self.put(setting, value, Source::DotEnv(path.clone()));
         }
         let layer = environment::read(&self.around.environment)?;
@@ -191,6 +219,24 @@ impl Settings {
             self.put(setting, value, Source::Environment(variable));
         }
         Ok(())
+    }
+
+    /// The value that a cloned folder's file may give a setting.
+    fn lowered(
+        &self,
+        setting: &Setting,
+        value: Value,
+        (place, name): (String, &str),
+    ) -> Result<Value, ConfigError> {
+        if setting.place != Place::Lower {
+            return Ok(value);
+        }
+        let user = self.values.get(setting.name).map(|(value, _)| value);
+        lowered(setting, user, value).map_err(|why| ConfigError::Banned {
+            place,
+            name: name.to_owned(),
+            why,
+        })
     }
 
     /// The value of a setting.
@@ -223,6 +269,11 @@ impl Settings {
     /// The `[providers.NAME]` sections with the last file that has a part in each.
     pub fn provider_entries(&self) -> &BTreeMap<String, (ProviderEntry, Source)> {
         &self.providers
+    }
+
+    /// The list of prices in the program, below what `[prices."model"]` says.
+    pub fn price_book(&self) -> PriceBook {
+        PriceBook::new(self.prices.clone())
     }
 
     /// What was odd but not wrong, for the printer.

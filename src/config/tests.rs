@@ -161,7 +161,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         ),
         (
             "[chains.safe]\n",
-            "~/config/batchctl/config.toml:1: chains: no such key; at the top stand default_provider, [defaults], [providers.NAME] and [job]",
+            "~/config/batchctl/config.toml:1: chains: no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and [job]",
         ),
     ];
     for (text, expected) in table {
@@ -447,4 +447,42 @@ fn an_account_opens_with_its_proxy() {
     let settings = Machine::new(&[("BATCHCTL_PROXY", "gopher://x")]).load().unwrap();
     let error = settings.provider_settings(&account, key, clock).unwrap_err().to_string();
     assert!(error.starts_with("environment BATCHCTL_PROXY: "), "{error}");
+}
+
+/// Entering a cloned folder must not spend more than its user allows, and may spend less.
+#[test]
+fn p10_a_project_only_lowers_the_limits_of_the_user() {
+    const USER: &str = "[defaults]\nmax_cost = \"10 USD\"\nmax_requests = 500\n";
+    let machine = |project: &str| Machine::new(&[]).user(USER).project(project);
+    let table = [
+        ("max_cost = \"5USD\"", "max_cost", Ok("5USD")),
+        ("max_cost = \"10USD\"", "max_cost", Ok("10USD")),
+        (
+            "max_cost = \"11USD\"",
+            "max_cost",
+            Err("11USD is above your own max_cost, which is 10USD"),
+        ),
+        ("max_cost = \"5CNY\"", "max_cost", Err("cannot be compared with your own max_cost")),
+        ("daily_budget = \"5CNY\"", "daily_budget", Ok("5CNY")),
+        ("max_requests = 20", "max_requests", Ok("20")),
+        ("max_requests = 501", "max_requests", Err("501 is above your own max_requests")),
+    ];
+    for (line, name, expected) in table {
+        let project = format!("[defaults]\n{line}\n");
+        match (machine(&project).load(), expected) {
+            (Ok(settings), Ok(expected)) => {
+                let (_, found) = settings.all().find(|(setting, _)| setting.name == name).unwrap();
+                assert_eq!(found.unwrap().0.to_string(), expected, "{line}");
+            }
+            (Err(error @ ConfigError::Banned { .. }), Err(words)) => {
+                let text = error.to_string();
+                assert!(text.contains(words) && text.contains("batchctl.toml:2"), "{text}");
+            }
+            (found, _) => panic!("{line}: {:?}", found.map(|_| ())),
+        }
+    }
+    let error = Machine::new(&[]).user(USER).dot_env("BATCHCTL_MAX_COST=11USD").load();
+    assert!(matches!(error, Err(ConfigError::Banned { .. })));
+    let settings = Machine::new(&[("BATCHCTL_MAX_COST", "$90")]).user(USER).load().unwrap();
+    assert_eq!(settings.get(key::MAX_COST).as_deref(), Some("90USD"), "the user's own word");
 }

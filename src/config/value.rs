@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::units::{parse_duration, parse_size};
+use crate::cost::{Caps, MoneyError};
 
 /// What kind of value a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Kind {
     Duration,
     /// A number of bytes.
     Size,
+    /// Amounts of money, one a currency.
+    Amounts,
 }
 
 /// A value that fits its kind.
@@ -40,7 +43,7 @@ pub enum Value {
     Whole(u64),
     /// Of [`Kind::Number`].
     Number(f64),
-    /// Of [`Kind::Text`], [`Kind::Choice`] and [`Kind::Names`].
+    /// Of [`Kind::Text`], [`Kind::Choice`], [`Kind::Names`] and [`Kind::Amounts`].
     Text(String),
     /// Of [`Kind::List`] and [`Kind::Pairs`].
     List(Vec<String>),
@@ -67,6 +70,10 @@ impl Kind {
             Self::List | Self::Pairs => Value::List(vec![text.to_owned()]),
             Self::Duration => Value::Duration(parse_duration(text)?),
             Self::Size => Value::Whole(parse_size(text)?),
+            Self::Amounts => {
+                let caps: Caps = text.parse().map_err(|error: MoneyError| error.to_string())?;
+                Value::Text(caps.to_string())
+            }
         })
     }
 
@@ -83,6 +90,7 @@ impl Kind {
             Self::Pairs => "key=json pairs".into(),
             Self::Duration => "a duration (90s, 1h30m, 7d, plain seconds)".into(),
             Self::Size => "a size (200MB, 1.5GiB, plain bytes)".into(),
+            Self::Amounts => "an amount (5USD, or one a currency: 50 USD, 300 CNY)".into(),
         }
     }
 }

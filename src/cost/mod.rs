@@ -1,21 +1,35 @@
 //! What a job will cost before anything is sent: tokens of texts and images, and the table that
-//! shows them. Prices come later; until then they are printed as unknown, never as 0.
+//! shows them; what a model costs where. An unknown price is unknown, never 0.
 //!
 //! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
 
+mod caps;
 mod estimate;
+mod forecast;
 mod images;
+mod lengths;
 mod money;
 mod numbers;
 mod price;
+mod prices;
+mod sheet;
 mod shrink;
+mod spent;
 mod terms;
 mod tokens;
 
-pub use estimate::{Estimate, Heading, Part};
+pub use caps::{Caps, NotLower};
+pub use estimate::{Estimate, Part};
+pub use forecast::{Bill, Biller, Level, Pricing, Step, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};
+pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
+pub use prices::{
+    Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million,
+};
+pub use sheet::{Heading, labelled};
+pub use spent::{CostDocument, Saved, Spent, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
 pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -16,7 +16,7 @@ pub enum Mode {
 
 /// Prices of tokens, in trillionths of the currency's unit for each: a price of 1 per million
 /// tokens is 1,000,000. `None` is unknown, or not sold; 0 is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rates {
     /// Prompt tokens.
     pub input: Option<u64>,
@@ -24,6 +24,9 @@ pub struct Rates {
     pub cached_input: Option<u64>,
     /// Completion tokens, those of reasoning included.
     pub output: Option<u64>,
+    /// Completion tokens of an answer with reasoning, where that is priced otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_output: Option<u64>,
 }
 
 /// Where the figures of a batch come from.
@@ -76,10 +79,22 @@ pub struct Price {
     pub as_of: String,
     /// Where the figures were read, in a few words.
     pub source: String,
+    /// Whether the user set it.
+    #[serde(default)]
+    pub is_own: bool,
     /// Whether the model can be asked in batches; `None` where nobody knows.
     pub batch_accepted: Option<bool>,
+    /// Why it is thought not to be taken in batches, in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_refusal: Option<String>,
     /// The most completion tokens of one request.
     pub max_output_tokens: Option<u64>,
+    /// The provider's own page of prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_page: Option<String>,
+    /// The day from which on the model is or was no longer served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated_on: Option<String>,
 }
 
 /// Tokens of one request.
@@ -91,6 +106,8 @@ pub struct Tokens {
     pub cached: u64,
     /// Of the completion, reasoning included.
     pub completion: u64,
+    /// Of these, what was reasoning.
+    pub reasoning: u64,
 }
 
 impl Price {
@@ -113,7 +130,18 @@ impl Price {
         }
     }
 
+    /// Whether a prompt is longer than the table's tiers reach: those of the last one are taken,
+    /// which is to be said.
+    pub fn is_beyond(&self, prompt: u64) -> bool {
+        !self.tiers.is_empty()
+            && self.tiers.iter().all(|tier| tier.input_below.is_some_and(|below| prompt >= below))
+    }
+
     /// What one request costs, in trillionths; `None` where a figure that it needs is unknown.
+    ///
+    /// Where reasoning is priced otherwise, an answer with any of it costs that price as a whole:
+    /// so the provider's page has it, and it is the dearer reading. For a bound, say that all of
+    /// the completion is reasoning.
     pub fn cost(&self, mode: Mode, tokens: Tokens) -> Option<u64> {
         let rates = self.rates(mode, tokens)?;
         let cached = tokens.cached.min(tokens.prompt);
@@ -121,10 +149,22 @@ impl Price {
             0 => Some(0),
             tokens => Some(tokens.saturating_mul(rate?)),
         };
+        let output = rates.reasoning_output.filter(|_| tokens.reasoning > 0).or(rates.output);
         let input = part(tokens.prompt - cached, rates.input)?;
         let cached = part(cached, rates.cached_input.or(rates.input))?;
-        let output = part(tokens.completion, rates.output)?;
+        let output = part(tokens.completion, output)?;
         Some(input.saturating_add(cached).saturating_add(output))
+    }
+
+    /// Whether nothing is charged for any request sent so; `None` where that is unknown.
+    pub fn is_free(&self, mode: Mode) -> Option<bool> {
+        let tiers = self.tiers.iter().map(|tier| match mode {
+            Mode::Batch => tier.batch,
+            Mode::Realtime => tier.realtime,
+        });
+        let mut known = self.of(mode).map(Some).into_iter().chain(tiers).peekable();
+        known.peek()?;
+        known.try_fold(true, |free, rates| Some(free && rates?.is_free()))
     }
 
     fn of(&self, mode: Mode) -> Option<Rates> {
@@ -133,5 +173,13 @@ impl Price {
             Mode::Realtime => self.realtime,
         };
         rates.filter(|rates| rates.input.is_some() || rates.output.is_some())
+    }
+}
+
+impl Rates {
+    /// Whether all that is known of them is 0.
+    fn is_free(&self) -> bool {
+        let known = [self.input, self.cached_input, self.output, self.reasoning_output];
+        known.iter().flatten().all(|rate| *rate == 0) && self.input.is_some()
     }
 }

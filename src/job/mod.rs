@@ -2,6 +2,7 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod agenda;
+mod budget;
 mod build;
 mod by_tokens;
 mod cancel;
@@ -21,6 +22,7 @@ mod halt;
 mod id;
 mod plan;
 mod poll;
+mod price;
 mod queue;
 mod reconcile;
 mod refused;
@@ -38,6 +40,7 @@ mod tally;
 mod told;
 mod unsent;
 
+pub use budget::{DailyBudget, OverBudget, Raise};
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use by_tokens::waves;
 pub use cancel::cancel_unsent;
@@ -50,6 +53,7 @@ pub use former::{Former, find_formers};
 pub use id::{create_key, generation, key_of_digest, new_job_key};
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
+pub use price::{Prices, terms_of, tokens_of};
 pub use queue::LEARNED_FOR;
 pub use reconcile::{
     LISTING_ALLOWANCE, LateJob, Search, Step, find_late, may_have_late_batches, next_step,

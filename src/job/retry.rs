@@ -9,6 +9,7 @@ use super::rounds::list_round;
 use super::{JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
 use crate::batch::FailureKind;
+use crate::cost::Price;
 use crate::request::{Compiled, CustomId, Question, Source};
 use crate::shard::{Cutter, Limits, RowEntry};
 use crate::store::{EqualRow, NewRetry, NewShard, Store};
@@ -74,20 +75,25 @@ impl RetryPlan {
         self.shards.iter().map(|shard| shard.bytes).sum()
     }
 
-    /// Records it: from then on the job goes on with it.
+    /// Records it: from then on the job goes on with it. A question of its own comes with the
+    /// price of another model than the job's.
     pub fn begin(
         &self,
         store: &Store,
         job: &str,
-        question: Option<&Question>,
+        (question, price): (Option<&Question>, Option<&Price>),
         now: i64,
     ) -> Result<(), JobError> {
         let question = question.map(|question| {
             serde_json::to_string(question).expect("a question is plain data with text keys")
         });
+        let price = price.map(|price| {
+            serde_json::to_string(price).expect("a price is plain data with text keys")
+        });
         let retry = NewRetry {
             round: self.round,
             question: question.as_deref(),
+            price: price.as_deref(),
             shards: &self.shards,
             rows: &self.rows,
             equal: &self.equal,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::build::each_row;
 use super::drive::Driver;
+use super::price::{larger, used};
 use super::{Event, JobError};
 use crate::answer::{Fields, RowStatus, judge};
 use crate::batch::{BadLine, Batch, BatchStatus, FailureKind, ResultFile};
@@ -60,6 +61,7 @@ impl Driver<'_> {
         let entries = self.entries(shard)?;
         let ids = self.ids(shard)?;
         let fields = self.fields()?;
+        let prices = self.prices()?;
         let keys: HashMap<u64, [u8; 16]> =
             entries.iter().map(|entry| (entry.row, entry.content_key)).collect();
         let mut settlement =
@@ -90,13 +92,16 @@ impl Driver<'_> {
                     status: judged.status,
                     place: Some((artifact.id, offset, length)),
                     content_key: Some(key),
-                    usage: line.usage,
+                    usage: used(&line),
                     cost: None,
                     error: judged.error,
                     class: judged.class,
                 };
                 settlement.take(record);
             }
+        }
+        for record in settlement.records.values_mut() {
+            record.cost = prices.cost(shard.ask, record.usage);
         }
         if batch.status.unwrap_or(BatchStatus::Completed) == BatchStatus::Completed {
             let is_missing = |e: &&RowEntry| !settlement.records.contains_key(&e.row);
@@ -204,12 +209,15 @@ impl Settlement {
         self.missing + self.cut > 0
     }
 
-    /// Takes the outcome of a line; of two for the same row the good one stays, else the first.
-    fn take(&mut self, record: OutcomeRecord) {
+    /// Takes the outcome of a line; of two for the same row the good one stays, else the first,
+    /// and the larger count of tokens.
+    fn take(&mut self, mut record: OutcomeRecord) {
         let good = record.status.is_good();
-        match self.records.get(&record.row) {
+        match self.records.get_mut(&record.row) {
             Some(known) if known.place.is_some() => {
                 self.duplicates += 1;
+                known.usage = larger(known.usage, record.usage);
+                record.usage = known.usage;
                 if known.status.is_good() || !good {
                     return;
                 }

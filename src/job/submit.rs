@@ -42,6 +42,8 @@ pub(super) enum Sent {
     Deferred,
     /// Others of ours fill the queue; nothing was asked for.
     NoRoom,
+    /// It could pass a limit of money or requests; nothing was asked for.
+    OverBudget,
     /// Nobody knows whether the batch exists.
     Unclear,
     /// The provider cannot be reached; nothing runs.
@@ -206,10 +208,12 @@ impl Driver<'_> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let times = (self.api.server_time(), self.clock.unix());
-            let limit = self.queue_limit()?;
-            let Begun::Call(call) = self.store.begin_create(&self.job.key, create, limit, times)?
-            else {
-                return Ok(Sent::NoRoom);
+            let limits = (self.queue_limit()?, &self.budget());
+            let begun = self.store.begin_create(&self.job.key, create, limits, times)?;
+            let call = match begun {
+                Begun::Call(call) => call,
+                Begun::QueueFull => return Ok(Sent::NoRoom),
+                Begun::OverBudget(_) => return Ok(Sent::OverBudget),
             };
             let error = match self.create_once(&request).await {
                 Ok(batch) => {

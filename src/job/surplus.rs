@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use super::agenda::Agenda;
 use super::drive::Driver;
 use super::poll::as_json;
+use super::price::used;
 use super::{Event, JobError};
 use crate::answer::judge;
 use crate::base::hex_of_file;
-use crate::batch::{Batch, BatchStatus, ResultFile, Usage};
+use crate::batch::{Batch, BatchStatus, ResultFile, Used};
 use crate::provider::{CallClass, CallError};
 use crate::request::CustomId;
 use crate::store::{
@@ -135,7 +136,8 @@ impl Driver<'_> {
         let start = self.spare_name(surplus, ArtifactKind::Output)?;
         let start = start.trim_end_matches("output.jsonl");
         let mut better: HashMap<(u64, u32), OutcomeRecord> = HashMap::new();
-        let (mut answered, mut usage) = (0, Usage::default());
+        let (prices, ask) = (self.prices()?, self.ask_of(surplus.shard)?);
+        let (mut answered, mut spent) = (0, Used::default());
         let artifacts = self.store.artifacts(&self.job.key)?;
         for artifact in artifacts.iter().filter(|artifact| artifact.name.starts_with(start)) {
             let path = self.folder.results().join(&artifact.name);
@@ -143,6 +145,8 @@ impl Driver<'_> {
                 let (offset, length, line) = line.map_err(JobError::file("read", &path))?;
                 let Ok(line) = line else { continue };
                 let judged = judge(&line, fields.as_ref());
+                let usage = used(&line);
+                let cost = prices.cost(ask, usage);
                 answered += u64::from(judged.status.is_good());
                 let id = CustomId::parse(&line.custom_id);
                 let id = id.filter(|id| id.job6 == self.job.short());
@@ -155,38 +159,37 @@ impl Driver<'_> {
                         if judged.status.is_good() && !known.status.is_good() =>
                     {
                         let round = known.round.max(id.round);
-                        better.insert(
-                            (id.row, round),
-                            OutcomeRecord {
-                                row: id.row,
-                                round,
-                                status: judged.status,
-                                place: Some((artifact.id, offset, length)),
-                                content_key: known.content_key,
-                                usage: line.usage,
-                                cost: None,
-                                error: judged.error,
-                                class: judged.class,
-                            },
-                        );
-                        // The answer in whose place it stands was paid for too.
-                        if round == known.round {
-                            usage += known.usage.unwrap_or_default();
+                        let record = OutcomeRecord {
+                            row: id.row,
+                            round,
+                            status: judged.status,
+                            place: Some((artifact.id, offset, length)),
+                            content_key: known.content_key,
+                            usage,
+                            cost,
+                            error: judged.error,
+                            class: judged.class,
+                        };
+                        // What it stands in the place of was paid for too: the bad answer of the
+                        // same round. Of two lines for one row the second is no second request.
+                        if better.insert((id.row, round), record).is_none() && round == known.round
+                        {
+                            spent.add(known.usage, known.cost);
                         }
                     }
-                    _ => usage += line.usage.unwrap_or_default(),
+                    _ => spent.add(usage, cost),
                 }
             }
         }
         let records: Vec<_> = better.into_values().collect();
-        self.store.settle_surplus(&self.job.key, &surplus.batch, &records, usage)?;
+        self.store.settle_surplus(&self.job.key, &surplus.batch, &records, &spent)?;
         self.reporter.report(&Event::Warning {
             text: format!(
                 "batch {}, one too many, has ended with {answered} answers: {} of them were \
                  wanted, {} tokens were used for the others",
                 surplus.batch,
                 records.len(),
-                usage.total()
+                spent.usage.total()
             ),
         });
         Ok(())

@@ -6,11 +6,14 @@
 
 mod call_failures;
 mod calls;
+mod charges;
 mod cleanup;
+mod costs;
 mod found;
 mod history;
 mod jobs;
 mod known;
+mod lengths;
 mod logs;
 mod migrations;
 mod outcomes;
@@ -32,7 +35,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::base::crash_point;
 
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
+pub use charges::{Budget, Cap, Counted, Item, Limit, Over};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
+pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
@@ -41,7 +46,7 @@ pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
-pub use rounds::{Leftover, NewRetry, OpenRow};
+pub use rounds::{Ask, Leftover, NewRetry, OpenRow};
 pub use shards::{NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 

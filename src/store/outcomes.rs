@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{NewShard, ShardState, Store, StoreError, known, shards, word};
+use super::{NewShard, ShardState, Store, StoreError, charges, known, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 
@@ -41,12 +41,7 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     records: impl Iterator<Item = R>,
 ) -> rusqlite::Result<()> {
     let mut fan_out = known::fan_out(tx, job)?;
-    let mut statement = tx.prepare(
-        "INSERT OR REPLACE INTO outcome (job, row, round, status, artifact, place, length, \
-         content_key, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, \
-         class, cost, settled) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch())",
-    )?;
+    let mut statement = tx.prepare(&upsert())?;
     for record in records {
         let record = record.borrow();
         let (artifact, place, length) = match record.place {
@@ -73,6 +68,49 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
         if let Some(fan_out) = &mut fan_out {
             fan_out.execute(params![job, record.row, record.round])?;
         }
+    }
+    Ok(())
+}
+
+/// Writes an outcome. What the one that it replaces used was paid for and is kept: added where
+/// that was another answer, left as it is where this is the same one written again (P7).
+fn upsert() -> String {
+    const SAME: &str = "o.artifact IS excluded.artifact AND o.place IS excluded.place";
+    let kept = |name: &str| {
+        format!(
+            "{name} = CASE WHEN o.prompt_tokens IS NULL THEN excluded.{name} \
+             WHEN {SAME} OR excluded.prompt_tokens IS NULL THEN o.{name} \
+             ELSE o.{name} + excluded.{name} END, "
+        )
+    };
+    let columns =
+        ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost"];
+    let kept: String = columns.into_iter().map(kept).collect();
+    format!(
+        "INSERT INTO outcome AS o (job, row, round, status, artifact, place, length, content_key, \
+         prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, class, cost, \
+         settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch()) \
+         ON CONFLICT (job, row, round) DO UPDATE SET {kept}status = excluded.status, \
+         artifact = excluded.artifact, place = excluded.place, length = excluded.length, \
+         content_key = excluded.content_key, error = excluded.error, class = excluded.class, \
+         settled = excluded.settled"
+    )
+}
+
+/// Takes away what these rows used in their rounds: it is counted elsewhere from now on.
+pub(super) fn give_up_usage(
+    tx: &Transaction<'_>,
+    job: &str,
+    records: &[OutcomeRecord],
+) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare(
+        "UPDATE outcome SET prompt_tokens = NULL, completion_tokens = NULL, \
+         cached_tokens = NULL, reasoning_tokens = NULL, cost = NULL \
+         WHERE job = ?1 AND row = ?2 AND round = ?3",
+    )?;
+    for record in records {
+        statement.execute(params![job, record.row, record.round])?;
     }
     Ok(())
 }
@@ -134,6 +172,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
+            charges::settle(tx, shard, records)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }
@@ -149,6 +188,7 @@ impl Store {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
             tx.execute("UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1", [job, halt])?;
+            charges::settle(tx, shard, records)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }

@@ -30,6 +30,17 @@ pub struct OpenRow {
     pub class: Option<FailureKind>,
 }
 
+/// A question of a retry that is not the job's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The ledger's number.
+    pub id: i64,
+    /// The question, as JSON.
+    pub question: String,
+    /// The price of its model, as JSON; `None` where it is the job's own or unknown.
+    pub price: Option<String>,
+}
+
 /// What a retry asks again.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRetry<'a> {
@@ -37,6 +48,8 @@ pub struct NewRetry<'a> {
     pub round: u32,
     /// The question as JSON, where it is not the job's own.
     pub question: Option<&'a str>,
+    /// The price of that question's model as JSON, where it is another than the job's and known.
+    pub price: Option<&'a str>,
     /// Its shards.
     pub shards: &'a [NewShard],
     /// Every row that is asked again, itself or by an equal one.
@@ -111,8 +124,8 @@ impl Store {
         self.write(|tx| {
             let ask = match retry.question {
                 Some(question) => {
-                    let insert = "INSERT INTO ask (job, question) VALUES (?1, ?2)";
-                    tx.execute(insert, [job, question])?;
+                    let insert = "INSERT INTO ask (job, question, price) VALUES (?1, ?2, ?3)";
+                    tx.execute(insert, params![job, question, retry.price])?;
                     Some(tx.last_insert_rowid())
                 }
                 None => None,
@@ -183,6 +196,17 @@ impl Store {
     pub fn question(&self, ask: i64) -> Result<String, StoreError> {
         self.read(|c| {
             c.query_row("SELECT question FROM ask WHERE id = ?1", [ask], |row| row.get(0))
+        })
+    }
+
+    /// The questions of a job's retries, oldest first.
+    pub fn asks(&self, job: &str) -> Result<Vec<Ask>, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT id, question, price FROM ask WHERE job = ?1 ORDER BY id")?
+                .query_map([job], |row| {
+                    Ok(Ask { id: row.get(0)?, question: row.get(1)?, price: row.get(2)? })
+                })?
+                .collect()
         })
     }
 

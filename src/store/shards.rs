@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{CreateRecord, Store, StoreError, calls, queue, stored_words, word};
+use super::{CreateRecord, Store, StoreError, calls, charges, queue, stored_words, word};
 use crate::batch::BatchStatus;
 
 stored_words! {
@@ -151,6 +151,10 @@ pub(super) fn insert(
     )?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
+        let reserve = match reserve {
+            None if *round > 1 => charges::share(tx, (job, ask), (*rows, *bytes))?,
+            planned => planned.map(charges::storable),
+        };
         statement.execute(params![job, round, number, rows, bytes, tokens, ask, reserve])?;
     }
     Ok(())
@@ -372,7 +376,8 @@ pub(super) fn set_state(
         "UPDATE shard SET state = ?2, detail = coalesce(?3, detail) WHERE id = ?1",
         params![shard, state.as_str(), detail],
     )?;
-    queue::follow(tx, shard, state)
+    queue::follow(tx, shard, state)?;
+    charges::follow(tx, shard, state)
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use rusqlite::{Row, params};
 
 use super::calls::{CallKind, begin, end};
 use super::{
-    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, outcomes, records, stored_words,
-    word,
+    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, charges, outcomes, records,
+    stored_words, word,
 };
-use crate::batch::Usage;
+use crate::batch::Used;
 
 stored_words! {
     /// How far a surplus batch has come.
@@ -193,25 +193,30 @@ impl Store {
     }
 
     /// Records what a surplus batch is good for: outcomes of rows that had no good one, and the
-    /// tokens of its other answers.
+    /// tokens of its other answers with what they cost. What an outcome used that is replaced here
+    /// is among them.
     pub fn settle_surplus(
         &self,
         job: &str,
         batch: &str,
         records: &[OutcomeRecord],
-        usage: Usage,
+        spent: &Used,
     ) -> Result<(), StoreError> {
         self.write(|tx| {
+            charges::add_surplus(tx, (job, batch), records, spent.known)?;
+            outcomes::give_up_usage(tx, job, records)?;
             outcomes::insert(tx, job, records.iter())?;
+            let usage = spent.usage;
             tx.execute(
                 "UPDATE surplus SET prompt_tokens = ?2, completion_tokens = ?3, \
-                 cached_tokens = ?4, reasoning_tokens = ?5 WHERE batch_id = ?1",
+                 cached_tokens = ?4, reasoning_tokens = ?5, cost = ?6 WHERE batch_id = ?1",
                 params![
                     batch,
                     usage.prompt_tokens,
                     usage.completion_tokens,
                     usage.cached_tokens,
                     usage.reasoning_tokens,
+                    spent.cost(),
                 ],
             )?;
             set_state(tx, batch, SurplusState::Settled)

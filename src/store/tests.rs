@@ -97,7 +97,8 @@ fn a_job_is_found_by_key_short_id_batch_id_and_folder() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 2, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    let begun = store.begin_create("k7f2qd0000", &create, None, (None, 3)).unwrap();
+    let begun =
+        store.begin_create("k7f2qd0000", &create, (None, &Budget::none()), (None, 3)).unwrap();
     let Begun::Call(call) = begun else { panic!("no limit, and no room") };
     let ended = CallEnd { remote_id: Some("batch_ABC".into()), ..ended };
     store.end_create_ok(&create, call, &ended, ("{}", "validating")).unwrap();
@@ -121,7 +122,7 @@ fn a_create_intent_is_there_before_its_end_and_survives_the_process() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 3, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    store.begin_create("k7f2qd0000", &create, None, (None, 4)).unwrap();
+    store.begin_create("k7f2qd0000", &create, (None, &Budget::none()), (None, 4)).unwrap();
     drop(store);
 
     let store = Store::open(home.path()).unwrap();

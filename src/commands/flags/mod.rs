@@ -15,7 +15,7 @@ pub use ask::AskArgs;
 pub use general::{GeneralArgs, JsonArg};
 pub use question::QuestionArgs;
 pub use rows::{RangeArgs, RowsArgs};
-pub use running::{NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
+pub use running::{LimitArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
 pub use table::{ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 

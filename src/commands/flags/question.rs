@@ -28,7 +28,7 @@ pub struct QuestionArgs {
     #[arg(long = "image-column", value_name = "COLUMN")]
     pub image_columns: Vec<String>,
     /// Folder that images may come from besides the table's own; may be repeated
-    #[arg(long = "image-root", value_name = "DIR")]
+    #[arg(long = "image-root", value_name = "DIR", hide_short_help = true)]
     pub image_roots: Vec<PathBuf>,
     /// How closely the model looks at images [default: high]
     #[arg(long, value_name = "DETAIL", value_parser = ["high", "low", "auto"], hide_short_help = true)]

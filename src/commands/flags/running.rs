@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::question::path;
 use super::{Flags, whole};
 use crate::config::{Overrides, Value, key, parse_duration};
+use crate::cost::{Caps, MoneyError};
 
 /// How long to wait, for commands that wait for a job.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -109,7 +110,30 @@ impl Flags for RunningArgs {
 /// What may be spent.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Money")]
+pub struct LimitArgs {
+    /// Most the job may cost over all its rounds, as 5USD or 30CNY; it stops before it could cost more [default: no limit]
+    #[arg(long, value_name = "AMOUNT", value_parser = amounts)]
+    pub max_cost: Option<String>,
+}
+
+impl Flags for LimitArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.text(key::MAX_COST, self.max_cost.as_deref());
+    }
+}
+
+/// An amount, or one for each of several currencies.
+fn amounts(text: &str) -> Result<String, MoneyError> {
+    Ok(text.parse::<Caps>()?.to_string())
+}
+
+/// What may be spent without asking.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Money")]
 pub struct SpendArgs {
+    /// The limit.
+    #[command(flatten)]
+    pub limit: LimitArgs,
     /// Answer the question about money with yes (no other question)
     #[arg(short, long)]
     pub yes: bool,
@@ -120,6 +144,7 @@ pub struct SpendArgs {
 
 impl Flags for SpendArgs {
     fn lay(&self, over: &mut Overrides) {
+        self.limit.lay(over);
         over.switch(key::YES, self.yes);
     }
 }

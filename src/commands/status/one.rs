@@ -57,7 +57,7 @@ impl View {
         let account = context.settings.account(&found.job.provider).ok();
         let now = context.clock.unix();
         Ok(Self {
-            job: JobView::of(context, store, found)?,
+            job: JobView::of(context, store, found, true)?,
             history: store.transitions(key)?,
             waits_for: waits_for(&found.job, &batches, around),
             collect_before: collect_before(&batches, account.map(|a| a.dialect), now),
@@ -138,13 +138,8 @@ impl View {
         lines.push(format!("input     {}", job.input));
         lines.extend(job.output.as_ref().map(|output| format!("output    {output}")));
         lines.push(format!("rows      {}: {}", grouped(job.rows), job.statuses()));
-        if job.usage.total() > 0 {
-            let prompt = grouped(job.usage.prompt_tokens);
-            let completion = grouped(job.usage.completion_tokens);
-            lines.push(format!("tokens    {prompt} prompt, {completion} completion"));
-        }
-        let reserved = if job.state.is_over() { "" } else { "   reserved unknown" };
-        lines.push(format!("money     cost unknown{reserved}"));
+        lines.extend(job.spent.lines());
+        lines.extend(reserved(job));
         if let Some(pruned) = job.pruned {
             lines.push(format!("pruned    {}: its answers are only in its table", moment(pruned)));
         }
@@ -176,6 +171,13 @@ impl View {
         lines.push("          each shard: --shards".to_owned());
         lines
     }
+}
+
+/// What running batches may still cost.
+fn reserved(job: &JobView) -> Option<String> {
+    let reserved = job.spent.reserved?;
+    let charged = if job.spent.is_charged { "" } else { ", nothing of it is charged" };
+    Some(format!("reserved  {} for batches that run{charged}", job.spent.shown(reserved)))
 }
 
 /// The states over time, the middle left out where there are many.

@@ -3,10 +3,12 @@
 
 mod account;
 mod again;
+mod again_price;
 mod asking;
 mod begin;
 mod clean;
 mod copies;
+mod cost_json;
 mod finish;
 mod follow;
 mod former;
@@ -14,6 +16,7 @@ mod go_on;
 mod input;
 mod jobs;
 mod late;
+mod limits;
 mod look;
 mod merged;
 mod money;
@@ -27,6 +30,7 @@ mod send;
 mod sent;
 mod show;
 mod signals;
+mod spent;
 mod tables;
 mod who;
 
@@ -48,5 +52,6 @@ pub(super) use row_check::RowCheck;
 pub(super) use send::{begin_and_go_on, dry_run, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};
 pub(super) use signals::Listening;
+pub(super) use spent::{spent, spent_briefly};
 pub(super) use tables::{Rewrite, columns, write_job_table, write_options};
 pub(super) use who::{Need, Who, who_is_asked, who_of_job};

@@ -3,10 +3,11 @@
 
 use serde::Serialize;
 
+use super::cost_json::{CostDocument, PriceDocument};
 use super::plan::Planned;
 use super::who::Who;
 use crate::commands::Context;
-use crate::cost::{Estimate, Heading, grouped};
+use crate::cost::{Estimate, Heading, Range, grouped};
 use crate::job::{JobFolder, build_shard, waves};
 use crate::ui::{CommandError, ExitCode};
 
@@ -21,8 +22,14 @@ struct Document<'a> {
     estimate: &'a Estimate,
     /// `null` where images are sent whose rule is unknown.
     input_tokens: Option<u64>,
+    /// Completion tokens of all requests; `null` = unknown.
+    output_tokens: Range,
+    /// Finished rows of the same prompt that the length of answers is learned from; 0 = assumed.
+    learned_from: u64,
     /// `null` = unknown, never 0.
-    cost: Option<f64>,
+    price: Option<PriceDocument<'a>>,
+    /// `null` = unknown, never 0.
+    cost: Option<CostDocument>,
     /// Prompt tokens that may be queued at the same time; `null` = unknown.
     may_be_queued: Option<u64>,
     /// How many times the provider's queue fills up; `null` = unknown.
@@ -43,6 +50,9 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
         limits: Some((published.max_requests, published.max_bytes)),
         queue: planned.may_be_queued.map(|limit| (limit, waves(&planned.plan.shards, limit))),
     }));
+    if who.is_loopback {
+        lines.push("Sandbox   nothing leaves this machine and nothing is charged".to_owned());
+    }
     lines
 }
 
@@ -95,7 +105,10 @@ fn show(
             rows: plan.tally.rows,
             estimate: &plan.estimate,
             input_tokens: plan.estimate.sent.input_tokens(),
-            cost: None,
+            output_tokens: plan.estimate.forecast().output_tokens,
+            learned_from: plan.estimate.learned_from,
+            price: plan.estimate.price.as_ref().map(PriceDocument::of),
+            cost: CostDocument::of(&plan.estimate),
             may_be_queued: planned.may_be_queued,
             waves: planned.may_be_queued.map(|limit| waves(&plan.shards, limit)),
             first_request: first_request.map(serde_json::from_str).transpose()?,

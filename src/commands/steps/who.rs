@@ -7,9 +7,11 @@ use super::jobs::Found;
 use crate::base::Secret;
 use crate::commands::sandbox::options_by_environment;
 use crate::commands::{Context, config_error, missing_key};
-use crate::config::{KeySource, key};
+use crate::config::{Account, KeySource, Settings, key};
+use crate::cost::Price;
 use crate::provider::{
-    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, enqueued_tokens, open,
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, SANDBOX, Vendor,
+    enqueued_tokens, open,
 };
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
 use crate::ui::{CommandError, ExitCode};
@@ -42,6 +44,8 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) account: String,
     /// The prompt tokens that may be queued, as published for the account's tier.
     pub(in crate::commands) published_queue: Option<u64>,
+    /// What the model costs there; `None` = unknown. At a loopback address it is for rehearsal.
+    pub(in crate::commands) price: Option<Price>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
     /// Whether a sandbox answers, here or at a loopback address: what it makes up is used for
@@ -51,6 +55,14 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
     _sandbox: Option<Running>,
+}
+
+impl Who {
+    /// What speaks against sending this model's requests in batches now, or against its price.
+    pub(in crate::commands) fn warnings(&self, context: &Context) -> Vec<String> {
+        let of = |price: &Price| price.warnings(&self.model, context.today());
+        self.price.as_ref().map(of).unwrap_or_default()
+    }
 }
 
 /// The provider and model that the settings name.
@@ -131,14 +143,10 @@ fn open_account(
     };
     let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
     let has_its_key = key.expose().starts_with(KEY_PREFIX);
-    let mut settings = ProviderSettings::new(dialect, key);
-    settings.name.clone_from(&account.name);
-    settings.fence_trusted = account.fence_trusted;
-    settings.clock = context.clock.clone();
+    let clock = context.clock.clone();
+    let mut settings =
+        context.settings.provider_settings(&account, key, clock).map_err(config_error)?;
     settings.timeouts = settings.timeouts.sooner(context.settings.get(key::TIMEOUT_SCALE));
-    if let Some(proxy) = context.settings.get(key::PROXY) {
-        settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
-    }
     let sandbox = if is_sandbox { Some(start_sandbox(context)?) } else { None };
     settings.base_url = Some(match &sandbox {
         Some(sandbox) => sandbox.base_url(Family::OpenAi),
@@ -150,6 +158,7 @@ fn open_account(
             .is_ok_and(|address| address.is_loopback()),
         is_sandbox: is_sandbox || has_its_key,
         api: open(&settings).map_err(usage)?,
+        price: price_of(&context.settings, &account, &model),
         published_queue: enqueued_tokens(dialect.name, &model, account.tier),
         name: account.name,
         model,
@@ -158,6 +167,24 @@ fn open_account(
         check_interval: default_interval(name),
         _sandbox: sandbox,
     })
+}
+
+/// What a model costs at a provider: the user's price, else that of the provider's kind. The
+/// sandbox has the price that the model's maker asks.
+pub(in crate::commands) fn price_of(
+    settings: &Settings,
+    account: &Account,
+    model: &str,
+) -> Option<Price> {
+    let book = settings.price_book();
+    let kind = account.dialect.name;
+    if kind != SANDBOX.name {
+        return book.find_in(&account.name, &[kind], model);
+    }
+    let maker = Vendor::of_model(model).map_or(kind, Vendor::provider_name);
+    // Some makers have prices of their international service alone.
+    let abroad = format!("{maker}-intl");
+    book.find_in(&account.name, &[maker, &abroad], model)
 }
 
 fn usage(error: ProviderError) -> CommandError {

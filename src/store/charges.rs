@@ -1,0 +1,459 @@
+//! What shards may cost and did cost, counted against the limits of their job and of the day.
+//!
+//! A charge is made with the intent of a create: it holds the shard's worst case until the shard
+//! is settled, and from then on what its rows cost. Where nothing ran it goes. Whatever moves a
+//! shard keeps its charge right in the same transaction, so none is left behind or counted twice.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{OutcomeRecord, ShardState, Store, StoreError};
+use crate::answer::RowStatus;
+
+/// The most that may be spent in one currency, in trillionths of its unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cap {
+    /// Three letters.
+    pub currency: String,
+    /// The amount.
+    pub most: u64,
+}
+
+/// The limits that a create must keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// What the whole job may cost, all its rounds together.
+    pub max_cost: Option<Cap>,
+    /// What all jobs of this home may cost in one day.
+    pub daily: Option<Cap>,
+    /// Requests the whole job may send.
+    pub max_requests: Option<u64>,
+    /// Whether nothing is charged at an address. Such costs are no real ones: each of these
+    /// addresses is counted by itself, all others together.
+    pub is_rehearsal: fn(&str) -> bool,
+}
+
+/// Which limit it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// What the whole job may cost.
+    MaxCost,
+    /// What all jobs may cost in one day.
+    Daily,
+    /// How many requests the whole job may send.
+    MaxRequests,
+}
+
+/// Why a shard is not sent: it could pass a limit. Amounts are in trillionths of the limit's
+/// currency, for [`Limit::MaxRequests`] they are requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Over {
+    /// Which limit.
+    pub limit: Limit,
+    /// What is settled already.
+    pub spent: u64,
+    /// What may still come of shards on their way.
+    pub reserved: u64,
+    /// What the shard could cost; `None` where that is unknown or in another currency.
+    pub next: Option<u64>,
+    /// The limit.
+    pub most: u64,
+}
+
+/// What counts against the limits, and what one more shard would add.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sum {
+    spent: u64,
+    reserved: u64,
+}
+
+/// What is counted against the limits of one job now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    job: Sum,
+    day: Sum,
+    requests: Sum,
+}
+
+/// What a shard adds to what is counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Item {
+    /// The job's key.
+    pub job: String,
+    /// Where its calls go.
+    pub base_url: String,
+    /// Its price's currency, where that is known.
+    pub currency: Option<String>,
+    /// The most it can cost, where that is known.
+    pub reserve: Option<u64>,
+    /// Its requests.
+    pub rows: u64,
+}
+
+impl Budget {
+    /// No limits.
+    pub fn none() -> Self {
+        Self { max_cost: None, daily: None, max_requests: None, is_rehearsal: |_| false }
+    }
+
+    /// Whether there is no limit.
+    pub fn is_none(&self) -> bool {
+        self.max_cost.is_none() && self.daily.is_none() && self.max_requests.is_none()
+    }
+
+    /// The limit that one more shard could pass.
+    pub fn passed_by(&self, item: &Item, counted: &Counted) -> Option<Over> {
+        let over = |limit, sum: Sum, next: Option<u64>, most| {
+            let all = next.map(|next| sum.spent.saturating_add(sum.reserved).saturating_add(next));
+            let Sum { spent, reserved } = sum;
+            all.is_none_or(|all| all > most).then_some(Over { limit, spent, reserved, next, most })
+        };
+        let cost = |limit, sum, cap: &Option<Cap>| {
+            let cap = cap.as_ref()?;
+            let is_same = item.currency.as_ref() == Some(&cap.currency);
+            over(limit, sum, item.reserve.filter(|_| is_same), cap.most)
+        };
+        let requests =
+            || over(Limit::MaxRequests, counted.requests, Some(item.rows), self.max_requests?);
+        requests()
+            .or_else(|| cost(Limit::MaxCost, counted.job, &self.max_cost))
+            .or_else(|| cost(Limit::Daily, counted.day, &self.daily))
+    }
+}
+
+impl Counted {
+    /// Counts a shard as if it were on its way.
+    pub fn add(&mut self, item: &Item) {
+        let reserve = item.reserve.unwrap_or(0);
+        for sum in [&mut self.job, &mut self.day] {
+            sum.reserved = sum.reserved.saturating_add(reserve);
+        }
+        self.requests.reserved = self.requests.reserved.saturating_add(item.rows);
+    }
+}
+
+/// The local calendar day of a time in Unix seconds: `2026-11-21`.
+fn local_day(unix: i64) -> String {
+    let time = jiff::Timestamp::from_second(unix).unwrap_or_default();
+    time.to_zoned(jiff::tz::TimeZone::system()).date().to_string()
+}
+
+/// What a shard would add.
+fn item_of(c: &Connection, shard: i64) -> rusqlite::Result<Item> {
+    c.prepare(
+        "SELECT shard.job, job.base_url, CASE \
+         WHEN json_valid(ask.price) THEN json_extract(ask.price, '$.currency') \
+         WHEN json_valid(job.terms) THEN json_extract(job.terms, '$.price.currency') END, \
+         shard.reserve, shard.rows FROM shard JOIN job ON job.key = shard.job \
+         LEFT JOIN ask ON ask.id = shard.ask WHERE shard.id = ?1",
+    )?
+    .query_row([shard], |row| {
+        Ok(Item {
+            job: row.get(0)?,
+            base_url: row.get(1)?,
+            currency: row.get(2)?,
+            reserve: row.get(3)?,
+            rows: row.get(4)?,
+        })
+    })
+}
+
+/// Adds up charges. A sum of SQL's own would fail where single amounts are enormous.
+fn add_up(
+    c: &Connection,
+    (column, condition): (&str, &str),
+    values: &[&dyn rusqlite::ToSql],
+    counts: impl Fn(&str) -> bool,
+) -> rusqlite::Result<Sum> {
+    let mut sum = Sum::default();
+    let query = format!(
+        "SELECT base_url, settled, sum({column} / 1000000), sum({column} % 1000000) \
+         FROM charge WHERE {condition} GROUP BY base_url, settled"
+    );
+    let mut statement = c.prepare(&query)?;
+    let mut rows = statement.query(values)?;
+    while let Some(row) = rows.next()? {
+        let (large, small): (Option<u64>, Option<u64>) = (row.get(2)?, row.get(3)?);
+        let part = large.unwrap_or(0).saturating_mul(1_000_000).saturating_add(small.unwrap_or(0));
+        if counts(&row.get::<_, String>(0)?) {
+            let of = if row.get(1)? { &mut sum.spent } else { &mut sum.reserved };
+            *of = of.saturating_add(part);
+        }
+    }
+    Ok(sum)
+}
+
+/// What is counted against the limits without this shard.
+fn counted(
+    c: &Connection,
+    (item, but): (&Item, i64),
+    budget: &Budget,
+    now: i64,
+) -> rusqlite::Result<Counted> {
+    let rehearsal = budget.is_rehearsal;
+    let is_rehearsal = rehearsal(&item.base_url);
+    let same_pot = |url: &str| url == item.base_url || (!is_rehearsal && !rehearsal(url));
+    let job = match &budget.max_cost {
+        Some(Cap { currency, .. }) => add_up(
+            c,
+            ("cost", "job = ?1 AND currency = ?2 AND (shard <> ?3 OR settled)"),
+            &[&item.job, currency, &but],
+            |_| true,
+        )?,
+        None => Sum::default(),
+    };
+    let day = match &budget.daily {
+        Some(Cap { currency, .. }) => add_up(
+            c,
+            ("cost", "day = ?1 AND currency = ?2 AND (shard <> ?3 OR settled)"),
+            &[&local_day(now), currency, &but],
+            same_pot,
+        )?,
+        None => Sum::default(),
+    };
+    let requests = match budget.max_requests {
+        Some(_) => add_up(
+            c,
+            ("requests", "job = ?1 AND (shard <> ?2 OR settled)"),
+            &[&item.job, &but],
+            |_| true,
+        )?,
+        None => Sum::default(),
+    };
+    Ok(Counted { job, day, requests })
+}
+
+/// The limit that a shard could pass if it were sent now.
+pub(super) fn passed(
+    tx: &Transaction<'_>,
+    shard: i64,
+    budget: &Budget,
+    now: i64,
+) -> rusqlite::Result<Option<Over>> {
+    if budget.is_none() {
+        return Ok(None);
+    }
+    let item = item_of(tx, shard)?;
+    Ok(budget.passed_by(&item, &counted(tx, (&item, shard), budget, now)?))
+}
+
+/// What the surplus batches of a shard cost, as far as that is known; `None` if there is none.
+fn surplus_cost(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<u64>> {
+    tx.prepare(
+        "SELECT CASE WHEN count(*) > 0 THEN coalesce(sum(surplus.cost), 0) END FROM surplus \
+         JOIN batch_create ON batch_create.id = surplus.create_id \
+         WHERE batch_create.shard = ?1 AND surplus.state = 'settled'",
+    )?
+    .query_row([shard], |row| row.get(0))
+}
+
+/// Whether a batch of the shard may run, or its costs are not known yet.
+fn is_open(state: ShardState) -> bool {
+    state.is_queued() || matches!(state, ShardState::Ended | ShardState::Stored)
+}
+
+/// Makes the charge of a shard, as of this time, or puts it to this cost.
+fn put(
+    tx: &Transaction<'_>,
+    shard: i64,
+    (cost, is_settled): (Option<u64>, bool),
+    now: i64,
+) -> rusqlite::Result<()> {
+    let item = item_of(tx, shard)?;
+    let cost = cost.map(storable);
+    tx.prepare(
+        "INSERT INTO charge (shard, job, base_url, day, currency, cost, requests, settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (shard) DO UPDATE SET \
+         cost = excluded.cost, settled = excluded.settled, \
+         day = CASE WHEN charge.settled AND NOT excluded.settled THEN excluded.day \
+         ELSE charge.day END",
+    )?
+    .execute(params![
+        shard,
+        item.job,
+        item.base_url,
+        local_day(now),
+        item.currency,
+        cost,
+        item.rows,
+        is_settled
+    ])?;
+    Ok(())
+}
+
+/// An amount as SQL can hold it; more than that is more than any limit.
+pub(super) fn storable(amount: u64) -> u64 {
+    amount.min(i64::MAX.unsigned_abs())
+}
+
+/// What rows that go on in another shard of the same question could cost: the larger of their
+/// share by rows and by bytes of what was reserved when these rows were first planned. `None`
+/// where that is unknown.
+pub(super) fn share(
+    tx: &Transaction<'_>,
+    (job, ask): (&str, Option<i64>),
+    (rows, bytes): (u64, u64),
+) -> rusqlite::Result<Option<u64>> {
+    let mut planned = tx.prepare(
+        "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND round = (SELECT \
+         min(round) FROM shard WHERE job = ?1 AND ask IS ?2 AND round > 0) AND taken = 0",
+    )?;
+    let mut all: (Option<u128>, u128, u128) = (Some(0), 0, 0);
+    let mut found = planned.query(params![job, ask])?;
+    while let Some(row) = found.next()? {
+        let reserve: Option<u64> = row.get(0)?;
+        all.0 = all.0.zip(reserve).map(|(sum, reserve)| sum + u128::from(reserve));
+        all.1 += u128::from(row.get::<_, u64>(1)?);
+        all.2 += u128::from(row.get::<_, u64>(2)?);
+    }
+    let (Some(reserve), all_rows, all_bytes) = all else { return Ok(None) };
+    if all_rows == 0 {
+        return Ok(None);
+    }
+    let part = |part: u64, of: u128| (reserve * u128::from(part)).div_ceil(of.max(1));
+    let most = part(rows, all_rows).max(part(bytes, all_bytes));
+    Ok(Some(storable(u64::try_from(most).unwrap_or(u64::MAX))))
+}
+
+/// Reserves what a shard could cost, for the day of this time.
+pub(super) fn reserve(tx: &Transaction<'_>, shard: i64, now: i64) -> rusqlite::Result<()> {
+    let reserve = item_of(tx, shard)?.reserve;
+    let before = surplus_cost(tx, shard)?.unwrap_or(0);
+    put(tx, shard, (reserve.map(|reserve| reserve.saturating_add(before)), false), now)
+}
+
+/// Keeps the charge of a shard as its new state wants it: one of a batch that was found is made
+/// now, one of a shard of which nothing ran goes. What was settled stays.
+pub(super) fn follow(tx: &Transaction<'_>, shard: i64, state: ShardState) -> rusqlite::Result<()> {
+    let is_settled: Option<bool> = tx
+        .prepare("SELECT settled FROM charge WHERE shard = ?1")?
+        .query_row([shard], |row| row.get(0))
+        .optional()?;
+    match (is_open(state), is_settled) {
+        (true, Some(false)) | (false, Some(true) | None) => Ok(()),
+        (true, _) => {
+            let now = tx.query_row("SELECT unixepoch()", [], |row| row.get(0))?;
+            reserve(tx, shard, now)
+        }
+        (false, Some(false)) => match surplus_cost(tx, shard)? {
+            Some(cost) => put(tx, shard, (Some(cost), true), 0),
+            None => {
+                tx.prepare("DELETE FROM charge WHERE shard = ?1")?.execute([shard])?;
+                Ok(())
+            }
+        },
+    }
+}
+
+/// Settles the charge of a shard with what its rows cost, if any of them ran. Comes before the
+/// shard's own state.
+pub(super) fn settle(
+    tx: &Transaction<'_>,
+    shard: i64,
+    records: &[OutcomeRecord],
+) -> rusqlite::Result<()> {
+    let has_charge =
+        tx.prepare("SELECT 1 FROM charge WHERE shard = ?1 AND NOT settled")?.exists([shard])?;
+    if !has_charge || !records.iter().any(ran) {
+        return Ok(());
+    }
+    let item = item_of(tx, shard)?;
+    // A row that ran and does not say what it used has cost its share of the worst case at most.
+    let silent = records.iter().filter(|record| is_silent(record)).count() as u128;
+    let silent = item.reserve.filter(|_| silent > 0).map(|reserve| {
+        let share = u128::from(reserve) * silent / u128::from(item.rows.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    });
+    let nothing = item.reserve.map(|_| 0);
+    let known = records.iter().filter_map(|record| record.cost);
+    let parts = known.chain(silent).chain(surplus_cost(tx, shard)?).chain(nothing);
+    put(tx, shard, (parts.reduce(u64::saturating_add), true), 0)
+}
+
+/// Whether the provider did something for a row.
+fn ran(record: &OutcomeRecord) -> bool {
+    use RowStatus::{Cancelled, Expired, Missing, Skipped};
+    record.cost.is_some_and(|cost| cost > 0)
+        || record.status == Missing
+        || (record.place.is_some() && !matches!(record.status, Cancelled | Expired | Skipped))
+}
+
+/// Whether a row may have been billed and nobody told how much.
+fn is_silent(record: &OutcomeRecord) -> bool {
+    use RowStatus::{Invalid, Missing, Ok, Truncated, Unparsed};
+    let has_answer =
+        record.place.is_some() && matches!(record.status, Ok | Truncated | Unparsed | Invalid);
+    record.cost.is_none() && (has_answer || record.status == Missing)
+}
+
+/// Adds what a surplus batch cost to the charge of its shard: answers that were taken, told
+/// against those they replace, and all others. Called once for a batch, in the transaction that
+/// settles it.
+pub(super) fn add_surplus(
+    tx: &Transaction<'_>,
+    (job, batch): (&str, &str),
+    records: &[OutcomeRecord],
+    others: u64,
+) -> rusqlite::Result<()> {
+    let (shard, is_settled): (i64, bool) = tx.query_row(
+        "SELECT b.shard, s.state = 'settled' FROM surplus s JOIN batch_create b \
+         ON b.id = s.create_id WHERE s.batch_id = ?1",
+        [batch],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if is_settled {
+        return Ok(());
+    }
+    let mut replaced = 0_u64;
+    let mut known =
+        tx.prepare("SELECT cost FROM outcome WHERE job = ?1 AND row = ?2 AND round = ?3")?;
+    for record in records {
+        let cost = known.query_row(params![job, record.row, record.round], |row| row.get(0));
+        replaced = replaced.saturating_add(cost.optional()?.flatten().unwrap_or(0));
+    }
+    let new = records.iter().filter_map(|record| record.cost).fold(others, u64::saturating_add);
+    if new == replaced {
+        return Ok(());
+    }
+    let before: Option<(Option<u64>, bool)> = tx
+        .prepare("SELECT cost, settled FROM charge WHERE shard = ?1")?
+        .query_row([shard], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (before, is_settled) = before.unwrap_or((Some(0), true));
+    let cost = before.unwrap_or(0).saturating_add(new).saturating_sub(replaced);
+    let now = tx.query_row("SELECT unixepoch()", [], |row| row.get(0))?;
+    put(tx, shard, (Some(cost), is_settled), now)
+}
+
+impl Store {
+    /// What is counted now against the limits of the job of a shard, and what the shard adds.
+    pub fn counted(
+        &self,
+        shard: i64,
+        budget: &Budget,
+        now: i64,
+    ) -> Result<(Item, Counted), StoreError> {
+        self.read(|c| {
+            let item = item_of(c, shard)?;
+            let counted = counted(c, (&item, shard), budget, now)?;
+            Ok((item, counted))
+        })
+    }
+
+    /// What a shard would add to what is counted.
+    pub fn charge_item(&self, shard: i64) -> Result<Item, StoreError> {
+        self.read(|c| item_of(c, shard))
+    }
+
+    /// What a job has spent and what is reserved for it, in one currency.
+    pub fn charged(&self, job: &str, currency: &str) -> Result<(u64, u64), StoreError> {
+        self.read(|c| {
+            let which = ("cost", "job = ?1 AND currency = ?2");
+            let sum = add_up(c, which, &[&job, &currency], |_| true)?;
+            Ok((sum.spent, sum.reserved))
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "charges_tests.rs"]
+mod tests;
