@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::money::{Currency, Money, PICO};
+use super::money::{Currency, Money};
 use super::numbers::grouped;
 use super::terms::Range;
 use crate::batch::{Usage, Used};
@@ -134,7 +134,7 @@ impl Spent {
         match self.actual() {
             Some(money) if self.without_usage == 0 => shown(money),
             _ => match self.money(self.all.known) {
-                Some(known) if known.pico > 0 => format!("> {}", amount(known)),
+                Some(known) if known.pico > 0 => format!("> {}", known.show()),
                 _ => "unknown".to_owned(),
             },
         }
@@ -182,7 +182,7 @@ impl Spent {
     /// An amount of the account's currency as people read it; `unknown` without one.
     pub fn shown(&self, pico: Option<u64>) -> String {
         let money = pico.and_then(|pico| self.money(pico));
-        money.map_or_else(|| "unknown".to_owned(), amount)
+        money.map_or_else(|| "unknown".to_owned(), |money| money.show())
     }
 
     fn money(&self, pico: u64) -> Option<Money> {
@@ -200,14 +200,14 @@ impl Spent {
             (Some(money), _) if money.pico == 0 => words.push("free;".to_owned()),
             (Some(money), _) if self.is_charged => {
                 let least = if self.without_usage > 0 { "at least " } else { "" };
-                words.push(format!("{least}{} in batch{so_far};", amount(money)));
+                words.push(format!("{least}{} in batch{so_far};", money.show()));
             }
             (Some(money), _) => {
-                words.push(format!("would be {} at {}{so_far};", amount(money), self.provider));
+                words.push(format!("would be {} at {}{so_far};", money.show(), self.provider));
             }
             (None, Some(known)) => {
                 let answers = counted(self.all.unpriced, "answer");
-                words.push(format!("at least {};", amount(known)));
+                words.push(format!("at least {};", known.show()));
                 words.push(format!("the price of {answers} is unknown;"));
             }
             (None, None) if !self.is_charged => {}
@@ -227,7 +227,7 @@ impl Spent {
             return Vec::new();
         }
         let all = if self.is_complete { "" } else { " for all rows" };
-        let mut words = vec![format!("estimated {}{all}", amount(likely))];
+        let mut words = vec![format!("estimated {}{all}", likely.show())];
         if let (Some(low), Some(high)) = (expected.low, expected.high) {
             let (low, high) = (self.shown(Some(low)), self.shown(Some(high)));
             words.push(format!("(low {low}, high {high})"));
@@ -254,7 +254,7 @@ impl Spent {
             let what = what.replace("1 answer that are", "1 answer that is");
             let cost = match used.cost().and_then(|pico| self.money(pico)) {
                 Some(money) if money.pico == 0 => continue,
-                Some(money) => amount(money),
+                Some(money) => money.show(),
                 None => format!("{} tokens", grouped(used.usage.total())),
             };
             lines.push(format!("{:LABEL$}of it {cost} for {what}", ""));
@@ -277,7 +277,7 @@ impl Spent {
             .into_iter()
             .filter_map(|(pico, how)| {
                 let money = self.money(pico.filter(|pico| *pico > 0)?)?;
-                Some(format!("{} {how},", amount(money)))
+                Some(format!("{} {how},", money.show()))
             })
             .collect();
         if let Some(first) = words.first_mut().filter(|_| !self.is_charged) {
@@ -340,23 +340,13 @@ fn counted(number: u64, word: &str) -> String {
 
 /// An amount as people read it; nothing is free.
 pub fn shown(money: Money) -> String {
-    if money.pico == 0 { "free".to_owned() } else { amount(money) }
-}
-
-/// An amount as people read it.
-fn amount(money: Money) -> String {
-    let digits: usize = match money.pico {
-        0 => 2,
-        pico if pico >= PICO / 10 => 2,
-        pico if pico >= PICO / 100 => 3,
-        _ => 4,
-    };
-    format!("{}{:.digits$}", money.currency.sign(), money.units())
+    if money.pico == 0 { "free".to_owned() } else { money.show() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::PICO;
 
     fn used(rows: u64, prompt_tokens: u64, completion_tokens: u64, known: u64) -> Used {
         let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };

@@ -5,10 +5,9 @@ use proptest::prelude::*;
 
 use super::super::{
     ArtifactKind, ArtifactRecord, Begun, CallEnd, CreateRecord, NewJob, NewShard, SurplusState,
-    Used,
 };
 use super::*;
-use crate::batch::Usage;
+use crate::batch::{Usage, Used};
 
 const URL: &str = "https://api.openai.com/v1";
 const LOOPBACK: &str = "http://127.0.0.1:9/v1";
