@@ -6,6 +6,7 @@ mod again;
 mod answers;
 mod architecture;
 mod bad_input;
+mod budget;
 mod cached;
 mod cancel;
 mod contract;
