@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{JsonArg, RunningArgs, SpendArgs, WriteArgs, lays};
+use super::flags::{JsonArg, RunningArgs, SpendArgs, WriteArgs, lays, whole};
 use super::steps::{Bare, Change, find_job, open_store, retry, with_look, with_on_done};
 use crate::answer::RowStatus;
 use crate::ui::{CommandError, ExitCode};
@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
     /// Most tokens an answer may have
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub max_tokens: Option<u32>,
     /// Ask this instead, with {column} where a cell belongs
     #[arg(short, long, value_name = "TEXT|@FILE")]
@@ -47,6 +47,10 @@ pub struct Args {
 }
 
 lays!(Args: spend, running, write);
+
+fn tokens(text: &str) -> Result<u32, String> {
+    whole(text, "a number of tokens", 1, None)
+}
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

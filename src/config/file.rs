@@ -249,6 +249,17 @@ impl Reader<'_> {
             };
         }
         let known = ["default_provider", "defaults", "providers", "prices", "job"];
+        if nearest(name, known).is_none() {
+            let meant = nearest(name, visible()).map(|setting| {
+                format!("no such key; did you mean `{setting}`, below a line [defaults]?")
+            });
+            let message = meant.unwrap_or_else(|| {
+                "no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and \
+                 [job]"
+                    .to_owned()
+            });
+            return self.wrong(name, offset, message);
+        }
         ConfigError::Unknown {
             place: self.place(offset),
             what: "key",

@@ -125,7 +125,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         ),
         (
             "[defaults]\nmax_rows = -1\n",
-            "~/config/batchctl/config.toml:2: max_rows: `-1` is not a whole number",
+            "~/config/batchctl/config.toml:2: max_rows: `-1` is not a whole number, 0 or more",
         ),
         (
             "[defaults]\nragged = \"foo\"\n",
@@ -155,7 +155,14 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
             "[providers.x]\napi_key_env = \"sk-secret-value\"\n",
             "~/config/batchctl/config.toml:2: api_key_env: the name of an environment variable is wanted, not a key (keys: batchctl login)",
         ),
-        ("[chains.safe]\n", "~/config/batchctl/config.toml:1: unknown key `chains`"),
+        (
+            "check_intervall = 3\n",
+            "~/config/batchctl/config.toml:1: check_intervall: no such key; did you mean `check_interval`, below a line [defaults]?",
+        ),
+        (
+            "[chains.safe]\n",
+            "~/config/batchctl/config.toml:1: chains: no such key; at the top stand default_provider, [defaults], [providers.NAME] and [job]",
+        ),
     ];
     for (text, expected) in table {
         assert_eq!(Machine::new(&[]).user(text).wrong(), expected);

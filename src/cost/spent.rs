@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::money::{Currency, Money, PICO};
+use super::money::{Currency, Money};
 use super::numbers::grouped;
 use super::terms::Range;
 use crate::batch::{Usage, Used};
@@ -45,6 +45,8 @@ pub struct Spent {
     pub without_usage: u64,
     /// What the job was expected to cost.
     pub expected: Option<Range>,
+    /// Whether nothing more will be used.
+    pub is_over: bool,
     /// Whether all that was to be sent has been answered, so that the two can be compared.
     pub is_complete: bool,
     /// What was not paid.
@@ -85,10 +87,11 @@ struct CountedCost {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "they are the names in the document")]
 struct SavedDocument {
-    batch: Option<f64>,
-    equal: CountedCost,
-    cached: CountedCost,
+    by_batch: Option<f64>,
+    by_earlier_answers: Option<f64>,
+    by_equal_rows: Option<f64>,
 }
 
 impl Spent {
@@ -104,9 +107,9 @@ impl Spent {
         }
         let likely = i128::from(self.expected?.likely.filter(|likely| *likely > 0)?);
         let actual = i128::from(self.actual()?.pico);
-        let tenths = (actual - likely) * 2000 / likely;
+        let off = (actual - likely) * 1000;
         // To the nearest tenth, halves away from zero.
-        i64::try_from((tenths + tenths.signum()) / 2).ok()
+        i64::try_from((off + off.signum() * likely / 2) / likely).ok()
     }
 
     /// The lines of an account; none where nothing was used and nothing is saved.
@@ -129,23 +132,21 @@ impl Spent {
             return "rehearsal".to_owned();
         }
         match self.actual() {
-            Some(money) if money.pico == 0 => "free".to_owned(),
-            Some(money) if self.without_usage == 0 => amount(money),
+            Some(money) if self.without_usage == 0 => shown(money),
             _ => match self.money(self.all.known) {
-                Some(known) if known.pico > 0 => format!("> {}", amount(known)),
+                Some(known) if known.pico > 0 => format!("> {}", known.show()),
                 _ => "unknown".to_owned(),
             },
         }
     }
 
-    /// What was charged as a script reads it: `1.71 USD`, or `unknown`.
+    /// What was charged as a script reads it: `1.71USD`, or `unknown`.
     pub fn plain(&self) -> String {
-        if self.all.rows == 0 || !self.is_charged {
-            let code = self.currency.map(|currency| format!(" {currency}"));
-            return format!("0{}", code.unwrap_or_default());
-        }
-        match self.actual().filter(|_| self.without_usage == 0) {
-            Some(money) => format!("{} {}", money.units(), money.currency),
+        let nothing = !self.is_charged || (self.is_over && self.all.rows == 0);
+        let known = self.all.rows > 0 && self.without_usage == 0;
+        match self.actual().filter(|_| known) {
+            _ if nothing => "0".to_owned(),
+            Some(money) => money.typed(),
             None => "unknown".to_owned(),
         }
     }
@@ -171,9 +172,9 @@ impl Spent {
             usage_unknown: self.without_usage,
             price_unknown: self.all.unpriced,
             saved: SavedDocument {
-                batch: units(self.saved.batch),
-                equal: counted(self.saved.equal.0, self.saved.equal.1),
-                cached: counted(self.saved.cached.0, self.saved.cached.1),
+                by_batch: units(self.saved.batch),
+                by_earlier_answers: units(self.saved.cached.1),
+                by_equal_rows: units(self.saved.equal.1),
             },
         }
     }
@@ -181,7 +182,7 @@ impl Spent {
     /// An amount of the account's currency as people read it; `unknown` without one.
     pub fn shown(&self, pico: Option<u64>) -> String {
         let money = pico.and_then(|pico| self.money(pico));
-        money.map_or_else(|| "unknown".to_owned(), amount)
+        money.map_or_else(|| "unknown".to_owned(), |money| money.show())
     }
 
     fn money(&self, pico: u64) -> Option<Money> {
@@ -199,16 +200,17 @@ impl Spent {
             (Some(money), _) if money.pico == 0 => words.push("free;".to_owned()),
             (Some(money), _) if self.is_charged => {
                 let least = if self.without_usage > 0 { "at least " } else { "" };
-                words.push(format!("{least}{} in batch{so_far};", amount(money)));
+                words.push(format!("{least}{} in batch{so_far};", money.show()));
             }
             (Some(money), _) => {
-                words.push(format!("would be {} at {}{so_far};", amount(money), self.provider));
+                words.push(format!("would be {} at {}{so_far};", money.show(), self.provider));
             }
             (None, Some(known)) => {
                 let answers = counted(self.all.unpriced, "answer");
-                words.push(format!("at least {};", amount(known)));
+                words.push(format!("at least {};", known.show()));
                 words.push(format!("the price of {answers} is unknown;"));
             }
+            (None, None) if !self.is_charged => {}
             (None, None) => words.push("unknown: no price of it is known;".to_owned()),
         }
         words.extend(self.expected_words());
@@ -225,7 +227,7 @@ impl Spent {
             return Vec::new();
         }
         let all = if self.is_complete { "" } else { " for all rows" };
-        let mut words = vec![format!("estimated {}{all}", amount(likely))];
+        let mut words = vec![format!("estimated {}{all}", likely.show())];
         if let (Some(low), Some(high)) = (expected.low, expected.high) {
             let (low, high) = (self.shown(Some(low)), self.shown(Some(high)));
             words.push(format!("(low {low}, high {high})"));
@@ -252,7 +254,7 @@ impl Spent {
             let what = what.replace("1 answer that are", "1 answer that is");
             let cost = match used.cost().and_then(|pico| self.money(pico)) {
                 Some(money) if money.pico == 0 => continue,
-                Some(money) => amount(money),
+                Some(money) => money.show(),
                 None => format!("{} tokens", grouped(used.usage.total())),
             };
             lines.push(format!("{:LABEL$}of it {cost} for {what}", ""));
@@ -275,7 +277,7 @@ impl Spent {
             .into_iter()
             .filter_map(|(pico, how)| {
                 let money = self.money(pico.filter(|pico| *pico > 0)?)?;
-                Some(format!("{} {how},", amount(money)))
+                Some(format!("{} {how},", money.show()))
             })
             .collect();
         if let Some(first) = words.first_mut().filter(|_| !self.is_charged) {
@@ -336,20 +338,15 @@ fn counted(number: u64, word: &str) -> String {
     format!("{} {word}{ending}", grouped(number))
 }
 
-/// An amount as people read it.
-fn amount(money: Money) -> String {
-    let digits: usize = match money.pico {
-        0 => 2,
-        pico if pico >= PICO / 10 => 2,
-        pico if pico >= PICO / 100 => 3,
-        _ => 4,
-    };
-    format!("{}{:.digits$}", money.currency.sign(), money.units())
+/// An amount as people read it; nothing is free.
+pub fn shown(money: Money) -> String {
+    if money.pico == 0 { "free".to_owned() } else { money.show() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::PICO;
 
     fn used(rows: u64, prompt_tokens: u64, completion_tokens: u64, known: u64) -> Used {
         let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
@@ -361,6 +358,7 @@ mod tests {
             currency: Some(Currency::USD),
             provider: "openai".into(),
             is_charged: true,
+            is_over: true,
             all: used(1_200, 812_000, 430_000, 1_710_000_000_000),
             expected: Some(Range {
                 low: Some(1_400_000_000_000),

@@ -306,6 +306,9 @@ impl Planner<'_> {
         self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
+        if let Some(counter) = &self.counter {
+            self.plan.estimate.exact &= !counter.has_beside();
+        }
         let texts = self.counter.take().map_or_else(Vec::new, TokenCounter::finish);
         let sent = self.price(&texts);
         let shards = std::mem::take(&mut self.plan.shards);

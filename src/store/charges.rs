@@ -19,7 +19,7 @@ pub struct Cap {
 }
 
 /// The limits that a create must keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Budget {
     /// What the whole job may cost, all its rounds together.
     pub max_cost: Option<Cap>,
@@ -285,33 +285,42 @@ pub(super) fn storable(amount: u64) -> u64 {
     amount.min(i64::MAX.unsigned_abs())
 }
 
-/// What rows that go on in another shard of the same question could cost: the larger of their
-/// share by rows and by bytes of what was reserved when these rows were first planned. `None`
-/// where that is unknown.
-pub(super) fn share(
-    tx: &Transaction<'_>,
-    (job, ask): (&str, Option<i64>),
-    (rows, bytes): (u64, u64),
-) -> rusqlite::Result<Option<u64>> {
-    let mut planned = tx.prepare(
-        "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND round = (SELECT \
-         min(round) FROM shard WHERE job = ?1 AND ask IS ?2 AND round > 0) AND taken = 0",
-    )?;
-    let mut all: (Option<u128>, u128, u128) = (Some(0), 0, 0);
-    let mut found = planned.query(params![job, ask])?;
-    while let Some(row) = found.next()? {
-        let reserve: Option<u64> = row.get(0)?;
-        all.0 = all.0.zip(reserve).map(|(sum, reserve)| sum + u128::from(reserve));
-        all.1 += u128::from(row.get::<_, u64>(1)?);
-        all.2 += u128::from(row.get::<_, u64>(2)?);
+/// What the rows of one question were first planned with.
+pub(super) struct Planned {
+    reserve: Option<u128>,
+    rows: u128,
+    bytes: u128,
+}
+
+impl Planned {
+    /// Adds up the shards in which the rows of a question first went out.
+    pub(super) fn of(
+        tx: &Transaction<'_>,
+        (job, ask): (&str, Option<i64>),
+    ) -> rusqlite::Result<Self> {
+        let mut all = Self { reserve: Some(0), rows: 0, bytes: 0 };
+        let mut shards = tx.prepare(
+            "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND taken = 0 \
+             AND round = (SELECT min(round) FROM shard WHERE job = ?1 AND ask IS ?2 AND round > 0)",
+        )?;
+        let mut found = shards.query(params![job, ask])?;
+        while let Some(row) = found.next()? {
+            let reserve: Option<u64> = row.get(0)?;
+            all.reserve = all.reserve.zip(reserve).map(|(sum, reserve)| sum + u128::from(reserve));
+            all.rows += u128::from(row.get::<_, u64>(1)?);
+            all.bytes += u128::from(row.get::<_, u64>(2)?);
+        }
+        Ok(all)
     }
-    let (Some(reserve), all_rows, all_bytes) = all else { return Ok(None) };
-    if all_rows == 0 {
-        return Ok(None);
+
+    /// What some of the rows could cost in another shard: the larger of their shares by rows and
+    /// by bytes. `None` where that is unknown.
+    pub(super) fn share(&self, rows: u64, bytes: u64) -> Option<u64> {
+        let reserve = self.reserve.filter(|_| self.rows > 0)?;
+        let part = |part: u64, of: u128| (reserve * u128::from(part)).div_ceil(of.max(1));
+        let most = part(rows, self.rows).max(part(bytes, self.bytes));
+        Some(storable(u64::try_from(most).unwrap_or(u64::MAX)))
     }
-    let part = |part: u64, of: u128| (reserve * u128::from(part)).div_ceil(of.max(1));
-    let most = part(rows, all_rows).max(part(bytes, all_bytes));
-    Ok(Some(storable(u64::try_from(most).unwrap_or(u64::MAX))))
 }
 
 /// Reserves what a shard could cost, for the day of this time.

@@ -55,7 +55,7 @@ impl Store {
             // What goes on with the other rows of a shard asks what that one asked.
             let ask = closed.first().map_or(Ok(None), |shard| shards::ask_of(tx, *shard))?;
             if let Holder::New(new) = holder {
-                let reserve = charges::share(tx, (job, ask), (new.rows, new.bytes))?;
+                let reserve = charges::Planned::of(tx, (job, ask))?.share(new.rows, new.bytes);
                 let update = "UPDATE shard SET ask = ?2, reserve = ?3 WHERE id = ?1";
                 tx.execute(update, params![shard, ask, reserve])?;
             }

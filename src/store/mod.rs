@@ -73,6 +73,16 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
     },
+    /// Another process is inside a transaction and does not come out.
+    #[error(
+        "ledger {path} is locked by another process, and was not let go for {seconds} seconds; a \
+         batchctl that was suspended must go on (fg) or end first",
+        seconds = BUSY_TIMEOUT.as_secs()
+    )]
+    Busy {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The file belongs to a newer release.
     #[error(
         "ledger {path} was written by a newer batchctl (schema {found}, this one knows {known}); \
@@ -110,6 +120,11 @@ impl StoreError {
             Self::Home { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             _ => false,
         }
+    }
+
+    /// Whether another process stands in the way.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
     }
 }
 
@@ -160,8 +175,7 @@ impl Store {
         // home together one is told at once that it is locked.
         let start = Instant::now();
         while let Err(error) = connection.execute_batch(pragmas) {
-            let is_busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
-            if !is_busy || start.elapsed() > BUSY_TIMEOUT {
+            if !is_busy(&error) || start.elapsed() > BUSY_TIMEOUT {
                 return Err(self.sqlite(error));
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -180,6 +194,9 @@ impl Store {
 
     fn sqlite(&self, source: rusqlite::Error) -> StoreError {
         let path = self.path.clone();
+        if is_busy(&source) {
+            return StoreError::Busy { path };
+        }
         let is_full = match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => true,
             // Some of its files SQLite cannot make larger without calling that an I/O error.
@@ -220,6 +237,12 @@ impl Store {
         };
         run(&mut connection).map_err(|e| self.sqlite(e))
     }
+}
+
+/// Whether another process stands in the way.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
 /// Turns a stored word back into its value; the words come from this program, so an unknown one

@@ -149,11 +149,13 @@ pub(super) fn insert(
          coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
          FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8)",
     )?;
+    let is_later = new_shards.iter().any(|shard| shard.round > 1 && shard.reserve.is_none());
+    let planned = is_later.then(|| charges::Planned::of(tx, (job, ask))).transpose()?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
         let reserve = match reserve {
-            None if *round > 1 => charges::share(tx, (job, ask), (*rows, *bytes))?,
-            planned => planned.map(charges::storable),
+            None if *round > 1 => planned.as_ref().and_then(|p| p.share(*rows, *bytes)),
+            known => known.map(charges::storable),
         };
         statement.execute(params![job, round, number, rows, bytes, tokens, ask, reserve])?;
     }

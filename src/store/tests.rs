@@ -380,3 +380,18 @@ fn b04_copied_answers_are_there_when_the_job_is() {
     let named = store.job_by_id("nightly").unwrap().map(|job| job.key);
     assert_eq!(named.as_deref(), Some("bbbbbb0000"), "the name passed to the newer one");
 }
+
+/// A process that was suspended inside a transaction is no fault of the disk.
+#[test]
+fn a_ledger_that_is_held_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let holder = Store::open(home.path()).unwrap();
+    let waiter = Store::open(home.path()).unwrap();
+    waiter.lock().busy_timeout(Duration::from_millis(20)).unwrap();
+    let connection = holder.lock();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = waiter.write(|_| Ok(())).unwrap_err();
+    assert!(error.is_busy() && error.to_string().contains("locked by another process"), "{error}");
+    connection.execute_batch("ROLLBACK").unwrap();
+    waiter.write(|_| Ok(())).unwrap();
+}

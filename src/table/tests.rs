@@ -247,7 +247,7 @@ fn b13_wrong_files_say_where_and_what_to_do() {
             "in.jsonl",
             b"{\"a\":1}\n\n{\"a\":}\n".into(),
             plain.clone(),
-            "in.jsonl: row 1 (line 3): not a JSON object: expected value",
+            "in.jsonl: row 1 (line 3): not a JSON object: `}` is no value (character 6)",
         ),
         (
             "in.jsonl",
@@ -265,7 +265,7 @@ fn b13_wrong_files_say_where_and_what_to_do() {
             "in.json",
             b"[\n{\"a\":1},\n[7,]\n]".into(),
             plain.clone(),
-            "row 1 (line 3): not a JSON object: expected value (character 4)",
+            "row 1 (line 3): not a JSON object: `]` is no value (character 4)",
         ),
         ("in.json", b"{\n \"a\": 1\n}\n".into(), plain.clone(), "a single JSON object"),
     ];

@@ -28,6 +28,7 @@ mod pictures;
 mod points;
 mod prices_before;
 mod prune;
+mod ranges;
 mod readme;
 mod rehearsal;
 mod replacing;

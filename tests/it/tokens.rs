@@ -1,10 +1,12 @@
 //! Our token counts against Python's tiktoken, on a few hundred hard strings and some chats
-//! (`fixtures/tokens/golden.jsonl`, made by `scripts/make-token-goldens.py`).
+//! (`fixtures/tokens/golden.jsonl`, made by `scripts/make-token-goldens.py`); and the counts of the
+//! strings of any file, which `scripts/token-check.sh` compares.
 
-use std::fs;
+use std::io::Write;
+use std::{env, fs, io};
 
-use batchctl::cost::{ChatText, chat_tokens, text_tokens};
-use serde_json::Value;
+use batchctl::cost::{ChatText, Counter, Tokenizer, chat_tokens, text_tokens};
+use serde_json::{Map, Value};
 
 use crate::support::repo;
 
@@ -47,4 +49,39 @@ fn message(value: &Value) -> ChatText<'_> {
         name: value["name"].as_str(),
         content: value["content"].as_str().expect("each message has content"),
     }
+}
+
+/// The vocabularies as `scripts/token-check.py` calls them, and a model of each.
+const ALL: [(&str, &str); 6] = [
+    ("o200k_base", "gpt-4o"),
+    ("cl100k_base", "gpt-4"),
+    ("qwen2", "qwen3-32b"),
+    ("glm4", "glm-4.5"),
+    ("glm5", "glm-5"),
+    ("deepseek_v3", "deepseek-chat"),
+];
+
+/// Counts each `text` of a file of JSON lines in every vocabulary, once alone and once with the
+/// memory that planning uses. Not a test of its own: `scripts/token-check.sh` runs it.
+#[test]
+#[ignore = "needs BATCHCTL_TEST_STRINGS and BATCHCTL_TEST_COUNTS; run by scripts/token-check.sh"]
+fn counts_of_the_strings_of_a_file() {
+    let path = |name| env::var_os(name).unwrap_or_else(|| panic!("{name} names no file"));
+    let strings = fs::read_to_string(path("BATCHCTL_TEST_STRINGS")).expect("a file of strings");
+    let counts = fs::File::create(path("BATCHCTL_TEST_COUNTS")).expect("a file for the counts");
+    let mut counts = io::BufWriter::new(counts);
+    let mut counters = ALL.map(|(_, model)| Counter::new(Tokenizer::for_model(model).0));
+    for line in strings.lines() {
+        let line: Value = serde_json::from_str(line).expect("each line is JSON");
+        let text = line["text"].as_str().expect("each line has a text");
+        let mut found = Map::new();
+        for ((vocabulary, model), counter) in ALL.iter().zip(&mut counters) {
+            let count = text_tokens(model, text);
+            assert_eq!(counter.count(0, text), count, "{vocabulary}: {text:?}");
+            found.insert((*vocabulary).to_owned(), count.into());
+        }
+        serde_json::to_writer(&mut counts, &found).expect("counts are written");
+        counts.write_all(b"\n").expect("counts are written");
+    }
+    counts.flush().expect("counts are written");
 }

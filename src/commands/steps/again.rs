@@ -83,7 +83,8 @@ pub(in crate::commands) fn retry(
     let limits = limits.unwrap_or_else(|| who.api.limits(question.endpoint).with_margin());
     let specs = (&found.spec, &question);
     let files = (&table, &found.folder);
-    let plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
+    let mut plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
+    plan.reserve(price.forecast(plan.requests()).reserve);
     tell_plan(context, &plan, &price);
     if change.only_shows {
         return Ok(stands(&found, ExitCode::Success));

@@ -138,7 +138,9 @@ pub(in crate::commands) fn report(
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
     let states = store.shard_counts(key)?;
-    let spent = spent(store, &found.job, &counts)?;
+    // As it stands now: what was found before the drive still says that it runs.
+    let job = store.job_by_id(key)?.unwrap_or_else(|| found.job.clone());
+    let spent = spent(store, &job, &counts)?;
     let again = rows_to_ask_again(store, key)?;
     let prices = Prices::of(store, &found.job)?;
     let forecast = terms_of(&found.job).forecast;

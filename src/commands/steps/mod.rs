@@ -54,6 +54,6 @@ pub(super) use send::{begin_and_go_on, dry_run, estimate, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};
 pub(super) use side_by_side::side_by_side;
 pub(super) use signals::Listening;
-pub(super) use spent::{spent, spent_briefly};
+pub(super) use spent::{cost_of_lines, spent, spent_briefly};
 pub(super) use tables::{Rewrite, columns, write_job_table, write_options};
-pub(super) use who::{Need, Who, who_is_asked, who_of_job};
+pub(super) use who::{Need, Who, price_tables, who_is_asked, who_of_job};

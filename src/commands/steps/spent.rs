@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::answer::RowStatus;
-use crate::batch::Used;
+use crate::batch::{Usage, Used};
 use crate::config::is_loopback;
-use crate::cost::{Forecast, Mode, Price, Saved, Spent, Tokens};
+use crate::cost::{Forecast, Mode, Money, Price, Saved, Spent, Tokens};
 use crate::job::{Prices, terms_of, tokens_of};
 use crate::store::{JobRecord, Store};
 use crate::ui::CommandError;
@@ -57,6 +57,7 @@ fn spent_with(
         surplus,
         without_usage: store.rows_without_usage(&job.key)?,
         expected: terms_of(job).forecast.map(|forecast| forecast.cost),
+        is_over: job.state.is_over(),
         is_complete: job.state.is_over() && counts.keys().all(|status| has_run(*status)),
         reserved: store.open_charges(&job.key)?,
         ..Spent::default()
@@ -100,11 +101,29 @@ fn against_realtime(
     let mut calls = Some(0_u64);
     let mut add = |cost: Option<u64>| calls = calls.zip(cost).map(|(sum, cost)| sum + cost);
     if groups.iter().all(|group| is_flat(group.ask)) {
-        groups.iter().for_each(|group| add(price_of_call(group.ask, group.used.usage)));
+        for group in &groups {
+            add(price_of_call(group.ask, group.used.usage));
+        }
     } else {
         store.each_usage(job, |ask, usage| add(price_of_call(ask, usage)))?;
     }
     Ok(calls.and_then(|calls| calls.checked_sub(paid)))
+}
+
+/// What the lines of result files cost that belong to a job; `None` where that is not known, and
+/// where it cannot be told from the sum of their tokens.
+pub(in crate::commands) fn cost_of_lines(
+    store: &Store,
+    job: &JobRecord,
+    usage: Usage,
+) -> Result<Option<Money>, CommandError> {
+    let prices = Prices::of(store, job)?;
+    let price = prices.of_ask(None).filter(|price| is_flat(price) && !prices.has_asks());
+    let price = price.filter(|_| usage.total() > 0);
+    Ok(price.and_then(|price| {
+        let pico = price.cost(Mode::Batch, tokens_of(usage))?;
+        Some(Money { currency: price.currency, pico })
+    }))
 }
 
 /// Whether the price of a sum of tokens is the sum of the prices of its parts.
@@ -148,7 +167,6 @@ fn scaled(sum: u64, part: u64, of: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Usage;
     use crate::cost::{Currency, Range, Rates, Tier};
 
     fn price(tiers: Vec<Tier>) -> Price {

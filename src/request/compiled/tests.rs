@@ -203,7 +203,7 @@ fn message_columns_are_sent_as_they_are() {
     let mut compiled = question.compile(&strings(&["m"])).unwrap();
     let texts = compiled.prompt_texts(&row(&[cell])).unwrap();
     assert_eq!(texts.len(), 3);
-    assert_eq!(texts[1], Message { role: "user".into(), text: "a\nb".into() });
+    assert_eq!(texts[1], Message::spoken("user", "a\nb"));
 }
 
 #[test]

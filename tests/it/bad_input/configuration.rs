@@ -25,6 +25,14 @@ fn a_project_file_with_a_slip_names_file_and_line() {
     exit 2
     error: [DIR]/batchctl.toml:1: unknown key `default` (did you mean `defaults`?)
     ");
+    assert_snapshot!(project("check_intervall = \"3s\"\n"), @r"
+    exit 2
+    error: [DIR]/batchctl.toml:1: check_intervall: no such key; did you mean `check_interval`, below a line [defaults]?
+    ");
+    assert_snapshot!(project("colour_of_the_sky = \"blue\"\n"), @r"
+    exit 2
+    error: [DIR]/batchctl.toml:1: colour_of_the_sky: no such key; at the top stand default_provider, [defaults], [providers.NAME] and [job]
+    ");
     assert_snapshot!(project("[defaults]\n\ncheck_interval = \"3q\"\n"), @r"
     exit 2
     error: [DIR]/batchctl.toml:3: check_interval: `3q` is not a duration: write [DURATION], [DURATION], [DURATION] or plain seconds
