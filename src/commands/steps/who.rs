@@ -142,7 +142,14 @@ fn open_account(
         }
     };
     let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
-    let has_its_key = key.expose().starts_with(KEY_PREFIX);
+    // What makes no call asks for no key, and yet knows a sandbox by the one that is set.
+    let has_its_key = match need {
+        Need::Key => key.expose().starts_with(KEY_PREFIX),
+        Need::NoKey => {
+            let set = context.settings.key_of(&account);
+            set.is_ok_and(|(key, _)| key.expose().starts_with(KEY_PREFIX))
+        }
+    };
     let clock = context.clock.clone();
     let mut settings =
         context.settings.provider_settings(&account, key, clock).map_err(config_error)?;
