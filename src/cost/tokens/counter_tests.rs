@@ -152,7 +152,7 @@ fn common_ends_and_equal_cells_are_found() {
 fn cells_that_never_come_again_are_not_kept() {
     let mut counter = Counter::new(Tokenizer::for_model("gpt-4o").0);
     let cell =
-        |n: u32| format!("{n}: a cell that is long enough to be worth remembering, but is not");
+        |n: u32| format!("{n}: a cell long enough to be worth remembering, yet it is not {n}");
     for n in 0..2 * TRIAL {
         counter.count(0, &cell(n));
     }
