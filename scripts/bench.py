@@ -170,7 +170,7 @@ def tokens(bench, folder, rows):
                            capture_output=True).stdout
     # 3 tokens a message, 1 for the role, 3 for the reply.
     count = json.loads(shown)["estimate"]["text_tokens"] - 7 * rows
-    speeds = {"tiktoken": [], "one": [], "two": []}
+    runs = {"tiktoken": [], "one processor": [], "two processors": []}
     counted = folder / "tokens.json"
     processors = sorted(os.sched_getaffinity(0))[:2]
     for _ in range(bench.rounds):
@@ -178,16 +178,20 @@ def tokens(bench, folder, rows):
         peer = json.loads(counted.read_text())
         if peer["tokens"] != count:
             sys.exit(f"bench: we count {count} tokens, tiktoken {peer['tokens']}")
-        speeds["tiktoken"].append(count / peer["seconds"])
-        for name, some in (("one", processors[:1]), ("two", processors)):
-            pinned = ["taskset", "-c", ",".join(map(str, some))]
-            speeds[name].append(count / bench.run([*pinned, *ours]).seconds)
+        runs["tiktoken"].append((peer["seconds"], peer["cpu"]))
+        for name, some in (("one processor", processors[:1]), ("two processors", processors)):
+            run = bench.run(["taskset", "-c", ",".join(map(str, some)), *ours])
+            runs[name].append((run.seconds, run.cpu))
     print(f"\nestimate: {rows:,} rows, {megabytes([table])}, {count:,} tokens, the same in tiktoken "
           f"{importlib.metadata.version('tiktoken')}; load {os.getloadavg()[0]:.1f}")
-    for name, runs in speeds.items():
-        ratios = [mine / theirs for mine, theirs in zip(runs, speeds["tiktoken"])]
-        print(f"  {name:10} {statistics.median(runs) / 1e6:7.2f} M tokens/s   {statistics.median(ratios):6.2f} "
-              f"x tiktoken (pairs {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+    for name, times in runs.items():
+        # Pairs of one round: a busy machine slows both alike.
+        ratios = [[theirs[which] / mine[which] for mine, theirs in zip(times, runs["tiktoken"])]
+                  for which in (0, 1)]
+        seconds, cpu = (statistics.median(column) for column in zip(*times))
+        print(f"  {name:15} {count / seconds / 1e6:7.2f} M tokens/s, {cpu:6.2f} s cpu   "
+              f"{statistics.median(ratios[0]):6.2f} x tiktoken (pairs {min(ratios[0]):.2f} to "
+              f"{max(ratios[0]):.2f}), by cpu {statistics.median(ratios[1]):.2f} x", flush=True)
 
 
 def megabytes(files):

@@ -91,11 +91,11 @@ def tokens(table, out):
     encoding = tiktoken.get_encoding("o200k_base")
     with open(table, encoding="utf-8", newline="") as source:
         texts = [PROMPT.format(row["review"]) for row in csv.DictReader(source)]
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     count = sum(len(encoding.encode_ordinary(text)) for text in texts)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     with open(out, "w", encoding="utf-8") as to:
-        json.dump({"tokens": count, "seconds": seconds}, to)
+        json.dump({"tokens": count, "seconds": seconds, "cpu": cpu}, to)
 
 
 if __name__ == "__main__":

@@ -54,13 +54,14 @@ fn message(value: &Value) -> ChatText<'_> {
 }
 
 /// The vocabularies as `scripts/token-check.py` calls them, and a model of each.
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 7] = [
     ("o200k_base", "gpt-4o"),
     ("cl100k_base", "gpt-4"),
     ("qwen2", "qwen3-32b"),
     ("glm4", "glm-4.5"),
     ("glm5", "glm-5"),
     ("deepseek_v3", "deepseek-chat"),
+    ("llama3", "llama-3.1-8b"),
 ];
 
 /// Counts each `text` of a file of JSON lines in every vocabulary, once alone and once with the
