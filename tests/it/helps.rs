@@ -38,7 +38,7 @@ fn helps_of_all_commands() {
     }
     let top = dir.batchctl("--help").run().exits(0);
     insta::assert_snapshot!("help", top.stdout);
-    for topic in ["exit-codes", "faults", "json", "prices", "settings"] {
+    for topic in ["budget", "exit-codes", "faults", "json", "prices", "settings"] {
         let run = dir.batchctl("help").arg(topic).run().exits(0);
         insta::assert_snapshot!(format!("help_topic_{topic}"), run.stdout);
     }
