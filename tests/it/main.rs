@@ -9,6 +9,7 @@ mod bad_input;
 mod cached;
 mod cancel;
 mod contract;
+mod cost_after;
 mod endings;
 mod faults;
 mod features;
