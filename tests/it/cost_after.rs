@@ -171,8 +171,14 @@ fn b04_equal_and_earlier_answers_are_told_as_saved() {
     let same = rows.iter().filter(|(id, ..)| id.contains("-0000000-"));
     assert_eq!(rows.len(), 2);
     assert_eq!(pico(&first["cost"]["saved"]["by_equal_rows"]), priced(same, LARGE));
-    let other = run("workflow in.csv second.csv --json -p {text} --name second");
-    let _ = other;
+    dir.write("next.csv", "id,text\n1,same\n2,new\n");
+    let next = run("workflow next.csv next.out.csv --json -p {text}");
+    assert_eq!(next["statuses"], serde_json::json!({"cached": 1, "ok": 1}));
+    assert_eq!(bill(&sandbox).len(), 3);
+    assert_eq!(
+        next["cost"]["saved"]["by_earlier_answers"], first["cost"]["saved"]["by_equal_rows"],
+        "the same answer"
+    );
 }
 
 /// S1.14: files of ours and of others, and jobs; nothing counts twice.
