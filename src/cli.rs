@@ -9,7 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
     Context, analyze, cancel, completions, config, convert, demo, download, estimate, help, login,
-    logout, logs, merge, prune, resolve, resume, retry, sandbox, status, submit, watch, workflow,
+    logout, logs, merge, prices, prune, resolve, resume, retry, sandbox, status, submit, watch,
+    workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -34,6 +35,8 @@ pub enum Command {
     Workflow(Box<workflow::Args>),
     /// Count requests, bytes and tokens before anything is sent
     Estimate(Box<estimate::Args>),
+    /// What models cost, from when and where the figures are
+    Prices(prices::Args),
     /// A small table through the sandbox in seconds, without a key
     Demo(demo::Args),
     /// Table to request files; sends nothing
@@ -81,7 +84,7 @@ pub enum Command {
 
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Run", &["workflow", "estimate", "demo"]),
+    ("Run", &["workflow", "estimate", "prices", "demo"]),
     ("Steps", &["convert", "submit", "status", "watch", "download", "merge", "analyze"]),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
@@ -117,6 +120,7 @@ impl Command {
         let arg = match self {
             Self::Workflow(args) => args.json,
             Self::Estimate(args) => args.json,
+            Self::Prices(args) => args.json,
             Self::Demo(args) => args.json,
             Self::Convert(args) => args.json,
             Self::Submit(args) => args.json,
@@ -157,6 +161,7 @@ impl Command {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
             Self::Estimate(args) => estimate::run(args, context),
+            Self::Prices(args) => prices::run(args, context),
             Self::Demo(args) => demo::run(args, context),
             Self::Convert(args) => convert::run(args, context),
             Self::Submit(args) => submit::run(args, context),

@@ -20,6 +20,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 pub mod merge;
+pub mod prices;
 pub mod prune;
 pub mod resolve;
 pub mod resume;

@@ -27,7 +27,7 @@ pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
 pub use prices::{
-    Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million,
+    Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million, rate_text,
 };
 pub use sheet::{Heading, labelled};
 pub use spent::{CostDocument, Saved, Spent, shown, tokens_lines};

@@ -7,7 +7,7 @@ mod own;
 mod table;
 mod words;
 
-pub use own::{OwnPrice, per_million};
+pub use own::{OwnPrice, per_million, rate_text};
 pub use table::Listing;
 pub use words::{OLD_DAYS, first_day};
 

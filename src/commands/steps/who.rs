@@ -173,22 +173,27 @@ fn open_account(
     })
 }
 
-/// What a model costs at a provider: the user's price, else that of the provider's kind. The
-/// sandbox has the price that the model's maker asks.
+/// What a model costs at a provider: the user's price, else that of the list.
 pub(in crate::commands) fn price_of(
     settings: &Settings,
     account: &Account,
     model: &str,
 ) -> Option<Price> {
-    let book = settings.price_book();
+    let tables = price_tables(account, model);
+    let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+    settings.price_book().find_in(&account.name, &tables, model)
+}
+
+/// The parts of the list that price a provider's models: that of its kind. The sandbox has the
+/// price that the model's maker asks.
+pub(in crate::commands) fn price_tables(account: &Account, model: &str) -> Vec<String> {
     let kind = account.dialect.name;
     if kind != SANDBOX.name {
-        return book.find_in(&account.name, &[kind], model);
+        return vec![kind.to_owned()];
     }
     let maker = Vendor::of_model(model).map_or(kind, Vendor::provider_name);
     // Some makers have prices of their international service alone.
-    let abroad = format!("{maker}-intl");
-    book.find_in(&account.name, &[maker, &abroad], model)
+    vec![maker.to_owned(), format!("{maker}-intl")]
 }
 
 fn usage(error: ProviderError) -> CommandError {

@@ -46,12 +46,20 @@ impl OwnPrice {
         }
     }
 
-    /// Whether it is meant for this model at this provider, whose own kind may be named too.
+    /// Whether it holds at this provider, whose own kind may be named too.
+    pub fn is_of(&self, provider: &str, kinds: &[&str]) -> bool {
+        self.provider.as_deref().is_none_or(|name| name == provider || kinds.contains(&name))
+    }
+
+    /// It as a price, wherever it holds.
+    pub fn alone(&self) -> Price {
+        self.price(self.provider.as_deref().unwrap_or("any provider"), None)
+    }
+
+    /// Whether it is meant for this model at this provider.
     pub(super) fn is_for(&self, provider: &str, kinds: &[&str], model: &str) -> bool {
-        let is_for_provider =
-            self.provider.as_deref().is_none_or(|name| name == provider || kinds.contains(&name));
         let asked = model.trim().to_ascii_lowercase();
-        is_for_provider && asked.starts_with(&self.model.to_ascii_lowercase())
+        self.is_of(provider, kinds) && asked.starts_with(&self.model.to_ascii_lowercase())
     }
 
     /// The longer name counts for more, and of two the one for a certain provider.
@@ -105,4 +113,10 @@ fn share_of(rate: u64, millionths: u64) -> u64 {
 pub fn per_million(text: &str) -> Option<u64> {
     let pico = pico_of(text.trim())?;
     (pico.is_multiple_of(MILLION) && pico < MILLION * PICO).then_some(pico / MILLION)
+}
+
+/// Trillionths a token as the price of a million tokens: `0.3`.
+pub fn rate_text(rate: u64) -> String {
+    let text = format!("{}.{:06}", rate / MILLION, rate % MILLION);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -97,12 +97,12 @@ impl Known {
     /// Whether a text begins with this and may be cut there.
     fn begins(&self, text: &str) -> bool {
         let at = self.text.len();
-        at == 0 || (text.starts_with(&self.text) && may_cut(text, at))
+        at > 0 && text.starts_with(&self.text) && may_cut(text, at)
     }
 
     fn ends(&self, text: &str) -> bool {
         let length = self.text.len();
-        length == 0 || (text.ends_with(&self.text) && may_cut(text, text.len() - length))
+        length > 0 && text.ends_with(&self.text) && may_cut(text, text.len() - length)
     }
 }
 
