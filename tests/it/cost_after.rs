@@ -70,7 +70,7 @@ fn p7_the_account_is_the_bill_whatever_is_done_again() {
     assert_eq!(pico(&first["cost"]["saved"]["by_batch"]), total, "half of the price of calls");
     let cells = dir.cells("out.csv");
     let of_rows =
-        cells.column("cost").iter().map(|cell| pico(&cell.parse::<f64>().unwrap().into()));
+        cells.column("cost").into_iter().map(|cell| pico(&cell.parse::<f64>().unwrap().into()));
     assert_eq!(of_rows.sum::<u64>(), total, "--details");
     for again in [
         "status",

@@ -2,7 +2,8 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
+    "analyze",
     "cancel",
     "completions",
     "config",

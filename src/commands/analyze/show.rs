@@ -98,7 +98,7 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     }
     lines.extend(listed("statuses", analysis.counts().iter().map(|(s, n)| (s.as_str(), *n))));
     if analysis.broken() > 0 {
-        lines.push(format!("broken    {} do not read", counted(analysis.broken(), "line")));
+        lines.push(format!("broken    {} cannot be read", counted(analysis.broken(), "line")));
     }
     lines.extend(errors(&analysis.errors()));
     let words = |words: &'_ BTreeMap<String, u64>, label: &str| {
@@ -145,7 +145,7 @@ fn errors(groups: &[ErrorGroup]) -> Vec<String> {
 
 fn length(label: &str, spread: Spread) -> String {
     format!(
-        "{label:10}{:.1} tokens on average, half up to {}, 95 % up to {}, the longest {}",
+        "{label:10}mean {:.1}   half up to {}   95 % up to {}   most {}",
         spread.mean,
         count(spread.p50),
         count(spread.p95),
