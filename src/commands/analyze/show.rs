@@ -223,7 +223,26 @@ mod tests {
         report.pay(used, Some(Currency::USD));
         let text: Vec<String> = lines(&report).iter().map(|line| crate::ui::clean(line)).collect();
         assert!(text.iter().all(|line| line.chars().count() <= WIDTH), "{text:#?}");
-        insta::assert_snapshot!(text.join("\n"), @"");
+        insta::assert_snapshot!(text.join("\n"), @r"
+        rows      6 in 1 job and 2 files
+                  copy.jsonl is left out: the same as output.jsonl
+        good      3 (50.0 %)
+        statuses  ok 3   truncated 1   error 2
+        broken    1 line cannot be read
+        errors    2 × error (server), such as row 5
+                    a long answer a long answer a long answer a long answer a long answ…
+                  1 × truncated, such as row 4
+                    cut off at the token limit; raise --max-tokens
+        finish    length 3   stop 3
+        models    gpt-4o-2024-08-06 6
+        tokens    60 prompt, 2,400 completion
+        prompts   mean 10.0   half up to 10   95 % up to 10   most 10
+        answers   mean 400.0   half up to 400   95 % up to 400   most 400
+        cost      at least $0.025 in batch   price of 2 answers unknown
+        samples   k7f2qd-0000001-r1: good
+                  k7f2qd-0000002-r1: a long answer a long answer a long answer a long a…
+                  row 3: red and a second line
+        ");
         let document = serde_json::to_value(document(&report)).unwrap();
         assert_eq!((&document["rows"], &document["good"]), (&6.into(), &3.into()));
         assert_eq!(document["costs"][0]["actual"], 0.025);
