@@ -2,7 +2,8 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
+    "analyze",
     "cancel",
     "completions",
     "config",

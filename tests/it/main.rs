@@ -10,6 +10,7 @@ mod budget;
 mod cached;
 mod cancel;
 mod contract;
+mod cost_after;
 mod endings;
 mod faults;
 mod features;

@@ -177,7 +177,11 @@ fn open_account(
 }
 
 /// What a model costs at a provider: the user's price, else that of the list.
-fn price_of(settings: &Settings, account: &Account, model: &str) -> Option<Price> {
+pub(in crate::commands) fn price_of(
+    settings: &Settings,
+    account: &Account,
+    model: &str,
+) -> Option<Price> {
     let tables = price_tables(account, model);
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
     settings.price_book().find_in(&account.name, &tables, model)
