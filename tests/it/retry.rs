@@ -183,7 +183,10 @@ fn an_unknown_price_is_not_paid_unasked() {
     let ledger = rusqlite::Connection::open(bench.dir.home().join("batchctl.db")).unwrap();
     let moved = "UPDATE job SET base_url = 'https://api.openai.com/v1'";
     assert_eq!(ledger.execute(moved, []).unwrap(), 1);
-    let retry = bench.dir.batchctl("retry last --class error --model my-finetune").env("OPENAI_API_KEY", "sk-none");
+    let retry = bench
+        .dir
+        .batchctl("retry last --class error --model my-finetune")
+        .env("OPENAI_API_KEY", "sk-none");
     let output = retry.run().exits(7);
     output.says(&["the price of my-finetune at openai is unknown; nothing was sent", "add --yes"]);
     assert_eq!(bench.state(), "done");

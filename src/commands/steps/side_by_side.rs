@@ -86,7 +86,11 @@ pub(in crate::commands) fn side_by_side(
         })?;
         return Ok(ExitCode::Success);
     }
-    context.printer.data(&format!("Input     {}   {}", named_from(&context.folder, &source), counted(rows, "row")))?;
+    context.printer.data(&format!(
+        "Input     {}   {}",
+        named_from(&context.folder, &source),
+        counted(rows, "row")
+    ))?;
     for line in table(&lines) {
         context.printer.data(&line)?;
     }
