@@ -4,7 +4,8 @@ use std::sync::Barrier;
 use proptest::prelude::*;
 
 use super::super::{
-    ArtifactKind, ArtifactRecord, Begun, CallEnd, CreateRecord, NewJob, NewShard, SurplusState,
+    ArtifactKind, ArtifactRecord, Begun, Budget, CallEnd, Cap, CreateRecord, Limit, NewJob,
+    NewShard, Over, Store, SurplusState,
 };
 use super::*;
 use crate::batch::{Usage, Used};
