@@ -138,8 +138,7 @@ fn a_free_model_is_not_asked_about() {
     exit 0
     --- stdout
     Input     in.csv   3 rows
-    Model     glm-4-flash   zhipu   tokenizer o200k_base (estimate)
-              prices of 2026-09
+    Model     glm-4-flash   zhipu   tokenizer glm-4 (estimate)   prices of 2026-09
                      requests   input tok    output tok      realtime      batch
       text                  3         ~33         ~ 900          free       free
       to send               3         ~33         ~ 900          free       free
@@ -283,11 +282,11 @@ fn models_side_by_side() {
     Input     in.csv   200 rows
     model        provider  input tok  batch likely    worst  realtime likely
     gpt-4o       openai        2,200         $0.10    $0.10            $0.21
-    glm-4-plus   zhipu        ~2,200        ¥0.056   ¥0.056            ¥0.11
+    glm-4-plus   zhipu        ~2,204        ¥0.056   ¥0.056            ¥0.11
     gpt-4o-mini  openai        2,200       $0.0062  $0.0062           $0.012
     nobody-1     openai       ~2,200       unknown  unknown          unknown
       gpt-4o: length of answers assumed
-      glm-4-plus: tokens estimated with o200k_base; length of answers assumed
+      glm-4-plus: tokens estimated with glm-4; length of answers assumed
       gpt-4o-mini: length of answers assumed
       nobody-1: tokens estimated with o200k_base; no price known; length of answers assumed
     --- stderr
