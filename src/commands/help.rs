@@ -13,6 +13,8 @@ const BUDGET: &str = include_str!("help_budget.txt");
 
 /// The documents of `--json`.
 const JSON: &str = include_str!("help_json.txt");
+/// What stands below the help of `prices`.
+const PRICES: &str = include_str!("help_prices.txt");
 
 /// Arguments of `help`.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,6 +33,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         ["faults"] => FAULTS_HELP.to_owned(),
         ["json"] => JSON.to_owned(),
         ["settings"] => settings(),
+        ["prices"] => format!("{}\n{PRICES}", help_of((context.parser)(), &["prices"])?),
         path => help_of((context.parser)(), path)?,
     };
     context.printer.data(text.trim_end())?;

@@ -173,7 +173,9 @@ impl Estimate {
         let mut lines = Vec::new();
         if !self.is_embedding {
             lines.extend(labelled("Likely", &self.likely(forecast.cost, forecast.output_tokens)));
-            lines.extend(labelled("Worst", &[self.worst()]));
+            if !self.is_free() {
+                lines.extend(labelled("Worst", &[self.worst()]));
+            }
         }
         for step in bill.steps() {
             let rows = if step.requests == 1 { "row" } else { "rows" };
@@ -215,14 +217,12 @@ impl Estimate {
     fn worst(&self) -> String {
         let forecast = self.forecast();
         if let Some(most) = self.max_tokens {
-            let price =
-                if self.is_free() { "free".to_owned() } else { self.amount(forecast.cost.worst) };
+            let price = self.amount(forecast.cost.worst);
             return format!("{price} if every answer has {} tokens (--max-tokens)", grouped(most));
         }
         let own = self.price.as_ref().and_then(|price| price.max_output_tokens);
         let own = own.map_or(String::new(), |own| format!(" ({} tokens a row)", grouped(own)));
         let reserve = match self.reserve {
-            _ if self.is_free() => String::new(),
             None => String::new(),
             reserve => format!("; reserved: {}, 1.5 x likely", self.amount(reserve)),
         };

@@ -195,7 +195,6 @@ fn free_models_and_other_currencies() {
       to send               9        ~900       ~ 2,700          free       free
     Likely    free   output tokens 2,700
               assumed: no row of this prompt has been answered yet
-    Worst     without --max-tokens it is the model's own maximum, which is of no use
     Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
     Queue     prompt tokens that may be queued: unknown
     ");

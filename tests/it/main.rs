@@ -27,6 +27,7 @@ mod odd_results;
 mod on_done;
 mod pictures;
 mod points;
+mod prices;
 mod prices_before;
 mod prune;
 mod ranges;
