@@ -336,7 +336,7 @@ fn acts() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// Whatever becomes of shards: what is reserved is what may still come, what is settled is
     /// what their answers and surplus batches cost, and nothing is left of what never ran.
