@@ -205,6 +205,9 @@ fn field_52_an_unknown_price_passes_every_limit_of_money() {
     assert!(begun.is_some(), "sums of enormous amounts do not wrap");
 }
 
+/// What is done to an answer.
+type Change = Box<dyn Fn(&mut OutcomeRecord)>;
+
 /// A row that ran and does not say what it used is taken to have cost its share of the worst.
 #[test]
 fn b10_what_a_silent_answer_is_taken_to_cost() {
@@ -334,7 +337,7 @@ fn acts() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// Whatever becomes of shards: what is reserved is what may still come, what is settled is
     /// what their answers and surplus batches cost, and nothing is left of what never ran.
