@@ -205,9 +205,6 @@ fn field_52_an_unknown_price_passes_every_limit_of_money() {
     assert!(begun.is_some(), "sums of enormous amounts do not wrap");
 }
 
-/// What is done to an answer.
-type Change = Box<dyn Fn(&mut OutcomeRecord)>;
-
 /// A row that ran and does not say what it used is taken to have cost its share of the worst.
 #[test]
 fn b10_what_a_silent_answer_is_taken_to_cost() {

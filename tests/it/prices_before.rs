@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::support::sandbox::Sandbox;
 use crate::support::workdir::{Run, WorkDir};
 
 /// An address that nothing is sent to: what is refused is refused before it is asked for.
