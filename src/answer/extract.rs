@@ -74,7 +74,7 @@ pub fn extract(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Extracted {
         is_part.then(|| self::searched(text, wanted, is_ended)).flatten()
     };
     searched.or_else(elsewhere).unwrap_or_else(|| Extracted {
-        values: vec![None; wanted.fields().map_or(0, |fields| fields.len())],
+        values: vec![None; wanted.len()],
         status: ParseStatus::Failed,
         absent: Vec::new(),
         repairs: Vec::new(),
@@ -112,17 +112,17 @@ pub(super) fn whole(text: &str) -> Option<(Cow<'_, str>, Value)> {
 /// The best of the objects and arrays that stand in a text.
 fn searched(text: &str, wanted: Wanted<'_>, is_ended: bool) -> Option<Extracted> {
     let fences = Fences::of(text);
-    let (_, fenced, best) = scan(text, is_ended)
+    let (_, is_fenced, best) = scan(text, is_ended)
         .candidates
         .into_iter()
         .filter_map(|candidate| {
-            let fenced = fences.hold(&candidate);
-            Some((wanted.worth(&candidate.value)?, fenced, candidate))
+            let is_fenced = fences.hold(&candidate);
+            Some((wanted.worth(&candidate.value)?, is_fenced, candidate))
         })
-        .max_by_key(|(worth, fenced, candidate)| {
-            (*worth, candidate.repairs.is_empty(), *fenced, candidate.span.start)
+        .max_by_key(|(worth, is_fenced, candidate)| {
+            (*worth, candidate.repairs.is_empty(), *is_fenced, candidate.span.start)
         })?;
-    let status = standing(text, &best, fenced);
+    let status = standing(text, &best, is_fenced);
     Some(found(&text[best.span], best.value, best.repairs, status, wanted))
 }
 

@@ -48,7 +48,7 @@ pub fn judge<'a, 'w>(line: &'a ResultLine, wanted: impl Into<Wanted<'w>>) -> Jud
 }
 
 fn no_values(wanted: Wanted<'_>) -> Vec<Option<Value>> {
-    vec![None; wanted.fields().map_or(0, |fields| fields.len())]
+    vec![None; wanted.len()]
 }
 
 fn judge_reply<'a>(reply: &'a Reply, wanted: Wanted<'_>) -> Judged<'a> {

@@ -18,6 +18,7 @@ mod repair;
 mod scan;
 mod schema;
 mod status;
+mod strict;
 mod wanted;
 
 pub use defaults::{DefaultError, Defaults, Filled};

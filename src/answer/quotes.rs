@@ -78,30 +78,33 @@ fn meaning(reader: &mut Reader<'_>, place: Place, open: char) -> Means {
     let ends_line = rest[..rest.len() - ahead.len()].contains('\n');
     let mut after = ahead.chars();
     let next = after.next();
-    match (place, next) {
-        (Place::Key, Some(':' | '：')) => Means::Close,
-        (Place::Value, None | Some(',' | '}' | ']' | '｝' | '］')) => Means::Close,
+    let closes = match (place, next) {
+        (Place::Key, next) => matches!(next, Some(':' | '：')),
+        (Place::Value, None | Some(',' | '}' | ']' | '｝' | '］')) => true,
         // Inside a Chinese text such a comma is as likely as between two values.
         (Place::Value, Some('，' | '、')) => {
             let beyond = after.as_str().trim_start();
             reader.steps += after.as_str().len() - beyond.len();
             let is_next =
                 |c| is_quote(c) || matches!(c, '{' | '[' | '}' | ']' | '｛' | '｝' | '］');
-            if beyond.starts_with(is_next) { Means::Close } else { Means::Inside }
+            beyond.starts_with(is_next)
         }
-        (Place::Key, _) | (Place::Value, Some(':')) => Means::Unclear,
         (Place::Value, Some(next)) => {
-            let is_next_quote = is_partner(open, next);
-            if ahead.starts_with("```") || ahead.starts_with("//") || ahead.starts_with("/*") {
-                Means::Close
-            } else if ends_line && (is_next_quote || is_quote(next)) {
-                Means::Close
-            } else if is_next_quote || (next == '：' && after.next().is_some_and(is_quote)) {
-                Means::Unclear
-            } else {
-                Means::Inside
-            }
+            let is_comment = ahead.starts_with("//") || ahead.starts_with("/*");
+            is_comment || ahead.starts_with("```") || (ends_line && is_quote(next))
         }
+    };
+    // A colon or a second quote where the text should go on: there are two readings.
+    let is_unclear = match next {
+        _ if place == Place::Key => true,
+        Some(':') => true,
+        Some('：') => after.next().is_some_and(is_quote),
+        next => next.is_some_and(|next| is_partner(open, next)),
+    };
+    match (closes, is_unclear) {
+        (true, _) => Means::Close,
+        (false, true) => Means::Unclear,
+        (false, false) => Means::Inside,
     }
 }
 

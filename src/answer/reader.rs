@@ -131,7 +131,9 @@ impl<'a> Reader<'a> {
     fn after_value(&mut self, inside: Bracket) -> Option<After> {
         let has_line_break = self.space()?;
         let Some(next) = self.peek().filter(|_| !self.is_at_fence()) else {
-            return self.closed_at_end();
+            // Cut off, unless the model says that it had ended, by its finish reason or by closing
+            // the fenced block.
+            return self.left_open(self.is_ended || self.is_at_fence());
         };
         match next {
             ',' | '，' | '、' => {
@@ -148,8 +150,8 @@ impl<'a> Reader<'a> {
             }
             _ if self.closes(inside) => self.after_value_closed(),
             // `{"a": [1, 2}`: the bracket of something further out closes what is inside.
-            ']' | '］' if inside == Bracket::Object && self.arrays > 0 => self.closed_by_outer(),
-            '}' | '｝' if inside == Bracket::Array && self.objects > 0 => self.closed_by_outer(),
+            ']' | '］' if inside == Bracket::Object && self.arrays > 0 => self.left_open(true),
+            '}' | '｝' if inside == Bracket::Array && self.objects > 0 => self.left_open(true),
             // Only where a line ends: on one line it may be a text with quotes inside.
             _ if has_line_break && (is_quote(next) || matches!(next, '{' | '[')) => {
                 self.repairs.note(Repair::MissingComma);
@@ -166,16 +168,12 @@ impl<'a> Reader<'a> {
         Some(After::End)
     }
 
-    fn closed_by_outer(&mut self) -> Option<After> {
-        self.repairs.note(Repair::Closed);
-        Some(After::End)
-    }
-
-    /// The text ends before its brackets do. That is a slip only if the model says that it had
-    /// ended, by its finish reason or by closing the fenced block.
-    fn closed_at_end(&mut self) -> Option<After> {
-        (self.is_ended || self.is_at_fence()).then_some(())?;
-        self.closed_by_outer()
+    /// Closes what was left open, if that is safe.
+    fn left_open(&mut self, is_safe: bool) -> Option<After> {
+        is_safe.then(|| {
+            self.repairs.note(Repair::Closed);
+            After::End
+        })
     }
 
     /// Whether the bracket that closes this stands here.

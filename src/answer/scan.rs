@@ -34,22 +34,22 @@ pub(super) struct Scan {
 /// the text: a model may answer with a megabyte of brackets.
 pub(super) fn scan(text: &str, is_ended: bool) -> Scan {
     let most = most_steps(text);
-    let mut scan = Scan::default();
+    let mut all = Scan::default();
     let mut at = 0;
     while let Some(start) = next_opening(text, at)
-        && scan.steps < most
+        && all.steps < most
     {
         let rest = &text[start..];
-        let (found, is_json) = scan.read(rest, is_ended, most);
+        let (found, is_json) = all.read(rest, is_ended, most);
         at = match found {
             Some((length, value, repairs)) => {
-                let span = start..start + length;
-                scan.candidates.push(Candidate { span: span.clone(), value, repairs });
-                span.end
+                let end = start + length;
+                all.candidates.push(Candidate { span: start..end, value, repairs });
+                end
             }
             None if is_json => {
-                let (length, is_closed) = balanced_length(rest.as_bytes());
-                scan.steps += length;
+                let (length, is_closed) = balanced_length(rest);
+                all.steps += length;
                 match rest.find("\n```") {
                     _ if is_closed => start + length,
                     // Cut off: only a new fenced block can hold something whole again.
@@ -60,7 +60,7 @@ pub(super) fn scan(text: &str, is_ended: bool) -> Scan {
             None => start + rest.chars().next().map_or(1, char::len_utf8),
         };
     }
-    scan
+    all
 }
 
 /// The most characters that are looked at in a text.
@@ -110,26 +110,27 @@ fn next_opening(text: &str, from: usize) -> Option<usize> {
 
 /// How many bytes from the opening bracket at 0 to the one that closes it, brackets inside JSON
 /// strings left out; `false` if the text ends before.
-fn balanced_length(bytes: &[u8]) -> (usize, bool) {
+fn balanced_length(text: &str) -> (usize, bool) {
     let mut depth = 0usize;
     let mut in_string = false;
-    let mut position = 0;
-    while position < bytes.len() {
-        match bytes[position] {
-            b'\\' if in_string => position += 1,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => {
-                depth -= 1;
+    let mut characters = text.char_indices();
+    while let Some((position, c)) = characters.next() {
+        match c {
+            '\\' if in_string => {
+                characters.next();
+            }
+            '"' => in_string = !in_string,
+            '{' | '[' | '｛' | '［' if !in_string => depth += 1,
+            '}' | ']' | '｝' | '］' if !in_string => {
+                depth = depth.saturating_sub(1);
                 if depth == 0 {
-                    return (position + 1, true);
+                    return (position + c.len_utf8(), true);
                 }
             }
             _ => {}
         }
-        position += 1;
     }
-    (bytes.len(), false)
+    (text.len(), false)
 }
 
 #[cfg(test)]

@@ -66,10 +66,9 @@ impl Schema {
         compiler.enable_format_assertions();
         compiler.use_loader(Box::new(NothingOutside));
         let mut schemas = Schemas::new();
-        let index = compiler
-            .add_resource(PLACE, value.clone())
-            .and_then(|()| compiler.compile(PLACE, &mut schemas))
-            .map_err(|error| refusal(&error, &value))?;
+        compiler.add_resource(PLACE, value.clone()).map_err(|error| refusal(&error, &value))?;
+        let index =
+            compiler.compile(PLACE, &mut schemas).map_err(|error| refusal(&error, &value))?;
         let fields = Fields::of(properties(&value).map(Field::of_key).collect());
         Ok(Self { name, value, schemas, index, fields })
     }

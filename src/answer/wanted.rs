@@ -26,6 +26,11 @@ impl<'a> Wanted<'a> {
         self.fields
     }
 
+    /// How many columns they become.
+    pub(super) fn len(self) -> usize {
+        self.fields.map_or(0, Fields::len)
+    }
+
     /// Whether JSON is wanted at all.
     pub fn is_json(self) -> bool {
         self.fields.is_some() || self.schema.is_some()
@@ -71,12 +76,11 @@ pub(super) struct Taken {
 pub(super) fn take(wanted: Wanted<'_>, answer: &Value, repairs: &mut Repairs) -> Taken {
     let mut taken = Taken::default();
     for field in wanted.iter() {
-        let value = match field.find(answer) {
-            Some(value) => typed(field, value, repairs, &mut taken.faults),
-            None => {
-                missing(field, answer, &mut taken);
-                None
-            }
+        let value = if let Some(value) = field.find(answer) {
+            typed(field, value, repairs, &mut taken.faults)
+        } else {
+            missing(field, answer, &mut taken);
+            None
         };
         taken.values.push(value);
     }
