@@ -8,6 +8,7 @@ mod loose;
 mod refusal;
 mod result_file;
 mod status;
+mod used;
 
 pub use classify::Signs;
 pub use failure::{ErrorWords, Failure, FailureKind};
@@ -15,3 +16,4 @@ pub use line::{BadLine, Instead, Outcome, Reply, ResultLine, decode_line};
 pub use refusal::{queue_refusal, told_queue_limit};
 pub use result_file::{PlacedLine, ResultFile};
 pub use status::{Batch, BatchError, BatchStatus, RequestCounts, Usage};
+pub use used::Used;

@@ -4,6 +4,9 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::runtime::Runtime;
 
 use super::errors::config_error;
@@ -90,6 +93,15 @@ impl Context {
                 .hint("name another folder in BATCHCTL_HOME")
         })?;
         Ok(&self.home)
+    }
+
+    /// The day by the local calendar.
+    pub fn today(&self) -> Date {
+        let set = self.settings.get(key::TODAY).and_then(|day| day.parse().ok());
+        set.unwrap_or_else(|| {
+            let now = Timestamp::from_second(self.clock.unix()).unwrap_or_default();
+            now.to_zoned(TimeZone::system()).date()
+        })
     }
 
     /// The listener that shows a run's progress as `--progress` asks; one per process.

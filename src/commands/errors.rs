@@ -86,8 +86,8 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
             _ => ExitCode::Usage,
         });
     }
-    if cause.is::<StoreError>() {
-        return Some(ExitCode::Storage);
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return Some(exit_of_store(error));
     }
     let error = cause.downcast_ref::<io::Error>()?;
     is_disk_trouble(error).then_some(ExitCode::Storage)
@@ -104,11 +104,13 @@ fn exit_of_job(error: &JobError) -> ExitCode {
         }
         JobError::Call(_) => ExitCode::NothingAccepted,
         JobError::Spec { .. } | JobError::Random(_) => ExitCode::Unexpected,
-        JobError::Rows(_)
-        | JobError::Store(_)
-        | JobError::File { .. }
-        | JobError::NoSpace { .. } => ExitCode::Storage,
+        JobError::Store(error) => exit_of_store(error),
+        JobError::Rows(_) | JobError::File { .. } | JobError::NoSpace { .. } => ExitCode::Storage,
     }
+}
+
+fn exit_of_store(error: &StoreError) -> ExitCode {
+    if error.is_busy() { ExitCode::Locked } else { ExitCode::Storage }
 }
 
 /// What a table holds is the user's to mend; what cannot be written is the disk's.
@@ -254,6 +256,14 @@ mod tests {
         );
         let other = refine(CommandError::from(anyhow::anyhow!("disk")), Some("x"));
         assert_eq!((other.exit, other.hints.len()), (ExitCode::Unexpected, 0));
+    }
+
+    #[test]
+    fn a_ledger_that_another_process_holds_is_exit_8() {
+        let busy = || StoreError::Busy { path: "/h/batchctl.db".into() };
+        for error in [CommandError::from(busy()), CommandError::from(JobError::from(busy()))] {
+            assert_eq!(refine(error, None).exit, ExitCode::Locked);
+        }
     }
 
     /// A fault of our own disk is exit 9 in whatever room it shows.

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
-use super::steps::{
-    Bare, Need, Planned, Scratch, find_job, open_store, reuse, show_estimate, who_is_asked,
-};
+use super::steps::{Bare, Need, estimate, find_job, open_store, side_by_side, who_is_asked};
 use crate::config::key;
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
@@ -23,6 +21,15 @@ pub struct Args {
     /// How the table is read.
     #[command(flatten)]
     pub read: ReadArgs,
+    /// Models to compare, as MODEL or PROVIDER:MODEL, with commas between them
+    #[arg(
+        long,
+        value_name = "A,B,C",
+        value_delimiter = ',',
+        conflicts_with = "model",
+        help_heading = "Who is asked"
+    )]
+    pub models: Vec<String>,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
@@ -32,16 +39,17 @@ lays!(Args: ask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
-    let who = who_is_asked(context, Need::NoKey)?;
-    let input = match &args.input {
-        Some(input) => input.clone(),
-        None => input_of_folder(context)?,
+    let models: Vec<String> =
+        args.models.iter().map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+    let input = |context: &Context| match &args.input {
+        Some(input) => Ok(input.clone()),
+        None => input_of_folder(context),
     };
-    let store = open_store(context)?;
-    let scratch = Scratch::new(store.home())?;
-    let reuse = reuse(context, &store, &who, false);
-    let planned = Planned::make(context, &input, &who, scratch.folder(), reuse)?;
-    show_estimate(context, &planned, &who)
+    if !models.is_empty() {
+        return side_by_side(context, &input(context)?, &models);
+    }
+    let who = who_is_asked(context, Need::NoKey)?;
+    estimate(&input(context)?, &who, context)
 }
 
 /// The `[job]` of the project's file, else the newest job of this folder, else its only table;

@@ -143,7 +143,7 @@ impl<'a> Log<'a> {
 
     fn print(&self, context: &Context) -> Result<(), CommandError> {
         let job = &self.found.job;
-        let say = |line: String| context.printer.data(&line);
+        let say = |line: String| context.printer.row(&line);
         let (bad, messages) = self.store.bad_counts(&self.which())?;
         let of = counted(job.rows, "row");
         let bad_of = format!("{} of {of} not good", count(bad));

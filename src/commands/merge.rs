@@ -10,11 +10,11 @@ use self::slips::{first_id, names_of, no_results, refuse_swapped, refuse_table};
 use self::unsent::unsent_rows;
 use super::Context;
 use super::files::expand;
-use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs};
+use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs, whole};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, digest_at, ending_of, find_job,
-    if_pruned, open_store, open_table, output_spec, report, report_merge, require_writable,
-    selection, with_look, write_job_table, write_options,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, cost_of_lines, digest_at,
+    ending_of, find_job, if_pruned, open_store, open_table, output_spec, report, report_merge,
+    require_writable, selection, with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN")]
     pub id_column: Option<String>,
     /// What the first row is called where ids are numbers, 0 or 1 [default: by the pattern]
-    #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u64).range(0..=1))]
+    #[arg(long, value_name = "0|1", value_parser = id_base)]
     pub id_base: Option<u64>,
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long)]
@@ -100,6 +100,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
 }
 
 /// A job given instead of files.
+fn id_base(text: &str) -> Result<u64, String> {
+    whole(text, "the number of the first row", 0, Some(1))
+}
+
 fn job_named(args: &Args, context: &Context, store: &Store) -> Result<Option<Found>, CommandError> {
     let [only] = args.results.as_slice() else { return Ok(None) };
     if context.folder.join(only).exists() {
@@ -342,7 +346,11 @@ fn merge_files(
     for note in &written.notes {
         context.printer.note(note);
     }
-    report_merge(context, &summary, output.path.as_deref(), args.allow_partial)
+    let cost = match &origin {
+        Origin::Job(found) => cost_of_lines(store, &found.job, summary.usage)?,
+        _ => None,
+    };
+    report_merge(context, (&summary, cost), output.path.as_deref(), args.allow_partial)
 }
 
 /// How ids become rows.

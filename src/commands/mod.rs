@@ -7,6 +7,7 @@
 
 pub mod flags;
 
+pub mod analyze;
 pub mod cancel;
 pub mod completions;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 pub mod merge;
+pub mod prices;
 pub mod prune;
 pub mod resolve;
 pub mod resume;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{JsonArg, RunningArgs, SpendArgs, WriteArgs, lays};
+use super::flags::{JsonArg, RunningArgs, SpendArgs, WriteArgs, lays, whole};
 use super::steps::{Bare, Change, find_job, open_store, retry, with_look, with_on_done};
 use crate::answer::RowStatus;
 use crate::ui::{CommandError, ExitCode};
@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
     /// Most tokens an answer may have
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub max_tokens: Option<u32>,
     /// Ask this instead, with {column} where a cell belongs
     #[arg(short, long, value_name = "TEXT|@FILE")]
@@ -48,6 +48,10 @@ pub struct Args {
 
 lays!(Args: spend, running, write);
 
+fn tokens(text: &str) -> Result<u32, String> {
+    whole(text, "a number of tokens", 1, None)
+}
+
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
@@ -59,7 +63,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         max_tokens: args.max_tokens,
         prompt: args.prompt.clone(),
         prompt_file: args.prompt_file.clone(),
-        only_shows: args.spend.dry_run,
+        only_shows: args.spend.only_shows(),
     };
     let job = found.job.clone();
     with_on_done(context, &store, &job, || retry(context, &store, found, &change))

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Context;
+use super::flags::whole;
 use crate::base::Secret;
 use crate::sandbox::{
     Answers, EnqueuedTokens, Families, Family, Faults, Running, SandboxError, SandboxOptions,
@@ -34,7 +35,7 @@ What goes wrong on purpose: batchctl help faults.";
 #[command(after_long_help = MORE)]
 pub struct Args {
     /// Port on 127.0.0.1; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = port)]
     pub port: u16,
     /// Where answers come from: auto (schema where JSON is asked for, else echo), echo, schema,
     /// or script:FILE with rules in TOML or JSON
@@ -48,7 +49,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_key_env: Option<String>,
     /// Requests at the upstream server at once
-    #[arg(long, value_name = "N", requires = "upstream", default_value_t = 4)]
+    #[arg(long, value_name = "N", requires = "upstream", default_value_t = 4,
+        value_parser = at_once)]
     pub upstream_concurrency: usize,
     /// Folder for files, batches and the bill; the next start goes on with it [default: in the
     /// home folder]
@@ -89,6 +91,14 @@ pub enum AnswersArg {
     Schema,
     /// By the rules of a file.
     Script(PathBuf),
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    whole(text, "a port", 0, Some(u16::MAX))
+}
+
+fn at_once(text: &str) -> Result<usize, String> {
+    whole(text, "a number of requests", 1, None)
 }
 
 fn parse_answers(text: &str) -> Result<AnswersArg, String> {

@@ -11,10 +11,12 @@ use serde::Serialize;
 
 use super::Context;
 use super::flags::JsonArg;
-use super::steps::{Bare, Found, exit_of_job, find_job, look, open_store, row_counts};
+use super::steps::{
+    Bare, Found, exit_of_job, find_job, look, open_store, row_counts, spent, spent_briefly,
+};
 use crate::batch::Usage;
 use crate::config::key;
-use crate::cost::grouped;
+use crate::cost::{CostDocument, Spent, grouped};
 use crate::store::{JobState, Store};
 use crate::ui::{CommandError, ExitCode, grid, minute, shorten};
 
@@ -66,19 +68,27 @@ struct JobView {
     rows: u64,
     statuses: BTreeMap<&'static str, u64>,
     usage: Usage,
-    /// `null` = unknown.
-    cost: Option<f64>,
-    /// What running batches may still cost; `null` = unknown.
-    cost_reserved: Option<f64>,
+    cost: CostDocument,
     /// What `status --exit-status` ends with.
     exit_code: u8,
     /// When its local files were removed.
     pruned: Option<i64>,
+    #[serde(skip)]
+    spent: Spent,
 }
 
 impl JobView {
-    fn of(context: &Context, store: &Store, found: &Found) -> Result<Self, CommandError> {
+    /// With `all`, what was saved too, which takes a look at every row.
+    fn of(
+        context: &Context,
+        store: &Store,
+        found: &Found,
+        all: bool,
+    ) -> Result<Self, CommandError> {
         let job = &found.job;
+        let counts = row_counts(store, job)?;
+        let spent =
+            if all { spent(store, job, &counts)? } else { spent_briefly(store, job, &counts)? };
         let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
         Ok(Self {
             job: job.short().to_owned(),
@@ -92,12 +102,12 @@ impl JobView {
             created: job.created,
             updated: job.updated,
             rows: job.rows,
-            statuses: row_counts(store, job)?.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
-            usage: store.usage(&job.key)?,
-            cost: None,
-            cost_reserved: None,
+            statuses: counts.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
+            usage: spent.all.usage,
+            cost: spent.document(),
             exit_code: exit_of_job(store, job, allow_partial)?.code(),
             pruned: store.job_history(&job.key)?.pruned,
+            spent,
         })
     }
 
@@ -112,7 +122,7 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
     let views: Result<Vec<_>, CommandError> = store
         .jobs()?
         .into_iter()
-        .map(|job| JobView::of(context, store, &Found::of(store, job)?))
+        .map(|job| JobView::of(context, store, &Found::of(store, job)?, false))
         .collect();
     let views = views?;
     if context.json {
@@ -123,7 +133,7 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
         context.printer.note("no jobs yet; batchctl demo   runs a small one without a key");
         return Ok(ExitCode::Success);
     }
-    let header = ["job", "state", "started", "provider", "model", "input", "rows"];
+    let header = ["job", "state", "started", "provider", "model", "input", "cost", "rows"];
     let rows: Vec<Vec<String>> = views
         .iter()
         .map(|view| {
@@ -136,13 +146,14 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
                 Path::new(&view.input)
                     .file_name()
                     .map_or_else(|| view.input.clone(), |name| name.to_string_lossy().into_owned()),
+                view.spent.short(),
                 view.statuses(),
             ]
         })
         .collect();
     let header = header.iter().map(ToString::to_string).collect();
     for line in grid(&[vec![header], rows].concat(), &[]) {
-        context.printer.data(&line)?;
+        context.printer.row(&line)?;
     }
     Ok(ExitCode::Success)
 }

@@ -6,8 +6,8 @@ use super::Context;
 use super::files::expand;
 use super::flags::{JsonArg, NewJobArgs, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
 use super::steps::{
-    Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, reuse, show_plan,
-    who_is_asked,
+    Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, reuse, show_estimate,
+    show_plan, who_is_asked,
 };
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
@@ -64,12 +64,12 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
 }
 
 fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
-    let need = if args.spend.dry_run { Need::NoKey } else { Need::Key };
+    let need = if args.spend.only_shows() { Need::NoKey } else { Need::Key };
     let who = who_is_asked(context, need)?;
     let destination = Destination::choose(args.write.output.as_deref(), file, context)?;
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let reuse = reuse(context, &store, &who, !args.spend.dry_run);
+    let reuse = reuse(context, &store, &who, !args.spend.only_shows());
     let planned = Planned::make(context, file, &who, scratch.folder(), reuse)?;
     if planned.table.shape().format != Format::Requests {
         return Err(CommandError::usage(format!(
@@ -77,6 +77,9 @@ fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, C
             file.display()
         ))
         .hint(format!("batchctl workflow {}   asks a table", file.display())));
+    }
+    if args.spend.estimate_cost {
+        return show_estimate(context, &planned, &who);
     }
     if args.spend.dry_run {
         return show_plan(context, &planned, &who, scratch.folder());

@@ -6,7 +6,7 @@ use super::Context;
 use super::flags::{
     AskArgs, JsonArg, NewJobArgs, ReadArgs, RunningArgs, SpendArgs, WriteArgs, lays,
 };
-use super::steps::{Destination, Need, dry_run, send, who_is_asked};
+use super::steps::{Destination, Need, dry_run, estimate, send, who_is_asked};
 use crate::config::key;
 use crate::ui::{CommandError, ExitCode};
 
@@ -47,8 +47,11 @@ lays!(Args: ask, running, new_job, spend, read, write);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let input = input(args.input.as_deref(), context)?;
-    let need = if args.spend.dry_run { Need::NoKey } else { Need::Key };
+    let need = if args.spend.only_shows() { Need::NoKey } else { Need::Key };
     let who = who_is_asked(context, need)?;
+    if args.spend.estimate_cost {
+        return estimate(&input, &who, context);
+    }
     let named = args.output.as_deref().or(args.write.output.as_deref());
     let destination = Destination::choose(named, &input, context)?;
     if args.spend.dry_run {

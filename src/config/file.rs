@@ -10,6 +10,7 @@ use super::error::ConfigError;
 use super::keys::{Place, SETTINGS, Setting, named};
 use super::value::{Kind, Value};
 use crate::base::nearest;
+use crate::cost::OwnPrice;
 
 /// Keys of a `[providers.NAME]` section.
 const PROVIDER_KEYS: [&str; 6] = ["kind", "base_url", "api_key_env", "model", "tier", "fence"];
@@ -56,6 +57,7 @@ pub(super) struct FileLayer {
     /// The setting, its value, its place.
     pub(super) values: Vec<(&'static Setting, Value, String)>,
     pub(super) providers: Vec<(String, ProviderEntry)>,
+    pub(super) prices: Vec<OwnPrice>,
 }
 
 /// Reads a file's text; `path` is for messages.
@@ -87,8 +89,18 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
                     layer.providers.push((name.get_ref().to_string(), reader.provider(value)?));
                 }
             }
-            ("defaults" | "job" | "providers", _) => {
-                let message = "a section is wanted: [defaults], [job], [providers.NAME]";
+            ("prices", _) if owner == Owner::Project => {
+                let why = "it decides about money; set it in your own configuration";
+                return Err(reader.banned("[prices]", name.span().start, why));
+            }
+            ("prices", DeValue::Table(section)) => {
+                for (name, value) in section {
+                    layer.prices.push(reader.price(name, value)?);
+                }
+            }
+            ("defaults" | "job" | "providers" | "prices", _) => {
+                let message =
+                    "a section is wanted: [defaults], [job], [providers.NAME], [prices.\"MODEL\"]";
                 return Err(reader.wrong(name.get_ref(), name.span().start, message.into()));
             }
             (unknown, _) => return Err(reader.unknown_top(unknown, name.span().start)),
@@ -97,7 +109,7 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
     Ok(layer)
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
     owner: Owner,
@@ -105,7 +117,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// `file:line` of a byte offset.
-    fn place(&self, offset: usize) -> String {
+    pub(super) fn place(&self, offset: usize) -> String {
         let line = self.text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1;
         format!("{}:{line}", self.path.display())
     }
@@ -216,7 +228,7 @@ impl Reader<'_> {
         Err(self.wrong("api_key_env", name.span().start, message.into()))
     }
 
-    fn wrong(&self, name: &str, offset: usize, message: String) -> ConfigError {
+    pub(super) fn wrong(&self, name: &str, offset: usize, message: String) -> ConfigError {
         ConfigError::Value { place: self.place(offset), name: name.to_owned(), message }
     }
 
@@ -236,7 +248,18 @@ impl Reader<'_> {
                 message: "write it below a line [defaults]".into(),
             };
         }
-        let known = ["default_provider", "defaults", "providers", "job"];
+        let known = ["default_provider", "defaults", "providers", "prices", "job"];
+        if nearest(name, known).is_none() {
+            let meant = nearest(name, visible()).map(|setting| {
+                format!("no such key; did you mean `{setting}`, below a line [defaults]?")
+            });
+            let message = meant.unwrap_or_else(|| {
+                "no such key; at the top stand default_provider, [defaults], [providers.NAME], \
+                 [prices.MODEL] and [job]"
+                    .to_owned()
+            });
+            return self.wrong(name, offset, message);
+        }
         ConfigError::Unknown {
             place: self.place(offset),
             what: "key",

@@ -186,8 +186,8 @@ settings! {
 
     /// Answer money questions with yes.
     YES: bool = "yes", Kind::Flag, Some("false"), BUDGET;
-    /// Above this price a terminal asks first.
-    CONFIRM_ABOVE: Option<String> = "confirm_above", Kind::Text, None, BUDGET;
+    /// Above this price a terminal asks first; 0.50 USD or 3 CNY if nothing is said.
+    CONFIRM_ABOVE: Option<String> = "confirm_above", Kind::Amounts, None, BUDGET;
     /// The most a job may cost over all its rounds; a project's file may only lower it.
     MAX_COST: Option<String> = "max_cost", Kind::Amounts, None, Place::Lower;
     /// The most all jobs of this home may cost in a day; a project's file may only lower it.
@@ -235,6 +235,8 @@ settings! {
     PROXY: Option<String> = "proxy", Kind::Text, None, ADDRESS;
     /// Waits are that many times shorter.
     TIME_SCALE: f64 = "time_scale", Kind::Number, Some("1"), Place::Hidden;
+    /// The day that prices are as old as.
+    TODAY: Option<String> = "today", Kind::Text, None, Place::Hidden;
     /// Calls are given up that many times sooner.
     TIMEOUT_SCALE: f64 = "timeout_scale", Kind::Number, Some("1"), Place::Hidden;
 }

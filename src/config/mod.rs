@@ -12,6 +12,7 @@ mod file;
 mod keyring;
 mod keys;
 mod lower;
+mod prices;
 mod settings;
 mod surroundings;
 mod text;

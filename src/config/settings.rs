@@ -12,7 +12,7 @@ use super::lower::lowered;
 use super::surroundings::Surroundings;
 use super::value::{FromValue, Value};
 use crate::base::nearest;
-use crate::cost::{OwnPrice, PriceBook};
+use crate::cost::{OwnPrice, PriceBook, listings};
 
 /// Where a value came from, lowest layer first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,6 +155,7 @@ impl Settings {
             settings.add_file(&path, must_exist, Owner::User)?;
         }
         settings.add_file(&around.project_file(), false, Owner::Project)?;
+        settings.check_prices()?;
         settings.add_variables()?;
         settings.register_keys();
         Ok(settings)
@@ -179,7 +180,25 @@ impl Settings {
             known.fill(entry);
             *from = source.clone();
         }
+        self.prices.extend(layer.prices);
         Ok(())
+    }
+
+    /// A price for a provider that does not exist would hold nowhere, and say nothing about it.
+    fn check_prices(&self) -> Result<(), ConfigError> {
+        let mut names = self.provider_names();
+        names.extend(listings(None).map(|listing| listing.price.provider.clone()));
+        let unknown = self.prices.iter().find_map(|price| {
+            let name = price.provider.as_ref().filter(|name| !names.contains(name))?;
+            Some((price, name.clone()))
+        });
+        let Some((price, name)) = unknown else { return Ok(()) };
+        Err(ConfigError::Unknown {
+            place: price.place.clone(),
+            what: "provider",
+            nearest: nearest(&name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
+            name,
+        })
     }
 
     fn add_variables(&mut self) -> Result<(), ConfigError> {

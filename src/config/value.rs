@@ -57,7 +57,9 @@ impl Kind {
         Ok(match self {
             Self::Flag => Value::Flag(read_flag(text)?),
             Self::Whole => Value::Whole(
-                text.trim().parse().map_err(|_| format!("`{text}` is not a whole number"))?,
+                text.trim()
+                    .parse()
+                    .map_err(|_| format!("`{text}` is not a whole number, 0 or more"))?,
             ),
             Self::Number => match text.trim().parse::<f64>() {
                 Ok(number) if number.is_finite() => Value::Number(number),

@@ -5,21 +5,31 @@
 
 mod caps;
 mod estimate;
+mod forecast;
 mod images;
+mod lengths;
 mod money;
 mod numbers;
 mod price;
 mod prices;
+mod sheet;
 mod shrink;
+mod spent;
 mod terms;
 mod tokens;
 
 pub use caps::{Caps, NotLower};
-pub use estimate::{Estimate, Heading, Part};
+pub use estimate::{Estimate, Part};
+pub use forecast::{Bill, Biller, Level, Pricing, Step, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};
+pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
 pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
-pub use prices::{Listing, OwnPrice, PriceBook, listing, listings, per_million};
+pub use prices::{
+    Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million, rate_text,
+};
+pub use sheet::{Heading, labelled};
+pub use spent::{CostDocument, Saved, Spent, shown, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
-pub use tokens::{ChatText, Tokenizer, chat_overhead, chat_tokens, text_tokens};
+pub use tokens::{ChatText, Counter, Tokenizer, chat_overhead, chat_tokens, text_tokens};

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::numbers::grouped;
+
 /// Trillionths in one unit of a currency.
 pub const PICO: u64 = 1_000_000_000_000;
 
@@ -118,6 +120,39 @@ impl Money {
         Ok(Self { currency, pico })
     }
 
+    /// The amount as people read it: `$0.028`, `$1.71`, `¥1,234`; what is not 0 is never shown as
+    /// 0, so very little is `<$0.0001`.
+    pub fn show(&self) -> String {
+        let sign = self.currency.sign();
+        // The largest amount that is still shown with so many decimals.
+        const DECIMALS: [(u64, u32); 3] = [(PICO / 100, 4), (PICO / 10, 3), (1_000 * PICO, 2)];
+        if self.pico == 0 {
+            return format!("{sign}0");
+        }
+        if self.pico < PICO / 10_000 {
+            return format!("<{sign}0.0001");
+        }
+        let decimals = DECIMALS.iter().find(|(below, _)| self.pico < *below);
+        let decimals = decimals.map_or(0, |(_, decimals)| *decimals);
+        let unit = PICO / 10_u64.pow(decimals);
+        let rounded = self.pico / unit + u64::from(self.pico % unit >= unit / 2);
+        let whole = grouped(rounded / 10_u64.pow(decimals));
+        match decimals {
+            0 => format!("{sign}{whole}"),
+            decimals => {
+                let part = rounded % 10_u64.pow(decimals);
+                format!("{sign}{whole}.{part:0width$}", width = decimals as usize)
+            }
+        }
+    }
+
+    /// A round amount that is not less, for a limit: cents, from ten units on whole units.
+    #[must_use]
+    pub fn rounded_up(&self) -> Self {
+        let unit = if self.pico >= 10 * PICO { PICO } else { PICO / 100 };
+        Self { pico: self.pico.div_ceil(unit).saturating_mul(unit), ..*self }
+    }
+
     /// The amount as one types it after a flag, exactly: `8USD`, `0.05CNY`.
     pub fn typed(&self) -> String {
         let (whole, part) = (self.pico / PICO, self.pico % PICO);
@@ -179,6 +214,44 @@ mod tests {
         ];
         for (text, only, expected) in table {
             assert_eq!(Money::parse(text, only), expected, "{text}");
+        }
+    }
+
+    /// Field report 52: what is not 0 is never shown as 0.
+    #[test]
+    fn field_52_amounts_as_people_read_them() {
+        let table = [
+            (0, "$0"),
+            (1, "<$0.0001"),
+            (PICO / 10_000, "$0.0001"),
+            (4_249_000_000, "$0.0042"),
+            (28_400_000_000, "$0.028"),
+            (99_990_000_000, "$0.100"),
+            (500_000_000_000, "$0.50"),
+            (1_709_999_000_000, "$1.71"),
+            (999_994_000_000_000, "$999.99"),
+            (1_234_400_000_000_000, "$1,234"),
+        ];
+        for (pico, expected) in table {
+            assert_eq!(Money { currency: Currency::USD, pico }.show(), expected, "{pico}");
+        }
+        let eur = "EUR".parse().unwrap();
+        assert_eq!(Money { currency: eur, pico: PICO }.show(), "EUR 1.00");
+        assert_eq!(Money { currency: Currency::CNY, pico: 4_200_000_000 }.show(), "¥0.0042");
+    }
+
+    #[test]
+    fn amounts_to_be_typed_are_enough() {
+        let table = [
+            (1, "0.01USD"),
+            (PICO / 2, "0.5USD"),
+            (PICO, "1USD"),
+            (PICO + 1, "1.01USD"),
+            (10 * PICO + 1, "11USD"),
+        ];
+        for (pico, expected) in table {
+            let money = Money { currency: Currency::USD, pico };
+            assert_eq!(money.rounded_up().typed(), expected);
         }
     }
 

@@ -79,6 +79,9 @@ pub struct Price {
     pub as_of: String,
     /// Where the figures were read, in a few words.
     pub source: String,
+    /// Whether the user set it.
+    #[serde(default)]
+    pub is_own: bool,
     /// Whether the model can be asked in batches; `None` where nobody knows.
     pub batch_accepted: Option<bool>,
     /// Why it is thought not to be taken in batches, in a few words.

@@ -5,9 +5,11 @@
 mod names;
 mod own;
 mod table;
+mod words;
 
-pub use own::{OwnPrice, per_million};
+pub use own::{OwnPrice, per_million, rate_text};
 pub use table::Listing;
+pub use words::{OLD_DAYS, first_day};
 
 use self::table::Table;
 use super::price::Price;

@@ -32,6 +32,19 @@ pub struct Forecast {
     pub cost: Range,
     /// Finished rows of the same prompt that the output is learned from; 0 = it is assumed.
     pub learned_from: u64,
+    /// What is counted against budgets until it is settled, in trillionths: the worst case, or
+    /// one and a half times what is likely where there is no worst case.
+    #[serde(default)]
+    pub reserve: Option<u64>,
+}
+
+impl Forecast {
+    /// What it may well come to, for asking whether that is all right: the upper end of the range
+    /// where lengths of answers were learned, else what is reserved. In trillionths; `None` =
+    /// unknown.
+    pub fn may_cost(&self) -> Option<u64> {
+        self.cost.high.or(self.reserve)
+    }
 }
 
 /// What a job was made under.

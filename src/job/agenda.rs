@@ -158,6 +158,7 @@ const SHORTEST: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::DailyBudget;
 
     fn agenda(now: Instant) -> Agenda {
         let options = DriveOptions {
@@ -170,6 +171,7 @@ mod tests {
             published_enqueued_tokens: None,
             rounds: 3,
             abort_share: 1.0,
+            daily_budget: DailyBudget::None,
         };
         Agenda::new(&options, now)
     }

@@ -8,11 +8,15 @@ use super::{JobError, JobFolder};
 use crate::shard::{RowEntry, RowsReader, RowsWriter};
 use crate::store::NewShard;
 
+/// What a request with so many prompt tokens is counted as against budgets; `None` = unknown.
+pub(super) type Reserve<'a> = &'a dyn Fn(u64) -> Option<u64>;
+
 /// Gives planned shards the tokens of their requests, which are told in the order of the rows,
-/// and cuts those with more than `most` anew, numbers included.
+/// and what they are counted as against budgets, and cuts those with more than `most` anew,
+/// numbers included.
 pub(super) fn by_tokens(
     mut shards: Vec<NewShard>,
-    tokens: &[u32],
+    (tokens, reserve): (&[u32], Reserve<'_>),
     most: Option<u64>,
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
@@ -21,11 +25,12 @@ pub(super) fn by_tokens(
         let rows = usize::try_from(shard.rows).unwrap_or(usize::MAX).min(rest.len());
         let (mine, others) = rest.split_at(rows);
         shard.tokens = sum(mine);
+        shard.reserve = reserved(mine, reserve);
         rest = others;
     }
     match most {
         Some(most) if shards.iter().any(|shard| shard.tokens > most && shard.rows > 1) => {
-            recut(&shards, tokens, most, folder)
+            recut(&shards, (tokens, reserve), most, folder)
         }
         _ => Ok(shards),
     }
@@ -34,7 +39,7 @@ pub(super) fn by_tokens(
 /// Writes all row lists anew beside the old ones, then puts them in their place.
 fn recut(
     shards: &[NewShard],
-    tokens: &[u32],
+    (tokens, reserve): (&[u32], Reserve<'_>),
     most: u64,
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
@@ -58,7 +63,7 @@ fn recut(
                 rows: part.len() as u64,
                 bytes: part.iter().map(|entry| entry.line_bytes).sum(),
                 tokens: sum(&mine[from..to]),
-                reserve: None,
+                reserve: reserved(&mine[from..to], reserve),
             });
             from = to;
         }
@@ -81,6 +86,12 @@ fn write(path: &std::path::Path, part: &[RowEntry]) -> Result<(), JobError> {
 
 fn sum(tokens: &[u32]) -> u64 {
     tokens.iter().copied().map(u64::from).sum()
+}
+
+fn reserved(tokens: &[u32], reserve: Reserve<'_>) -> Option<u64> {
+    tokens
+        .iter()
+        .try_fold(0_u64, |sum, tokens| Some(sum.saturating_add(reserve(u64::from(*tokens))?)))
 }
 
 /// Where parts of at most so many tokens end; a request with more stays alone.
@@ -176,9 +187,13 @@ mod tests {
             write(&folder.rows_file(&shard.as_record().stem()), &rows).unwrap();
         }
         let tokens = [1, 1, 6, 6, 6];
-        let whole = by_tokens(shards.clone(), &tokens, None, &folder).unwrap();
+        let reserve = |tokens| Some(tokens * 10 + 1);
+        let whole = by_tokens(shards.clone(), (&tokens, &|_| None), None, &folder).unwrap();
+        assert!(whole.iter().all(|shard| shard.reserve.is_none()), "unknown is not 0");
         assert_eq!(whole.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 18]);
-        let parts = by_tokens(shards, &tokens, Some(12), &folder).unwrap();
+        let parts = by_tokens(shards, (&tokens, &reserve), Some(12), &folder).unwrap();
+        let reserves: Vec<_> = parts.iter().map(|shard| shard.reserve).collect();
+        assert_eq!(reserves, [Some(22), Some(122), Some(61)], "B10");
         assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 12, 6]);
         let mut rows = Vec::new();
         for part in &parts {

@@ -100,7 +100,7 @@ impl Driver<'_> {
                 Err(error) => {
                     // A batch that ended meanwhile cannot be cancelled; the next question tells.
                     if error.failure.status != Some(CONFLICT) {
-                        let text = format!("cancel of shard {}: {error}", shard.number);
+                        let text = format!("cancel of {}: {error}", shard.title());
                         self.complain(agenda, &text);
                     }
                     self.ended_badly(&error)

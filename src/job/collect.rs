@@ -36,7 +36,7 @@ impl Driver<'_> {
                     self.log_failure(CallKind::Download, Some(create.id), &error)?;
                     let asked = error.failure.retry_after;
                     agenda.fetch_failed(shard.id, self.clock.instant(), asked);
-                    self.complain(agenda, &format!("results of shard {}: {error}", shard.number));
+                    self.complain(agenda, &format!("results of {}: {error}", shard.title()));
                     self.gives_up(error)?.map(Ok)
                 }
                 Ok(Fetched::Stopped) => self.stop.cause().map(|cause| Ok(Ending::Stopped(cause))),

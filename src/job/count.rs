@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-use crate::cost::{Tokenizer, chat_overhead};
+use crate::cost::{Counter, Tokenizer, chat_overhead};
 use crate::request::{Message, Question};
 
 /// Bytes of text handed over at a time.
@@ -33,6 +33,7 @@ pub(super) struct TokenCounter<'scope> {
     to_threads: SyncSender<Batch>,
     threads: Vec<ScopedJoinHandle<'scope, Vec<Counted>>>,
     is_chat: bool,
+    has_beside: bool,
 }
 
 /// Tokens of requests that follow each other.
@@ -57,24 +58,36 @@ impl<'scope> TokenCounter<'scope> {
             scope.spawn(move || count_batches(tokenizer, &batches))
         };
         let threads = (0..count).map(thread).collect();
-        Self { batch: Batch::default(), to_threads, threads, is_chat }
+        Self { batch: Batch::default(), to_threads, threads, is_chat, has_beside: false }
     }
 
     /// Takes the texts of one request.
     pub(super) fn add(&mut self, messages: &[Message]) {
-        for (number, message) in messages.iter().enumerate() {
-            if self.is_chat {
-                self.batch.push(&message.role, number * 2);
+        let (mut spoken, mut names) = (0, 0);
+        for (place, message) in (0..).step_by(3).zip(messages) {
+            if message.is_beside() {
+                self.has_beside = true;
+            } else if self.is_chat {
+                spoken += 1;
+                self.batch.push(&message.role, place);
+                if let Some(name) = &message.name {
+                    names += 1;
+                    self.batch.push(name, place + 1);
+                }
             }
-            self.batch.push(&message.text, number * 2 + 1);
+            self.batch.push(&message.text, place + 2);
         }
-        let overhead =
-            if self.is_chat && !messages.is_empty() { chat_overhead(messages.len()) } else { 0 };
+        let overhead = if spoken > 0 { chat_overhead(spoken) + names } else { 0 };
         let overhead = u32::try_from(overhead).unwrap_or(u32::MAX);
         self.batch.requests.push((self.batch.ends.len(), overhead));
         if self.batch.text.len() >= BATCH {
             self.send();
         }
+    }
+
+    /// Whether a request has tools, a schema or the like, whose form in the prompt is not known.
+    pub(super) fn has_beside(&self) -> bool {
+        self.has_beside
     }
 
     fn send(&mut self) {
@@ -103,9 +116,9 @@ impl Batch {
     }
 }
 
-fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec<Counted> {
+fn count_batches(tokenizer: &'static Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec<Counted> {
     let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
-    let mut known: Vec<(String, u64)> = Vec::new();
+    let mut counter = Counter::new(tokenizer);
     let mut counted = Vec::new();
     while let Some(batch) = next() {
         let mut start = 0;
@@ -115,7 +128,7 @@ fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec
         for (last_text, overhead) in &batch.requests {
             let mut sum = u64::from(*overhead);
             for (end, place) in texts.by_ref().take(last_text - done) {
-                sum += count_text(tokenizer, &mut known, &batch.text[start..*end], *place);
+                sum += counter.count(*place, &batch.text[start..*end]);
                 start = *end;
             }
             done = *last_text;
@@ -124,26 +137,6 @@ fn count_batches(tokenizer: &Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec
         counted.push(Counted { start: batch.start, tokens });
     }
     counted
-}
-
-/// Counts a text, unless it is the one that stood at its place in the request before.
-fn count_text(
-    tokenizer: &Tokenizer,
-    known: &mut Vec<(String, u64)>,
-    text: &str,
-    place: usize,
-) -> u64 {
-    // The roles and the system text are the same in every request.
-    if known.len() <= place {
-        known.resize_with(place + 1, Default::default);
-    }
-    let (last, count) = &mut known[place];
-    if last != text {
-        last.clear();
-        last.push_str(text);
-        *count = tokenizer.count(text);
-    }
-    *count
 }
 
 #[cfg(test)]
@@ -155,10 +148,11 @@ mod tests {
     #[test]
     fn threads_count_as_one_does() {
         let question = Question { model: "gpt-4o".into(), ..Question::default() };
-        let message = |role: &str, text: String| Message { role: role.to_owned(), text };
+        let message = |role: &str, text: String| Message::spoken(role, &text);
         let requests: Vec<Vec<Message>> = (0..3000)
             .map(|n| {
                 let mut messages = vec![message("system", "回答一个词".to_owned())];
+                messages[0].name = (n % 7 == 0).then(|| "ada".to_owned());
                 messages.extend(
                     (0..n % 3)
                         .map(|m| message("user", format!("row {n} {m} 很好 ").repeat(n % 40))),
@@ -178,7 +172,7 @@ mod tests {
                 if is_chat {
                     let text = |m| -> ChatText<'_> {
                         let m: &Message = m;
-                        ChatText { role: &m.role, name: None, content: &m.text }
+                        ChatText { role: &m.role, name: m.name.as_deref(), content: &m.text }
                     };
                     chat_tokens("gpt-4o", messages.iter().map(text))
                 } else {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::agenda::Agenda;
+use super::budget::{DailyBudget, OverBudget};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Stop, StopCause};
 use crate::base::Clock;
 use crate::batch::Failure;
@@ -38,6 +39,8 @@ pub struct DriveOptions {
     pub rounds: u32,
     /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
     pub abort_share: f64,
+    /// What all jobs of this home may cost in one day.
+    pub daily_budget: DailyBudget,
 }
 
 /// How a drive ended.
@@ -52,6 +55,8 @@ pub enum Ending {
     Cancelled,
     /// Too many rows of a shard failed: nothing more is sent until a person has seen it.
     Halted(String),
+    /// The next shard could pass a limit of money or requests; what ran is collected.
+    OverBudget(OverBudget),
     /// Not asked to wait, or waited long enough; batches still run.
     Waiting,
     /// Nobody waits, and it is not yet known whether a batch exists: it is looked for by the next
@@ -108,6 +113,9 @@ impl Driver<'_> {
             Ok(Ending::Waiting) => (JobState::Waiting, Some(self.why_waiting()?)),
             Ok(Ending::Unclear(why) | Ending::Halted(why)) => {
                 (JobState::Waiting, Some(why.clone()))
+            }
+            Ok(Ending::OverBudget(over)) => {
+                (JobState::Waiting, Some(over.sentence(self.job.short())))
             }
             Ok(Ending::Stopped(_)) => (JobState::Waiting, Some("stopped by a signal".to_owned())),
             Ok(Ending::Refused(failure)) => {

@@ -28,6 +28,9 @@ impl Driver<'_> {
         if !waits && let Some(halted) = self.halted()? {
             return Ok(Some(halted));
         }
+        if !waits && let Some(over) = self.over_budget()? {
+            return Ok(Some(Ending::OverBudget(over)));
+        }
         if counts.keys().any(|state| !state.is_settled())
             || self.store.open_surplus(&self.job.key)? > 0
         {

@@ -103,8 +103,8 @@ impl Driver<'_> {
         let counted = batch.counts.completed.unwrap_or(0) + batch.counts.failed.unwrap_or(0);
         if lacks_files(&batch) && counted > 0 {
             return Ok(Err(Fetched::Odd(format!(
-                "batch {id} of shard {} counts {counted} results and names no file for them",
-                shard.number
+                "batch {id} of {} counts {counted} results and names no file for them",
+                shard.title()
             ))));
         }
         Ok(Ok(batch))
@@ -138,7 +138,7 @@ impl Driver<'_> {
                 0 => "its result files end early".to_owned(),
                 missing => format!("{missing} rows are in neither result file"),
             };
-            self.warn(&format!("shard {}: {why}; fetching again", shard.number));
+            self.warn(&format!("{}: {why}; fetching again", shard.title()));
             if self.pause(PAUSE).await.is_some() {
                 return Ok(Fetched::Stopped);
             }

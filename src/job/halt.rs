@@ -48,7 +48,7 @@ impl Halt {
 
 /// Whether the rows of a shard stop the job.
 pub(super) fn halt_of<'a>(
-    shard: u64,
+    shard: &str,
     records: impl Iterator<Item = &'a OutcomeRecord>,
     most: f64,
 ) -> Option<Halt> {
@@ -76,7 +76,7 @@ pub(super) fn halt_of<'a>(
     let (words, times) =
         errors.into_iter().max_by_key(|(words, n)| (*n, std::cmp::Reverse(*words)))?;
     Some(Halt::Share(format!(
-        "{failed} of {ran} rows of shard {shard} failed, {times} of them so: {words}"
+        "{failed} of {ran} rows of {shard} failed, {times} of them so: {words}"
     )))
 }
 
@@ -87,7 +87,7 @@ impl Driver<'_> {
         shard: &ShardRecord,
         records: &[OutcomeRecord],
     ) -> Result<(), JobError> {
-        let halt = halt_of(shard.number, records.iter(), self.options.abort_share);
+        let halt = halt_of(&shard.title(), records.iter(), self.options.abort_share);
         let Some(halt) = halt else {
             return Ok(self.store.settle_shard(&self.job.key, shard.id, records)?);
         };
@@ -179,7 +179,7 @@ mod tests {
             ),
         ];
         for (groups, most, expected) in table {
-            let halt = halt_of(7, records(&groups).iter(), most);
+            let halt = halt_of("shard 7", records(&groups).iter(), most);
             assert_eq!(halt, expected, "{groups:?}");
             if let Some(halt) = halt {
                 assert_eq!(serde_json::from_str::<Halt>(&halt.as_json()).unwrap(), halt);

@@ -2,6 +2,7 @@
 //! and records every step in the store, so that a killed run goes on where it was.
 
 mod agenda;
+mod budget;
 mod build;
 mod by_tokens;
 mod cancel;
@@ -39,6 +40,7 @@ mod tally;
 mod told;
 mod unsent;
 
+pub use budget::{DailyBudget, OverBudget, Raise};
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use by_tokens::waves;
 pub use cancel::cancel_unsent;
@@ -53,7 +55,9 @@ pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use price::{Prices, terms_of, tokens_of};
 pub use queue::LEARNED_FOR;
-pub use reconcile::{LISTING_ALLOWANCE, Search, Step, next_step};
+pub use reconcile::{
+    LISTING_ALLOWANCE, LateJob, Search, Step, find_late, may_have_late_batches, next_step,
+};
 pub use resolve::{Resolved, Undecided};
 pub use retry::{RetryPlan, Wanted as WantedRows, plan_retry};
 pub use spec::{Onto, OutputSpec, Spec};

@@ -4,11 +4,11 @@
 
 use std::thread;
 
-use super::by_tokens::by_tokens;
+use super::by_tokens::{Reserve, by_tokens};
 use super::count::TokenCounter;
 use super::unsent::{Reuse, Unsent, Way};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
-use crate::cost::{Estimate, Part, Tokenizer, image_tokens};
+use crate::cost::{Biller, Estimate, Part, Pricing, Tokenizer, image_tokens};
 use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{CachedFile, EqualRow, NewShard};
@@ -42,7 +42,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn empty(spec: &Spec) -> Self {
+    fn empty(spec: &Spec, pricing: &Pricing) -> Self {
         let (tokenizer, exact) = Tokenizer::for_model(&spec.question.model);
         Self {
             tally: Tally::default(),
@@ -50,7 +50,10 @@ impl Plan {
             cached: None,
             equal: Vec::new(),
             estimate: Estimate {
-                max_tokens: spec.question.max_tokens.map(u64::from),
+                max_tokens: pricing.max_tokens,
+                learned_from: pricing.lengths.count(),
+                price: pricing.price.clone(),
+                is_embedding: pricing.is_embedding,
                 exact,
                 tokenizer: tokenizer.name(),
                 ..Estimate::default()
@@ -76,7 +79,7 @@ impl Plan {
 /// the folder. Without `reuse` every row is sent. `most_tokens` is how many prompt tokens one
 /// shard may have, where the provider's queue has a known limit.
 pub fn plan(
-    spec: &Spec,
+    (spec, pricing): (&Spec, &Pricing),
     table: &Table,
     (limits, most_tokens): (&Limits, Option<u64>),
     folder: &JobFolder,
@@ -87,6 +90,7 @@ pub fn plan(
         let is_chat = spec.question.endpoint != Endpoint::Embeddings;
         let mut planner = Planner {
             spec,
+            pricing,
             table,
             waiting: Vec::new(),
             ways: Vec::new(),
@@ -99,8 +103,8 @@ pub fn plan(
             folder,
             open: None,
             digest: digest_of(spec),
-            counter: TokenCounter::start(scope, &spec.question, is_chat),
-            plan: Plan::empty(spec),
+            counter: Some(TokenCounter::start(scope, &spec.question, is_chat)),
+            plan: Plan::empty(spec, pricing),
         };
         let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
         planner.plan.columns = names.cloned().collect();
@@ -160,6 +164,7 @@ struct Waiting {
 
 struct Planner<'a> {
     spec: &'a Spec,
+    pricing: &'a Pricing,
     table: &'a Table,
     waiting: Vec<Waiting>,
     /// What becomes of each request, in the order in which its tokens are counted.
@@ -175,7 +180,8 @@ struct Planner<'a> {
     folder: &'a JobFolder,
     open: Option<(NewShard, RowsWriter)>,
     digest: blake3::Hasher,
-    counter: TokenCounter<'a>,
+    /// Until all rows were read.
+    counter: Option<TokenCounter<'a>>,
     plan: Plan,
 }
 
@@ -209,7 +215,9 @@ impl Planner<'_> {
     /// size; base64 is never given to a tokenizer.
     fn wait(&mut self, row: &Row, measure: &Measure) -> Result<(), JobError> {
         self.digest.update(&measure.content_key);
-        self.counter.add(self.compiled.prompt_texts(row).unwrap_or_default());
+        if let Some(counter) = &mut self.counter {
+            counter.add(self.compiled.prompt_texts(row).unwrap_or_default());
+        }
         let question = &self.spec.question;
         let detail = question.images.detail.into();
         let tokens = measure.image_headers.iter().map(|size| {
@@ -298,19 +306,47 @@ impl Planner<'_> {
         self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
-        let mut sent = Vec::new();
-        let texts = self.counter.finish().into_iter().zip(self.of_images);
-        for ((tokens, of_images), way) in texts.zip(self.ways) {
-            part_of(&mut self.plan.estimate, way).text_tokens += u64::from(tokens);
-            if way == Way::Sent {
-                sent.push(tokens.saturating_add(of_images));
-            }
+        if let Some(counter) = &self.counter {
+            self.plan.estimate.exact &= !counter.has_beside();
         }
+        let texts = self.counter.take().map_or_else(Vec::new, TokenCounter::finish);
+        let sent = self.price(&texts);
         let shards = std::mem::take(&mut self.plan.shards);
-        self.plan.shards = by_tokens(shards, &sent, self.most_tokens, self.folder)?;
+        let estimate = &self.plan.estimate;
+        let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
+        let is_known = estimate.sent.input_tokens().is_some();
+        let reserve = |tokens| if is_known { biller.reserve(tokens) } else { None };
+        let costs = (sent.as_slice(), &reserve as Reserve<'_>);
+        self.plan.shards = by_tokens(shards, costs, self.most_tokens, self.folder)?;
         self.plan.estimate.bytes = self.plan.bytes();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
+        let reserves = self.plan.shards.iter().map(|shard| shard.reserve);
+        self.plan.estimate.reserve = reserves.sum();
         Ok(self.plan)
+    }
+
+    /// Adds up tokens and costs of all requests, those in the order of the rows; returns the
+    /// prompt tokens of those that are sent.
+    fn price(&mut self, texts: &[u32]) -> Vec<u32> {
+        let estimate = &mut self.plan.estimate;
+        let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
+        estimate.bills = [biller.bill(), biller.bill(), biller.bill()];
+        let mut sent = Vec::new();
+        for ((text, of_images), way) in texts.iter().zip(&self.of_images).zip(&self.ways) {
+            let (text, of_images) = (*text, *of_images);
+            part_of(estimate, *way).text_tokens += u64::from(text);
+            biller.add(&mut estimate.bills[*way as usize], u64::from(text), u64::from(of_images));
+            if *way == Way::Sent {
+                sent.push(text.saturating_add(of_images));
+            }
+        }
+        let parts = [estimate.sent, estimate.answered, estimate.equal];
+        for (part, bill) in parts.iter().zip(&mut estimate.bills) {
+            if part.input_tokens().is_none() {
+                bill.make_unknown();
+            }
+        }
+        sent
     }
 }
 

@@ -135,8 +135,8 @@ impl Driver<'_> {
             })
             .collect();
         self.warn(&format!(
-            "shard {} holds one row that the queue of {} never takes; it is set aside",
-            shard.number,
+            "{} holds one row that the queue of {} never takes; it is set aside",
+            shard.title(),
             self.api.name()
         ));
         Ok(self.store.settle_shard(&self.job.key, shard.id, &records)?)
@@ -148,10 +148,16 @@ impl Driver<'_> {
         if shards == 0 || !self.options.submit {
             return Ok(None);
         }
+        let waiting = if shards == 1 { "shard waits" } else { "shards wait" };
+        if let Some(over) = self.over_budget()? {
+            return Ok(Some(format!(
+                "{shards} {waiting} for what runs to be settled: {}",
+                over.why
+            )));
+        }
         let queued = self.store.queued(&self.queue())?;
         let (model, provider) = (&self.spec.question.model, self.api.name());
         let now = self.clock.instant();
-        let waiting = if shards == 1 { "shard waits" } else { "shards wait" };
         if agenda.is_held(now, queued) {
             let until = agenda.next_turn.unwrap_or(now).saturating_duration_since(now);
             let minutes = until.as_secs().div_ceil(60);
@@ -169,7 +175,12 @@ impl Driver<'_> {
         }))
     }
 
-    /// Shards of which nothing runs and that will be sent.
+    /// The shards of which nothing runs and that will be sent, in the order in which they are.
+    pub(super) fn unsent_shards(&self) -> Result<Vec<ShardRecord>, JobError> {
+        Ok(self.store.shards_in(&self.job.key, &UNSENT, usize::MAX)?)
+    }
+
+    /// How many these are.
     pub(super) fn unsent(&self) -> Result<u64, JobError> {
         UNSENT.iter().map(|state| self.count(*state)).sum()
     }

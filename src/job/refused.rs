@@ -48,18 +48,18 @@ impl Driver<'_> {
             && self.never_was(shard, &complaint)?
         {
             self.warn(&format!(
-                "the batch of shard {} found its file gone (nothing ran, nothing is billed): its \
+                "the batch of {} found its file gone (nothing ran, nothing is billed): its \
                  rows are sent again",
-                shard.number
+                shard.title()
             ));
             let next = self.list_rest(shard, &sent)?;
             return Ok(self.store.replan_shard(&self.job.key, shard.id, &[], next.as_ref())?);
         }
         if named.is_empty() || shard.round > ROUNDS_WITHOUT_RUN {
             self.warn(&format!(
-                "{} refused shard {}: {complaint} (nothing ran, nothing is billed)",
+                "{} refused {}: {complaint} (nothing ran, nothing is billed)",
                 self.api.name(),
-                shard.number
+                shard.title()
             ));
             self.store.set_shard_state(shard.id, ShardState::Rejected, Some(&complaint))?;
             return Ok(());
@@ -81,12 +81,12 @@ impl Driver<'_> {
             .collect();
         let rest: Vec<_> = sent.iter().filter(|e| !named.contains_key(&e.row)).copied().collect();
         self.warn(&format!(
-            "{} refused {} of {} rows of shard {} at validation (nothing ran, nothing is \
+            "{} refused {} of {} rows of {} at validation (nothing ran, nothing is \
              billed): {}; the other {} go out again",
             self.api.name(),
             refused.len(),
             entries.len(),
-            shard.number,
+            shard.title(),
             first_named(&sent, &named),
             rest.len()
         ));

@@ -36,7 +36,7 @@ impl Driver<'_> {
         let words = format!("sent in {} files instead: {why}", parts.len());
         self.store.split_shard(&self.job.key, shard.id, &parts, (cuts, &words))?;
         self.forget_request_file(shard);
-        self.warn(&format!("shard {}: {words}", shard.number));
+        self.warn(&format!("{}: {words}", shard.title()));
         Ok(())
     }
 

@@ -65,8 +65,8 @@ impl Driver<'_> {
                 self.adopt(&lost.0, &lost.1, &[&batch])?;
                 self.goes_on()?;
                 return Ok(Resolved::Done(format!(
-                    "batch {id} is the one of shard {} and taken over",
-                    lost.0.number
+                    "batch {id} is the one of {} and taken over",
+                    lost.0.title()
                 )));
             }
         }
@@ -106,15 +106,12 @@ impl Driver<'_> {
         let mut said = Vec::new();
         for lost in &lost {
             self.declare_absent(lost)?;
-            said.push(format!(
-                "the {} rows of shard {} are sent again",
-                lost.0.rows, lost.0.number
-            ));
+            said.push(format!("the {} rows of {} are sent again", lost.0.rows, lost.0.title()));
         }
         for (shard, batch) in &empty {
             let settlement = self.settlement(shard, batch)?;
             self.settle(shard, batch, settlement)?;
-            said.push(format!("the rows of shard {} without an answer are missing", shard.number));
+            said.push(format!("the rows of {} without an answer are missing", shard.title()));
         }
         self.goes_on()?;
         Ok(Resolved::Done(said.join("; ")))

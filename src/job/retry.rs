@@ -75,6 +75,15 @@ impl RetryPlan {
         self.shards.iter().map(|shard| shard.bytes).sum()
     }
 
+    /// Shares out what all of it could cost, in trillionths of the price's currency.
+    pub fn reserve(&mut self, all: Option<u64>) {
+        let (rows, bytes) = (self.requests(), self.bytes());
+        for shard in &mut self.shards {
+            let by_rows = |all| share(all, shard.rows, rows);
+            shard.reserve = all.map(|all| by_rows(all).max(share(all, shard.bytes, bytes)));
+        }
+    }
+
     /// Records it: from then on the job goes on with it. A question of its own comes with the
     /// price of another model than the job's.
     pub fn begin(

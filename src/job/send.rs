@@ -50,7 +50,7 @@ impl Driver<'_> {
         while let Some(sent) = sending.next().await {
             let bad = match sent {
                 Ok(Sent::Created | Sent::Nothing | Sent::FileGone) => continue,
-                Ok(Sent::NoRoom) => {
+                Ok(Sent::NoRoom | Sent::OverBudget) => {
                     halted.store(true, Ordering::SeqCst);
                     continue;
                 }
@@ -91,6 +91,6 @@ impl Driver<'_> {
         }
         let turn = self.options.parallel_uploads.max(1) * A_TURN;
         let open = self.store.shards_in(&self.job.key, &states, turn)?;
-        self.with_room(agenda, open)
+        self.within_budget(self.with_room(agenda, open)?)
     }
 }

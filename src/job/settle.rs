@@ -197,7 +197,7 @@ impl Driver<'_> {
             (settlement.duplicates, "rows were answered twice; the good answer is kept"),
         ];
         for (count, what) in odd.into_iter().filter(|(count, _)| *count > 0) {
-            let text = format!("shard {}: {count} {what}", shard.number);
+            let text = format!("{}: {count} {what}", shard.title());
             self.reporter.report(&Event::Warning { text });
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
-use crate::request::Question;
+use crate::request::{Question, RULES, Source};
 use crate::shard::Limits;
 use crate::store::JobRecord;
 use crate::table::{Selection, Shape};
@@ -104,6 +104,20 @@ impl OutputSpec {
 }
 
 impl Spec {
+    /// Digest of what is asked of every row, and of whom: rows of other jobs with the same one
+    /// tell how long answers are. What a sandbox makes up tells nothing of a real answer.
+    pub fn prompt_digest(&self, is_sandbox: bool) -> String {
+        let asked = serde_json::json!([
+            RULES,
+            is_sandbox,
+            self.base_url,
+            self.question.digest(),
+            // Finished requests hold their own questions.
+            (self.question.source == Source::Foreign).then_some(&self.source_digest),
+        ]);
+        crate::base::hex(asked.to_string().as_bytes())
+    }
+
     /// Reads the request that a job was planned with.
     pub fn of(job: &JobRecord) -> Result<Self, JobError> {
         serde_json::from_str(&job.spec)

@@ -42,6 +42,8 @@ pub(super) enum Sent {
     Deferred,
     /// Others of ours fill the queue; nothing was asked for.
     NoRoom,
+    /// It could pass a limit of money or requests; nothing was asked for.
+    OverBudget,
     /// Nobody knows whether the batch exists.
     Unclear,
     /// The provider cannot be reached; nothing runs.
@@ -82,9 +84,9 @@ impl Driver<'_> {
             match self.create(shard, &create, is_fresh).await? {
                 // Sent by an earlier run and gone since: a new file, a new name, a new create.
                 Sent::FileGone => self.warn(&format!(
-                    "{} no longer has the file of shard {}; sending it again",
+                    "{} no longer has the file of {}; sending it again",
                     self.api.name(),
-                    shard.number
+                    shard.title()
                 )),
                 other => return Ok(other),
             }
@@ -157,7 +159,7 @@ impl Driver<'_> {
                     if attempt >= TRIES {
                         return Ok(Err(Sent::Unreachable(error.failure)));
                     }
-                    self.warn(&format!("upload of shard {}: {error}; trying again", shard.number));
+                    self.warn(&format!("upload of {}: {error}; trying again", shard.title()));
                     self.pause(error.failure.retry_after.unwrap_or(pause)).await;
                     if self.is_stopping()? {
                         return Ok(Err(Sent::Stopped));
@@ -206,10 +208,12 @@ impl Driver<'_> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let times = (self.api.server_time(), self.clock.unix());
-            let limit = self.queue_limit()?;
-            let Begun::Call(call) = self.store.begin_create(&self.job.key, create, limit, times)?
-            else {
-                return Ok(Sent::NoRoom);
+            let limits = (self.queue_limit()?, &self.budget());
+            let begun = self.store.begin_create(&self.job.key, create, limits, times)?;
+            let call = match begun {
+                Begun::Call(call) => call,
+                Begun::QueueFull => return Ok(Sent::NoRoom),
+                Begun::OverBudget(_) => return Ok(Sent::OverBudget),
             };
             let error = match self.create_once(&request).await {
                 Ok(batch) => {
@@ -258,7 +262,7 @@ impl Driver<'_> {
             if attempt >= TRIES {
                 return Ok(Sent::Unreachable(error.failure));
             }
-            self.warn(&format!("create of shard {}: {error}; trying again", shard.number));
+            self.warn(&format!("create of {}: {error}; trying again", shard.title()));
             self.pause(error.failure.retry_after.unwrap_or(pause)).await;
             if self.is_stopping()? {
                 return Ok(Sent::Stopped);

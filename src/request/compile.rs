@@ -37,7 +37,8 @@ impl Question {
             model: self.model.clone(),
         };
         let images = ImageStore::new(&self.images);
-        Ok(Compiled::new(frame, content, images, system_text(self), notes))
+        let compiled = Compiled::new(frame, content, images, system_text(self), notes);
+        Ok(compiled.with_parameters(&self.parameters))
     }
 
     /// Whether a prompt leaves a text column to be found: it names no column, or uses

@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::Skip;
 use super::content::{Content, Pictures, Text};
 use super::escape::escape;
 use super::foreign::read_foreign;
 use super::frame::Frame;
 use super::image::{ImageSize, ImageStore, Planned};
-use super::messages::{Message, split, texts_of_body};
+use super::messages::{Message, beside, split, texts_of_body};
 use crate::table::Row;
 
 /// What is known of a row's line before it is built.
@@ -33,6 +35,8 @@ pub struct Compiled {
     images: ImageStore,
     notes: Vec<String>,
     system: Option<String>,
+    /// The parameters that are part of the prompt.
+    beside: Option<Message>,
     scratch: Vec<u8>,
     messages: Vec<Message>,
 }
@@ -45,7 +49,14 @@ impl Compiled {
         system: Option<String>,
         notes: Vec<String>,
     ) -> Self {
-        Self { frame, content, images, notes, system, scratch: Vec::new(), messages: Vec::new() }
+        let (scratch, messages) = (Vec::new(), Vec::new());
+        Self { frame, content, images, notes, system, beside: None, scratch, messages }
+    }
+
+    /// Names the members of the body that every request has besides its text.
+    pub(super) fn with_parameters(mut self, parameters: &[(String, Value)]) -> Self {
+        self.beside = Message::beside(beside(&parameters.iter().cloned().collect()));
+        self
     }
 
     /// What the user should be told about how the question was understood.
@@ -119,7 +130,8 @@ impl Compiled {
         Ok(())
     }
 
-    /// The texts of a row's request, for counting tokens; images are not among them.
+    /// The texts of a row's request, for counting tokens, and what stands beside them; images are
+    /// not among them.
     pub fn prompt_texts(&mut self, row: &Row) -> Result<&[Message], Skip> {
         let texts = match &self.content.text {
             Text::Foreign => {
@@ -130,7 +142,8 @@ impl Compiled {
                 let messages = split(row.cell(*column), row.number())?;
                 let array = format!("{{\"messages\":[{}]}}", messages.join(","));
                 let mut texts = texts_of_body(&serde_json::from_str(&array).unwrap_or_default());
-                texts.splice(0..0, self.system.iter().map(|system| spoken("system", system)));
+                texts.splice(0..0, self.system.iter().map(|text| Message::spoken("system", text)));
+                texts.extend(self.beside.clone());
                 texts
             }
             Text::Plain(_) | Text::Jinja { .. } => {
@@ -139,7 +152,8 @@ impl Compiled {
                 user.text.clear();
                 self.content.text.write_text(row, &mut user.text)?;
                 if self.messages.is_empty() {
-                    self.messages.extend(self.system.iter().map(|text| spoken("system", text)));
+                    let system = self.system.iter().map(|text| Message::spoken("system", text));
+                    self.messages.extend(system.chain(self.beside.clone()));
                 }
                 self.messages.push(user);
                 return Ok(&self.messages);
@@ -163,10 +177,6 @@ impl Compiled {
     pub fn folder_of_outside_images(&self) -> Option<&Path> {
         self.images.outside()
     }
-}
-
-fn spoken(role: &str, text: &str) -> Message {
-    Message { role: role.to_owned(), text: text.to_owned() }
 }
 
 /// The key of a row: a hash over the frame's digest, the content, and what stands for the bytes

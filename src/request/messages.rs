@@ -13,8 +13,11 @@ use super::{Skip, SkipKind};
 /// One message as text, for counting its tokens. Images are not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
-    /// `system`, `user`, `assistant`, …
+    /// `system`, `user`, `assistant`, …; empty for what stands beside the messages: the JSON of
+    /// tools, of a schema and of calls, see [`beside`].
     pub role: String,
+    /// The rarely given name of the speaker.
+    pub name: Option<String>,
     /// Its text; the text parts of a message with several parts follow each other.
     pub text: String,
 }
@@ -83,19 +86,42 @@ pub(super) fn push_on_one_line(json: &str, out: &mut Vec<u8>) {
     }
 }
 
+impl Message {
+    /// A message of one text.
+    pub fn spoken(role: &str, text: &str) -> Self {
+        Self { role: role.to_owned(), name: None, text: text.to_owned() }
+    }
+
+    /// What stands beside the messages, if anything does.
+    pub(super) fn beside(text: String) -> Option<Self> {
+        (!text.is_empty()).then(|| Self { text, ..Self::default() })
+    }
+
+    /// Whether this is no message but what stands beside them.
+    pub fn is_beside(&self) -> bool {
+        self.role.is_empty()
+    }
+}
+
 /// The texts of a request body of any endpoint.
 pub(super) fn texts_of_body(body: &Value) -> Vec<Message> {
     let mut texts = Vec::new();
     if let Some(text) = body["instructions"].as_str() {
-        texts.push(Message { role: "system".to_owned(), text: text.to_owned() });
+        texts.push(Message::spoken("system", text));
     }
     let input = if body["messages"].is_array() { &body["messages"] } else { &body["input"] };
     match input {
-        Value::Array(items) => texts.extend(items.iter().map(message)),
-        Value::String(text) => texts.push(Message { role: "user".to_owned(), text: text.clone() }),
+        Value::Array(items) => texts.extend(items.iter().filter(|item| speaks(item)).map(message)),
+        Value::String(text) => texts.push(Message::spoken("user", text)),
         _ => {}
     }
+    texts.extend(Message::beside(beside(body)));
     texts
+}
+
+/// Whether an item is a message; Responses also take calls of tools and what came of them.
+fn speaks(item: &Value) -> bool {
+    !item.is_object() || item["role"].is_string() || item.get("content").is_some()
 }
 
 fn message(item: &Value) -> Message {
@@ -108,7 +134,26 @@ fn message(item: &Value) -> Message {
         }
         _ => {}
     }
-    Message { role: item["role"].as_str().unwrap_or("user").to_owned(), text }
+    let role = item["role"].as_str().filter(|role| !role.is_empty()).unwrap_or("user").to_owned();
+    Message { role, name: item["name"].as_str().map(str::to_owned), text }
+}
+
+/// What a model reads of a body besides its messages, as JSON text: tools, the schema of the
+/// answer, calls of tools and what came of them. Services write it into the prompt in a form of
+/// their own that is not published, so that its tokens are an estimate.
+pub fn beside(body: &Value) -> String {
+    let formats = [&body["response_format"], &body["text"]["format"]];
+    let schemas = formats.into_iter().filter(|format| format["type"] == "json_schema");
+    let schemas = schemas.map(|format| format.get("json_schema").unwrap_or(format));
+    let items = [&body["messages"], &body["input"]].into_iter().filter_map(Value::as_array);
+    let items = items.flatten().filter(|item| item.is_object()).flat_map(|item| {
+        let parts = [&item["tool_calls"], &item["function_call"]];
+        parts.into_iter().chain((!speaks(item)).then_some(item))
+    });
+    ([&body["tools"], &body["functions"]].into_iter().chain(schemas).chain(items))
+        .filter(|value| value.is_object() || value.is_array())
+        .map(Value::to_string)
+        .collect()
 }
 
 #[cfg(test)]
@@ -172,5 +217,43 @@ mod tests {
             ),
             [pair("system", "i"), pair("user", "t")]
         );
+        let empty: [(String, String); 0] = [];
+        assert_eq!(texts(r#"{"tools":null,"response_format":{"type":"json_object"}}"#), empty);
+    }
+
+    /// Tools, schemas and calls of tools are part of the prompt, whatever the endpoint.
+    #[test]
+    fn what_stands_beside_the_messages_is_found() {
+        let table = [
+            (r#"{"tools":[{"type":"function"}]}"#, r#"[{"type":"function"}]"#),
+            (r#"{"functions":[{"name":"f"}]}"#, r#"[{"name":"f"}]"#),
+            (
+                r#"{"response_format":{"type":"json_schema","json_schema":{"name":"n"}}}"#,
+                r#"{"name":"n"}"#,
+            ),
+            (
+                r#"{"text":{"format":{"type":"json_schema","schema":{}}}}"#,
+                r#"{"type":"json_schema","schema":{}}"#,
+            ),
+            (
+                r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}]}"#,
+                r#"[{"id":"1"}]"#,
+            ),
+            (
+                r#"{"input":[{"role":"user","content":"x"},{"type":"function_call","arguments":"{}"}]}"#,
+                r#"{"type":"function_call","arguments":"{}"}"#,
+            ),
+            (r#"{"input":["x"],"temperature":0,"response_format":{"type":"text"}}"#, ""),
+        ];
+        for (body, expected) in table {
+            let body: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(beside(&body), expected, "{body}");
+            let texts = texts_of_body(&body);
+            let found: String = texts.iter().filter(|m| m.is_beside()).map(|m| &*m.text).collect();
+            assert_eq!(found, expected, "{body}");
+        }
+        let named = r#"{"messages":[{"role":"user","name":"ada","content":"x"}]}"#;
+        let named = texts_of_body(&serde_json::from_str(named).unwrap());
+        assert_eq!(named[0].name.as_deref(), Some("ada"));
     }
 }

@@ -28,7 +28,7 @@ pub use foreign::{ForeignRequest, read_foreign};
 pub use hint::{field_hint, schema_hint};
 pub use image::ImageSize;
 pub use infer::{Given, Inferred, infer};
-pub use messages::Message;
+pub use messages::{Message, beside};
 pub use question::{
     Detail, Endpoint, ImageOptions, InputColumn, JsonSchema, Question, RULES, SchemaWay, Source,
 };

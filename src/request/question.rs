@@ -241,6 +241,18 @@ impl Default for Question {
 }
 
 impl Question {
+    /// The most completion tokens of one request, where the question limits them: all answers
+    /// together where a parameter asks for several.
+    pub fn most_output(&self) -> Option<u64> {
+        const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+        let parameter = |names: &[&str]| {
+            let named = |(name, _): &&(String, Value)| names.contains(&name.as_str());
+            self.parameters.iter().find(named).and_then(|(_, value)| value.as_u64())
+        };
+        let most = parameter(&LIMITS).or(self.max_tokens.map(u64::from))?;
+        Some(most.saturating_mul(parameter(&["n"]).unwrap_or(1)))
+    }
+
     /// The digest of what the user gave, for the run digest: 64 hex digits. The folders of images
     /// are left out, since the images themselves count, not where they lie.
     pub fn digest(&self) -> String {

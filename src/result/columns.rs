@@ -30,7 +30,7 @@ pub(super) enum Column {
     Rounds,
     PromptTokens,
     CompletionTokens,
-    /// Empty as long as prices are unknown.
+    /// In units of the job's currency; empty where the price is unknown.
     Cost,
     Seconds,
 }

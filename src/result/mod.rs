@@ -5,9 +5,11 @@
 //! From there on both are one: the table is streamed, each answer line is read where it lies,
 //! judged, and written beside its row. Answers are never held in memory, and nothing is printed.
 
+mod analyze;
 mod artifacts;
 mod columns;
 mod error;
+mod histogram;
 mod ids;
 mod merge;
 mod places;
@@ -15,9 +17,11 @@ mod prefer;
 mod summary;
 mod write;
 
+pub use analyze::{Analysis, ErrorGroup, Sample, Seen};
 pub use artifacts::{Artifacts, Place};
 pub use columns::{ColumnOptions, Columns};
 pub use error::ResultError;
+pub use histogram::{Histogram, Spread};
 pub use ids::{IdMap, IdRule};
 pub use merge::{MergeCounts, MergeIndex, MergeOptions, looks_like_results};
 pub use summary::Summary;

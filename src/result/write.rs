@@ -8,6 +8,7 @@ use super::columns::{Column, Columns};
 use super::summary::Summary;
 use crate::answer::{Fields, Judged, ParseStatus, RowStatus, judge};
 use crate::batch::{BadLine, Outcome, ResultLine, Usage, decode_line};
+use crate::cost::PICO;
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
 /// What is on record about a row.
@@ -28,6 +29,8 @@ pub struct Settled {
     pub custom_id: Option<String>,
     /// How long the answer took, where that is known.
     pub seconds: Option<f64>,
+    /// What its answer cost, in trillionths of a currency's unit, where that is known.
+    pub cost: Option<u64>,
     /// Whether its line was paid for another row or by another job: its tokens count there (P7).
     pub is_shared: bool,
 }
@@ -43,6 +46,7 @@ impl Settled {
             rounds: 0,
             custom_id: None,
             seconds: None,
+            cost: None,
             is_shared: false,
         }
     }
@@ -230,6 +234,7 @@ struct Numbers {
     rounds: Value,
     prompt_tokens: Value,
     completion_tokens: Value,
+    cost: Value,
     seconds: Value,
 }
 
@@ -241,6 +246,7 @@ impl Answer<'_> {
             rounds: rounds.into(),
             prompt_tokens: usage.map(|usage| usage.prompt_tokens).into(),
             completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
+            cost: self.settled.and_then(|settled| settled.cost).map(in_units).into(),
             seconds: self.settled.and_then(|settled| settled.seconds).into(),
         }
     }
@@ -273,14 +279,21 @@ impl Answer<'_> {
             Column::Rounds => number(&numbers.rounds),
             Column::PromptTokens => number(&numbers.prompt_tokens),
             Column::CompletionTokens => number(&numbers.completion_tokens),
+            Column::Cost => number(&numbers.cost),
             Column::Seconds => number(&numbers.seconds),
-            Column::Provider | Column::Cost => Cell::Empty,
+            Column::Provider => Cell::Empty,
         }
     }
 }
 
 fn model(text: Option<&str>) -> Cell<'_> {
     text.filter(|text| !text.is_empty()).map_or(Cell::Empty, Cell::Model)
+}
+
+/// Units of the currency as a decimal number, for a cell.
+#[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
+fn in_units(pico: u64) -> f64 {
+    pico as f64 / PICO as f64
 }
 
 fn number(value: &Value) -> Cell<'_> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::family::{Endpoint, Family};
 use super::refusal::Refusal;
+use crate::request::beside;
 
 /// A request body, read.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Asked {
     pub(super) form: Form,
     pub(super) max_tokens: Option<u64>,
     pub(super) dimensions: Option<u64>,
+    /// Tools, schemas and calls of tools as JSON text.
+    pub(super) beside: String,
 }
 
 /// One message.
@@ -66,6 +69,7 @@ impl Asked {
                 .iter()
                 .find_map(|name| body.get(name).and_then(Value::as_u64)),
             dimensions: body.get("dimensions").and_then(Value::as_u64),
+            beside: beside(body),
             ..Self::default()
         };
         match endpoint {

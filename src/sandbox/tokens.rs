@@ -33,7 +33,8 @@ pub(super) fn of_prompt(asked: &Asked) -> u64 {
         name: message.name.as_deref(),
         content,
     });
-    chat_tokens(&asked.model, messages) + IMAGE_TOKENS * asked.images.len() as u64
+    let beside = text_tokens(&asked.model, &asked.beside);
+    chat_tokens(&asked.model, messages) + beside + IMAGE_TOKENS * asked.images.len() as u64
 }
 
 #[cfg(test)]

@@ -4,47 +4,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::{Store, StoreError};
-use crate::batch::Usage;
-
-/// Answers that were paid for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Used {
-    /// How many.
-    pub rows: u64,
-    /// Their tokens.
-    pub usage: Usage,
-    /// What those of them cost whose price is known, in trillionths.
-    pub known: u64,
-    /// Those whose price is unknown.
-    pub unpriced: u64,
-}
-
-impl Used {
-    /// Takes one answer in; one without a count of tokens is none.
-    pub fn add(&mut self, usage: Option<Usage>, cost: Option<u64>) {
-        let Some(usage) = usage else { return };
-        self.rows += 1;
-        self.usage += usage;
-        match cost {
-            Some(cost) => self.known = self.known.saturating_add(cost),
-            None => self.unpriced += 1,
-        }
-    }
-
-    /// What all of them cost; `None` where that of one is unknown.
-    pub fn cost(&self) -> Option<u64> {
-        (self.unpriced == 0).then_some(self.known)
-    }
-}
-
-impl std::ops::AddAssign for Used {
-    fn add_assign(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.usage += other.usage;
-        self.known = self.known.saturating_add(other.known);
-        self.unpriced += other.unpriced;
-    }
-}
+use crate::batch::{Usage, Used};
 
 /// Answers of one question and of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +97,13 @@ impl Store {
     /// no line came though their batch completed. Rows with another's answer are none.
     pub fn rows_without_usage(&self, job: &str) -> Result<u64, StoreError> {
         self.read(|c| {
+            // Most jobs have none, and need not be sorted to know that.
+            let any = "SELECT EXISTS (SELECT 1 FROM outcome WHERE job = ?1 AND round > 0 AND \
+                 prompt_tokens IS NULL AND status IN ('missing', 'ok', 'truncated', 'refused', \
+                 'unparsed', 'invalid'))";
+            if number(c, any, job)? == 0 {
+                return Ok(0);
+            }
             let silent = number(
                 c,
                 &format!(
@@ -171,6 +138,22 @@ impl Store {
                 let (rows, priced): (u64, u64) = (row.get(0)?, row.get(1)?);
                 let cost: u64 = row.get(2)?;
                 Ok(Equal { rows, cost: (rows == priced).then_some(cost) })
+            })
+        })
+    }
+
+    /// What the batches of a job that are not settled may still cost; `Some(None)` where no price
+    /// is known of one, `None` where there are none.
+    pub fn open_charges(&self, job: &str) -> Result<Option<Option<u64>>, StoreError> {
+        self.read(|c| {
+            c.prepare(
+                "SELECT count(*), count(cost), sum(cost) FROM charge WHERE job = ?1 AND \
+                 settled = 0",
+            )?
+            .query_row([job], |row| {
+                let (all, priced): (u64, u64) = (row.get(0)?, row.get(1)?);
+                let cost: Option<u64> = row.get(2)?;
+                Ok((all > 0).then(|| cost.filter(|_| priced == all)))
             })
         })
     }

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::calls::{CallKind, begin, end};
-use super::{CallEnd, CreateState, NewShard, ShardState, Store, StoreError, shards};
+use super::{CallEnd, CreateState, NewShard, ShardState, Store, StoreError, charges, shards};
 
 /// A batch that was found, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +52,17 @@ impl Store {
             let call = begin(tx, job, create, CallKind::Adopt, now)?;
             let remote_id = Some(found.batch.clone());
             end(tx, call, &CallEnd { class: "ok", remote_id, now, ..CallEnd::default() })?;
+            // What goes on with the other rows of a shard asks what that one asked.
+            let ask = closed.first().map_or(Ok(None), |shard| shards::ask_of(tx, *shard))?;
+            if let Holder::New(new) = holder {
+                let reserve = charges::Planned::of(tx, (job, ask))?.share(new.rows, new.bytes);
+                let update = "UPDATE shard SET ask = ?2, reserve = ?3 WHERE id = ?1";
+                tx.execute(update, params![shard, ask, reserve])?;
+            }
             shards::set_state(tx, shard, ShardState::Running, None)?;
             for shard in closed {
                 let detail = format!("rows of it are in batch {}", found.batch);
                 shards::set_state(tx, *shard, ShardState::Settled, Some(&detail))?;
-            }
-            // What goes on with the other rows of a shard asks what that one asked.
-            let ask = closed.first().map_or(Ok(None), |shard| shards::ask_of(tx, *shard))?;
-            if matches!(holder, Holder::New(_)) {
-                tx.execute("UPDATE shard SET ask = ?2 WHERE id = ?1", params![shard, ask])?;
             }
             shards::insert(tx, job, rest, ask)
         })

@@ -276,6 +276,14 @@ impl Store {
         })
     }
 
+    /// Records what a job is run under from now on, as JSON.
+    pub fn set_terms(&self, job: &str, terms: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute("UPDATE job SET terms = ?2 WHERE key = ?1", [job, terms])?;
+            Ok(())
+        })
+    }
+
     /// Records where a job stands and why.
     pub fn set_job_state(
         &self,

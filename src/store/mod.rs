@@ -4,14 +4,17 @@
 //! what became of them, and one outcome per settled row with the place of its answer. It decides
 //! nothing; it makes what was decided durable before the next step is taken.
 
+mod budget;
 mod call_failures;
 mod calls;
+mod charges;
 mod cleanup;
 mod costs;
 mod found;
 mod history;
 mod jobs;
 mod known;
+mod lengths;
 mod logs;
 mod migrations;
 mod outcomes;
@@ -32,9 +35,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::base::crash_point;
 
+pub use budget::{Budget, Cap, Counted, Item, Limit, Over};
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
-pub use costs::{CostGroup, Equal, Used};
+pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
@@ -67,6 +71,16 @@ pub enum StoreError {
     /// No room is left for it.
     #[error("ledger {path}: disk full")]
     Full {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// Another process is inside a transaction and does not come out.
+    #[error(
+        "ledger {path} is locked by another process, and was not let go for {seconds} seconds; a \
+         batchctl that was suspended must go on (fg) or end first",
+        seconds = BUSY_TIMEOUT.as_secs()
+    )]
+    Busy {
         /// The database file.
         path: PathBuf,
     },
@@ -107,6 +121,11 @@ impl StoreError {
             Self::Home { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             _ => false,
         }
+    }
+
+    /// Whether another process stands in the way.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
     }
 }
 
@@ -157,8 +176,7 @@ impl Store {
         // home together one is told at once that it is locked.
         let start = Instant::now();
         while let Err(error) = connection.execute_batch(pragmas) {
-            let is_busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
-            if !is_busy || start.elapsed() > BUSY_TIMEOUT {
+            if !is_busy(&error) || start.elapsed() > BUSY_TIMEOUT {
                 return Err(self.sqlite(error));
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -177,6 +195,9 @@ impl Store {
 
     fn sqlite(&self, source: rusqlite::Error) -> StoreError {
         let path = self.path.clone();
+        if is_busy(&source) {
+            return StoreError::Busy { path };
+        }
         let is_full = match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => true,
             // Some of its files SQLite cannot make larger without calling that an I/O error.
@@ -217,6 +238,12 @@ impl Store {
         };
         run(&mut connection).map_err(|e| self.sqlite(e))
     }
+}
+
+/// Whether another process stands in the way.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
 /// Turns a stored word back into its value; the words come from this program, so an unknown one

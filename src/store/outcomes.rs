@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{NewShard, ShardState, Store, StoreError, known, shards, word};
+use super::{NewShard, ShardState, Store, StoreError, charges, known, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::{FailureKind, Usage};
 
@@ -72,29 +72,29 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     Ok(())
 }
 
-/// Writes an outcome. Another answer in the same round was paid for too, so what it used is kept
-/// beside what the new one used; the same one written again changes nothing (P7).
+/// Writes an outcome. What the one that it replaces used was paid for and is kept: added where
+/// that was another answer, left as it is where this is the same one written again (P7).
 fn upsert() -> String {
-    const PAID_TOO: &str = "o.prompt_tokens IS NOT NULL AND NOT \
-        (o.artifact IS excluded.artifact AND o.place IS excluded.place)";
-    let columns = ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"];
-    let sums: String = columns
-        .iter()
-        .map(|name| {
-            let both = format!("o.{name} + coalesce(excluded.{name}, 0)");
-            format!("{name} = iif({PAID_TOO}, {both}, excluded.{name}), ")
-        })
-        .collect();
+    const SAME: &str = "o.artifact IS excluded.artifact AND o.place IS excluded.place";
+    let kept = |name: &str| {
+        format!(
+            "{name} = CASE WHEN o.prompt_tokens IS NULL THEN excluded.{name} \
+             WHEN {SAME} OR excluded.prompt_tokens IS NULL THEN o.{name} \
+             ELSE o.{name} + excluded.{name} END, "
+        )
+    };
+    let columns =
+        ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost"];
+    let kept: String = columns.into_iter().map(kept).collect();
     format!(
         "INSERT INTO outcome AS o (job, row, round, status, artifact, place, length, content_key, \
          prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, class, cost, \
          settled) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch()) \
-         ON CONFLICT (job, row, round) DO UPDATE SET {sums}cost = iif({PAID_TOO}, \
-         iif(excluded.prompt_tokens IS NULL, o.cost, o.cost + excluded.cost), excluded.cost), \
-         status = excluded.status, artifact = excluded.artifact, place = excluded.place, \
-         length = excluded.length, content_key = excluded.content_key, error = excluded.error, \
-         class = excluded.class, settled = excluded.settled"
+         ON CONFLICT (job, row, round) DO UPDATE SET {kept}status = excluded.status, \
+         artifact = excluded.artifact, place = excluded.place, length = excluded.length, \
+         content_key = excluded.content_key, error = excluded.error, class = excluded.class, \
+         settled = excluded.settled"
     )
 }
 
@@ -172,6 +172,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
+            charges::settle(tx, shard, records)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }
@@ -187,6 +188,7 @@ impl Store {
         self.write(|tx| {
             insert(tx, job, records.iter())?;
             tx.execute("UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1", [job, halt])?;
+            charges::settle(tx, shard, records)?;
             shards::set_state(tx, shard, ShardState::Settled, None)
         })
     }

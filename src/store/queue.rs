@@ -7,7 +7,10 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::calls::{self, begin_create_at};
-use super::{CreateRecord, CreateState, NewShard, ShardState, Store, StoreError, shards};
+use super::{
+    Budget, CreateRecord, CreateState, NewShard, Over, ShardState, Store, StoreError, budget,
+    charges, shards,
+};
 
 /// The tokens that one account may have queued for one model at one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Begun {
     Call(i64),
     /// The queue has no room for it now; nothing was recorded.
     QueueFull,
+    /// It could pass a limit of money or requests; nothing was recorded.
+    OverBudget(Over),
 }
 
 impl ShardState {
@@ -104,13 +109,14 @@ impl Store {
         })
     }
 
-    /// Commits the intent to make the batch and reserves its tokens, if the queue has room for
-    /// them. From here on the create is never repeated unless its absence is shown.
+    /// Commits the intent to make the batch and reserves its tokens and what it may cost, if the
+    /// queue and the limits of money have room for them. From here on the create is never repeated
+    /// unless its absence is shown.
     pub fn begin_create(
         &self,
         job: &str,
         create: &CreateRecord,
-        limit: Option<u64>,
+        (limit, budget): (Option<u64>, &Budget),
         (server_now, now): (Option<i64>, i64),
     ) -> Result<Begun, StoreError> {
         self.write(|tx| {
@@ -123,6 +129,10 @@ impl Store {
             if !has_room(queued, tokens, limit) {
                 return Ok(Begun::QueueFull);
             }
+            if let Some(over) = budget::passed(tx, create.shard, budget, now)? {
+                return Ok(Begun::OverBudget(over));
+            }
+            charges::reserve(tx, create.shard, now)?;
             begin_create_at(tx, job, create, server_now, now).map(Begun::Call)
         })
     }
@@ -283,9 +293,10 @@ mod tests {
     }
 
     fn begin(store: &Store, key: &str, create: &CreateRecord, limit: u64) -> Option<i64> {
-        match store.begin_create(key, create, Some(limit), (None, 3)).unwrap() {
+        let limits = (Some(limit), &Budget::none());
+        match store.begin_create(key, create, limits, (None, 3)).unwrap() {
             Begun::Call(call) => Some(call),
-            Begun::QueueFull => None,
+            Begun::QueueFull | Begun::OverBudget(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{CreateRecord, Store, StoreError, calls, queue, stored_words, word};
+use super::{CreateRecord, Store, StoreError, calls, charges, queue, stored_words, word};
 use crate::batch::BatchStatus;
 
 stored_words! {
@@ -111,6 +111,14 @@ impl ShardRecord {
     pub fn stem(&self) -> String {
         format!("r{}-s{:04}", self.round, self.number)
     }
+
+    /// `shard 3`, `shard 3 of round 2`: how people are told of it. Numbers begin anew in each round.
+    pub fn title(&self) -> String {
+        match self.round {
+            0 | 1 => format!("shard {}", self.number),
+            round => format!("shard {} of round {round}", self.number),
+        }
+    }
 }
 
 /// Batches with the same status, summed up.
@@ -141,8 +149,14 @@ pub(super) fn insert(
          coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
          FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8)",
     )?;
+    let is_later = new_shards.iter().any(|shard| shard.round > 1 && shard.reserve.is_none());
+    let planned = is_later.then(|| charges::Planned::of(tx, (job, ask))).transpose()?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
+        let reserve = match reserve {
+            None if *round > 1 => planned.as_ref().and_then(|p| p.share(*rows, *bytes)),
+            known => known.map(charges::storable),
+        };
         statement.execute(params![job, round, number, rows, bytes, tokens, ask, reserve])?;
     }
     Ok(())
@@ -364,5 +378,19 @@ pub(super) fn set_state(
         "UPDATE shard SET state = ?2, detail = coalesce(?3, detail) WHERE id = ?1",
         params![shard, state.as_str(), detail],
     )?;
-    queue::follow(tx, shard, state)
+    queue::follow(tx, shard, state)?;
+    charges::follow(tx, shard, state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_above_the_first_is_named() {
+        let shard = NewShard { round: 1, number: 3, rows: 1, bytes: 1, tokens: 0, reserve: None };
+        let shard = shard.as_record();
+        assert_eq!(shard.title(), "shard 3");
+        assert_eq!(ShardRecord { round: 2, ..shard }.title(), "shard 3 of round 2");
+    }
 }

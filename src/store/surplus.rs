@@ -5,9 +5,10 @@ use rusqlite::{Row, params};
 
 use super::calls::{CallKind, begin, end};
 use super::{
-    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, Used, outcomes, records,
+    ArtifactRecord, CallEnd, OutcomeRecord, Store, StoreError, charges, outcomes, records,
     stored_words, word,
 };
+use crate::batch::Used;
 
 stored_words! {
     /// How far a surplus batch has come.
@@ -68,6 +69,38 @@ impl Store {
                 params![batch, job, create, state.as_str(), reply, now],
             )?;
             Ok(())
+        })
+    }
+
+    /// Opens a job again that is done: these batches of it turned up (create, the provider's id,
+    /// its description). False, and nothing is changed, if it is no longer done or its answers
+    /// were pruned.
+    pub fn open_for_late(
+        &self,
+        job: &str,
+        batches: &[(i64, String, String)],
+        reason: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.write(|tx| {
+            let opened = tx.execute(
+                "UPDATE job SET state = 'waiting', reason = ?2, updated = ?3 \
+                 WHERE key = ?1 AND state = 'done' AND pruned IS NULL",
+                params![job, reason, now],
+            )?;
+            if opened == 0 {
+                return Ok(false);
+            }
+            for (create, batch, reply) in batches {
+                tx.execute(
+                    "INSERT INTO surplus (batch_id, job, create_id, state, reply, found) \
+                     SELECT ?1, ?2, ?3, 'running', ?4, ?5 WHERE NOT EXISTS \
+                     (SELECT 1 FROM batch_create WHERE batch_id = ?1) \
+                     ON CONFLICT (batch_id) DO NOTHING",
+                    params![batch, job, create, reply, now],
+                )?;
+            }
+            Ok(true)
         })
     }
 
@@ -170,6 +203,7 @@ impl Store {
         spent: &Used,
     ) -> Result<(), StoreError> {
         self.write(|tx| {
+            charges::add_surplus(tx, (job, batch), records, spent.known)?;
             outcomes::give_up_usage(tx, job, records)?;
             outcomes::insert(tx, job, records.iter())?;
             let usage = spent.usage;

@@ -97,7 +97,8 @@ fn a_job_is_found_by_key_short_id_batch_id_and_folder() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 2, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    let begun = store.begin_create("k7f2qd0000", &create, None, (None, 3)).unwrap();
+    let begun =
+        store.begin_create("k7f2qd0000", &create, (None, &Budget::none()), (None, 3)).unwrap();
     let Begun::Call(call) = begun else { panic!("no limit, and no room") };
     let ended = CallEnd { remote_id: Some("batch_ABC".into()), ..ended };
     store.end_create_ok(&create, call, &ended, ("{}", "validating")).unwrap();
@@ -121,7 +122,7 @@ fn a_create_intent_is_there_before_its_end_and_survives_the_process() {
     let ended =
         CallEnd { class: "ok", remote_id: Some("file-1".into()), now: 3, ..CallEnd::default() };
     store.end_upload(&create, call, &ended).unwrap();
-    store.begin_create("k7f2qd0000", &create, None, (None, 4)).unwrap();
+    store.begin_create("k7f2qd0000", &create, (None, &Budget::none()), (None, 4)).unwrap();
     drop(store);
 
     let store = Store::open(home.path()).unwrap();
@@ -378,4 +379,19 @@ fn b04_copied_answers_are_there_when_the_job_is() {
     assert!(found[1].is_empty());
     let named = store.job_by_id("nightly").unwrap().map(|job| job.key);
     assert_eq!(named.as_deref(), Some("bbbbbb0000"), "the name passed to the newer one");
+}
+
+/// A process that was suspended inside a transaction is no fault of the disk.
+#[test]
+fn a_ledger_that_is_held_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let holder = Store::open(home.path()).unwrap();
+    let waiter = Store::open(home.path()).unwrap();
+    waiter.lock().busy_timeout(Duration::from_millis(20)).unwrap();
+    let connection = holder.lock();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = waiter.write(|_| Ok(())).unwrap_err();
+    assert!(error.is_busy() && error.to_string().contains("locked by another process"), "{error}");
+    connection.execute_batch("ROLLBACK").unwrap();
+    waiter.write(|_| Ok(())).unwrap();
 }

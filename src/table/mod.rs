@@ -11,6 +11,7 @@ mod encode;
 mod encoding;
 mod error;
 mod json;
+mod json_fault;
 mod open;
 mod row;
 mod rows;

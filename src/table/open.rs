@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::decode::{self, Text};
 use super::error::Place;
 use super::json::{self, Columns};
+use super::json_fault;
 use super::row::Position;
-use super::rows::{Layout, Rows, Window, json_reason};
+use super::rows::{Layout, Rows, Window};
 use super::scan::{self, Form, Found};
 use super::shape::delimiter_byte;
 use super::sniff::{self, Look};
@@ -243,7 +244,7 @@ impl Opening<'_> {
                 }
             }
             json::collect_keys(row.raw(), &mut layout.columns).map_err(|error| {
-                TableError::Json { place: place(), reason: json_reason(&error) }
+                TableError::Json { place: place(), reason: json_fault::reason(row.raw(), &error) }
             })?;
             if layout.columns.names().len() > MOST_KEYS {
                 let reason =

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::error::Place;
 use super::json::{self, Columns};
+use super::json_fault;
 use super::row::{Piece, Position, Row, RowFault};
 use super::scan::{self, Form, Found, Span};
 use super::{Format, Ragged, Shape, TableError, Terminator};
@@ -265,17 +266,10 @@ impl Rows {
         json::cells(&row.raw, &self.layout.columns, &mut row.cells, &mut row.text).map_err(
             |error| {
                 let place = self.layout.place(row.number, row.line);
-                TableError::Json { place, reason: json_reason(&error) }
+                TableError::Json { place, reason: json_fault::reason(&row.raw, &error) }
             },
         )
     }
-}
-
-/// What serde says, without its line number, which counts within the record only.
-pub(super) fn json_reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or_default();
-    format!("not a JSON object: {text} (character {})", error.column())
 }
 
 /// The terminator at the start of these bytes.

@@ -9,6 +9,7 @@ mod clean;
 mod colour;
 mod error;
 mod exit;
+mod fold;
 mod grid;
 mod number;
 mod printer;

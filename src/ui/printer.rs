@@ -1,12 +1,13 @@
 //! Who may write where: results on stdout, everything else on stderr. A closed pipe is a quiet
 //! success.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::clean::{clean, is_hidden};
 use super::colour::{Colour, Style};
 use super::exit::ExitCode;
+use super::fold::fold;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub struct Printer {
     bars: Arc<OnceLock<indicatif::MultiProgress>>,
     /// Notes, warnings and errors as JSON lines too (`--progress json`).
     is_json: bool,
+    /// The terminals behind stdout and stderr, where they are some.
+    terminals: [Option<console::Term>; 2],
 }
 
 impl std::fmt::Debug for Printer {
@@ -52,6 +55,10 @@ impl Printer {
             err: Arc::new(Mutex::new(io::stderr())),
             bars: Arc::default(),
             is_json: false,
+            terminals: [
+                io::stdout().is_terminal().then(console::Term::stdout),
+                io::stderr().is_terminal().then(console::Term::stderr),
+            ],
         }
     }
 
@@ -65,6 +72,7 @@ impl Printer {
             err: captured.err.clone(),
             bars: Arc::default(),
             is_json: false,
+            terminals: [None, None],
         };
         (printer, captured)
     }
@@ -130,9 +138,16 @@ impl Printer {
         }
         match style {
             Style::Warning => {
-                self.line(&format!("{} {text}", self.colour.paint(Style::Warning, "warning:")));
+                let text = folded(&format!("warning: {text}"), self.terminals[1].as_ref());
+                let word = self.colour.paint(Style::Warning, "warning:");
+                self.line(&text.replacen("warning:", &word, 1));
             }
-            style => self.line(&self.colour.paint(style, text)),
+            // What must be seen holds commands to be copied.
+            _ if event == "important" => self.line(text),
+            style => {
+                let text = folded(text, self.terminals[1].as_ref());
+                self.line(&self.colour.paint(style, &text));
+            }
         }
     }
 
@@ -182,6 +197,11 @@ impl Printer {
         out.flush()
     }
 
+    /// The same for a line that only people read: on a terminal it is broken between words.
+    pub fn row(&self, text: &str) -> io::Result<()> {
+        self.data(&folded(&clean(text), self.terminals[0].as_ref()))
+    }
+
     /// One JSON document on stdout, with line breaks for people.
     pub fn json(&self, document: &impl serde::Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(document)?;
@@ -210,6 +230,14 @@ impl Printer {
         writeln!(out, "\n  ]\n}}")?;
         Ok(out.flush()?)
     }
+}
+
+/// The text as it fits into a terminal, if it goes to one.
+fn folded(text: &str, terminal: Option<&console::Term>) -> String {
+    let Some(terminal) = terminal else { return text.to_owned() };
+    let columns = terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).max(1));
+    // Some begin a new line when the last cell is filled.
+    fold(text, columns - 1).join("\n")
 }
 
 /// JSON without loaded keys, and with everything escaped that a terminal might obey: JSON itself

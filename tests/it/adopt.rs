@@ -231,6 +231,65 @@ fn a_batch_that_survives_the_fence_is_found_and_reported() {
     assert!(job.join("results/r1-s0001-spare1-output.jsonl").is_file(), "P3");
 }
 
+/// Makes a batch as a create of the first shard would that comes late.
+fn comes_late(bench: &Bench) -> String {
+    let listed = call(bench, "GET", "/v1/batches", &json!({}))["data"].clone();
+    let is_first = |batch: &&Value| {
+        batch["metadata"]["batchctl"].as_str().is_some_and(|key| key.ends_with("-r1-s0001-c1"))
+    };
+    let made = listed.as_array().unwrap().iter().find(is_first).unwrap();
+    let mut metadata = made["metadata"].clone();
+    metadata["batchctl"] = metadata["batchctl"].as_str().unwrap().replace("-c1", "-c2").into();
+    let late = json!({
+        "input_file_id": made["input_file_id"], "endpoint": made["endpoint"],
+        "completion_window": "24h", "metadata": metadata,
+    });
+    call(bench, "POST", "/v1/batches", &late)["id"].as_str().unwrap().to_owned()
+}
+
+/// A batch that comes to light when its job is done is collected and reported, and never stopped:
+/// by `resume` of that job, and by every other job that looks through the same listing.
+#[test]
+fn a_batch_that_is_late_opens_its_job_again() {
+    let bench = Bench::new();
+    bench.batchctl(LINE).run().exits(0);
+    let table = bench.dir.bytes("out.csv");
+    let job = bench.job();
+    let resume = format!("resume {job}");
+    bench.batchctl(&resume).run().exits(0).says(&["is done", "no other batch of it"]);
+    let keyless = bench.batchctl(&resume).env("OPENAI_API_KEY", "").run();
+    keyless.exits(0).says(&["is done"]);
+
+    let first = comes_late(&bench);
+    let run = bench.batchctl(&resume).run().exits(0);
+    run.says(&[&first, "which was done, turned up", "one too many, has ended with 3 answers"]);
+    assert_eq!((bench.state().as_str(), bench.rows("ok")), ("done", ROWS as u64));
+    assert_eq!(bench.dir.bytes("out.csv"), table, "the answers it had stay");
+
+    // Another job finds the next one in the listing it reads for itself.
+    let second = comes_late(&bench);
+    let lists = bench.gate.count(LIST);
+    let other = "workflow in.csv other.csv --set max_shard_requests=3 --end-row 3 --prompt {text}!";
+    let run = bench.batchctl(&format!("{other} --check-interval 2")).run().exits(0);
+    run.says(&[&second, &format!("of job {job}, which was done")]);
+    assert_eq!(
+        bench.gate.count(LIST) - lists,
+        2,
+        "one for former runs, one before the first create"
+    );
+    let status = || bench.batchctl(&format!("status {job} --json")).run().exits(0).json();
+    assert_eq!(status()["job"]["state"], "waiting");
+    bench.batchctl("resume --all").run().exits(0);
+    assert_eq!(status()["job"]["state"], "done");
+    assert_eq!(bench.gate.count(CANCEL), 0, "a sweep never cancels");
+    assert_eq!(bench.dir.bytes("out.csv"), table);
+    let folder = bench.dir.home().join("jobs");
+    let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let spares = |n: u32| format!("results/r1-s0001-spare{n}-output.jsonl");
+    let mine: Vec<_> = folders.filter(|path| path.join(spares(1)).is_file()).collect();
+    assert!(mine.len() == 1 && mine[0].join(spares(2)).is_file(), "P3: {mine:?}");
+}
+
 /// One create, two batches: the earlier one is taken, the other is asked to stop and kept.
 #[test]
 fn two_batches_of_one_create() {

@@ -107,7 +107,31 @@ fn a_wait_for_the_queue_can_be_ended() {
     // The plan of the next job knows what the refusal told.
     let plan = "estimate in.csv --model gpt-4o --set max_shard_requests=1";
     let plan = dir.batchctl(plan).openai_at(sandbox.address()).run().exits(0).stdout;
-    assert!(plan.contains("of 500 that may be queued: 1 wave, minutes to 24 hours"), "{plan}");
+    for words in ["of 500 that may be queued", "1 wave, minutes to 24 hours"] {
+        assert!(plan.contains(words), "{plan}");
+    }
+}
+
+/// The lowest tier of gpt-4o queues 90,000 prompt tokens. The plan says how often they fill up, and
+/// the run needs just as many batches one after the other, of which the queue refuses none.
+#[test]
+fn b05_a_plan_shows_the_waves_that_the_run_needs() {
+    let dir = WorkDir::new();
+    let rows = (0..700).map(|row| format!("row {row}{}\n", " word".repeat(500)));
+    dir.write("in.csv", rows.fold("text\n".to_owned(), |table, row| table + &row));
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--enqueued-tokens", "90000:create"]);
+    let line = "--model gpt-4o --set tier=1 --set parallel_uploads=4 --json --max-tokens 600";
+    let run = |command: &str| {
+        let line = format!("{command} {line}");
+        let run = dir.batchctl(&line).args(&["--prompt", "{text}"]);
+        run.env("BATCHCTL_TIME_SCALE", "200").openai_at(sandbox.address()).run()
+    };
+    let plan = run("estimate in.csv").exits(0).json();
+    assert_eq!(plan["may_be_queued"], 90_000);
+    assert!(plan["input_tokens"].as_u64() > Some(3 * 90_000), "{plan}");
+    run("workflow in.csv out.csv --check-interval 20 --allow-partial").exits(0).hides(&["full"]);
+    assert_eq!(plan["waves"].as_u64(), u64::try_from(sandbox.created()).ok());
+    assert_eq!(executed(&sandbox), 700);
 }
 
 /// Field report 42: no money left is not a busy provider and not a full queue.

@@ -4,6 +4,7 @@ use crate::support::bench::{Bench, LINE as THREE};
 use crate::support::gate::{Act, json};
 use crate::support::runs::{at, marked};
 use crate::support::sandbox::Sandbox;
+use crate::support::terminal::Terminal;
 
 /// Time, row and line, class and words of rows; distinct messages counted, commonest first.
 #[test]
@@ -137,5 +138,31 @@ fn field_66_logs_has_uploads_and_listings() {
     ] {
         let line = log.lines().find(|line| line.starts_with("20") && line.contains(call));
         assert!(line.is_some_and(|line| line.contains(words)), "{call}: {log}");
+    }
+}
+
+/// On a terminal long lines are broken between words, under the column they belong to; what goes
+/// into a pipe stays one line.
+#[test]
+fn long_lines_hang_on_a_terminal() {
+    let words = "the moon is in the wrong phase and the stars are not where they were yesterday";
+    let bench = Bench::ruled(move |call, n| match call {
+        "POST /v1/batches" if n == 1 => {
+            Act::Say(json(400, &format!(r#"{{"error":{{"message":"{words}"}}}}"#)))
+        }
+        _ => Act::Pass,
+    });
+    bench.batchctl(THREE).run().exits(5);
+    for line in ["logs last", "status last --set check_interval=24h"] {
+        let piped = bench.batchctl(line).run().exits(0).stdout;
+        assert!(piped.lines().any(|line| line.contains(words)), "{piped}");
+        let (code, screen) = Terminal::open(&bench, line, 20, false).end();
+        assert_eq!(code, Some(0));
+        assert!(!screen.says(words) && screen.says("where they"), "{screen:#?}");
+        let begin = screen.lines.iter().position(|line| line.contains("the moon"));
+        let begin = begin.unwrap_or_else(|| panic!("{screen:#?}"));
+        let next = &screen.lines[begin + 1];
+        let indent = next.len() - next.trim_start().len();
+        assert!(indent >= 10 && next.len() < 80, "{screen:#?}");
     }
 }

@@ -39,12 +39,13 @@ fn field_67_on_done_is_told_of_good_and_bad_ends() {
         let told = told(&dir);
         assert_eq!(told.len(), number + 1, "{line}");
         let [job, code, path, cost] = told[number].as_slice() else { panic!("{told:?}") };
-        assert_eq!((job.len(), code.parse(), cost.as_str()), (6, Ok(exit), "unknown"));
+        assert_eq!((job.len(), code.parse(), cost.as_str()), (6, Ok(exit), "0"), "a rehearsal");
         assert!(path.ends_with("/out.csv"), "{path}");
     }
     let document = last_document(&dir);
     assert_eq!((&document["schema_version"], &document["exit_code"]), (&1.into(), &0.into()));
-    assert_eq!((&document["state"], &document["cost"]), (&"done".into(), &Value::Null));
+    let charged = &document["cost"]["charged"];
+    assert_eq!((&document["state"], charged), (&"done".into(), &false.into()));
     assert_eq!(document["statuses"], serde_json::json!({"ok": 2}));
 
     dir.write("bad.csv", "text\n[[fail:400]]\n");

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::support::bench::{Bench, LINE as THREE, ROWS};
-use crate::support::gate::Act;
+use crate::support::gate::{Act, json};
 
 /// One shard.
 const LINE: &str = "workflow in.csv out.csv --check-interval 2";
@@ -151,4 +151,18 @@ fn nothing_goes_out_again_after_a_cancel() {
     assert_eq!((bench.state(), bench.gate.count(CREATE)), ("cancelled".to_owned(), 3));
     bench.batchctl(THREE).run().exits(3).says(&["nothing is sent"]);
     assert_eq!(bench.gate.count(CREATE), 3);
+}
+
+/// Numbers of shards begin anew in each round: a warning names the round.
+#[test]
+fn a_warning_of_a_later_round_names_it() {
+    let busy = r#"{"error":{"message":"come back later"}}"#;
+    let bench = Bench::ruled(move |call, n| match call {
+        FETCH if n == 1 => Act::Rewrite(first_row_fails),
+        CREATE if n == 2 => Act::Say(json(429, busy)),
+        _ => Act::Pass,
+    });
+    let run = bench.batchctl(LINE).run().exits(0);
+    let warned = "create of shard 1 of round 2: ";
+    assert!(run.stderr.contains(warned), "{}", run.stderr);
 }

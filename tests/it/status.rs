@@ -33,7 +33,7 @@ fn b17_status_tells_the_states_over_time() {
     assert_eq!((&round["shards"], &round["states"]["settled"]), (&3.into(), &3.into()));
     assert_eq!(status["waits_for"], Value::Array(Vec::new()), "it is over");
     let text = bench.batchctl("status last").run().exits(0).stdout;
-    for expected in ["states    ", "  prepared\n", "  done\n", "money     cost unknown\n"] {
+    for expected in ["states    ", "  prepared\n", "  done\n", "cost      nothing was charged"] {
         assert!(text.contains(expected), "{expected:?} in\n{text}");
     }
     assert!(!text.contains("waits for"), "{text}");
@@ -50,7 +50,6 @@ fn b05_status_says_what_it_waits_for_and_exits_as_the_job_would() {
     for expected in [
         "waits for the provider: 1 batch runs",
         "nobody drives it now",
-        "reserved unknown",
         "collect   before",
         "go on     batchctl resume",
         "as of",

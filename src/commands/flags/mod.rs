@@ -19,7 +19,23 @@ pub use running::{LimitArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
 pub use table::{ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 
+use std::str::FromStr;
+
 use crate::config::Overrides;
+
+/// Reads a whole number from `least` to `most`, or says in whose words one is wanted: `a row
+/// number`, `a number of rows`.
+pub fn whole<T>(text: &str, what: &str, least: T, most: Option<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + std::fmt::Display,
+{
+    let is_within =
+        |number: &T| *number >= least && most.as_ref().is_none_or(|most| number <= most);
+    text.trim().parse().ok().filter(is_within).ok_or_else(|| match &most {
+        Some(most) => format!("{what} is wanted, {least} to {most}"),
+        None => format!("{what} is wanted, {least} or more"),
+    })
+}
 
 /// A group of flags that lays its values over the settings.
 pub trait Flags {
@@ -38,3 +54,20 @@ macro_rules! lays {
     };
 }
 pub(in crate::commands) use lays;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_number_says_what_is_wanted() {
+        assert_eq!(whole("0", "a row number", 0_u64, None), Ok(0));
+        assert_eq!(whole(" 20 ", "rounds", 1_u64, Some(20)), Ok(20));
+        for text in ["ten", "-1", "1.5", "", "99999999999999999999"] {
+            let error = whole(text, "a row number", 0_u64, None).unwrap_err();
+            assert_eq!(error, "a row number is wanted, 0 or more", "{text}");
+        }
+        let error = whole("21", "a number of rounds", 1_u64, Some(20)).unwrap_err();
+        assert_eq!(error, "a number of rounds is wanted, 1 to 20");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Flags;
+use super::{Flags, whole};
 use crate::config::{Overrides, Value, key};
 
 /// Prompt, columns, images and request parameters.
@@ -34,7 +34,7 @@ pub struct QuestionArgs {
     #[arg(long, value_name = "DETAIL", value_parser = ["high", "low", "auto"], hide_short_help = true)]
     pub image_detail: Option<String>,
     /// Make larger images smaller, in pixels of the longer side [default: as they are]
-    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u64).range(1..=100_000), hide_short_help = true)]
+    #[arg(long, value_name = "PX", value_parser = pixels, hide_short_help = true)]
     pub image_max_side: Option<u64>,
     /// Go on however many images fail; their rows are skipped [default: stop above half]
     #[arg(long, hide_short_help = true)]
@@ -43,7 +43,7 @@ pub struct QuestionArgs {
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub temperature: Option<f64>,
     /// Most tokens an answer may have [default: the model's maximum]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub max_tokens: Option<u64>,
     /// Further request parameter as JSON, for example `top_p=0.9`; may be repeated
     #[arg(long = "param", value_name = "KEY=JSON", hide_short_help = true)]
@@ -51,6 +51,14 @@ pub struct QuestionArgs {
     /// What is called for each row [default: chat]
     #[arg(long, value_name = "ENDPOINT", value_parser = ["chat", "embeddings", "responses"], hide_short_help = true)]
     pub endpoint: Option<String>,
+}
+
+fn pixels(text: &str) -> Result<u64, String> {
+    whole(text, "a number of pixels", 1, Some(100_000))
+}
+
+fn tokens(text: &str) -> Result<u64, String> {
+    whole(text, "a number of tokens", 1, None)
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

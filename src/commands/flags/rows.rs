@@ -1,17 +1,25 @@
 //! Which rows are asked.
 
-use super::Flags;
+use super::{Flags, whole};
 use crate::config::{Overrides, key};
+
+fn row_number(text: &str) -> Result<u64, String> {
+    whole(text, "a row number", 0, None)
+}
+
+fn rows(text: &str) -> Result<u64, String> {
+    whole(text, "a number of rows", 0, None)
+}
 
 /// A range of rows.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Rows (applied in this order)")]
 pub struct RangeArgs {
     /// First row, counted from 0 without the header [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = row_number)]
     pub start_row: Option<u64>,
     /// Row to stop before; --end-row 10 takes rows 0 to 9 [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = row_number)]
     pub end_row: Option<u64>,
 }
 
@@ -33,7 +41,7 @@ pub struct RowsArgs {
     #[arg(long = "where", value_name = "CONDITION")]
     pub conditions: Vec<String>,
     /// At most N rows of those that are left [default: all]
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = rows)]
     pub max_rows: Option<u64>,
 }
 

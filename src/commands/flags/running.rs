@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Flags;
 use super::question::path;
+use super::{Flags, whole};
 use crate::config::{Overrides, Value, key, parse_duration};
 use crate::cost::{Caps, MoneyError};
 
@@ -51,7 +51,7 @@ pub struct RunningArgs {
     #[arg(long)]
     pub no_wait: bool,
     /// Rounds a row may run in while it expires, gets lost or fails in passing [default: 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=20), hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = rounds, hide_short_help = true)]
     pub rounds: Option<u64>,
     /// What becomes of rows left after the first round: another batch, or none
     #[arg(long, value_name = "HOW", value_parser = ["batch", "none"], hide_short_help = true)]
@@ -84,6 +84,10 @@ impl Flags for NewJobArgs {
 }
 
 /// A name that can be told from the words that stand for jobs.
+fn rounds(text: &str) -> Result<u64, String> {
+    whole(text, "a number of rounds", 1, Some(20))
+}
+
 fn job_name(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("a name is wanted".into()),
@@ -123,7 +127,7 @@ fn amounts(text: &str) -> Result<String, MoneyError> {
     Ok(text.parse::<Caps>()?.to_string())
 }
 
-/// What may be spent without asking.
+/// What may be spent without asking, and whether anything is.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Money")]
 pub struct SpendArgs {
@@ -136,6 +140,16 @@ pub struct SpendArgs {
     /// Build all, show the first request and the plan, send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Print what it would cost and stop; the same as `batchctl estimate` with the same flags
+    #[arg(long, conflicts_with = "dry_run", hide_short_help = true)]
+    pub estimate_cost: bool,
+}
+
+impl SpendArgs {
+    /// Whether nothing is to be sent.
+    pub fn only_shows(&self) -> bool {
+        self.dry_run || self.estimate_cost
+    }
 }
 
 impl Flags for SpendArgs {

@@ -1,6 +1,7 @@
 //! `resume --all`: every unfinished job of this home. First each one is moved on without waiting,
 //! so that all of them run remotely at the same time; then each is waited for, oldest first.
 
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -31,15 +32,15 @@ struct Line {
 /// Drives all unfinished jobs and says of each how it stands.
 pub(super) fn resume_all(context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
-    let jobs: Vec<JobRecord> =
-        store.jobs()?.into_iter().rev().filter(|job| !job.state.is_over()).collect();
+    let jobs = unfinished(&store)?;
+    let mut known: HashSet<String> = jobs.iter().map(|job| job.key.clone()).collect();
     let waits = !context.settings.get(key::NO_WAIT);
     let deadline = context.settings.get(key::MAX_WAIT).map(|wait| {
         // `max_wait` is in the time that waits are scaled by.
         Instant::now() + wait.div_f64(context.settings.get(key::TIME_SCALE).max(1.0))
     });
     let mut lines: Vec<Line> = Vec::new();
-    let mut waiting = Vec::new();
+    let mut waiting = VecDeque::new();
     for job in jobs {
         let line = step(context, &store, &job, false)?;
         if line.is_interrupt() {
@@ -47,12 +48,12 @@ pub(super) fn resume_all(context: &Context) -> Result<ExitCode, CommandError> {
             return tell(context, &lines);
         }
         if line.exit == ExitCode::StillRunning && waits {
-            waiting.push(job);
+            waiting.push_back(job);
         } else {
             lines.push(line);
         }
     }
-    for job in waiting {
+    while let Some(job) = waiting.pop_front() {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let limited = left.map(|left| limit(context, left));
         let line = step(limited.as_ref().unwrap_or(context), &store, &job, true)?;
@@ -61,8 +62,27 @@ pub(super) fn resume_all(context: &Context) -> Result<ExitCode, CommandError> {
         if is_interrupt {
             break;
         }
+        if waiting.is_empty() {
+            waiting.extend(opened(&store, &mut known)?);
+        }
     }
     tell(context, &lines)
+}
+
+/// The unfinished jobs, oldest first.
+fn unfinished(store: &Store) -> Result<Vec<JobRecord>, CommandError> {
+    Ok(store.jobs()?.into_iter().rev().filter(|job| !job.state.is_over()).collect())
+}
+
+/// Jobs that were done until the listing of their account showed batches that nobody knew.
+fn opened(store: &Store, known: &mut HashSet<String>) -> Result<Vec<JobRecord>, CommandError> {
+    let mut opened = Vec::new();
+    for job in unfinished(store)? {
+        if known.insert(job.key.clone()) && store.open_surplus(&job.key)? > 0 {
+            opened.push(job);
+        }
+    }
+    Ok(opened)
 }
 
 /// The surroundings with what is left of the time to wait.

@@ -11,7 +11,7 @@ use crate::commands::Context;
 use crate::commands::steps::Found;
 use crate::cost::grouped;
 use crate::store::{CallRecord, JobState, ShardState, Store, Transition};
-use crate::ui::{CommandError, Verbosity, counted, moment};
+use crate::ui::{CommandError, ExitCode, Verbosity, counted, moment};
 
 /// Shards that are listed one by one without being asked for.
 const LISTED: usize = 10;
@@ -52,12 +52,15 @@ impl View {
                 BatchView::of(shard, create, way)
             })
             .collect();
-        let around =
-            Around { is_driven: found.is_driven(), is_cancel_wished: store.is_cancel_wished(key)? };
+        let around = Around {
+            is_driven: found.is_driven(),
+            is_cancel_wished: store.is_cancel_wished(key)?,
+            is_at_limit: store.job_history(key)?.exit == Some(ExitCode::Limit.code()),
+        };
         let account = context.settings.account(&found.job.provider).ok();
         let now = context.clock.unix();
         Ok(Self {
-            job: JobView::of(context, store, found)?,
+            job: JobView::of(context, store, found, true)?,
             history: store.transitions(key)?,
             waits_for: waits_for(&found.job, &batches, around),
             collect_before: collect_before(&batches, account.map(|a| a.dialect), now),
@@ -123,7 +126,7 @@ pub(super) fn show(
     }
     let all = all || context.printer.verbosity() >= Verbosity::Verbose;
     for line in view.lines(all) {
-        context.printer.data(&line)?;
+        context.printer.row(&line)?;
     }
     Ok(())
 }
@@ -138,13 +141,8 @@ impl View {
         lines.push(format!("input     {}", job.input));
         lines.extend(job.output.as_ref().map(|output| format!("output    {output}")));
         lines.push(format!("rows      {}: {}", grouped(job.rows), job.statuses()));
-        if job.usage.total() > 0 {
-            let prompt = grouped(job.usage.prompt_tokens);
-            let completion = grouped(job.usage.completion_tokens);
-            lines.push(format!("tokens    {prompt} prompt, {completion} completion"));
-        }
-        let reserved = if job.state.is_over() { "" } else { "   reserved unknown" };
-        lines.push(format!("money     cost unknown{reserved}"));
+        lines.extend(job.spent.lines());
+        lines.extend(reserved(job));
         if let Some(pruned) = job.pruned {
             lines.push(format!("pruned    {}: its answers are only in its table", moment(pruned)));
         }
@@ -176,6 +174,13 @@ impl View {
         lines.push("          each shard: --shards".to_owned());
         lines
     }
+}
+
+/// What running batches may still cost.
+fn reserved(job: &JobView) -> Option<String> {
+    let reserved = job.spent.reserved?;
+    let charged = if job.spent.is_charged { "" } else { ", nothing of it is charged" };
+    Some(format!("reserved  {} for batches that run{charged}", job.spent.shown(reserved)))
 }
 
 /// The states over time, the middle left out where there are many.

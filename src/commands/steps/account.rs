@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::finish::{reason, word};
 use crate::answer::RowStatus;
-use crate::batch::Usage;
+use crate::cost::Spent;
 use crate::job::Ending;
 use crate::ui::{Align, count, counted, duration, grid, shorten};
 
@@ -46,7 +46,8 @@ pub(super) struct Account<'a> {
     /// Whether fields were wanted from each answer.
     pub(super) wants_fields: bool,
     pub(super) errors: Vec<ErrorGroup>,
-    pub(super) usage: Usage,
+    /// Tokens and money.
+    pub(super) spent: Spent,
     /// From the start of the job.
     pub(super) took: Duration,
     pub(super) is_sandbox: bool,
@@ -55,6 +56,8 @@ pub(super) struct Account<'a> {
     pub(super) folder: &'a Path,
     /// Rows that may be good when asked again as they are.
     pub(super) again: u64,
+    /// What that would cost, in trillionths.
+    pub(super) again_cost: Option<u64>,
     /// How many rounds a row may run in.
     pub(super) rounds: u32,
     /// Whether a row without a request may have one later: its image may appear.
@@ -72,14 +75,7 @@ impl Account<'_> {
             lines.push(format!("  {} × {text}", count(group.rows)));
         }
         lines.extend(self.parsed());
-        if self.usage.total() > 0 {
-            let cost = if self.is_sandbox { "nothing was paid" } else { "cost unknown" };
-            lines.push(format!(
-                "tokens    {} prompt, {} completion   {cost}",
-                count(self.usage.prompt_tokens),
-                count(self.usage.completion_tokens)
-            ));
-        }
+        lines.extend(self.spent.lines());
         if self.is_sandbox {
             lines.push("sandbox   the answers are made up".to_owned());
         }
@@ -158,7 +154,11 @@ impl Account<'_> {
         if self.again > 0 {
             let which =
                 if self.again == bad { "the rest".into() } else { counted(self.again, "row") };
-            let price = if self.is_sandbox { "" } else { ", price unknown" };
+            let price = match self.spent.shown(self.again_cost).as_str() {
+                _ if !self.spent.is_charged => String::new(),
+                "unknown" => ", price unknown".to_owned(),
+                price => format!(", about {price}"),
+            };
             lines.push(format!("  {which} as one more batch, up to 24 h{price}:   {retry}"));
         }
         let stays = bad - self.again;
@@ -223,7 +223,14 @@ fn meaning(status: RowStatus) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::{Usage, Used};
+    use crate::cost::Currency;
     use crate::job::StopCause;
+
+    fn used(rows: u64, prompt_tokens: u64, completion_tokens: u64, known: u64) -> Used {
+        let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
+        Used { rows, usage, known, unpriced: 0 }
+    }
 
     fn account<'a>(ending: &'a Ending, counts: &[(RowStatus, u64)]) -> Account<'a> {
         Account {
@@ -238,12 +245,13 @@ mod tests {
             counts: counts.iter().copied().collect(),
             wants_fields: false,
             errors: Vec::new(),
-            usage: Usage::default(),
+            spent: Spent { is_charged: true, ..Spent::default() },
             took: Duration::from_secs(1052),
             is_sandbox: false,
             output: Some(Path::new("/tables/out 1.csv")),
             folder: Path::new("/tables"),
             again: 0,
+            again_cost: None,
             rounds: 3,
             can_mend: true,
         }
@@ -256,7 +264,15 @@ mod tests {
             again: 4,
             wants_fields: true,
             errors: vec![ErrorGroup { error: "image not found: 图/a.png".into(), rows: 80 }],
-            usage: Usage { prompt_tokens: 18_900, completion_tokens: 27_000, ..Usage::default() },
+            spent: Spent {
+                currency: Some(Currency::USD),
+                is_charged: true,
+                all: used(1_122, 18_900, 27_000, 1_710_000_000_000),
+                not_good: used(4, 70, 190, 30_000_000_000),
+                is_complete: true,
+                ..Spent::default()
+            },
+            again_cost: Some(6_000_000_000),
             ..account(&Ending::Done, &counts)
         };
         let lines = [account.lines(), account.once_more()].concat();
@@ -267,9 +283,11 @@ mod tests {
           skipped      80  no request could be made
           80 × image not found: 图/a.png
         parsed    1,118 of 1,122 answers (99.6 %)
-        tokens    18,900 prompt, 27,000 completion   cost unknown
+        tokens    18,900 prompt, 27,000 completion
+        cost      $1.71 in batch
+                  of it $0.030 for 4 answers that are not good
         output    out 1.csv
-          4 rows as one more batch, up to 24 h, price unknown:   batchctl retry k7f2qd
+          4 rows as one more batch, up to 24 h, about $0.0060:   batchctl retry k7f2qd
           80 rows skipped, once that is mended:   batchctl retry k7f2qd --class skipped
           leave it: nothing to do
         ");

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::again_price::AgainPrice;
 use super::asking::given_text;
 use super::finish::{ending_of, report};
 use super::follow::Follow;
 use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
-use super::money::approve_again;
 use super::waits;
 use super::who::{Who, who_of_retry};
 use crate::answer::{Fields, RowStatus};
@@ -66,7 +66,8 @@ pub(in crate::commands) fn retry(
     let wanted = WantedRows { statuses: change.classes.clone(), is_changed };
     let rows: Vec<u64> =
         open.iter().filter(|row| wanted.takes(row.status, row.class)).map(|row| row.row).collect();
-    for line in listed(&open, &wanted) {
+    let price = AgainPrice::of(store, (&found, &who), &question)?;
+    for line in listed(&open, &wanted, &price) {
         context.printer.note(&line);
     }
     if rows.is_empty() {
@@ -82,17 +83,19 @@ pub(in crate::commands) fn retry(
     let limits = limits.unwrap_or_else(|| who.api.limits(question.endpoint).with_margin());
     let specs = (&found.spec, &question);
     let files = (&table, &found.folder);
-    let plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
-    tell_plan(context, &plan);
+    let mut plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
+    plan.reserve(price.forecast(plan.requests()).reserve);
+    tell_plan(context, &plan, &price);
     if change.only_shows {
         return Ok(stands(&found, ExitCode::Success));
     }
     if plan.requests() == 0 {
         return as_it_stands(context, store, &found);
     }
-    approve_again(context, &who, &question.model, plan.requests())?;
+    price.approve(context, &who, plan.requests())?;
     let other = is_changed.then_some(&question);
-    plan.begin(store, &found.job.key, (other, None), context.clock.unix())?;
+    let new_price = price.price().filter(|_| question.model != found.spec.question.model);
+    plan.begin(store, &found.job.key, (other, new_price), context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
     found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");
@@ -192,7 +195,7 @@ fn asked_otherwise(
 }
 
 /// The rows that are not good, by class, with what is asked again of them and its price.
-fn listed(open: &[OpenRow], wanted: &WantedRows) -> Vec<String> {
+fn listed(open: &[OpenRow], wanted: &WantedRows, price: &AgainPrice) -> Vec<String> {
     let mut classes: BTreeMap<RowStatus, (u64, u64)> = BTreeMap::new();
     for row in open {
         let (all, again) = classes.entry(row.status).or_default();
@@ -201,16 +204,15 @@ fn listed(open: &[OpenRow], wanted: &WantedRows) -> Vec<String> {
     }
     let head = ["class", "rows", "again", "price"].map(str::to_owned).to_vec();
     let rows = classes.into_iter().map(|(status, (all, again))| {
-        // Prices are not known to this release.
-        let price = if again > 0 { "unknown" } else { "" };
-        vec![status.as_str().to_owned(), count(all), count(again), price.to_owned()]
+        let price = if again > 0 { price.likely(again) } else { String::new() };
+        vec![status.as_str().to_owned(), count(all), count(again), price]
     });
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     grid(&rows, &[Align::Left, Align::Right, Align::Right, Align::Left])
 }
 
 /// What would be sent.
-fn tell_plan(context: &Context, plan: &RetryPlan) {
+fn tell_plan(context: &Context, plan: &RetryPlan, price: &AgainPrice) {
     for (row, reason) in plan.unbuilt.iter().take(SHOWN) {
         context.printer.note(&format!("  row {row}: {reason}"));
     }
@@ -219,10 +221,14 @@ fn tell_plan(context: &Context, plan: &RetryPlan) {
         context.printer.note(&format!("no request can be made of {rows}"));
     }
     context.printer.note(&format!(
-        "round {}: {} in {}, {}, price unknown",
+        "round {}: {} in {}, {}, {}",
         plan.round,
         counted(plan.requests(), "request"),
         counted(plan.shards.len() as u64, "shard"),
-        bytes(plan.bytes())
+        bytes(plan.bytes()),
+        match price.likely(plan.requests()).as_str() {
+            "unknown" => "price unknown",
+            likely => likely,
+        }
     ));
 }

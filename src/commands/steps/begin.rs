@@ -5,6 +5,7 @@ use std::path::Path;
 use super::copies::require_files_folder;
 use super::former::{clear_folder, former};
 use super::jobs::{Found, held};
+use super::limits::max_cost;
 use super::money::approve;
 use super::output::{Destination, Wanted, beside, require_place, require_writable};
 use super::plan::{Planned, Scratch};
@@ -14,6 +15,7 @@ use super::who::Who;
 use crate::base;
 use crate::commands::Context;
 use crate::config::key;
+use crate::cost::Terms;
 use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
 use crate::store::{Inserted, JobRecord, KnownRows, NewJob, Store, StoreError};
 use crate::ui::CommandError;
@@ -180,6 +182,7 @@ fn make(
 ) -> Result<Found, CommandError> {
     let home = store.home().to_owned();
     let named_path = planned.spec.output.path.clone();
+    let terms = terms(context, planned, who)?;
     // Held until the job is in the ledger, so that nobody takes its folder for abandoned.
     let (scratch, _planner) = scratch.keep();
     JobFolder::remove_unlisted(&home, |key| Ok::<_, StoreError>(store.job_by_id(key)?.is_some()))?;
@@ -210,8 +213,8 @@ fn make(
                 .path
                 .as_ref()
                 .map(|path| path.to_string_lossy().into_owned()),
-            terms: None,
-            prompt: None,
+            terms: Some(serde_json::to_string(&terms)?),
+            prompt: Some(planned.spec.prompt_digest(who.is_sandbox)),
             now: context.clock.unix(),
         };
         // The folder comes first: a job in the ledger always has its files. A folder without a
@@ -251,6 +254,19 @@ fn make(
             }
         }
     }
+}
+
+/// What a new job is made under: the price of this day, what it is expected to cost, and the
+/// limits that were set. A job that was made before keeps its own.
+fn terms(context: &Context, planned: &Planned, who: &Who) -> Result<Terms, CommandError> {
+    let estimate = &planned.plan.estimate;
+    let asked = (planned.spec.question.model.as_str(), estimate.price.as_ref());
+    Ok(Terms {
+        price: estimate.price.clone(),
+        forecast: Some(estimate.forecast()),
+        max_cost: max_cost(context, who, asked)?,
+        max_requests: context.settings.get(key::MAX_REQUESTS),
+    })
 }
 
 fn remove(folder: &JobFolder) {

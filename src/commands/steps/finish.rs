@@ -9,12 +9,14 @@ use serde::Serialize;
 use super::account::{Account, ErrorGroup};
 use super::follow::{ROUNDS, rounds};
 use super::jobs::Found;
+use super::spent::{about, spent};
 use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{Ending, StopCause, WantedRows};
+use crate::cost::CostDocument;
+use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
 use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
@@ -36,8 +38,7 @@ struct Report<'a> {
     /// Rows by status; sums to `rows`.
     statuses: BTreeMap<&'static str, u64>,
     usage: Usage,
-    /// `null` = unknown.
-    cost: Option<f64>,
+    cost: CostDocument,
     errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
@@ -64,6 +65,7 @@ pub(in crate::commands) fn exit_of(
         Ending::Refused(failure) if failure.kind == FailureKind::Credentials => {
             ExitCode::Credentials
         }
+        Ending::OverBudget(_) => ExitCode::Limit,
         Ending::Refused(_)
         | Ending::Unreachable(_)
         | Ending::NeedsOperator(_)
@@ -136,6 +138,13 @@ pub(in crate::commands) fn report(
     let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
     let states = store.shard_counts(key)?;
+    // As it stands now: what was found before the drive still says that it runs.
+    let job = store.job_by_id(key)?.unwrap_or_else(|| found.job.clone());
+    let spent = spent(store, &job, &counts)?;
+    let again = rows_to_ask_again(store, key)?;
+    let prices = Prices::of(store, &found.job)?;
+    let forecast = terms_of(&found.job).forecast;
+    let again_cost = about(spent.all, forecast.as_ref(), prices.of_ask(None), again);
     let account = Account {
         job: found.job.short(),
         provider: &found.job.provider,
@@ -152,12 +161,13 @@ pub(in crate::commands) fn report(
         counts,
         wants_fields: found.spec.fields.is_some(),
         errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
-        usage: store.usage(key)?,
+        spent,
         took,
         is_sandbox: found.job.base_url == SANDBOX_URL,
         output,
         folder: &context.folder,
-        again: rows_to_ask_again(store, key)?,
+        again,
+        again_cost,
         can_mend: found.spec.shape.format != Format::Requests,
         rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
     };
@@ -172,8 +182,8 @@ pub(in crate::commands) fn report(
             exit_code: exit.code(),
             rows: account.rows,
             statuses: account.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
-            usage: account.usage,
-            cost: None,
+            usage: account.spent.all.usage,
+            cost: account.spent.document(),
             errors: &account.errors,
             output: output.map(|path| path.display().to_string()),
             seconds: took.as_secs_f64(),
@@ -198,6 +208,7 @@ pub(super) fn word(ending: &Ending) -> &'static str {
         Ending::Waiting => "still running",
         Ending::Unclear(_) => "unclear",
         Ending::Halted(_) => "stopped itself",
+        Ending::OverBudget(_) => "stopped at a limit",
         Ending::Stopped(_) => "stopped",
         Ending::Refused(_) => "refused",
         Ending::Unreachable(_) => "not reachable",
@@ -211,6 +222,7 @@ pub(in crate::commands) fn reason(ending: &Ending) -> Option<String> {
         Ending::NeedsOperator(why) | Ending::Unclear(why) | Ending::Halted(why) => {
             Some(why.clone())
         }
+        Ending::OverBudget(over) => Some(over.why.clone()),
         _ => None,
     }
 }
@@ -301,6 +313,10 @@ fn next_steps(context: &Context, account: &Account<'_>, found: &Found) -> Vec<St
             format!("to ask otherwise: batchctl cancel {job}, then"),
             format!("  batchctl retry {job} --class error --class cancelled --prompt-file FILE"),
         ],
+        Ending::OverBudget(over) => {
+            let lines = over.lines(job).into_iter();
+            lines.map(|line| format!("go on:    {line}")).collect()
+        }
         Ending::Leftovers(rows) => {
             vec![format!("{} may succeed as one more batch: {resume}", counted(*rows, "row"))]
         }
@@ -334,12 +350,15 @@ fn new_key(context: &Context, provider: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{OverBudget, Raise};
 
     #[test]
     fn exit_codes_by_ending_and_rows() {
         let good = BTreeMap::from([(RowStatus::Ok, 3), (RowStatus::Cached, 1)]);
         let bad = BTreeMap::from([(RowStatus::Ok, 3), (RowStatus::Skipped, 1)]);
         let refused = |kind| Ending::Refused(Failure::ours(kind, "no"));
+        let over_budget =
+            || Ending::OverBudget(OverBudget { why: "spent".into(), raise: Raise::Nothing });
         let table = [
             (Ending::Done, &good, true, false, ExitCode::Success),
             (Ending::Done, &bad, true, false, ExitCode::SomeRowsBad),
@@ -352,6 +371,8 @@ mod tests {
             (refused(FailureKind::Credentials), &bad, true, false, ExitCode::Credentials),
             (refused(FailureKind::Invalid), &bad, true, false, ExitCode::NothingAccepted),
             (Ending::NeedsOperator("?".into()), &bad, true, true, ExitCode::NothingAccepted),
+            (over_budget(), &good, true, true, ExitCode::Limit),
+            (over_budget(), &bad, false, true, ExitCode::Limit),
         ];
         for (ending, counts, waits, partial, expected) in table {
             assert_eq!(exit_of(&ending, counts, waits, partial), expected, "{ending:?}");

@@ -17,6 +17,7 @@ use crate::ui::CommandError;
 const LISTED: usize = 6;
 
 /// A table that was taken in.
+#[derive(Clone)]
 pub(in crate::commands) struct Taken {
     /// The copy.
     pub(in crate::commands) table: Table,

@@ -1,9 +1,12 @@
 //! The limits of a job as the settings say them, in the currency of its price.
 
+use super::jobs::Found;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::{Key, Source, key};
 use crate::cost::{Caps, Currency, Money, Price};
+use crate::job::{DailyBudget, terms_of};
+use crate::store::{JobRecord, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// The most a job may cost, by `--max-cost` or its setting; `None` = no limit. Exit 2 where it is
@@ -16,13 +19,51 @@ pub(in crate::commands) fn max_cost(
     limit(context, who, key::MAX_COST, (model, price))
 }
 
-/// The most that all jobs of this home may cost in a day, likewise.
-pub(in crate::commands) fn daily_budget(
+/// Refuses what `daily_budget` could not be held for: exit 2 where it is in another currency than
+/// the price, exit 7 where there is no price.
+pub(in crate::commands) fn require_daily_budget(
     context: &Context,
     who: &Who,
     (model, price): (&str, Option<&Price>),
-) -> Result<Option<Money>, CommandError> {
-    limit(context, who, key::DAILY_BUDGET, (model, price))
+) -> Result<(), CommandError> {
+    limit(context, who, key::DAILY_BUDGET, (model, price)).map(|_| ())
+}
+
+/// The most that all jobs of this home may cost in a day, for a job that there is.
+pub(super) fn daily_budget(context: &Context, found: &Found, who: &Who) -> DailyBudget {
+    let price = terms_of(&found.job).price;
+    let asked = (found.spec.question.model.as_str(), price.as_ref());
+    match limit(context, who, key::DAILY_BUDGET, asked) {
+        Ok(None) => DailyBudget::None,
+        Ok(Some(money)) => DailyBudget::Of(money),
+        Err(error) => DailyBudget::Unclear(error.error.to_string()),
+    }
+}
+
+/// The job with the limits that the line says anew: they hold from now on.
+pub(super) fn with_limits(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    who: &Who,
+) -> Result<JobRecord, CommandError> {
+    let mut job = found.job.clone();
+    let before = terms_of(&job);
+    let mut terms = before.clone();
+    // What a file says was the rule when the job was made; only a person's word changes it.
+    if context.settings.source(key::MAX_COST) == Some(&Source::Flag) {
+        let asked = (found.spec.question.model.as_str(), before.price.as_ref());
+        terms.max_cost = max_cost(context, who, asked)?;
+    }
+    if context.settings.source(key::MAX_REQUESTS) == Some(&Source::Flag) {
+        terms.max_requests = context.settings.get(key::MAX_REQUESTS);
+    }
+    if terms != before {
+        let json = serde_json::to_string(&terms)?;
+        store.set_terms(&job.key, &json)?;
+        job.terms = Some(json);
+    }
+    Ok(job)
 }
 
 fn limit(
@@ -34,10 +75,8 @@ fn limit(
     let Some(text) = context.settings.get(key) else { return Ok(None) };
     let caps: Caps = text.parse().map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     let source = context.settings.source(key);
-    let name = match source {
-        Some(Source::Flag) => format!("--{}", key.name.replace('_', "-")),
-        _ => key.name.to_owned(),
-    };
+    let is_flag = source == Some(&Source::Flag) && key.name == key::MAX_COST.name;
+    let name = if is_flag { "--max-cost" } else { key.name };
     // Nothing is charged on loopback, so what a file says of money is not in its way.
     let may_pass = who.is_loopback && source != Some(&Source::Flag);
     let Some(price) = price else {
@@ -48,7 +87,7 @@ fn limit(
     };
     match caps.of(price.currency) {
         None if may_pass => Ok(None),
-        None => Err(other_currency(&name, &caps, (model, &who.name), price.currency)),
+        None => Err(other_currency(name, &caps, (model, &who.name), price.currency)),
         held => Ok(held),
     }
 }
@@ -61,8 +100,10 @@ fn unknown_price(limit: &str, (model, provider): (&str, &str)) -> CommandError {
              was sent"
         ),
     )
-    .hint(format!("say the price in your config.toml:   [prices.\"{model}\"]"))
-    .hint("    input = 0.30   output = 1.20   currency = \"USD\"      (for a million tokens)")
+    .hint(format!(
+        "below [prices.\"{model}\"] of your config.toml set input and output (for a million \
+         tokens) and currency"
+    ))
 }
 
 fn other_currency(

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::batch::Usage;
 use crate::commands::Context;
+use crate::cost::{Currency, Money, shown};
 use crate::result::{MergeCounts, Summary};
 use crate::ui::{CommandError, ExitCode};
 
@@ -20,14 +21,17 @@ struct Document {
     statuses: BTreeMap<&'static str, u64>,
     parsed: Option<u64>,
     usage: Usage,
+    /// At the price of the job they belong to; `null` = unknown.
+    cost: Option<f64>,
+    currency: Option<Currency>,
     files: MergeCounts,
     output: Option<String>,
 }
 
-/// Prints the account and returns the exit code.
+/// Prints the account, with the cost where that is known, and returns the exit code.
 pub(in crate::commands) fn report_merge(
     context: &Context,
-    summary: &Summary,
+    (summary, cost): (&Summary, Option<Money>),
     output: Option<&Path>,
     allow_partial: bool,
 ) -> Result<ExitCode, CommandError> {
@@ -40,12 +44,18 @@ pub(in crate::commands) fn report_merge(
             statuses: summary.counts().map(|(status, n)| (status.as_str(), n)).collect(),
             parsed: summary.parsed,
             usage: summary.usage,
+            cost: cost.map(|money| money.units()),
+            currency: cost.map(|money| money.currency),
             files: summary.lines,
             output,
         })?;
     } else {
         for line in summary.lines() {
             context.printer.note(&line);
+        }
+        if let Some(cost) = cost {
+            let cost = shown(cost);
+            context.printer.note(&format!("Cost      {cost} at the price of their job"));
         }
         if let Some(output) = output {
             context.printer.note(&format!("Output    {output}"));

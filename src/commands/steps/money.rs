@@ -1,13 +1,30 @@
-//! The question about money. Prices are not known to this release, so every price is unknown:
-//! a terminal asks, a script must have said `--yes`, and loopback costs nothing.
+//! The question about money: a terminal asks above a small amount, anything else goes on up to a
+//! larger one and stops above it. Loopback and free models cost nothing and are never asked about;
+//! what is unknown always is.
 
+use super::limits::{max_cost, require_daily_budget};
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
 use super::show::plan_lines;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
+use crate::cost::{Caps, Currency, Forecast, Mode, Money, PICO, Price};
 use crate::ui::{CommandError, ExitCode, counted};
+
+/// What is about to be sent, and what it will cost.
+pub(in crate::commands) struct Purchase<'a> {
+    /// Who is paid.
+    pub(in crate::commands) who: &'a Who,
+    /// The model that is asked.
+    pub(in crate::commands) model: &'a str,
+    /// Its price; `None` = unknown.
+    pub(in crate::commands) price: Option<&'a Price>,
+    /// What is expected.
+    pub(in crate::commands) forecast: &'a Forecast,
+    /// Whether rows are asked that were asked before.
+    pub(in crate::commands) is_again: bool,
+}
 
 /// Returns if the plan may be paid for. What leaves, where to, and how much of it stands above
 /// the question.
@@ -16,53 +33,178 @@ pub(in crate::commands) fn approve(
     planned: &Planned,
     who: &Who,
 ) -> Result<(), CommandError> {
-    let requests = planned.plan.requests();
-    if who.is_loopback || requests == 0 || context.settings.get(key::YES) {
-        return Ok(());
-    }
-    let price = format!("the price of {} at {} is unknown", planned.spec.question.model, who.name);
-    if !context.is_interactive {
-        return Err(CommandError::message(ExitCode::Limit, format!("{price}; nothing was sent"))
-            .hint("add --yes to send without asking")
-            .hint("add --dry-run to see what would be sent"));
-    }
-    for line in plan_lines(planned, who) {
-        context.printer.important(&line);
-    }
-    context.printer.important(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
-    if let Some(request) = &planned.plan.first_request {
-        for line in first_request_lines(&serde_json::from_str(request)?) {
+    let estimate = &planned.plan.estimate;
+    let purchase = Purchase {
+        who,
+        model: &planned.spec.question.model,
+        price: estimate.price.as_ref(),
+        forecast: &estimate.forecast(),
+        is_again: false,
+    };
+    purchase.approve(context, || {
+        for line in plan_lines(context, planned, who) {
             context.printer.important(&line);
         }
-    }
-    let question = format!("{price}. Send {}?", counted(requests, "request"));
-    if context.printer.confirm(&question)? {
+        context.printer.important(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
+        if let Some(request) = &planned.plan.first_request {
+            for line in first_request_lines(&serde_json::from_str(request)?) {
+                context.printer.important(&line);
+            }
+        }
         Ok(())
-    } else {
-        Err(CommandError::message(ExitCode::Limit, "not approved; nothing was sent"))
-    }
+    })
 }
 
-/// The same for rows of a job that are asked again; what they are stands above the question.
-pub(in crate::commands) fn approve_again(
-    context: &Context,
-    who: &Who,
-    model: &str,
-    requests: u64,
-) -> Result<(), CommandError> {
-    if who.is_loopback || context.settings.get(key::YES) {
-        return Ok(());
-    }
-    let price = format!("the price of {model} at {} is unknown", who.name);
-    if !context.is_interactive {
-        return Err(CommandError::message(ExitCode::Limit, format!("{price}; nothing was sent"))
-            .hint("add --yes to send without asking"));
-    }
-    let question = format!("{price}. Send {} once more?", counted(requests, "request"));
-    if context.printer.confirm(&question)? {
-        Ok(())
-    } else {
+impl Purchase<'_> {
+    /// Returns if it may be paid for; `show` prints what stands above the question.
+    pub(in crate::commands) fn approve(
+        &self,
+        context: &Context,
+        show: impl FnOnce() -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        if self.forecast.requests == 0 {
+            return Ok(());
+        }
+        let asked = (self.model, self.price);
+        let limit = max_cost(context, self.who, asked)?;
+        require_daily_budget(context, self.who, asked)?;
+        if let Some(limit) = limit {
+            self.require_below(limit)?;
+        }
+        let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
+        if self.who.is_loopback || is_free || context.settings.get(key::YES) {
+            return Ok(());
+        }
+        let unasked = self.unasked(context)?;
+        let may_cost = self.forecast.may_cost().and_then(|pico| self.money(pico));
+        let is_small = may_cost.zip(unasked).is_some_and(|(cost, most)| cost.pico <= most.pico);
+        if is_small || (limit.is_some() && !context.is_interactive) {
+            return Ok(());
+        }
+        if !context.is_interactive {
+            return Err(self.refusal(may_cost.zip(unasked)));
+        }
+        show()?;
+        if context.printer.confirm(&self.question())? {
+            return Ok(());
+        }
         Err(CommandError::message(ExitCode::Limit, "not approved; nothing was sent"))
+    }
+
+    /// A limit below what is likely would only be hit half-way.
+    fn require_below(&self, limit: Money) -> Result<(), CommandError> {
+        let Some(likely) = self.forecast.cost.likely.and_then(|pico| self.money(pico)) else {
+            return Ok(());
+        };
+        if likely.pico <= limit.pico {
+            return Ok(());
+        }
+        let enough = self.forecast.may_cost().unwrap_or(likely.pico).max(likely.pico);
+        let enough = Money { pico: enough, ..likely }.rounded_up();
+        let text = format!(
+            "{} {} likely to cost {}, above the limit of {}; nothing was sent",
+            self.requests(),
+            if self.forecast.requests == 1 { "is" } else { "are" },
+            likely.show(),
+            limit.show()
+        );
+        Err(CommandError::message(ExitCode::Limit, text)
+            .hint(format!("add --max-cost {} to send all of it", enough.typed()))
+            .hint("or ask fewer rows, with --end-row or --where"))
+    }
+
+    /// Up to which amount nobody is asked; `None` where every amount is asked about.
+    fn unasked(&self, context: &Context) -> Result<Option<Money>, CommandError> {
+        let Some(price) = self.price else { return Ok(None) };
+        let currency = price.currency;
+        let usage = |error| {
+            CommandError::new(ExitCode::Usage, error).context(key::CONFIRM_ABOVE.name.to_owned())
+        };
+        let set = context.settings.get(key::CONFIRM_ABOVE).map(|text| text.parse::<Caps>());
+        let set = set.transpose().map_err(usage)?.and_then(|caps| caps.of(currency));
+        let cents = match (currency, context.is_interactive) {
+            (Currency::USD, true) => Some(50),
+            (Currency::USD, false) => Some(100),
+            (Currency::CNY, true) => Some(300),
+            (Currency::CNY, false) => Some(700),
+            _ => None,
+        };
+        let usual = cents.map(|cents| Money { currency, pico: PICO / 100 * cents });
+        // Where nobody can be asked, what a person wants to be asked about does not matter.
+        Ok(if context.is_interactive { set.or(usual) } else { usual.or(set) })
+    }
+
+    /// Stops where nobody can be asked: because of the amount that is above what goes unasked, or
+    /// because it is not known.
+    fn refusal(&self, amounts: Option<(Money, Money)>) -> CommandError {
+        let Some((may_cost, unasked)) = amounts else {
+            let text = match self.figures() {
+                None => format!("{}; nothing was sent", self.unknown()),
+                Some(figures) => format!(
+                    "{}: {figures}, and nothing says how much may go unasked; nothing was sent",
+                    self.requests()
+                ),
+            };
+            return CommandError::message(ExitCode::Limit, text)
+                .hint("add --yes to send without asking")
+                .hint("add --dry-run to see what would be sent");
+        };
+        let text = format!(
+            "{}: {}, which is above the {} that goes unasked; nothing was sent",
+            self.requests(),
+            self.figures().unwrap_or_default(),
+            unasked.show()
+        );
+        let limit = may_cost.rounded_up().typed();
+        CommandError::message(ExitCode::Limit, text)
+            .hint(format!("add --max-cost {limit} to send, and to stop before it costs more"))
+            .hint("add --yes to send without asking")
+            .hint("add --dry-run to see what would be sent")
+    }
+
+    fn question(&self) -> String {
+        let again = if self.is_again { " once more" } else { "" };
+        let requests = counted(self.forecast.requests, "request");
+        match self.figures() {
+            None => format!("{}. Send {requests}{again}?", self.unknown()),
+            Some(figures) => format!("Send {requests}{again} for {figures}?"),
+        }
+    }
+
+    /// `likely $0.021, at most $0.028`; `None` where the price is unknown.
+    pub(in crate::commands) fn figures(&self) -> Option<String> {
+        let Forecast { cost, reserve, .. } = self.forecast;
+        let show = |pico: u64| self.money(pico).map(|money| money.show());
+        let likely = show(cost.likely?)?;
+        let more = match (cost.high, cost.worst, reserve) {
+            (Some(high), ..) => format!("hardly more than {}", show(high)?),
+            (_, Some(worst), _) => format!("at most {}", show(worst)?),
+            (_, _, Some(reserve)) => {
+                format!("{} set aside as there is no --max-tokens", show(*reserve)?)
+            }
+            _ => return Some(format!("likely {likely}")),
+        };
+        Some(format!("likely {likely}, {more}"))
+    }
+
+    fn requests(&self) -> String {
+        let again = if self.is_again { " once more" } else { "" };
+        let requests = counted(self.forecast.requests, "request");
+        format!("{requests} to {} at {}{again}", self.model, self.who.name)
+    }
+
+    fn unknown(&self) -> String {
+        let (model, provider) = (self.model, &self.who.name);
+        let known = self.price.is_some();
+        if known && self.forecast.input_tokens.is_none() {
+            return format!("what images cost with {model} at {provider} is unknown");
+        }
+        let batch = if known { "batch " } else { "" };
+        format!("the {batch}price of {model} at {provider} is unknown")
+    }
+
+    fn money(&self, pico: u64) -> Option<Money> {
+        Some(Money { currency: self.price?.currency, pico })
     }
 }
 

@@ -11,10 +11,12 @@ use serde::Serialize;
 
 use super::finish::row_counts;
 use super::go_on::Drove;
+use super::spent::spent;
 use crate::base::redact;
 use crate::batch::Usage;
 use crate::commands::{Context, refine};
 use crate::config::key;
+use crate::cost::CostDocument;
 use crate::provider::PROVIDERS;
 use crate::store::{JobRecord, JobState, Store};
 use crate::ui::{CommandError, ExitCode, ProgressMode};
@@ -37,8 +39,10 @@ struct Notice {
     /// Rows by status; sums to `rows`.
     statuses: BTreeMap<&'static str, u64>,
     usage: Usage,
-    /// `null` = unknown.
-    cost: Option<f64>,
+    cost: CostDocument,
+    /// The cost in a word.
+    #[serde(skip)]
+    shown_cost: String,
 }
 
 /// Runs a command's work on a job and then the user's command, if one is set. That one's failure
@@ -77,6 +81,8 @@ fn notice(
         Err(error) => (error.exit, Some(format!("{:#}", error.error)), None),
     };
     let spec: serde_json::Value = serde_json::from_str(&job.spec).unwrap_or_default();
+    let counts = row_counts(store, &job)?;
+    let spent = spent(store, &job, &counts)?;
     Ok(Notice {
         schema_version: 1,
         state: job.state,
@@ -88,9 +94,10 @@ fn notice(
         output: output.or_else(|| job.output_path.clone()),
         folder: job.folder.clone(),
         rows: job.rows,
-        statuses: row_counts(store, &job)?.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
-        usage: store.usage(&job.key)?,
-        cost: None,
+        statuses: counts.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
+        usage: spent.all.usage,
+        shown_cost: spent.plain(),
+        cost: spent.document(),
         job: job.short().to_owned(),
     })
 }
@@ -110,7 +117,7 @@ fn call(context: &Context, command: &str, notice: &Notice) -> io::Result<Option<
         .env("BATCHCTL_JOB", &notice.job)
         .env("BATCHCTL_EXIT", notice.exit_code.to_string())
         .env("BATCHCTL_OUTPUT", notice.output.as_deref().unwrap_or_default())
-        .env("BATCHCTL_COST", "unknown")
+        .env("BATCHCTL_COST", &notice.shown_cost)
         .stdin(Stdio::piped())
         .stdout(out)
         .stderr(err);

@@ -10,9 +10,9 @@ use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::grouped;
+use crate::cost::{Lengths, Pricing, grouped};
 use crate::job::{JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Reuse, Spec, Tally, plan};
-use crate::request::RULES;
+use crate::request::{Endpoint, RULES};
 use crate::shard::Limits;
 use crate::store::{Queue, Store};
 use crate::table::{Condition, RowRange, Selection, Table};
@@ -62,6 +62,7 @@ pub(in crate::commands) struct Prepared {
     /// The limits by which files are cut.
     pub(in crate::commands) limits: Limits,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// A table with a plan for it.
@@ -85,13 +86,24 @@ impl Planned {
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
-        let taken = take_in(input, context, folder)?;
+        Self::of(context, take_in(input, context, folder)?, who, folder, reuse)
+    }
+
+    /// Plans the job that the settings describe for a table that lies in the folder.
+    pub(in crate::commands) fn of(
+        context: &Context,
+        taken: Taken,
+        who: &Who,
+        folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
+    ) -> Result<Self, CommandError> {
         let prepared = Prepared::of(context, taken, who)?;
         let reporter = context.reporter();
         let Prepared { table, spec, limits, .. } = &prepared;
         let may_be_queued = may_be_queued(context, who)?;
         let limits = (limits, may_be_queued);
-        let plan = plan(spec, table, limits, folder, reuse, reporter.as_ref())?;
+        let pricing = pricing(context, who, spec)?;
+        let plan = plan((spec, &pricing), table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;
         Ok(Self { table, spec, plan, may_be_queued })
@@ -127,7 +139,8 @@ impl Prepared {
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
-        Ok(Self { table: taken.table, spec, limits, notes: asked.notes })
+        let warnings = who.warnings(context);
+        Ok(Self { table: taken.table, spec, limits, notes: asked.notes, warnings })
     }
 
     /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
@@ -138,6 +151,9 @@ impl Prepared {
     ) -> Result<(), CommandError> {
         for note in self.notes.iter().chain(&tally.notes) {
             context.printer.note(note);
+        }
+        for warning in &self.warnings {
+            context.printer.warning(warning);
         }
         self.require_rows(tally)?;
         self.require_images(context, tally)
@@ -277,6 +293,30 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         onto: None,
     }
 }
+
+/// What the requests are priced by: the price of this day, the limit of an answer, and how long
+/// the answers of finished rows of the same prompt were.
+fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
+    let lengths = if Store::exists(&context.home) {
+        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
+    } else {
+        Lengths::default()
+    };
+    Ok(Pricing {
+        price: who.price.clone(),
+        max_tokens: spec.question.most_output(),
+        is_embedding: spec.question.endpoint == Endpoint::Embeddings,
+        lengths,
+    })
+}
+
+/// How long the answers of finished rows of this prompt were.
+pub(super) fn lengths_of(store: &Store, prompt: &str) -> Result<Lengths, CommandError> {
+    Ok(Lengths::of(&store.answer_lengths(prompt, LEARNED_ROWS)?))
+}
+
+/// Finished rows that the length of answers is learned from at most.
+const LEARNED_ROWS: u32 = 10_000;
 
 /// The prompt tokens that may be queued: what the user set, else what a refusal told, else what
 /// is published for the account's tier.

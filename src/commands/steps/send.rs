@@ -9,7 +9,7 @@ use super::jobs::open_store;
 use super::on_done::with_on_done;
 use super::output::{Destination, require_place};
 use super::plan::{Planned, Scratch, reuse};
-use super::show::show_plan;
+use super::show::{show_estimate, show_plan};
 use super::signals::Listening;
 use super::who::{Need, Who, who_is_asked};
 use crate::commands::Context;
@@ -65,6 +65,19 @@ pub(in crate::commands) fn run_workflow(
     let who = who_is_asked(context, Need::Key)?;
     let destination = Destination::choose(Some(output), input, context)?;
     send(input, &who, &destination, context)
+}
+
+/// Plans a table and prints what it would cost; sends nothing.
+pub(in crate::commands) fn estimate(
+    input: &Path,
+    who: &Who,
+    context: &Context,
+) -> Result<ExitCode, CommandError> {
+    let store = open_store(context)?;
+    let scratch = Scratch::new(store.home())?;
+    let reuse = reuse(context, &store, who, false);
+    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
+    show_estimate(context, &planned, who)
 }
 
 /// Builds everything, shows the plan and the first request, sends nothing.

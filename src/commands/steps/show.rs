@@ -1,14 +1,17 @@
 //! A plan shown to people and programs before anything is sent: what `estimate` prints, what
 //! `--dry-run` prints, what stands above the question about money.
 
+use std::path::Path;
+
 use serde::Serialize;
 
+use super::cost_json::{CostDocument, PriceDocument};
 use super::plan::Planned;
 use super::who::Who;
 use crate::commands::Context;
-use crate::cost::{Estimate, Heading, grouped};
+use crate::cost::{Estimate, Heading, Range};
 use crate::job::{JobFolder, build_shard, waves};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// The plan, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -21,8 +24,14 @@ struct Document<'a> {
     estimate: &'a Estimate,
     /// `null` where images are sent whose rule is unknown.
     input_tokens: Option<u64>,
+    /// Completion tokens of all requests; `null` = unknown.
+    output_tokens: Range,
+    /// Finished rows of the same prompt that the length of answers is learned from; 0 = assumed.
+    learned_from: u64,
     /// `null` = unknown, never 0.
-    cost: Option<f64>,
+    price: Option<PriceDocument<'a>>,
+    /// `null` = unknown, never 0.
+    cost: Option<CostDocument>,
     /// Prompt tokens that may be queued at the same time; `null` = unknown.
     may_be_queued: Option<u64>,
     /// How many times the provider's queue fills up; `null` = unknown.
@@ -31,11 +40,16 @@ struct Document<'a> {
 }
 
 /// The lines for people.
-pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<String> {
+pub(in crate::commands) fn plan_lines(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+) -> Vec<String> {
     let spec = &planned.spec;
+    let source = named_from(&context.folder, &spec.source);
     let published = who.api.limits(spec.question.endpoint);
     let mut lines =
-        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.tally.rows))];
+        vec![format!("Input     {source}   {}", counted(planned.plan.tally.rows, "row"))];
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,
@@ -43,7 +57,16 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
         limits: Some((published.max_requests, published.max_bytes)),
         queue: planned.may_be_queued.map(|limit| (limit, waves(&planned.plan.shards, limit))),
     }));
+    if who.is_loopback {
+        lines.push("Sandbox   nothing leaves this machine and nothing is charged".to_owned());
+    }
     lines
+}
+
+/// A file as a person in this folder names it.
+pub(super) fn named_from<'a>(folder: &Path, file: &'a str) -> &'a str {
+    let inside = Path::new(file).strip_prefix(folder).ok().and_then(Path::to_str);
+    inside.unwrap_or(file)
 }
 
 /// Prints the plan on stdout.
@@ -95,14 +118,17 @@ fn show(
             rows: plan.tally.rows,
             estimate: &plan.estimate,
             input_tokens: plan.estimate.sent.input_tokens(),
-            cost: None,
+            output_tokens: plan.estimate.forecast().output_tokens,
+            learned_from: plan.estimate.learned_from,
+            price: plan.estimate.price.as_ref().map(PriceDocument::of),
+            cost: CostDocument::of(&plan.estimate),
             may_be_queued: planned.may_be_queued,
             waves: planned.may_be_queued.map(|limit| waves(&plan.shards, limit)),
             first_request: first_request.map(serde_json::from_str).transpose()?,
         })?;
         return Ok(ExitCode::Success);
     }
-    for line in plan_lines(planned, who) {
+    for line in plan_lines(context, planned, who) {
         context.printer.data(&line)?;
     }
     if let Some(request) = first_request {

@@ -109,6 +109,7 @@ fn write_to(
                 })
             }),
             error: record.error,
+            cost: record.cost,
             rounds: record.round,
             is_shared: record.usage.is_none(),
             ..Settled::new(record.row, Some(record.status))

@@ -10,7 +10,7 @@ use crate::commands::{Context, config_error, missing_key};
 use crate::config::{Account, KeySource, Settings, key};
 use crate::cost::Price;
 use crate::provider::{
-    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, SANDBOX, Vendor,
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, SANDBOX, Vendor,
     enqueued_tokens, open,
 };
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
@@ -45,7 +45,6 @@ pub(in crate::commands) struct Who {
     /// The prompt tokens that may be queued, as published for the account's tier.
     pub(in crate::commands) published_queue: Option<u64>,
     /// What the model costs there; `None` = unknown. At a loopback address it is for rehearsal.
-    #[allow(dead_code, reason = "the table before a run does not show it yet")]
     pub(in crate::commands) price: Option<Price>,
     /// Whether nothing leaves this machine.
     pub(in crate::commands) is_loopback: bool,
@@ -56,6 +55,14 @@ pub(in crate::commands) struct Who {
     pub(in crate::commands) check_interval: Duration,
     /// The sandbox in this process, stopped when this is dropped.
     _sandbox: Option<Running>,
+}
+
+impl Who {
+    /// What speaks against sending this model's requests in batches now, or against its price.
+    pub(in crate::commands) fn warnings(&self, context: &Context) -> Vec<String> {
+        let of = |price: &Price| price.warnings(&self.model, context.today());
+        self.price.as_ref().map(of).unwrap_or_default()
+    }
 }
 
 /// The provider and model that the settings name.
@@ -135,15 +142,18 @@ fn open_account(
         }
     };
     let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
-    let has_its_key = key.expose().starts_with(KEY_PREFIX);
-    let mut settings = ProviderSettings::new(dialect, key);
-    settings.name.clone_from(&account.name);
-    settings.fence_trusted = account.fence_trusted;
-    settings.clock = context.clock.clone();
+    // What makes no call asks for no key, and yet knows a sandbox by the one that is set.
+    let has_its_key = match need {
+        Need::Key => key.expose().starts_with(KEY_PREFIX),
+        Need::NoKey => {
+            let set = context.settings.key_of(&account);
+            set.is_ok_and(|(key, _)| key.expose().starts_with(KEY_PREFIX))
+        }
+    };
+    let clock = context.clock.clone();
+    let mut settings =
+        context.settings.provider_settings(&account, key, clock).map_err(config_error)?;
     settings.timeouts = settings.timeouts.sooner(context.settings.get(key::TIMEOUT_SCALE));
-    if let Some(proxy) = context.settings.get(key::PROXY) {
-        settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
-    }
     let sandbox = if is_sandbox { Some(start_sandbox(context)?) } else { None };
     settings.base_url = Some(match &sandbox {
         Some(sandbox) => sandbox.base_url(Family::OpenAi),
@@ -166,22 +176,27 @@ fn open_account(
     })
 }
 
-/// What a model costs at a provider: the user's price, else that of the provider's kind. The
-/// sandbox has the price that the model's maker asks.
+/// What a model costs at a provider: the user's price, else that of the list.
 pub(in crate::commands) fn price_of(
     settings: &Settings,
     account: &Account,
     model: &str,
 ) -> Option<Price> {
-    let book = settings.price_book();
+    let tables = price_tables(account, model);
+    let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+    settings.price_book().find_in(&account.name, &tables, model)
+}
+
+/// The parts of the list that price a provider's models: that of its kind. The sandbox has the
+/// price that the model's maker asks.
+pub(in crate::commands) fn price_tables(account: &Account, model: &str) -> Vec<String> {
     let kind = account.dialect.name;
     if kind != SANDBOX.name {
-        return book.find_in(&account.name, &[kind], model);
+        return vec![kind.to_owned()];
     }
     let maker = Vendor::of_model(model).map_or(kind, Vendor::provider_name);
     // Some makers have prices of their international service alone.
-    let abroad = format!("{maker}-intl");
-    book.find_in(&account.name, &[maker, &abroad], model)
+    vec![maker.to_owned(), format!("{maker}-intl")]
 }
 
 fn usage(error: ProviderError) -> CommandError {

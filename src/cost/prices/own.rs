@@ -31,17 +31,57 @@ pub struct OwnPrice {
 }
 
 impl OwnPrice {
-    /// Whether it is meant for this model at this provider, whose own kind may be named too.
+    /// One without figures yet, in dollars.
+    pub fn of(model: &str, place: String) -> Self {
+        Self {
+            model: model.trim().to_owned(),
+            provider: None,
+            currency: Currency::USD,
+            realtime: Rates::default(),
+            batch_factor: None,
+            batch_input: None,
+            batch_output: None,
+            as_of: None,
+            place,
+        }
+    }
+
+    /// Whether it holds at this provider, whose own kind may be named too.
+    pub fn is_of(&self, provider: &str, kinds: &[&str]) -> bool {
+        self.provider.as_deref().is_none_or(|name| name == provider || kinds.contains(&name))
+    }
+
+    /// What was set, by the names of the configuration file.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let Rates { input, cached_input, output, .. } = self.realtime;
+        let all = [
+            ("provider", self.provider.clone()),
+            ("currency", Some(self.currency.to_string())),
+            ("input", input.map(rate_text)),
+            ("cached_input", cached_input.map(rate_text)),
+            ("output", output.map(rate_text)),
+            ("batch_factor", self.batch_factor.map(rate_text)),
+            ("batch_input", self.batch_input.map(rate_text)),
+            ("batch_output", self.batch_output.map(rate_text)),
+            ("as_of", self.as_of.clone()),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    /// It as a price, wherever it holds.
+    pub fn alone(&self) -> Price {
+        self.price(self.provider.as_deref().unwrap_or("any provider"), None)
+    }
+
+    /// Whether it is meant for this model at this provider.
     pub(super) fn is_for(&self, provider: &str, kinds: &[&str], model: &str) -> bool {
-        let is_for_provider =
-            self.provider.as_deref().is_none_or(|name| name == provider || kinds.contains(&name));
         let asked = model.trim().to_ascii_lowercase();
-        is_for_provider && asked.starts_with(&self.model.trim().to_ascii_lowercase())
+        self.is_of(provider, kinds) && asked.starts_with(&self.model.to_ascii_lowercase())
     }
 
     /// The longer name counts for more, and of two the one for a certain provider.
     pub(super) fn weight(&self) -> (usize, bool) {
-        (self.model.trim().len(), self.provider.is_some())
+        (self.model.len(), self.provider.is_some())
     }
 
     /// As a price; what the list knows besides figures still holds.
@@ -57,6 +97,7 @@ impl OwnPrice {
             tiers: Vec::new(),
             as_of: self.as_of.clone().unwrap_or_default(),
             source: self.place.clone(),
+            is_own: true,
             batch_accepted: listed.and_then(|listing| listing.price.batch_accepted),
             batch_refusal: listed.and_then(|listing| listing.price.batch_refusal.clone()),
             max_output_tokens: listed.and_then(|listing| listing.price.max_output_tokens),
@@ -89,4 +130,10 @@ fn share_of(rate: u64, millionths: u64) -> u64 {
 pub fn per_million(text: &str) -> Option<u64> {
     let pico = pico_of(text.trim())?;
     (pico.is_multiple_of(MILLION) && pico < MILLION * PICO).then_some(pico / MILLION)
+}
+
+/// Trillionths a token as the price of a million tokens: `0.3`.
+pub fn rate_text(rate: u64) -> String {
+    let text = format!("{}.{:06}", rate / MILLION, rate % MILLION);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -185,6 +185,7 @@ impl ModelEntry {
                 tiers: tiers(&self.tiers),
                 as_of: self.as_of.unwrap_or_else(|| of.as_of.clone()),
                 source: title.clone(),
+                is_own: false,
                 batch_accepted: self.batch_accepted,
                 batch_refusal: self.batch_refusal,
                 max_output_tokens: self.max_output_tokens,

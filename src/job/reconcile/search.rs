@@ -59,9 +59,9 @@ impl Driver<'_> {
     pub(in crate::job) fn for_a_person(&self) -> Result<Option<String>, JobError> {
         Ok(self.stuck()?.first().map(|(shard, create)| {
             format!(
-                "no clear answer came to the create of shard {}, and no batch of it is listed \
+                "no clear answer came to the create of {}, and no batch of it is listed \
                  (batchctl={} in the batch's metadata, input file {})",
-                shard.number,
+                shard.title(),
                 create.key,
                 create.file_id.as_deref().unwrap_or("unknown")
             )
@@ -201,9 +201,10 @@ impl Driver<'_> {
             self.clock.unix(),
         )?;
         self.warn(&format!(
-            "one create of shard {} made several batches: {} is one too many and may be billed; \
+            "one create of {} made several batches: {} is one too many and may be billed; \
              it is asked to stop, and what it answers is kept",
-            shard.number, other.id
+            shard.title(),
+            other.id
         ));
         Ok(())
     }
@@ -252,9 +253,9 @@ impl Driver<'_> {
 
     fn tell_absent(&self, shard: &ShardRecord) {
         self.warn(&format!(
-            "the batch of shard {} never was (nothing ran, nothing is billed): its rows are sent \
+            "the batch of {} never was (nothing ran, nothing is billed): its rows are sent \
              again",
-            shard.number
+            shard.title()
         ));
     }
 }

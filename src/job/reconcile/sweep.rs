@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::late::take_in_late;
 use super::listing::list_kept;
 use super::place::{Known, Place, Shards};
 use super::search::{is_stillborn, matches};
@@ -94,6 +95,9 @@ impl Driver<'_> {
                 return Ok(Err(Halt::Call(error)));
             }
         };
+        for late in take_in_late(self.store, &batches, self.job, self.clock.unix())? {
+            self.warn(&late.words());
+        }
         let mut ours = self.not_held(&batches)?;
         if ours.is_empty() {
             return self.require_no_other(&batches);

@@ -25,6 +25,14 @@ fn a_project_file_with_a_slip_names_file_and_line() {
     exit 2
     error: [DIR]/batchctl.toml:1: unknown key `default` (did you mean `defaults`?)
     ");
+    assert_snapshot!(project("check_intervall = \"3s\"\n"), @r"
+    exit 2
+    error: [DIR]/batchctl.toml:1: check_intervall: no such key; did you mean `check_interval`, below a line [defaults]?
+    ");
+    assert_snapshot!(project("colour_of_the_sky = \"blue\"\n"), @r"
+    exit 2
+    error: [DIR]/batchctl.toml:1: colour_of_the_sky: no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and [job]
+    ");
     assert_snapshot!(project("[defaults]\n\ncheck_interval = \"3q\"\n"), @r"
     exit 2
     error: [DIR]/batchctl.toml:3: check_interval: `3q` is not a duration: write [DURATION], [DURATION], [DURATION] or plain seconds
@@ -109,14 +117,19 @@ fn an_address_in_dot_env_is_not_taken_silently() {
         ".env",
         "OPENAI_BASE_URL=https://gateway.example/v1\nOPENAI_API_KEY=sk-of-gateway-1\n",
     );
-    let output = dir.batchctl("workflow in.csv out.csv").run();
+    let output = dir.batchctl("workflow in.csv out.csv --model my-finetune").run();
     assert_snapshot!(super::text_of(&output), @"
-    exit 7
+    exit 5
     OPENAI_BASE_URL in ./.env is not used: addresses come from the environment or your own configuration
     key from ./.env
     asks: column `text`
-    error: the price of gpt-4o at openai is unknown; nothing was sent
-      fix: add --yes to send without asking
-      fix: add --dry-run to see what would be sent
+    planned 3 requests in 1 shard, 453 B · job [JOB] · [DURATION]
+    wrote [DIR]/out.csv: 3 rows · [DURATION]
+    job [JOB] not reachable at openai · 3 rows in [DURATION]
+      no connection to api.openai.com: failed to lookup address information: Name or service not known
+      pending  3
+    output    out.csv
+    fix: check the address, the network and the proxy (--proxy URL, or --proxy none)
+    then go on: batchctl resume [JOB]
     ");
 }

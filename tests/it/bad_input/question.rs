@@ -115,13 +115,13 @@ fn rows_that_are_not_there() {
     ");
     assert_snapshot!(ask("--end-row ten"), @r"
     exit 2
-    error: invalid value 'ten' for '--end-row <N>': invalid digit found in string
+    error: invalid value 'ten' for '--end-row <N>': a row number is wanted, 0 or more
 
     For more information, try '--help'.
     ");
     assert_snapshot!(ask("--end-row=-1"), @r"
     exit 2
-    error: invalid value '-1' for '--end-row <N>': invalid digit found in string
+    error: invalid value '-1' for '--end-row <N>': a row number is wanted, 0 or more
 
     For more information, try '--help'.
     ");

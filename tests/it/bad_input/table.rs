@@ -108,7 +108,7 @@ fn tables_with_a_fault_in_a_row() {
     ");
     assert_snapshot!(ask_as("t.jsonl", b"{\"text\":\"a\"}\nnot json\n"), @r"
     exit 2
-    error: t.jsonl: row 1 (line 2): not a JSON object: expected ident (character 2)
+    error: t.jsonl: row 1 (line 2): not a JSON object: `not json` is no value (character 1); texts stand in double quotes
     ");
     assert_snapshot!(ask_as("t.json", b"[{\"text\":\"a\"}, {\"text\":"), @r"
     exit 2

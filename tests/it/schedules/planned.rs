@@ -7,9 +7,10 @@ use std::path::Path;
 use std::task::Poll;
 use std::time::Duration;
 
+use batchctl::cost::Pricing;
 use batchctl::job::{
-    DriveOptions, Driver, Ending, Event, JobFolder, NoReport, OutputSpec, Reporter, Spec, Stop,
-    plan,
+    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, NoReport, OutputSpec, Reporter,
+    Spec, Stop, plan,
 };
 use batchctl::request::{Question, RULES, Source};
 use batchctl::shard::Limits;
@@ -77,8 +78,9 @@ impl Planned {
             rounds: None,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
-        let planned = plan(&spec, &table, (&limits, None), &folder, None, &NoReport)
-            .expect("it can be planned");
+        let planned =
+            plan((&spec, &Pricing::default()), &table, (&limits, None), &folder, None, &NoReport)
+                .expect("it can be planned");
         assert_eq!(planned.shards.len() as u64, ROWS / A_SHARD);
         let job = NewJob {
             key: KEY.to_owned(),
@@ -223,6 +225,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 published_enqueued_tokens: None,
                 rounds: 3,
                 abort_share: 1.0,
+                daily_budget: DailyBudget::None,
             },
             on_settled: &|| (),
         };

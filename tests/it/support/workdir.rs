@@ -121,6 +121,8 @@ impl WorkDir {
             .env("BATCHCTL_HOME", self.home())
             .env("TERM", "dumb")
             .env("TZ", "UTC")
+            // No list of prices grows old, and no model is retired, between two runs of a test.
+            .env("BATCHCTL_TODAY", "2026-11-21")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Run { command, input: None, folder: self.folder(), home: self.home() }

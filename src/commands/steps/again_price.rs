@@ -1,0 +1,96 @@
+//! What asking rows of a job again will cost: their prompts are taken to be as long as those of
+//! its first round were on average.
+
+use super::jobs::Found;
+use super::money::Purchase;
+use super::plan::lengths_of;
+use super::who::Who;
+use crate::commands::Context;
+use crate::cost::{Biller, Forecast, Lengths, Money, Price, Pricing};
+use crate::job::terms_of;
+use crate::request::{Endpoint, Question};
+use crate::store::Store;
+use crate::ui::CommandError;
+
+/// The price of one question put to rows of a job again.
+pub(super) struct AgainPrice {
+    pricing: Pricing,
+    /// Prompt tokens of a row; `None` where there are images of unknown size.
+    prompt: Option<u64>,
+    model: String,
+}
+
+impl AgainPrice {
+    /// The price of a question that may be otherwise than the job's own: the job's, or that of
+    /// another model as it is today.
+    pub(super) fn of(
+        store: &Store,
+        (found, who): (&Found, &Who),
+        question: &Question,
+    ) -> Result<Self, CommandError> {
+        let own = &found.spec.question;
+        let terms = terms_of(&found.job);
+        let is_same_model = question.model == own.model;
+        let price = if is_same_model { terms.price } else { who.price.clone() };
+        let lengths = match &found.job.prompt {
+            Some(prompt) if question == own => lengths_of(store, prompt)?,
+            _ => Lengths::default(),
+        };
+        let first = store.shards(&found.job.key)?.into_iter().filter(|shard| shard.round == 1);
+        let (tokens, rows) =
+            first.fold((0_u64, 0_u64), |(tokens, rows), s| (tokens + s.tokens, rows + s.rows));
+        let is_known = terms.forecast.is_none_or(|forecast| forecast.input_tokens.is_some());
+        Ok(Self {
+            pricing: Pricing {
+                price,
+                max_tokens: question.most_output(),
+                is_embedding: question.endpoint == Endpoint::Embeddings,
+                lengths,
+            },
+            prompt: is_known.then_some(tokens.div_ceil(rows.max(1))),
+            model: question.model.clone(),
+        })
+    }
+
+    /// What so many rows are expected to cost.
+    pub(super) fn forecast(&self, rows: u64) -> Forecast {
+        let biller = Biller::new(&self.pricing, rows, true);
+        let mut bill = biller.bill();
+        for _ in 0..rows {
+            biller.add(&mut bill, self.prompt.unwrap_or(0), 0);
+        }
+        if self.prompt.is_none() {
+            bill.make_unknown();
+        }
+        let tokens = self.prompt.map(|prompt| prompt.saturating_mul(rows));
+        let reserve = self.prompt.and_then(|prompt| biller.reserve(prompt));
+        let reserve = reserve.map(|reserve| reserve.saturating_mul(rows));
+        Forecast { reserve, ..bill.forecast(tokens, self.pricing.lengths.count()) }
+    }
+
+    /// What so many rows will likely cost, for people.
+    pub(super) fn likely(&self, rows: u64) -> String {
+        let likely = self.forecast(rows).cost.likely;
+        let money = likely
+            .zip(self.price())
+            .map(|(pico, price)| Money { currency: price.currency, pico }.show());
+        money.map_or("unknown".to_owned(), |money| format!("about {money}"))
+    }
+
+    /// The price; `None` = unknown.
+    pub(super) fn price(&self) -> Option<&Price> {
+        self.pricing.price.as_ref()
+    }
+
+    /// Returns if so many requests may be paid for; what they are stands above the question.
+    pub(super) fn approve(
+        &self,
+        context: &Context,
+        who: &Who,
+        requests: u64,
+    ) -> Result<(), CommandError> {
+        let forecast = &self.forecast(requests);
+        let (model, price) = (self.model.as_str(), self.price());
+        Purchase { who, model, price, forecast, is_again: true }.approve(context, || Ok(()))
+    }
+}

@@ -1,0 +1,227 @@
+//! A job's money from the ledger: what it used and cost, what it was expected to cost, and what a
+//! further round of some of its rows would cost.
+
+use std::collections::BTreeMap;
+
+use crate::answer::RowStatus;
+use crate::batch::{Usage, Used};
+use crate::config::is_loopback;
+use crate::cost::{Forecast, Mode, Money, Price, Saved, Spent, Tokens};
+use crate::job::{Prices, terms_of, tokens_of};
+use crate::store::{JobRecord, Store};
+use crate::ui::CommandError;
+
+/// The account of a job's money, what was saved left out: that takes a look at every row.
+pub(in crate::commands) fn spent_briefly(
+    store: &Store,
+    job: &JobRecord,
+    counts: &BTreeMap<RowStatus, u64>,
+) -> Result<Spent, CommandError> {
+    spent_with(store, job, counts, &Prices::of(store, job)?)
+}
+
+/// The whole account of a job's money.
+pub(in crate::commands) fn spent(
+    store: &Store,
+    job: &JobRecord,
+    counts: &BTreeMap<RowStatus, u64>,
+) -> Result<Spent, CommandError> {
+    let prices = Prices::of(store, job)?;
+    let mut spent = spent_with(store, job, counts, &prices)?;
+    spent.saved = saved(store, job, &prices)?;
+    Ok(spent)
+}
+
+fn spent_with(
+    store: &Store,
+    job: &JobRecord,
+    counts: &BTreeMap<RowStatus, u64>,
+    prices: &Prices,
+) -> Result<Spent, CommandError> {
+    let (mut all, mut not_good) = (Used::default(), Used::default());
+    for group in store.costs(&job.key)? {
+        all += group.used;
+        if !group.is_good {
+            not_good += group.used;
+        }
+    }
+    let surplus = store.surplus_costs(&job.key)?;
+    all += surplus;
+    let owner = prices.of_ask(None).map(|price| price.provider.clone());
+    Ok(Spent {
+        currency: prices.currency(),
+        provider: owner.unwrap_or_else(|| job.provider.clone()),
+        is_charged: !is_loopback(&job.base_url),
+        all,
+        not_good,
+        surplus,
+        without_usage: store.rows_without_usage(&job.key)?,
+        expected: terms_of(job).forecast.map(|forecast| forecast.cost),
+        is_over: job.state.is_over(),
+        is_complete: job.state.is_over() && counts.keys().all(|status| has_run(*status)),
+        reserved: store.open_charges(&job.key)?,
+        ..Spent::default()
+    })
+}
+
+/// Whether a row with this status is through with the model, or never had to be sent.
+fn has_run(status: RowStatus) -> bool {
+    use RowStatus::{Cancelled, Expired, Missing, Pending, Unasked};
+    !matches!(status, Cancelled | Expired | Missing | Pending | Unasked)
+}
+
+fn saved(store: &Store, job: &JobRecord, prices: &Prices) -> Result<Saved, CommandError> {
+    let key = &job.key;
+    let equal = store.equal_costs(key)?;
+    let mut cached = (0, Some(0));
+    store.each_cached_usage(key, |usage| {
+        let cost = prices.cost(None, usage);
+        cached = (cached.0 + 1, cached.1.zip(cost).map(|(sum, cost)| sum + cost));
+    })?;
+    Ok(Saved {
+        batch: against_realtime(store, key, prices)?,
+        equal: (equal.rows, equal.cost),
+        cached,
+    })
+}
+
+/// What the same answers would have cost more as calls.
+fn against_realtime(
+    store: &Store,
+    job: &str,
+    prices: &Prices,
+) -> Result<Option<u64>, CommandError> {
+    let groups = store.costs(job)?;
+    let Some(paid) = groups.iter().map(|group| group.used.cost()).sum::<Option<u64>>() else {
+        return Ok(None);
+    };
+    let asked = |ask: Option<i64>| prices.of_ask(ask);
+    let price_of_call = |ask, usage| asked(ask)?.cost(Mode::Realtime, tokens_of(usage));
+    let is_flat = |ask| asked(ask).is_none_or(is_flat);
+    let mut calls = Some(0_u64);
+    let mut add = |cost: Option<u64>| calls = calls.zip(cost).map(|(sum, cost)| sum + cost);
+    if groups.iter().all(|group| is_flat(group.ask)) {
+        for group in &groups {
+            add(price_of_call(group.ask, group.used.usage));
+        }
+    } else {
+        store.each_usage(job, |ask, usage| add(price_of_call(ask, usage)))?;
+    }
+    Ok(calls.and_then(|calls| calls.checked_sub(paid)))
+}
+
+/// What the lines of result files cost that belong to a job; `None` where that is not known, and
+/// where it cannot be told from the sum of their tokens.
+pub(in crate::commands) fn cost_of_lines(
+    store: &Store,
+    job: &JobRecord,
+    usage: Usage,
+) -> Result<Option<Money>, CommandError> {
+    let prices = Prices::of(store, job)?;
+    let price = prices.of_ask(None).filter(|price| is_flat(price) && !prices.has_asks());
+    let price = price.filter(|_| usage.total() > 0);
+    Ok(price.and_then(|price| {
+        let pico = price.cost(Mode::Batch, tokens_of(usage))?;
+        Some(Money { currency: price.currency, pico })
+    }))
+}
+
+/// Whether the price of a sum of tokens is the sum of the prices of its parts.
+fn is_flat(price: &Price) -> bool {
+    let rates = price.realtime.or(price.batch);
+    price.tiers.is_empty() && rates.is_none_or(|rates| rates.reasoning_output.is_none())
+}
+
+/// What so many rows of a job would cost once more, going by the answers it has, or by what was
+/// expected of it where it has none; `price` is that of the model that is asked now.
+pub(in crate::commands) fn about(
+    used: Used,
+    forecast: Option<&Forecast>,
+    price: Option<&Price>,
+    rows: u64,
+) -> Option<u64> {
+    if used.rows > 0 {
+        let all = tokens_of(used.usage);
+        let of_all = |part, of| Tokens {
+            prompt: scaled(all.prompt, part, of),
+            cached: scaled(all.cached, part, of),
+            completion: scaled(all.completion, part, of),
+            reasoning: scaled(all.reasoning, part, of),
+        };
+        // The rates go by the size of one request, the sum by all of them.
+        let price = price?;
+        let rates = price.rates(Mode::Batch, of_all(1, used.rows));
+        let flat = Price { batch: rates, tiers: Vec::new(), ..price.clone() };
+        let tokens = of_all(rows, used.rows);
+        return flat.cost(Mode::Batch, tokens);
+    }
+    let forecast = forecast?;
+    Some(scaled(forecast.cost.likely?, rows, Some(forecast.requests).filter(|n| *n > 0)?))
+}
+
+fn scaled(sum: u64, part: u64, of: u64) -> u64 {
+    let scaled = u128::from(sum) * u128::from(part) / u128::from(of);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{Currency, Range, Rates, Tier};
+
+    fn price(tiers: Vec<Tier>) -> Price {
+        let rates = |input, output| {
+            Some(Rates { input: Some(input), output: Some(output), ..Rates::default() })
+        };
+        Price {
+            provider: "openai".into(),
+            model: "m".into(),
+            currency: Currency::USD,
+            realtime: rates(4, 20),
+            batch: rates(2, 10),
+            basis: None,
+            tiers,
+            as_of: "2026-11-20".into(),
+            source: String::new(),
+            is_own: false,
+            batch_accepted: None,
+            batch_refusal: None,
+            max_output_tokens: None,
+            vendor_page: None,
+            deprecated_on: None,
+        }
+    }
+
+    #[test]
+    fn the_price_of_rows_that_go_again() {
+        let usage = Usage { prompt_tokens: 1_000, completion_tokens: 39, ..Usage::default() };
+        let used = Used { rows: 10, usage, known: 0, unpriced: 10 };
+        let forecast = Forecast {
+            requests: 100,
+            cost: Range { likely: Some(5_000), ..Range::default() },
+            ..Forecast::default()
+        };
+        let steep = Tier {
+            input_from: 50,
+            input_below: None,
+            output_from: 0,
+            output_below: None,
+            realtime: None,
+            batch: Some(Rates { input: Some(200), output: Some(0), ..Rates::default() }),
+        };
+        let (own, tiered) = (price(Vec::new()), price(vec![steep]));
+        let none = Used::default();
+        let table = [
+            // 300 prompt tokens, and 11 of 11.7 completion tokens.
+            (used, None, Some(&own), Some(300 * 2 + 11 * 10)),
+            (used, Some(&forecast), None, None),
+            (used, None, Some(&tiered), Some(300 * 200)),
+            (none, Some(&forecast), Some(&own), Some(150)),
+            (none, None, Some(&own), None),
+            (none, Some(&Forecast::default()), Some(&own), None),
+        ];
+        for (used, forecast, price, expected) in table {
+            assert_eq!(about(used, forecast, price, 3), expected);
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What requests will cost, added up while they are planned: each with the rates of its own size,
+//! in a batch and as calls, for answers of the least, likely, greatest and worst length.
+//!
+//! Amounts are trillionths of the price's currency; `None` is unknown, never 0.
+
+use super::lengths::Lengths;
+use super::price::{Mode, Price, Rates, Tokens};
+use super::terms::{Forecast, Range};
+
+/// What requests are priced by.
+#[derive(Debug, Clone, Default)]
+pub struct Pricing {
+    /// The price; `None` = unknown.
+    pub price: Option<Price>,
+    /// The most completion tokens of one request, where the request says so.
+    pub max_tokens: Option<u64>,
+    /// Whether answers are vectors, which have no tokens.
+    pub is_embedding: bool,
+    /// What finished rows of the same prompt had.
+    pub lengths: Lengths,
+}
+
+/// How long answers are taken to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// They are hardly shorter.
+    Low,
+    /// The best single figure.
+    Likely,
+    /// They are hardly longer.
+    High,
+    /// They cannot be longer.
+    Worst,
+}
+
+const LEVELS: [Level; 4] = [Level::Low, Level::Likely, Level::High, Level::Worst];
+const MODES: [Mode; 2] = [Mode::Batch, Mode::Realtime];
+
+/// Rates of one mode for each level.
+type Row = [Option<Rates>; 4];
+
+/// Parts of a sum: what prompts cost, and the rates of completion tokens, one for each request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sum {
+    text: u64,
+    images: u64,
+    output_rates: u64,
+}
+
+/// Completion tokens of one request on average.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Answer {
+    levels: [Option<f64>; 4],
+    /// Whole, where that is the limit of the request.
+    worst: Option<u64>,
+}
+
+/// Requests of a size from which on another price holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Prompt tokens.
+    pub from: u64,
+    /// Requests with that many or more.
+    pub requests: u64,
+    /// What they likely cost in a batch.
+    pub cost: Option<u64>,
+}
+
+/// What some requests cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bill {
+    requests: u64,
+    answer: Answer,
+    is_exact: bool,
+    sums: [[Option<Sum>; 4]; 2],
+    steps: Vec<Step>,
+}
+
+impl Default for Bill {
+    /// Nothing, which costs nothing.
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            answer: Answer::default(),
+            is_exact: true,
+            sums: [[Some(Sum::default()); 4]; 2],
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// Writes bills: knows the rates and the lengths of answers.
+#[derive(Debug)]
+pub struct Biller<'a> {
+    pricing: &'a Pricing,
+    answer: Answer,
+    is_exact: bool,
+    /// The rates of all requests, where their size does not matter.
+    flat: Option<[Row; 2]>,
+}
+
+impl<'a> Biller<'a> {
+    /// For so many requests that are sent. Where the tokenizer is not the model's own, the
+    /// range has room for prompts that are a fifth shorter or a quarter longer.
+    pub fn new(pricing: &'a Pricing, sent: u64, is_exact: bool) -> Self {
+        let mut biller = Self { pricing, answer: answer(pricing, sent), is_exact, flat: None };
+        if pricing.price.as_ref().is_none_or(|price| price.tiers.is_empty()) {
+            biller.flat = Some(biller.rates(0));
+        }
+        biller
+    }
+
+    /// An empty bill of these rates.
+    pub fn bill(&self) -> Bill {
+        Bill { answer: self.answer, is_exact: self.is_exact, ..Bill::default() }
+    }
+
+    /// Adds a request with so many prompt tokens in its texts and in its images.
+    pub fn add(&self, bill: &mut Bill, text: u64, images: u64) {
+        bill.requests += 1;
+        let rates = self.flat.unwrap_or_else(|| self.rates(text + images));
+        for (sums, rates) in bill.sums.iter_mut().zip(rates) {
+            for (at, (sum, rates)) in sums.iter_mut().zip(rates).enumerate() {
+                *sum = self.added(*sum, rates, at, (text, images));
+            }
+        }
+        self.step(bill, text + images);
+    }
+
+    /// What a request of a batch is counted as against a budget until it is settled: its worst
+    /// case, or where no limit is known one and a half times what is likely.
+    pub fn reserve(&self, prompt: u64) -> Option<u64> {
+        match self.answer.worst {
+            Some(completion) => {
+                let tokens = Tokens { prompt, cached: 0, completion, reasoning: completion };
+                self.pricing.price.as_ref()?.cost(Mode::Batch, tokens)
+            }
+            None => {
+                let mut bill = self.bill();
+                self.add(&mut bill, prompt, 0);
+                reserve_of(bill.cost(Mode::Batch, Level::Likely)?).into()
+            }
+        }
+    }
+
+    fn added(
+        &self,
+        sum: Option<Sum>,
+        rates: Option<Rates>,
+        level: usize,
+        (text, images): (u64, u64),
+    ) -> Option<Sum> {
+        let (sum, tokens) = (sum?, self.answer.levels[level]?);
+        let rates = rates?;
+        let part = |tokens: u64| match tokens {
+            0 => Some(0),
+            tokens => Some(tokens.saturating_mul(rates.input?)),
+        };
+        // Where thinking costs more, a bound takes all of the answer for it.
+        let is_bound = level >= Level::High as usize;
+        let dearer = rates.reasoning_output.filter(|_| is_bound);
+        let output = if tokens > 0.0 { dearer.or(rates.output)? } else { 0 };
+        Some(Sum {
+            text: sum.text.saturating_add(part(text)?),
+            images: sum.images.saturating_add(part(images)?),
+            output_rates: sum.output_rates.saturating_add(output),
+        })
+    }
+
+    /// The rates of a request with this prompt, for every mode and level.
+    fn rates(&self, prompt: u64) -> [Row; 2] {
+        let Some(price) = &self.pricing.price else { return [[None; 4]; 2] };
+        MODES.map(|mode| {
+            self.answer.levels.map(|tokens| {
+                let completion = whole(tokens?);
+                price.rates(mode, Tokens { prompt, completion, ..Tokens::default() })
+            })
+        })
+    }
+
+    /// Counts a request whose price is another because of its size.
+    fn step(&self, bill: &mut Bill, prompt: u64) {
+        let Some(price) = &self.pricing.price else { return };
+        let starts = price.tiers.iter().map(|tier| tier.input_from);
+        let Some(from) = starts.filter(|from| *from > 0 && *from <= prompt).max() else { return };
+        let cost = self.single(prompt);
+        match bill.steps.iter_mut().find(|step| step.from == from) {
+            Some(step) => {
+                step.requests += 1;
+                step.cost = step.cost.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
+            }
+            None => bill.steps.push(Step { from, requests: 1, cost }),
+        }
+    }
+
+    /// What one request likely costs in a batch.
+    fn single(&self, prompt: u64) -> Option<u64> {
+        let tokens = self.answer.levels[Level::Likely as usize]?;
+        let rates = self.rates(prompt)[Mode::Batch as usize][Level::Likely as usize]?;
+        let output = if tokens > 0.0 { scaled(rates.output?, tokens) } else { 0 };
+        Some(prompt.saturating_mul(rates.input?).saturating_add(output))
+    }
+}
+
+/// One and a half times what is likely.
+pub fn reserve_of(likely: u64) -> u64 {
+    likely.saturating_add(likely.div_ceil(2))
+}
+
+fn answer(pricing: &Pricing, sent: u64) -> Answer {
+    if pricing.is_embedding {
+        return Answer { levels: [Some(0.0); 4], worst: Some(0) };
+    }
+    let worst = pricing.max_tokens;
+    let own = pricing.price.as_ref().and_then(|price| price.max_output_tokens);
+    let per_row = pricing.lengths.per_row(sent, worst.or(own));
+    #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^53")]
+    let most = worst.map(|tokens| tokens as f64);
+    Answer { levels: [per_row.low, Some(per_row.likely), per_row.high, most], worst }
+}
+
+impl Bill {
+    /// Requests.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Sizes from which on another price holds, and what is so large.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// All of it.
+    pub fn cost(&self, mode: Mode, level: Level) -> Option<u64> {
+        let sum = self.sum(mode, level)?;
+        let input = sum.text.saturating_add(sum.images);
+        let input = match level {
+            Level::Low if !self.is_exact => input / 5 * 4,
+            Level::High if !self.is_exact => input.saturating_add(input / 4),
+            _ => input,
+        };
+        Some(input.saturating_add(self.output(sum, level)?))
+    }
+
+    /// What texts and answers cost.
+    pub fn text_cost(&self, mode: Mode, level: Level) -> Option<u64> {
+        let sum = self.sum(mode, level)?;
+        Some(sum.text.saturating_add(self.output(sum, level)?))
+    }
+
+    /// What images cost.
+    pub fn image_cost(&self, mode: Mode, level: Level) -> Option<u64> {
+        Some(self.sum(mode, level)?.images)
+    }
+
+    /// Completion tokens of all requests.
+    pub fn output_tokens(&self, level: Level) -> Option<u64> {
+        match (level, self.requests) {
+            (_, 0) => Some(0),
+            (Level::Worst, requests) => Some(self.answer.worst?.saturating_mul(requests)),
+            (_, requests) => Some(scaled(requests, self.answer.levels[level as usize]?)),
+        }
+    }
+
+    /// What is expected of these requests.
+    pub fn forecast(&self, input_tokens: Option<u64>, learned_from: u64) -> Forecast {
+        let range = |of: &dyn Fn(Level) -> Option<u64>| {
+            let [low, likely, high, worst] = LEVELS.map(of);
+            Range { low, likely, high, worst }
+        };
+        Forecast {
+            requests: self.requests,
+            input_tokens,
+            output_tokens: range(&|level| self.output_tokens(level)),
+            cost: range(&|level| self.cost(Mode::Batch, level)),
+            learned_from,
+            ..Forecast::default()
+        }
+    }
+
+    /// The same with unknown amounts: the prompts have parts that nobody can count.
+    pub fn make_unknown(&mut self) {
+        self.sums = [[None; 4]; 2];
+        self.steps.iter_mut().for_each(|step| step.cost = None);
+    }
+
+    fn sum(&self, mode: Mode, level: Level) -> Option<Sum> {
+        self.sums[mode as usize][level as usize]
+    }
+
+    fn output(&self, sum: Sum, level: Level) -> Option<u64> {
+        match (level, self.requests) {
+            (_, 0) => Some(0),
+            (Level::Worst, _) => Some(self.answer.worst?.saturating_mul(sum.output_rates)),
+            _ => Some(scaled(sum.output_rates, self.answer.levels[level as usize]?)),
+        }
+    }
+}
+
+impl std::ops::Add<&Bill> for &Bill {
+    type Output = Bill;
+
+    /// Both together; steps are kept only of the first.
+    fn add(self, other: &Bill) -> Bill {
+        let mut both = self.clone();
+        if self.requests == 0 {
+            (both.answer, both.is_exact) = (other.answer, other.is_exact);
+        }
+        both.requests += other.requests;
+        for (sums, others) in both.sums.iter_mut().zip(other.sums) {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum = sum.zip(other).map(|(a, b)| Sum {
+                    text: a.text.saturating_add(b.text),
+                    images: a.images.saturating_add(b.images),
+                    output_rates: a.output_rates.saturating_add(b.output_rates),
+                });
+            }
+        }
+        both
+    }
+}
+
+/// A whole number times a fractional one.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate, of what is not negative; too large a float ends at the largest number"
+)]
+fn scaled(whole: u64, factor: f64) -> u64 {
+    (whole as f64 * factor).round() as u64
+}
+
+/// Tokens of one answer as a whole number, for finding its tier.
+fn whole(tokens: f64) -> u64 {
+    scaled(1, tokens)
+}
+
+#[cfg(test)]
+#[path = "forecast_tests.rs"]
+mod tests;
