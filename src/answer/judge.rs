@@ -222,6 +222,39 @@ mod tests {
         }
     }
 
+    /// Field report 25: an empty answer says why it is empty, if that can be told.
+    #[test]
+    fn field_25_empty_answers_say_what_came_instead() {
+        let table = [
+            (None, "the answer is empty (finish reason stop)"),
+            (
+                Some(Instead::ToolCall("look".to_owned())),
+                "the answer is empty (finish reason stop): the model called the tool `look` instead",
+            ),
+            (
+                Some(Instead::Thoughts),
+                "the answer is empty (finish reason stop): the model has only thought; raise \
+                 --max-tokens, or turn its thinking off with --param",
+            ),
+        ];
+        for (instead, expected) in table {
+            let reply = Reply {
+                finish_reason: Some("stop".to_owned()),
+                instead: instead.clone(),
+                ..Reply::default()
+            };
+            let line = line(Outcome::Answered(reply.clone()));
+            let judged = judge(&line, Wanted::default());
+            assert_eq!(
+                (judged.status, judged.error.as_deref()),
+                (RowStatus::Error, Some(expected))
+            );
+            let spoken = Reply { content: "fine".to_owned(), ..reply };
+            let line = self::line(Outcome::Answered(spoken));
+            assert_eq!(judge(&line, Wanted::default()).status, RowStatus::Ok, "{instead:?}");
+        }
+    }
+
     #[test]
     fn field_18_failures_keep_the_providers_words() {
         use FailureKind::{Cancelled, Expired, Filtered, Invalid, Network, Server};
