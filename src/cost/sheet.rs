@@ -283,9 +283,16 @@ impl Estimate {
 }
 
 fn row(name: &str, cells: [&str; 5]) -> String {
-    let [requests, input, output, realtime, batch] = cells;
-    let width = 23_usize.saturating_sub(name.chars().count());
-    format!("  {name}{requests:>width$}{input:>12}{output:>14}{realtime:>14}{batch:>11}")
+    let mut line = format!("  {name}");
+    let mut end = 2_usize;
+    for (cell, width) in cells.iter().zip([23, 12, 14, 14, 11]) {
+        end += width;
+        // What is too wide pushes the others aside, but never touches them.
+        let free = end.saturating_sub(line.chars().count() + cell.chars().count());
+        line.extend(std::iter::repeat_n(' ', free.max(1)));
+        line.push_str(cell);
+    }
+    line
 }
 
 fn word(detail: Detail) -> &'static str {

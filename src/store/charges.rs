@@ -117,13 +117,13 @@ pub(super) fn follow(tx: &Transaction<'_>, shard: i64, state: ShardState) -> rus
             let now = tx.query_row("SELECT unixepoch()", [], |row| row.get(0))?;
             reserve(tx, shard, now)
         }
-        (false, Some(false)) => match surplus_cost(tx, shard)? {
-            Some(cost) => put(tx, shard, (Some(cost), true), 0),
-            None => {
-                tx.prepare("DELETE FROM charge WHERE shard = ?1")?.execute([shard])?;
-                Ok(())
+        (false, Some(false)) => {
+            if let Some(cost) = surplus_cost(tx, shard)? {
+                return put(tx, shard, (Some(cost), true), 0);
             }
-        },
+            tx.prepare("DELETE FROM charge WHERE shard = ?1")?.execute([shard])?;
+            Ok(())
+        }
     }
 }
 
@@ -141,14 +141,14 @@ pub(super) fn settle(
     }
     let item = item_of(tx, shard)?;
     // A row that ran and does not say what it used has cost its share of the worst case at most.
-    let silent = records.iter().filter(|record| is_silent(record)).count() as u128;
-    let silent = item.reserve.filter(|_| silent > 0).map(|reserve| {
-        let share = u128::from(reserve) * silent / u128::from(item.rows.max(1));
-        u64::try_from(share).unwrap_or(u64::MAX)
+    let mute = records.iter().filter(|record| is_silent(record)).count() as u128;
+    let unsaid = item.reserve.filter(|_| mute > 0).map(|reserve| {
+        let cost = u128::from(reserve) * mute / u128::from(item.rows.max(1));
+        u64::try_from(cost).unwrap_or(u64::MAX)
     });
     let nothing = item.reserve.map(|_| 0);
     let known = records.iter().filter_map(|record| record.cost);
-    let parts = known.chain(silent).chain(surplus_cost(tx, shard)?).chain(nothing);
+    let parts = known.chain(unsaid).chain(surplus_cost(tx, shard)?).chain(nothing);
     put(tx, shard, (parts.reduce(u64::saturating_add), true), 0)
 }
 

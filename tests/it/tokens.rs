@@ -102,8 +102,8 @@ fn tools_and_schemas_are_in_the_estimate() {
             r#"{{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{{"model":"gpt-4o","messages":[{{"role":"user","content":"one"}}]{body}}}}}"#
         )
     };
-    dir.write("plain.jsonl", &line(""));
-    dir.write("tools.jsonl", &line(&format!(",{}", TOOLS.replacen("tools=", "\"tools\":", 1))));
+    dir.write("plain.jsonl", line(""));
+    dir.write("tools.jsonl", line(&format!(",{}", TOOLS.replacen("tools=", "\"tools\":", 1))));
     let sandbox = Sandbox::with(&["--batch-seconds", "0.2"]);
     let estimate = |words: &str, parameters: &[&str]| {
         let run = dir.batchctl(&format!("estimate {words} --model gpt-4o --json"));

@@ -19,6 +19,17 @@ pub(in crate::commands) fn max_cost(
     limit(context, who, key::MAX_COST, (model, price))
 }
 
+/// The lower of both limits, in trillionths, by which shards are cut; one that cannot be held is
+/// refused elsewhere.
+pub(super) fn lowest_limit(
+    context: &Context,
+    who: &Who,
+    asked: (&str, Option<&Price>),
+) -> Option<u64> {
+    let set = |key| limit(context, who, key, asked).ok().flatten().map(|money| money.pico);
+    [key::MAX_COST, key::DAILY_BUDGET].into_iter().filter_map(set).min()
+}
+
 /// Refuses what `daily_budget` could not be held for: exit 2 where it is in another currency than
 /// the price, exit 7 where there is no price.
 pub(in crate::commands) fn require_daily_budget(

@@ -119,17 +119,12 @@ fn an_address_in_dot_env_is_not_taken_silently() {
     );
     let output = dir.batchctl("workflow in.csv out.csv --model my-finetune").run();
     assert_snapshot!(super::text_of(&output), @"
-    exit 5
+    exit 7
     OPENAI_BASE_URL in ./.env is not used: addresses come from the environment or your own configuration
     key from ./.env
     asks: column `text`
-    planned 3 requests in 1 shard, 453 B · job [JOB] · [DURATION]
-    wrote [DIR]/out.csv: 3 rows · [DURATION]
-    job [JOB] not reachable at openai · 3 rows in [DURATION]
-      no connection to api.openai.com: failed to lookup address information: Name or service not known
-      pending  3
-    output    out.csv
-    fix: check the address, the network and the proxy (--proxy URL, or --proxy none)
-    then go on: batchctl resume [JOB]
+    error: the price of my-finetune at openai is unknown; nothing was sent
+      fix: add --yes to send without asking
+      fix: add --dry-run to see what would be sent
     ");
 }
