@@ -1,11 +1,14 @@
 //! Takes the wanted fields out of a model's answer.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fields::{Fields, Step};
 use super::numbers;
-use super::scan::{Candidate, candidates};
+use super::repair::{Repair, Repairs};
+use super::scan::{Candidate, scan};
+use super::wanted::{Wanted, take};
 
 /// How the JSON was found in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,6 +20,8 @@ pub enum ParseStatus {
     Fenced,
     /// Somewhere in prose.
     Embedded,
+    /// Not as it was meant to be: it was mended, or a value was converted to its type.
+    Repaired,
     /// Not at all.
     Failed,
 }
@@ -28,6 +33,7 @@ impl ParseStatus {
             Self::Direct => "direct",
             Self::Fenced => "fenced",
             Self::Embedded => "embedded",
+            Self::Repaired => "repaired",
             Self::Failed => "failed",
         }
     }
@@ -36,103 +42,170 @@ impl ParseStatus {
 /// What an answer says about the wanted fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extracted {
-    /// One value per field, in their order; `None` where the answer has none.
+    /// One value per field, in their order; `None` where the answer has none of its type.
     pub values: Vec<Option<Value>>,
-    /// How it was found. `Failed` if no JSON in the answer has any of the wanted fields.
+    /// How it was found. `Failed` if no JSON in the answer can be the wanted one.
     pub status: ParseStatus,
     /// Wanted top-level keys that the chosen JSON lacks.
     pub absent: Vec<String>,
+    /// What was mended or converted.
+    pub repairs: Vec<Repair>,
+    /// What is against the types of the fields, or the schema.
+    pub faults: Vec<String>,
 }
 
-/// Finds the wanted fields in an answer: the whole text, a fenced block, or JSON inside prose.
-/// Of several, the one with most of the wanted fields counts; among equals a fenced one, then the
-/// last, because models think aloud before they conclude.
-pub fn extract(content: &str, fields: &Fields) -> Extracted {
+/// Finds what is wanted in an answer: the whole text, a fenced block, or JSON inside prose. Of
+/// several, the one that fits the schema counts, then the one with most of the wanted fields; among
+/// equals one that needs no mending, then a fenced one, then the last, because models think aloud
+/// before they conclude. `is_ended` says that the model ended its answer by itself: only then may
+/// a missing end be a slip.
+pub fn extract(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Extracted {
     let text = content.trim_start_matches('\u{feff}').trim();
-    if let Some(found) = direct(text, fields) {
-        return found;
+    if let Some((json, value)) = whole(text)
+        && wanted.worth(&value).is_some()
+    {
+        return found(&json, value, Vec::new(), ParseStatus::Direct, wanted);
     }
-    let best = candidates(text)
-        .into_iter()
-        .map(|candidate| {
-            let fenced = is_fenced(text, &candidate);
-            (hits(&candidate.value, fields), fenced, candidate)
-        })
-        .filter(|(hits, ..)| *hits > 0)
-        .max_by_key(|(hits, fenced, candidate)| (*hits, *fenced, candidate.span.start));
-    match best {
-        Some((_, fenced, candidate)) => {
-            let status = if fenced { ParseStatus::Fenced } else { ParseStatus::Embedded };
-            let json = &text[candidate.span];
-            found(json, candidate.value, fields, status)
-        }
-        None => Extracted {
-            values: vec![None; fields.len()],
-            status: ParseStatus::Failed,
-            absent: Vec::new(),
-        },
+    let answer = after_thoughts(text);
+    let searched = searched(answer, wanted, is_ended);
+    // Without an opening tag the closing one may stand in the answer itself.
+    let elsewhere = || {
+        let is_part = answer.len() < text.len() && !text.starts_with(THOUGHTS.0);
+        is_part.then(|| self::searched(text, wanted, is_ended)).flatten()
+    };
+    searched.or_else(elsewhere).unwrap_or_else(|| Extracted {
+        values: vec![None; wanted.len()],
+        status: ParseStatus::Failed,
+        absent: Vec::new(),
+        repairs: Vec::new(),
+        faults: Vec::new(),
+    })
+}
+
+/// The tags some models write around what they think before they answer.
+const THOUGHTS: (&str, &str) = ("<think>", "</think>");
+
+/// The answer without the thoughts before it: what is only thought is not said.
+pub(super) fn after_thoughts(text: &str) -> &str {
+    match text.split_once(THOUGHTS.1) {
+        Some((_, answer)) => answer.trim(),
+        None if text.starts_with(THOUGHTS.0) => "",
+        None => text,
     }
 }
 
 /// The answer as JSON and nothing else. Some services encode it once more as a string.
-fn direct(text: &str, fields: &Fields) -> Option<Extracted> {
+pub(super) fn whole(text: &str) -> Option<(Cow<'_, str>, Value)> {
     if !text.starts_with(['{', '[', '"']) {
         return None;
     }
     match serde_json::from_str::<Value>(text).ok()? {
-        Value::String(inner) if inner.trim_start().starts_with(['{', '[']) => {
-            direct(inner.trim(), fields)
+        Value::String(inner) => {
+            let inner = inner.trim();
+            let value = inner.starts_with(['{', '[']).then(|| serde_json::from_str(inner).ok());
+            Some((Cow::Owned(inner.to_owned()), value.flatten()?))
         }
-        value if hits(&value, fields) > 0 => Some(found(text, value, fields, ParseStatus::Direct)),
-        _ => None,
+        value => Some((Cow::Borrowed(text), value)),
     }
 }
 
-fn hits(value: &Value, fields: &Fields) -> usize {
-    fields.iter().filter(|field| field.find(value).is_some()).count()
+/// The best of the objects and arrays that stand in a text.
+fn searched(text: &str, wanted: Wanted<'_>, is_ended: bool) -> Option<Extracted> {
+    let fences = Fences::of(text);
+    let (_, is_fenced, best) = scan(text, is_ended)
+        .candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let is_fenced = fences.hold(&candidate);
+            Some((wanted.worth(&candidate.value)?, is_fenced, candidate))
+        })
+        .max_by_key(|(worth, is_fenced, candidate)| {
+            (*worth, candidate.repairs.is_empty(), *is_fenced, candidate.span.start)
+        })?;
+    let status = standing(text, &best, is_fenced);
+    Some(found(&text[best.span], best.value, best.repairs, status, wanted))
 }
 
-fn found(json: &str, value: Value, fields: &Fields, status: ParseStatus) -> Extracted {
-    let value =
-        if numbers::are_doubtful(json) { numbers::faithful(json).unwrap_or(value) } else { value };
-    let values: Vec<Option<Value>> =
-        fields.iter().map(|field| field.find(&value).cloned()).collect();
-    Extracted { absent: absent_keys(&value, fields, &values), values, status }
-}
-
-/// Names keys that are not there at all. A path that ends early below an existing key is no
-/// complaint: lists are of different lengths.
-fn absent_keys(value: &Value, fields: &Fields, values: &[Option<Value>]) -> Vec<String> {
-    let mut absent = Vec::new();
-    for (field, _) in fields.iter().zip(values).filter(|(_, value)| value.is_none()) {
-        if let (Some(Step::Key(key)), Value::Object(object)) = (field.path.first(), value)
-            && !object.contains_key(key)
-            && !absent.contains(key)
-        {
-            absent.push(key.clone());
-        }
+/// How a candidate stands in its text.
+pub(super) fn standing(text: &str, candidate: &Candidate, is_fenced: bool) -> ParseStatus {
+    match is_fenced {
+        _ if candidate.span == (0..text.len()) => ParseStatus::Direct,
+        true => ParseStatus::Fenced,
+        false => ParseStatus::Embedded,
     }
-    absent
 }
 
-/// Whether a fence opens right before and nothing but a fence, or the end, follows.
-fn is_fenced(text: &str, candidate: &Candidate) -> bool {
-    let before = text[..candidate.span.start].trim_end();
-    let word = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
-    let Some(prose) = word.trim_end_matches([' ', '\t']).strip_suffix("```") else {
-        return false;
-    };
-    let after = text[candidate.span.end..].trim_start();
-    let is_fence_line = |line: &&str| line.trim_start().starts_with("```");
-    // A fence at the start of a line opens only if those before it are in pairs. JSON strings
-    // hold no line breaks, so a fence quoted in an answer is never counted.
-    let opens = match prose.rsplit('\n').next() {
-        Some(line) if line.trim().is_empty() => {
-            prose.lines().filter(is_fence_line).count().is_multiple_of(2)
+fn found(
+    json: &str,
+    value: Value,
+    repairs: Vec<Repair>,
+    status: ParseStatus,
+    wanted: Wanted<'_>,
+) -> Extracted {
+    let against_schema = wanted.against_schema(&value);
+    let value = with_all_digits(json, value, &repairs);
+    taken(&value, repairs, status, wanted, against_schema)
+}
+
+/// The value with every number as written. What was mended has been read with care already.
+pub(super) fn with_all_digits(json: &str, value: Value, repairs: &[Repair]) -> Value {
+    if repairs.is_empty() && numbers::are_doubtful(json) {
+        return numbers::faithful(json).unwrap_or(value);
+    }
+    value
+}
+
+/// Takes the fields out of a value that was found.
+pub(super) fn taken(
+    value: &Value,
+    repairs: Vec<Repair>,
+    status: ParseStatus,
+    wanted: Wanted<'_>,
+    against_schema: Vec<String>,
+) -> Extracted {
+    let mut repairs = Repairs(repairs);
+    let taken = take(wanted, value, &mut repairs);
+    let status = if repairs.0.is_empty() { status } else { ParseStatus::Repaired };
+    let faults = taken.faults.into_iter().chain(against_schema).collect();
+    let (values, absent) = (taken.values, taken.absent);
+    Extracted { values, status, absent, repairs: repairs.0, faults }
+}
+
+/// The lines of a text that are fences, found once: a text may hold very many candidates.
+pub(super) struct Fences<'a> {
+    text: &'a str,
+    /// Where such lines begin.
+    lines: Vec<usize>,
+}
+
+impl<'a> Fences<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        let mut lines = Vec::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            if line.trim_start().starts_with("```") {
+                lines.push(start);
+            }
+            start += line.len();
         }
-        _ => true,
-    };
-    opens && (after.is_empty() || after.starts_with("```"))
+        Self { text, lines }
+    }
+
+    /// Whether a fence opens right before and nothing but a fence, or the end, follows.
+    pub(super) fn hold(&self, candidate: &Candidate) -> bool {
+        let before = self.text[..candidate.span.start].trim_end();
+        let word = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+        let Some(prose) = word.trim_end_matches([' ', '\t']).strip_suffix("```") else {
+            return false;
+        };
+        let after = self.text[candidate.span.end..].trim_start();
+        // A fence at the start of a line opens only if those before it are in pairs. JSON strings
+        // hold no line breaks, so a fence quoted in an answer is never counted.
+        let line_start = prose.rfind('\n').map_or(0, |end| end + 1);
+        let opens = !prose[line_start..].trim().is_empty()
+            || self.lines.partition_point(|line| *line < line_start).is_multiple_of(2);
+        opens && (after.is_empty() || after.starts_with("```"))
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::answer::cell_text;
+use crate::answer::reader::Reader;
+use crate::answer::{Fields, cell_text};
 
 fn cells(content: &str, fields: &str) -> (Vec<Option<String>>, ParseStatus) {
-    let extracted = extract(content, &Fields::parse(fields).unwrap());
+    let fields = Fields::parse(fields).unwrap();
+    let extracted = extract(content, Some(&fields).into(), true);
     let cells = extracted.values.iter().map(|v| v.as_ref().map(|v| cell_text(v).into_owned()));
     (cells.collect(), extracted.status)
 }
@@ -13,7 +15,7 @@ fn cells(content: &str, fields: &str) -> (Vec<Option<String>>, ParseStatus) {
 /// S0.17, S4.16: bare, fenced and embedded, in English and Chinese.
 #[test]
 fn s0_17_json_is_found_wherever_it_stands() {
-    use ParseStatus::{Direct, Embedded, Failed, Fenced};
+    use ParseStatus::{Direct, Embedded, Failed, Fenced, Repaired};
     let table = [
         (r#"{"label":"a"}"#, Direct, Some("a")),
         ("\u{feff}\n {\"label\": \"a\"}\n", Direct, Some("a")),
@@ -41,7 +43,7 @@ fn s0_17_json_is_found_wherever_it_stands() {
         ("", Failed, None),
         (r#"{"label":"cut of"#, Failed, None),
         (r#"{"label":"outer","sub":{"label":"inner"},"score":"#, Failed, None),
-        (r#"{"label":"outer","sub":{"label":"inner"},}"#, Failed, None),
+        (r#"{"label":"outer","sub":{"label":"inner"},}"#, Repaired, Some("outer")),
         (r#"{"label":null}"#, Direct, Some("")),
     ];
     for (content, status, label) in table {
@@ -53,7 +55,7 @@ fn s0_17_json_is_found_wherever_it_stands() {
 #[test]
 fn keys_that_are_not_there_are_named() {
     let fields = Fields::parse("a,b.c,d[1],e").unwrap();
-    let extracted = extract(r#"{"a":1,"d":["only one"]}"#, &fields);
+    let extracted = extract(r#"{"a":1,"d":["only one"]}"#, Some(&fields).into(), true);
     assert_eq!(extracted.absent, ["b", "e"]);
     assert_eq!(extracted.values, [Some(json!(1)), None, None, None]);
 }
@@ -125,7 +127,8 @@ proptest! {
             2 => format!("{before}\n```json\n{pretty}\n```\n{after}"),
             _ => format!("{before}{answer}{after}"),
         };
-        let extracted = extract(&content, &Fields::parse("wanted_key").unwrap());
+        let fields = Fields::parse("wanted_key").unwrap();
+        let extracted = extract(&content, Some(&fields).into(), true);
         prop_assert_eq!(extracted.values, vec![Some(value)]);
         let expected = [ParseStatus::Direct, ParseStatus::Direct, ParseStatus::Fenced];
         if let Some(expected) = expected.get(shape) {
@@ -135,9 +138,50 @@ proptest! {
 
     #[test]
     fn any_text_at_all_gives_an_answer_of_the_right_shape(content in "\\PC*|[\\[\\]{}\":,a1 \\\\]*") {
-        let extracted = extract(&content, &Fields::parse("a,b").unwrap());
+        let fields = Fields::parse("a,b").unwrap();
+        let extracted = extract(&content, Some(&fields).into(), true);
         prop_assert_eq!(extracted.values.len(), 2);
         let any = extracted.values.iter().any(Option::is_some);
         prop_assert_eq!(any, extracted.status != ParseStatus::Failed);
+    }
+
+    /// Strict JSON goes first: the mending reader never sees it, and if it did, it would read the
+    /// same.
+    #[test]
+    fn valid_json_is_never_changed(value in json_value(), is_pretty: bool) {
+        let answer = json!({"wanted_key": value});
+        let text = if is_pretty {
+            serde_json::to_string_pretty(&answer).unwrap()
+        } else {
+            answer.to_string()
+        };
+        let mut reader = Reader::new(&text, false, usize::MAX);
+        let read = reader.value().expect("valid JSON is read");
+        prop_assert_eq!(reader.at, text.len());
+        prop_assert!(reader.repairs.0.is_empty(), "{:?}", reader.repairs);
+        prop_assert_eq!(numbers::faithful(&text).unwrap(), read);
+    }
+
+    /// One slip of each kind between values leaves all texts as they were.
+    #[test]
+    fn texts_survive_mending(texts in prop::collection::vec("[^\"\\\\\\p{C}]{0,12}", 1..5), slip in 0..5usize) {
+        let members: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(n, text)| match slip {
+                0 => format!("\"k{n}\": \"{text}\","),
+                1 => format!("\"k{n}\"：\"{text}\"，"),
+                2 => format!("k{n}: \"{text}\", // note\n"),
+                3 => format!("\"k{n}\": \"{text}\"\n"),
+                _ => format!("\"k{n}\": \"{text}\", \"none\": None,"),
+            })
+            .collect();
+        let content = format!("结果：{{{}}}。", members.concat());
+        let names: Vec<String> = (0..texts.len()).map(|n| format!("k{n}")).collect();
+        let fields = Fields::parse(&names.join(",")).unwrap();
+        let extracted = extract(&content, Some(&fields).into(), true);
+        let values: Vec<Option<Value>> = texts.into_iter().map(|text| Some(text.into())).collect();
+        prop_assert_eq!(extracted.values, values);
+        prop_assert!(matches!(extracted.status, ParseStatus::Repaired | ParseStatus::Embedded));
     }
 }

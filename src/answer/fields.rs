@@ -6,6 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::kind::Kind;
+use crate::base::nearest;
+
 /// One step of a path into an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -23,6 +26,12 @@ pub struct Field {
     pub column: String,
     /// Where the value stands in the answer.
     pub path: Vec<Step>,
+    /// What it must hold.
+    pub kind: Kind,
+    /// Whether the answer may leave it out or say null: a `?` behind the type.
+    pub is_optional: bool,
+    /// What was typed behind the colon, if anything.
+    typed: Option<String>,
 }
 
 /// The wanted fields in the order of their columns; at least one. Stored as the text that made it.
@@ -39,16 +48,32 @@ pub enum FieldError {
     /// The same column twice.
     #[error("field `{0}` is named twice")]
     Twice(String),
-    /// `name:type`.
-    #[error("field `{0}`: types of fields are not supported yet; write `{1}`")]
-    Typed(String, String),
+    /// `name:word` with a word that is no type.
+    #[error("field `{field}`: `{word}` is no type; {remedy}")]
+    Type {
+        /// As it was typed.
+        field: String,
+        /// What stands behind the colon.
+        word: String,
+        /// What to write instead.
+        remedy: String,
+    },
+    /// Choices that cannot be told apart, or an empty one.
+    #[error("field `{field}`: {fault}; write each choice once, for example `mood:good|bad`")]
+    Choices {
+        /// As it was typed.
+        field: String,
+        /// What is wrong with them.
+        fault: String,
+    },
     /// Brackets or dots that make no path.
     #[error("field `{0}`: not a path; write `a`, `a.b`, `a[0]` or `a.0`")]
     Path(String),
 }
 
 impl Fields {
-    /// Reads a list such as `a,b.c,d[0],d.0`; the full-width comma separates too.
+    /// Reads a list such as `a,b.c,d[0],d.0,score:number,mood:good|bad`; the full-width comma,
+    /// colon and bar count too.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         let mut fields: Vec<Field> = Vec::new();
         for item in text.split([',', '，']).map(str::trim).filter(|item| !item.is_empty()) {
@@ -59,6 +84,11 @@ impl Fields {
             fields.push(field);
         }
         if fields.is_empty() { Err(FieldError::Empty) } else { Ok(Self(fields)) }
+    }
+
+    /// These fields, unless there are none.
+    pub(super) fn of(fields: Vec<Field>) -> Option<Self> {
+        (!fields.is_empty()).then_some(Self(fields))
     }
 
     /// The fields in order.
@@ -75,6 +105,11 @@ impl Fields {
     /// The names of their columns.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|field| field.column.as_str())
+    }
+
+    /// Each field as it was typed, with its type: what a hint to the model is worded from.
+    pub fn typed(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
     }
 
     /// The keys an answer must have at its top, each once: what a hint to the model names.
@@ -102,8 +137,16 @@ impl<'a> IntoIterator for &'a Fields {
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> = self.columns().collect();
-        f.write_str(&columns.join(","))
+        f.write_str(&self.typed().join(","))
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.typed {
+            Some(typed) => write!(f, "{}:{typed}", self.column),
+            None => f.write_str(&self.column),
+        }
     }
 }
 
@@ -131,11 +174,29 @@ impl From<Fields> for String {
 
 impl Field {
     fn parse(item: &str) -> Result<Self, FieldError> {
-        if let Some((name, _)) = item.split_once([':', '：']) {
-            return Err(FieldError::Typed(item.to_owned(), name.trim().to_owned()));
+        let (name, typed) = match item.split_once([':', '：']) {
+            Some((name, typed)) => (name.trim(), Some(typed.trim())),
+            None => (item, None),
+        };
+        let path = parse_path(name).ok_or_else(|| FieldError::Path(item.to_owned()))?;
+        let (word, is_optional) = match typed.map(|typed| typed.trim_end_matches(['?', '？'])) {
+            Some(word) => (Some(word.trim()), typed != Some(word)),
+            None => (None, false),
+        };
+        let kind = word.map_or(Ok(Kind::Any), |word| parse_kind(item, name, word))?;
+        let typed = typed.map(|typed| typed.replace('｜', "|").replace('？', "?"));
+        Ok(Self { column: name.to_owned(), path, kind, is_optional, typed })
+    }
+
+    /// A field of any type for a key of a schema.
+    pub(super) fn of_key(key: &str) -> Self {
+        Self {
+            column: key.to_owned(),
+            path: vec![Step::Key(key.to_owned())],
+            kind: Kind::Any,
+            is_optional: false,
+            typed: None,
         }
-        let path = parse_path(item).ok_or_else(|| FieldError::Path(item.to_owned()))?;
-        Ok(Self { column: item.to_owned(), path })
     }
 
     /// The value in an answer. A key spelled exactly like the whole path goes first; of an array
@@ -149,6 +210,38 @@ impl Field {
             _ => None,
         })
     }
+}
+
+/// Reads what stands behind a colon: a word for a type, or choices.
+fn parse_kind(item: &str, name: &str, word: &str) -> Result<Kind, FieldError> {
+    let choices: Vec<&str> = word.split(['|', '｜']).map(str::trim).collect();
+    let [only] = choices.as_slice() else { return parse_choices(item, &choices) };
+    Kind::of_word(only).ok_or_else(|| {
+        let remedy = match nearest(only, Kind::words()) {
+            Some(near) if !only.is_empty() => format!("did you mean `{name}:{near}`?"),
+            _ => "types are text, number, integer, boolean, list, object and date, choices \
+                  have `|` between"
+                .to_owned(),
+        };
+        FieldError::Type { field: item.to_owned(), word: (*only).to_owned(), remedy }
+    })
+}
+
+fn parse_choices(item: &str, choices: &[&str]) -> Result<Kind, FieldError> {
+    let fault = |fault: String| FieldError::Choices { field: item.to_owned(), fault };
+    for (position, choice) in choices.iter().enumerate() {
+        if choice.is_empty() {
+            return Err(fault("a choice is empty".to_owned()));
+        }
+        let same = |other: &&&str| other.to_lowercase() == choice.to_lowercase();
+        if let Some(other) = choices[..position].iter().find(same) {
+            return Err(fault(format!("`{other}` and `{choice}` are the same choice")));
+        }
+    }
+    if choices.iter().all(|choice| Kind::of_word(choice).is_some_and(|kind| kind != Kind::Any)) {
+        return Err(fault("a field has one type".to_owned()));
+    }
+    Ok(Kind::Choice(choices.iter().map(ToString::to_string).collect()))
 }
 
 fn parse_path(item: &str) -> Option<Vec<Step>> {
@@ -220,8 +313,7 @@ mod tests {
         let table = [
             (" , ，", FieldError::Empty),
             ("a,b,a", FieldError::Twice("a".into())),
-            ("score:number", FieldError::Typed("score:number".into(), "score".into())),
-            ("mood：good|bad", FieldError::Typed("mood：good|bad".into(), "mood".into())),
+            (":number", FieldError::Path(":number".into())),
             ("a..b", FieldError::Path("a..b".into())),
             ("a[x]", FieldError::Path("a[x]".into())),
             ("a[0", FieldError::Path("a[0".into())),
@@ -230,6 +322,50 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(Fields::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    /// S0.15: types behind a colon, as people type them.
+    #[test]
+    fn s0_15_typed_fields() {
+        let choice =
+            |words: &[&str]| Kind::Choice(words.iter().map(|word| (*word).to_owned()).collect());
+        let table = [
+            ("score:number", "score", Kind::Number, false, "score:number"),
+            ("a.b[0] : Integer", "a.b[0]", Kind::Integer, false, "a.b[0]:Integer"),
+            ("ok：bool?", "ok", Kind::Boolean, true, "ok:bool?"),
+            ("mood:good|bad", "mood", choice(&["good", "bad"]), false, "mood:good|bad"),
+            ("情感：正面｜负面？", "情感", choice(&["正面", "负面"]), true, "情感:正面|负面?"),
+            ("at:10:00|11:00", "at", choice(&["10:00", "11:00"]), false, "at:10:00|11:00"),
+            ("size:number|big", "size", choice(&["number", "big"]), false, "size:number|big"),
+            ("plain", "plain", Kind::Any, false, "plain"),
+        ];
+        for (text, column, kind, is_optional, shown) in table {
+            let fields = Fields::parse(text).unwrap();
+            let field = fields.iter().next().unwrap();
+            assert_eq!((field.column.as_str(), &field.kind), (column, &kind), "{text}");
+            assert_eq!((field.is_optional, field.to_string().as_str()), (is_optional, shown));
+            assert_eq!(Fields::parse(&fields.to_string()), Ok(fields), "it reads what it shows");
+        }
+        let several = Fields::parse("a:number,mood:good|bad，b").unwrap();
+        assert_eq!(several.to_string(), "a:number,mood:good|bad,b");
+        assert_eq!(several.columns().collect::<Vec<_>>(), ["a", "mood", "b"]);
+        let faults = [
+            ("a:nmber", "field `a:nmber`: `nmber` is no type; did you mean `a:number`?"),
+            (
+                "a:percentage",
+                "field `a:percentage`: `percentage` is no type; types are text, number, integer, \
+                 boolean, list, object and date, choices have `|` between",
+            ),
+            ("a:", "field `a:`: `` is no type; types are text"),
+            ("a:x|", "field `a:x|`: a choice is empty; write each choice once"),
+            ("a:Yes|yes", "field `a:Yes|yes`: `Yes` and `yes` are the same choice; write"),
+            ("a:number|text", "field `a:number|text`: a field has one type; write"),
+            ("a:number,a:text", "field `a` is named twice"),
+        ];
+        for (text, expected) in faults {
+            let error = Fields::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 

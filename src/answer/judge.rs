@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::ending::Ending;
 use super::extract::{Extracted, ParseStatus, extract};
-use super::fields::Fields;
+use super::repair::Repair;
 use super::status::RowStatus;
+use super::wanted::Wanted;
 use crate::base::redact;
-use crate::batch::{Failure, FailureKind, Outcome, Reply, ResultLine};
+use crate::batch::{Failure, FailureKind, Instead, Outcome, Reply, ResultLine};
 
 /// What a result line means for its row.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,57 +23,67 @@ pub struct Judged<'a> {
     pub content: &'a str,
     /// One value per wanted field; empty if none are wanted.
     pub values: Vec<Option<Value>>,
-    /// How the JSON was found; `None` if no fields are wanted or there is no answer.
+    /// How the JSON was found; `None` if none is wanted or there is no answer.
     pub parse_status: Option<ParseStatus>,
+    /// What was mended or converted to read the answer.
+    pub repairs: Vec<Repair>,
 }
 
 /// Judges a line. The finish reason goes before the content: a cut or filtered answer is not good
 /// even if it parses.
-pub fn judge<'a>(line: &'a ResultLine, fields: Option<&Fields>) -> Judged<'a> {
+pub fn judge<'a, 'w>(line: &'a ResultLine, wanted: impl Into<Wanted<'w>>) -> Judged<'a> {
+    let wanted = wanted.into();
     match &line.outcome {
         Outcome::Failed(failure) => Judged {
             status: status_of_failure(failure.kind),
             error: Some(failure_text(failure)),
             class: Some(failure.kind),
             content: "",
-            values: vec![None; fields.map_or(0, Fields::len)],
+            values: no_values(wanted),
             parse_status: None,
+            repairs: Vec::new(),
         },
-        Outcome::Answered(reply) => judge_reply(reply, fields),
+        Outcome::Answered(reply) => judge_reply(reply, wanted),
     }
 }
 
-fn judge_reply<'a>(reply: &'a Reply, fields: Option<&Fields>) -> Judged<'a> {
-    let content = reply.content.as_str();
-    let blank = content.trim().is_empty();
-    let extracted = fields.filter(|_| !blank).map(|fields| extract(content, fields));
-    let (status, error) = verdict(reply, blank, extracted.as_ref());
-    let parse_status = extracted.as_ref().map(|extracted| extracted.status);
-    let values = match extracted {
-        Some(extracted) => extracted.values,
-        None => vec![None; fields.map_or(0, Fields::len)],
-    };
-    let class = is_broken_off(reply).then_some(FailureKind::Server);
-    let class = class.filter(|_| status == RowStatus::Error);
-    Judged { status, error, class, content, values, parse_status }
+fn no_values(wanted: Wanted<'_>) -> Vec<Option<Value>> {
+    vec![None; wanted.len()]
 }
 
-fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus, Option<String>) {
-    let reason = reply.finish_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+fn judge_reply<'a>(reply: &'a Reply, wanted: Wanted<'_>) -> Judged<'a> {
+    let content = reply.content.as_str();
+    let blank = content.trim().is_empty();
+    let ending = Ending::of(reply.finish_reason.as_deref());
+    let is_read = wanted.is_json() && !blank;
+    let extracted = is_read.then(|| extract(content, wanted, ending == Ending::Natural));
+    let (status, error) = verdict(reply, ending, blank, extracted.as_ref());
+    // The provider lost the answer on the way; asked again, the model may well answer.
+    let class =
+        (ending == Ending::BrokenOff && status == RowStatus::Error).then_some(FailureKind::Server);
+    let parse_status = extracted.as_ref().map(|extracted| extracted.status);
+    let (values, repairs) = match extracted {
+        Some(extracted) => (extracted.values, extracted.repairs),
+        None => (no_values(wanted), Vec::new()),
+    };
+    Judged { status, error, class, content, values, parse_status, repairs }
+}
+
+fn verdict(
+    reply: &Reply,
+    ending: Ending,
+    blank: bool,
+    found: Option<&Extracted>,
+) -> (RowStatus, Option<String>) {
+    let reason = reply.finish_reason.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
     if let Some(refusal) = reply.refusal.as_deref().filter(|text| !text.trim().is_empty()) {
         return (RowStatus::Refused, Some(format!("refused: {}", redact(refusal.trim()))));
     }
-    match reason.as_str() {
-        "content_filter" | "sensitive" | "refusal" | "safety" | "blocklist"
-        | "prohibited_content" | "recitation" | "spii" | "image_safety" => {
+    match ending {
+        Ending::Filtered => {
             return (RowStatus::Refused, Some(format!("refused (finish reason {reason})")));
         }
-        "length"
-        | "max_tokens"
-        | "max_output_tokens"
-        | "model_length"
-        | "model_context_window_exceeded"
-        | "incomplete" => {
+        Ending::Cut => {
             let what = if blank {
                 "no answer before the token limit was reached; raise --max-tokens"
             } else {
@@ -79,19 +91,20 @@ fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus,
             };
             return (RowStatus::Truncated, Some(what.to_owned()));
         }
-        _ if is_broken_off(reply) => {
+        Ending::BrokenOff => {
             return (RowStatus::Error, Some(format!("broke off (finish reason {reason})")));
         }
-        _ => {}
+        Ending::Natural | Ending::Unknown => {}
     }
     if blank {
-        let why =
-            if reason.is_empty() { String::new() } else { format!(" (finish reason {reason})") };
-        return (RowStatus::Error, Some(format!("the answer is empty{why}")));
+        return (RowStatus::Error, Some(empty(reply, &reason)));
     }
     match found {
         Some(found) if found.status == ParseStatus::Failed => {
             (RowStatus::Unparsed, Some("no JSON with the wanted fields in the answer".to_owned()))
+        }
+        Some(found) if !found.faults.is_empty() => {
+            (RowStatus::Invalid, Some(found.faults.join("; ")))
         }
         Some(found) if !found.absent.is_empty() => {
             (RowStatus::Ok, Some(format!("not in the answer: {}", found.absent.join(", "))))
@@ -100,10 +113,18 @@ fn verdict(reply: &Reply, blank: bool, found: Option<&Extracted>) -> (RowStatus,
     }
 }
 
-/// Whether the provider lost the answer on the way; asked again, the model may well answer.
-fn is_broken_off(reply: &Reply) -> bool {
-    let reason = reply.finish_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
-    matches!(reason.as_str(), "network_error" | "error" | "failed")
+/// Why there is no text, as far as the reply tells.
+fn empty(reply: &Reply, reason: &str) -> String {
+    let why = match &reply.instead {
+        Some(Instead::ToolCall(name)) => format!(": the model called the tool `{name}` instead"),
+        Some(Instead::Thoughts) => ": the model has only thought; raise --max-tokens, or turn \
+                                    its thinking off with --param"
+            .to_owned(),
+        None => String::new(),
+    };
+    let reason =
+        if reason.is_empty() { String::new() } else { format!(" (finish reason {reason})") };
+    redact(&format!("the answer is empty{reason}{why}")).into_owned()
 }
 
 fn status_of_failure(kind: FailureKind) -> RowStatus {
@@ -140,6 +161,7 @@ pub fn failure_text(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Fields;
     use crate::base::Secret;
 
     fn answered(content: &str, finish_reason: &str, refusal: Option<&str>) -> ResultLine {
@@ -147,7 +169,7 @@ mod tests {
             content: content.to_owned(),
             refusal: refusal.map(str::to_owned),
             finish_reason: (!finish_reason.is_empty()).then(|| finish_reason.to_owned()),
-            created_at: None,
+            ..Reply::default()
         }))
     }
 
@@ -200,6 +222,39 @@ mod tests {
         }
     }
 
+    /// Field report 25: an empty answer says why it is empty, if that can be told.
+    #[test]
+    fn field_25_empty_answers_say_what_came_instead() {
+        let table = [
+            (None, "the answer is empty (finish reason stop)"),
+            (
+                Some(Instead::ToolCall("look".to_owned())),
+                "the answer is empty (finish reason stop): the model called the tool `look` instead",
+            ),
+            (
+                Some(Instead::Thoughts),
+                "the answer is empty (finish reason stop): the model has only thought; raise \
+                 --max-tokens, or turn its thinking off with --param",
+            ),
+        ];
+        for (instead, expected) in table {
+            let reply = Reply {
+                finish_reason: Some("stop".to_owned()),
+                instead: instead.clone(),
+                ..Reply::default()
+            };
+            let line = line(Outcome::Answered(reply.clone()));
+            let judged = judge(&line, Wanted::default());
+            assert_eq!(
+                (judged.status, judged.error.as_deref()),
+                (RowStatus::Error, Some(expected))
+            );
+            let spoken = Reply { content: "fine".to_owned(), ..reply };
+            let line = self::line(Outcome::Answered(spoken));
+            assert_eq!(judge(&line, Wanted::default()).status, RowStatus::Ok, "{instead:?}");
+        }
+    }
+
     #[test]
     fn field_18_failures_keep_the_providers_words() {
         use FailureKind::{Cancelled, Expired, Filtered, Invalid, Network, Server};
@@ -228,7 +283,7 @@ mod tests {
         ];
         for (kind, status, code, message, expected, text) in table {
             let line = failed(kind, status, code, message);
-            let judged = judge(&line, None);
+            let judged = judge(&line, Wanted::default());
             assert_eq!((judged.status, judged.error.as_deref()), (expected, Some(text)));
         }
     }
@@ -238,6 +293,6 @@ mod tests {
         let key = Secret::new("sk-judge-secret-test-0001");
         let line =
             failed(FailureKind::Credentials, Some(401), None, &format!("bad {}", key.expose()));
-        assert_eq!(judge(&line, None).error.as_deref(), Some("bad [key] (HTTP 401)"));
+        assert_eq!(judge(&line, Wanted::default()).error.as_deref(), Some("bad [key] (HTTP 401)"));
     }
 }

@@ -71,6 +71,22 @@ fn number(text: &str) -> Value {
     }
 }
 
+/// A number that may be written a little otherwise than JSON wants, and whether it was:
+/// `+1`, `.5`, `5.`.
+pub(super) fn read(text: &str) -> Option<(Value, bool)> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (mantissa, exponent) = digits.split_at(digits.find(['e', 'E']).unwrap_or(digits.len()));
+    let zero = if mantissa.starts_with('.') { "0" } else { "" };
+    let mantissa = mantissa.strip_suffix('.').unwrap_or(mantissa);
+    let json = format!("{sign}{zero}{mantissa}{exponent}");
+    let is_number = mantissa.contains(|c: char| c.is_ascii_digit())
+        && serde_json::from_str::<&RawValue>(&json).is_ok_and(|raw| raw.get() == json);
+    is_number.then(|| (number(&json), json != text))
+}
+
 /// The members of an object in order, unparsed.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
@@ -102,6 +118,31 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        let table = [
+            ("5", Some(("5", false))),
+            ("-0.5e3", Some(("-500.0", false))),
+            ("+1", Some(("1", true))),
+            (".5", Some(("0.5", true))),
+            ("-.5", Some(("-0.5", true))),
+            ("5.", Some(("5", true))),
+            ("1e999", Some(("\"1e999\"", false))),
+            (".", None),
+            ("", None),
+            ("-", None),
+            ("007", None),
+            ("1-2", None),
+            ("1.2.3", None),
+            ("e5", None),
+        ];
+        for (text, expected) in table {
+            let found = read(text).map(|(value, is_mended)| (value.to_string(), is_mended));
+            let expected = expected.map(|(json, is_mended)| (json.to_owned(), is_mended));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_keep_their_digits() {

@@ -44,6 +44,17 @@ pub struct Reply {
     pub finish_reason: Option<String>,
     /// When the answer was made, in Unix seconds by the provider's clock.
     pub created_at: Option<i64>,
+    /// What the model gave beside its text, or instead of it.
+    pub instead: Option<Instead>,
+}
+
+/// What a model gives that is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// It called a tool of this name.
+    ToolCall(String),
+    /// It thought aloud.
+    Thoughts,
 }
 
 /// Why a line could not be read; it is set aside and counted, never fatal.
@@ -109,6 +120,22 @@ struct Choice {
 struct Message {
     content: Content,
     refusal: Text,
+    reasoning_content: Content,
+    reasoning: Content,
+    tool_calls: List<ToolCall>,
+    function_call: Loose<Called>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ToolCall {
+    function: Loose<Called>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Called {
+    name: Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,6 +150,7 @@ struct Embedding {
 struct OutputItem {
     r#type: Text,
     content: Content,
+    name: Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -257,12 +285,27 @@ fn reply(body: Body) -> Option<Reply> {
 fn chat_reply(choice: Choice, created_at: Option<i64>) -> Option<Reply> {
     let finish_reason = choice.finish_reason.0;
     if let Some(message) = choice.message.0 {
+        let instead = instead(&message);
         let refusal = message.refusal.0.or(message.content.refusal).filter(|text| !text.is_empty());
         let content = message.content.text.unwrap_or_default();
-        return Some(Reply { content, refusal, finish_reason, created_at });
+        return Some(Reply { content, refusal, finish_reason, created_at, instead });
     }
     let content = choice.text.0?;
-    Some(Reply { content, refusal: None, finish_reason, created_at })
+    Some(Reply { content, finish_reason, created_at, ..Reply::default() })
+}
+
+fn instead(message: &Message) -> Option<Instead> {
+    let called = message.tool_calls.0.first().map(|call| &call.function);
+    let called = called.or(message.function_call.0.is_some().then_some(&message.function_call));
+    if let Some(called) = called {
+        let name = called.0.as_ref().and_then(|called| called.name.0.clone());
+        return Some(Instead::ToolCall(name.unwrap_or_default()));
+    }
+    let has_text = |content: &Content| content.text.as_ref().is_some_and(|text| !text.is_empty());
+    let has_thoughts = has_text(&message.reasoning_content)
+        || has_text(&message.reasoning)
+        || message.content.has_thoughts;
+    has_thoughts.then_some(Instead::Thoughts)
 }
 
 fn responses_reply(
@@ -272,9 +315,19 @@ fn responses_reply(
 ) -> Reply {
     let mut reply = Reply { finish_reason, created_at, ..Reply::default() };
     for item in output {
-        if item.r#type.0.is_none_or(|kind| kind == "message") {
-            reply.content.push_str(&item.content.text.unwrap_or_default());
-            reply.refusal = reply.refusal.or(item.content.refusal);
+        match item.r#type.0.as_deref() {
+            None | Some("message") => {
+                reply.content.push_str(&item.content.text.unwrap_or_default());
+                reply.refusal = reply.refusal.or(item.content.refusal);
+            }
+            Some("reasoning") => {
+                reply.instead.get_or_insert(Instead::Thoughts);
+            }
+            Some(kind) if kind.ends_with("_call") => {
+                let name = item.name.0.unwrap_or_else(|| kind.to_owned());
+                reply.instead = Some(Instead::ToolCall(name));
+            }
+            Some(_) => {}
         }
     }
     reply

@@ -191,3 +191,50 @@ proptest::proptest! {
         }
     }
 }
+
+/// Field reports 25 and 26: what stands where an answer should be.
+#[test]
+fn field_25_tools_and_thoughts_are_no_answers() {
+    let tool = |name: &str| Some(Instead::ToolCall(name.to_owned()));
+    let thoughts = Some(Instead::Thoughts);
+    let table = [
+        (r#""choices":[{"message":{"content":"a"}}]"#, "a", None),
+        (
+            r#""choices":[{"message":{"content":null,"tool_calls":[{"id":"1","type":"function",
+                "function":{"name":"look","arguments":"{}"}}]},"finish_reason":"tool_calls"}]"#,
+            "",
+            tool("look"),
+        ),
+        (
+            r#""choices":[{"message":{"content":null,"function_call":{"name":"old"}}}]"#,
+            "",
+            tool("old"),
+        ),
+        (r#""choices":[{"message":{"content":"","tool_calls":[{}]}}]"#, "", tool("")),
+        (r#""choices":[{"message":{"content":"a","tool_calls":[]}}]"#, "a", None),
+        (
+            r#""choices":[{"message":{"content":"","reasoning_content":"hm"}}]"#,
+            "",
+            thoughts.clone(),
+        ),
+        (r#""choices":[{"message":{"content":null,"reasoning":"hm"}}]"#, "", thoughts.clone()),
+        (r#""choices":[{"message":{"content":"a","reasoning_content":""}}]"#, "a", None),
+        (
+            r#""choices":[{"message":{"content":[{"type":"thinking","text":"hm"}]}}]"#,
+            "",
+            thoughts.clone(),
+        ),
+        (r#""output":[{"type":"reasoning","content":[]}],"status":"completed""#, "", thoughts),
+        (
+            r#""output":[{"type":"reasoning"},{"type":"function_call","name":"look"}]"#,
+            "",
+            tool("look"),
+        ),
+    ];
+    for (body, content, instead) in table {
+        let reply = answer(&format!(
+            r#"{{"custom_id":"r","response":{{"status_code":200,"body":{{{body}}}}}}}"#
+        ));
+        assert_eq!((reply.content.as_str(), reply.instead), (content, instead), "{body}");
+    }
+}

@@ -200,6 +200,8 @@ impl<'de> Deserialize<'de> for Fault {
 pub(super) struct Content {
     pub(super) text: Option<String>,
     pub(super) refusal: Option<String>,
+    /// Whether parts of it are what the model thought.
+    pub(super) has_thoughts: bool,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -215,6 +217,7 @@ impl Content {
         // Some services send the model's thoughts as parts beside the answer.
         let is_thought =
             part.r#type.0.is_some_and(|kind| kind == "thinking" || kind == "reasoning");
+        self.has_thoughts |= is_thought;
         if let Some(text) = part.text.0
             && !is_thought
         {
@@ -235,10 +238,10 @@ impl<'de> Deserialize<'de> for Content {
                 anything(f)
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
-                Ok(Content { text: Some(text.to_owned()), refusal: None })
+                Ok(Content { text: Some(text.to_owned()), ..Content::default() })
             }
             fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
-                Ok(Content { text: Some(text), refusal: None })
+                Ok(Content { text: Some(text), ..Content::default() })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
                 let mut content = Content::default();
@@ -248,6 +251,7 @@ impl<'de> Deserialize<'de> for Content {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
                 let mut content = Content::default();
                 while let Some(part) = seq.next_element::<Content>()? {
+                    content.has_thoughts |= part.has_thoughts;
                     if let Some(text) = part.text {
                         content.text.get_or_insert_default().push_str(&text);
                     }

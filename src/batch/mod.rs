@@ -12,7 +12,7 @@ mod used;
 
 pub use classify::Signs;
 pub use failure::{ErrorWords, Failure, FailureKind};
-pub use line::{BadLine, Outcome, Reply, ResultLine, decode_line};
+pub use line::{BadLine, Instead, Outcome, Reply, ResultLine, decode_line};
 pub use refusal::{queue_refusal, told_queue_limit};
 pub use result_file::{PlacedLine, ResultFile};
 pub use status::{Batch, BatchError, BatchStatus, RequestCounts, Usage};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::escape::quote;
 use super::question::RULES;
-use super::{Endpoint, Question, RequestError, Source};
+use super::{Endpoint, JsonSchema, Question, RequestError, SchemaWay, Source};
 
 /// Members of a body that have another place to be set, or none.
 const RESERVED: [(&str, &str); 5] = [
@@ -82,6 +82,7 @@ fn check(question: &Question) -> Result<(), RequestError> {
                 (question.max_tokens.is_some(), "limit on the answer"),
                 (question.temperature.is_some(), "temperature"),
                 (question.json_hint.is_some() || question.json_mode, "JSON fields"),
+                (question.json_schema.is_some(), "JSON schema"),
             ],
         ),
         (Source::Messages { .. }, _) => ("message columns", &[(images, "image columns")]),
@@ -149,13 +150,7 @@ fn members(question: &Question) -> Vec<(String, Value)> {
     if let Some(temperature) = question.temperature {
         members.push(("temperature".to_owned(), temperature.into()));
     }
-    if question.json_mode {
-        members.push(if responses {
-            ("text".to_owned(), json!({"format": {"type": "json_object"}}))
-        } else {
-            ("response_format".to_owned(), json!({"type": "json_object"}))
-        });
-    }
+    members.extend(json_form(question, responses));
     for (name, value) in &question.parameters {
         match members.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => *known = value.clone(),
@@ -163,6 +158,27 @@ fn members(question: &Question) -> Vec<(String, Value)> {
         }
     }
     members
+}
+
+/// The member that holds the model to JSON, if one is asked for.
+fn json_form(question: &Question, responses: bool) -> Option<(String, Value)> {
+    let schema = question.json_schema.as_ref();
+    let is_object =
+        question.json_mode || schema.is_some_and(|schema| schema.way == SchemaWay::Object);
+    let format = match schema.and_then(JsonSchema::format) {
+        Some(mut format) if responses => {
+            format["type"] = "json_schema".into();
+            format
+        }
+        Some(format) => json!({"type": "json_schema", "json_schema": format}),
+        None if is_object => json!({"type": "json_object"}),
+        None => return None,
+    };
+    Some(if responses {
+        ("text".to_owned(), json!({"format": format}))
+    } else {
+        ("response_format".to_owned(), format)
+    })
 }
 
 fn digest(question: &Question, head: &[u8], tail: &[u8]) -> [u8; 32] {

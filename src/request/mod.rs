@@ -25,8 +25,10 @@ pub use compiled::{Compiled, Measure};
 pub use custom_id::CustomId;
 pub use error::{RequestError, Skip, SkipKind};
 pub use foreign::{ForeignRequest, read_foreign};
-pub use hint::field_hint;
+pub use hint::{field_hint, schema_hint};
 pub use image::ImageSize;
 pub use infer::{Given, Inferred, infer};
 pub use messages::{Message, beside};
-pub use question::{Detail, Endpoint, ImageOptions, InputColumn, Question, RULES, Source};
+pub use question::{
+    Detail, Endpoint, ImageOptions, InputColumn, JsonSchema, Question, RULES, SchemaWay, Source,
+};

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::hint::schema_hint;
 
 /// The version of the rules by which lines are built. It stands in every digest and every stored
 /// job: a release that words something differently must not make the same row pay again.
@@ -135,6 +137,50 @@ impl Default for ImageOptions {
     }
 }
 
+/// How a service is told of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaWay {
+    /// As a schema that its strict mode holds the model to.
+    Strict,
+    /// As a schema, without strict mode.
+    Loose,
+    /// In the prompt, with JSON mode.
+    Object,
+    /// In the prompt alone.
+    Prompt,
+}
+
+/// The schema of the answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JsonSchema {
+    /// What it is called on the wire.
+    pub name: String,
+    /// The schema itself.
+    pub schema: Value,
+    /// How it is sent.
+    pub way: SchemaWay,
+}
+
+impl JsonSchema {
+    /// What stands in the body to hold the model to it; nothing where only the prompt can.
+    pub fn format(&self) -> Option<Value> {
+        match self.way {
+            SchemaWay::Strict | SchemaWay::Loose => Some(json!({
+                "name": self.name,
+                "strict": self.way == SchemaWay::Strict,
+                "schema": self.schema,
+            })),
+            SchemaWay::Object | SchemaWay::Prompt => None,
+        }
+    }
+
+    /// The line to add to the prompt, where the service is not given the schema itself.
+    pub fn hint(&self) -> Option<String> {
+        self.format().is_none().then(|| schema_hint(&self.schema))
+    }
+}
+
 /// What is asked of every row, and of whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
@@ -166,6 +212,10 @@ pub struct Question {
     pub json_hint: Option<String>,
     /// Whether JSON mode is asked for.
     pub json_mode: bool,
+    /// The schema of the answers. Left out where there is none: the digests of questions without
+    /// one must stay what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json_schema: Option<JsonSchema>,
 }
 
 impl Default for Question {
@@ -185,6 +235,7 @@ impl Default for Question {
             temperature: None,
             json_hint: None,
             json_mode: false,
+            json_schema: None,
         }
     }
 }

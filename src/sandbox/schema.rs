@@ -48,6 +48,7 @@ impl<'a> Maker<'a> {
                 let choices: Vec<Value> = text.split('|').map(|one| one.trim().into()).collect();
                 self.pick(&choices, name)
             }
+            Value::String(text) if text == "YYYY-MM-DD" => "2026-01-01".into(),
             Value::String(_) | Value::Null => self.guess(name),
             Value::Number(number) if number.is_f64() => json!(self.between(&Value::Null, name)),
             Value::Number(_) => json!(self.whole(&Value::Null, name)),

@@ -109,6 +109,64 @@ fn s4_12_s4_16_b05_every_kind_of_answer_has_its_status() {
     assert_eq!(cells.column("raw_response")[3], "I would call it good.");
 }
 
+const TYPED_RULES: &str = r#"
+[[rule]]
+match = "clean"
+reply = '{"score": 4, "mood": "good"}'
+[[rule]]
+match = "mended"
+reply = "{'score': '4', 'mood': 'Good',}"
+[[rule]]
+match = "wrong"
+reply = '{"score": "high", "mood": "good"}'
+[[rule]]
+match = "lacking"
+reply = '结果：{"mood"："bad"}'
+"#;
+
+/// S0.15, S0.17: slips are mended and marked, values of another type are named.
+#[test]
+fn s0_15_s0_17_typed_fields_and_mended_answers() {
+    let dir = WorkDir::new();
+    let rules = dir.write("rules.toml", TYPED_RULES);
+    let script = format!("script:{}", rules.display());
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--answers", &script]);
+    dir.write("in.csv", "text\nclean\nmended\nwrong\nlacking\n");
+    let line = "workflow in.csv out.csv --details --json-fields";
+    let line = dir.batchctl(line).arg("score:number,mood:good|bad");
+    at(&sandbox, line)
+        .run()
+        .exits(3)
+        .says(&["invalid", "(score: a number; mood: one of good, bad)"]);
+    let cells = dir.cells("out.csv");
+    let shown: Vec<String> = ["text", "status", "score", "mood", "parse_status", "error"]
+        .iter()
+        .map(|name| cells.column(name).join(" | ").trim_end().to_owned())
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    clean | mended | wrong | lacking
+    ok | ok | invalid | invalid
+    4 | 4 |  |
+    good | good | good | bad
+    direct | repaired | direct | repaired
+     |  | `score` is the text "high" where a number is wanted | `score` is missing where a number is wanted
+    "#);
+    assert_eq!(cells.column("raw_response")[1], "{'score': '4', 'mood': 'Good',}", "field 39");
+}
+
+/// S0.15: the sandbox answers with the types that the hint names.
+#[test]
+fn s0_15_the_hint_names_types_and_choices() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.fixture("tables/job-ads.csv");
+    let line = dir.batchctl("workflow job-ads.csv out.csv --json-fields");
+    let fields = "pay.min:number,kind:full|part,remote:bool,skills:list,from:date";
+    at(&sandbox, line.arg(fields)).run().exits(0).says(&["ok 10"]);
+    let kinds = dir.cells("out.csv");
+    assert!(kinds.column("kind").iter().all(|kind| ["full", "part"].contains(kind)));
+}
+
 /// S4.12: tokens of all rows are added up.
 #[test]
 fn s4_12_usage_is_the_sum_over_the_rows() {

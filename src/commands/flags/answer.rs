@@ -7,7 +7,7 @@ use crate::config::{Overrides, key};
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Answer")]
 pub struct AnswerArgs {
-    /// Keys of a JSON answer that become columns: a,b.c,d[0]
+    /// Keys of a JSON answer that become columns, with types: a,b.c,d[0],score:number,mood:good|bad
     #[arg(long, value_name = "KEYS")]
     pub json_fields: Option<String>,
     /// Do not add a line naming the keys, and do not ask for JSON mode

@@ -188,8 +188,7 @@ fn asked_otherwise(
     {
         let fields =
             Fields::parse(fields).map_err(|e| CommandError::new(ExitCode::Unexpected, e))?;
-        let keys: Vec<String> = fields.keys().into_iter().map(str::to_owned).collect();
-        question.json_hint = field_hint(&keys, &text, question.system.as_deref());
+        question.json_hint = field_hint(&fields.typed(), &text, question.system.as_deref());
         question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
     }
     Ok(question)

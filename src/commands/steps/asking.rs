@@ -133,9 +133,8 @@ fn want_json(
     if context.settings.get(key::NO_JSON_HINT) || question.endpoint == Endpoint::Embeddings {
         return Ok(());
     }
-    let keys: Vec<String> = fields.keys().into_iter().map(str::to_owned).collect();
     let prompt = prompt.map(|prompt| prompt.text.as_str()).unwrap_or_default();
-    question.json_hint = field_hint(&keys, prompt, question.system.as_deref());
+    question.json_hint = field_hint(&fields.typed(), prompt, question.system.as_deref());
     question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
     Ok(())
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::super::image::tests::picture;
 use super::super::{
-    CustomId, Endpoint, ImageOptions, InputColumn, Question, RequestError, SkipKind, Source,
+    CustomId, Endpoint, ImageOptions, InputColumn, JsonSchema, Question, RequestError, SchemaWay,
+    SkipKind, Source,
 };
 use super::*;
 
@@ -127,6 +128,46 @@ fn golden_lines_of_the_other_endpoints() {
             r#""max_output_tokens":9,"text":{"format":{"type":"json_object"}}}}"#
         )
     );
+}
+
+/// A schema goes to each service in its own way; a question without one is stored as before.
+#[test]
+fn schemas_are_sent_in_the_services_own_way() {
+    let schema = json!({"type": "object"});
+    let format = json!({"name": "ad", "strict": true, "schema": schema});
+    let loose = json!({"name": "ad", "strict": false, "schema": schema});
+    let object = json!({"type": "json_object"});
+    let table = [
+        (SchemaWay::Strict, json!({"type": "json_schema", "json_schema": format}), false),
+        (SchemaWay::Loose, json!({"type": "json_schema", "json_schema": loose}), false),
+        (SchemaWay::Object, object, true),
+        (SchemaWay::Prompt, Value::Null, true),
+    ];
+    for (way, expected, is_hinted) in table {
+        let wanted = JsonSchema { name: "ad".to_owned(), schema: schema.clone(), way };
+        let hint = wanted.hint();
+        assert_eq!(hint.is_some(), is_hinted, "{way:?}");
+        let json_schema = Some(wanted);
+        let question = Question { json_hint: hint, json_schema, ..prompt("{text}") };
+        let body = body(&line(&question, &["text"], &["hi"]).unwrap());
+        assert_eq!(body["response_format"], expected, "{way:?}");
+        let text = body["messages"][0]["content"].as_str().unwrap();
+        assert_eq!(text.contains(r#"JSON schema and nothing else: {"type":"object"}"#), is_hinted);
+    }
+    let wanted = JsonSchema { name: "ad".to_owned(), schema, way: SchemaWay::Strict };
+    let responses = Question {
+        endpoint: Endpoint::Responses,
+        line_url: "/v1/responses".to_owned(),
+        json_schema: Some(wanted),
+        ..prompt("{text}")
+    };
+    let body = body(&line(&responses, &["text"], &["hi"]).unwrap());
+    assert_eq!(
+        body["text"]["format"],
+        json!({"name": "ad", "strict": true, "schema": {"type": "object"}, "type": "json_schema"})
+    );
+    let stored = serde_json::to_string(&prompt("{text}")).unwrap();
+    assert!(!stored.contains("json_schema"), "the digests of older jobs stay what they were");
 }
 
 /// B01: several image columns, their order, and rows that have only some of them.

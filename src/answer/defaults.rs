@@ -1,0 +1,210 @@
+//! What the user wants to stand in the cells of rows that have no good answer.
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::kind::Kind;
+use super::status::RowStatus;
+use crate::base::nearest;
+
+/// A value for some of the fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Defaults(Vec<(usize, Value)>);
+
+/// Why a default cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DefaultError {
+    /// Not of the form `field=value`.
+    #[error("default `{0}`: write field=value, for example `score=0`")]
+    Form(String),
+    /// A field that is not wanted.
+    #[error("default `{text}`: there is no field `{field}`; {remedy}")]
+    Unknown {
+        /// As it was typed.
+        text: String,
+        /// The field's name in it.
+        field: String,
+        /// The nearest field, or all of them.
+        remedy: String,
+    },
+    /// A second default for a field.
+    #[error("field `{0}` has two defaults")]
+    Twice(String),
+    /// A value that the field's own type refuses.
+    #[error("default `{text}`: wanted is {kind}")]
+    Type {
+        /// As it was typed.
+        text: String,
+        /// What the field holds.
+        kind: String,
+    },
+}
+
+/// A row after its defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filled {
+    /// [`Defaulted`](RowStatus::Defaulted), always.
+    pub status: RowStatus,
+    /// The status it had, and what was wrong.
+    pub error: String,
+    /// The values, each default in its place.
+    pub values: Vec<Option<Value>>,
+}
+
+impl Defaults {
+    /// Reads `field=value` for each; a value that is no JSON is text. A field is named as its
+    /// column is.
+    pub fn parse(items: &[String], fields: &Fields) -> Result<Self, DefaultError> {
+        let mut defaults: Vec<(usize, Value)> = Vec::new();
+        for text in items {
+            let (name, value) =
+                text.split_once('=').ok_or_else(|| DefaultError::Form(text.clone()))?;
+            let name = name.trim();
+            let (position, field) = fields
+                .iter()
+                .enumerate()
+                .find(|(_, field)| field.column == name)
+                .ok_or_else(|| unknown(text, name, fields))?;
+            if defaults.iter().any(|(known, _)| *known == position) {
+                return Err(DefaultError::Twice(name.to_owned()));
+            }
+            let plain = || Value::String(value.to_owned());
+            let value = match &field.kind {
+                Kind::Text | Kind::Choice(_) => plain(),
+                _ => serde_json::from_str(value).unwrap_or_else(|_| plain()),
+            };
+            let fits = field.kind.take(&value).map(|(value, _)| value);
+            let fits = fits.or_else(|| (field.is_optional && value.is_null()).then_some(value));
+            let value = fits.ok_or_else(|| DefaultError::Type {
+                text: text.clone(),
+                kind: field.kind.to_string(),
+            })?;
+            defaults.push((position, value));
+        }
+        Ok(Self(defaults))
+    }
+
+    /// Fills the empty places of a row that has no good answer, and those that a good answer left
+    /// out; `None` if there is nothing to fill. What the model did say stays. Rows that are still
+    /// open or were never asked are left alone.
+    pub fn fill(
+        &self,
+        status: RowStatus,
+        error: Option<&str>,
+        values: &[Option<Value>],
+    ) -> Option<Filled> {
+        if matches!(status, RowStatus::Pending | RowStatus::Unasked | RowStatus::Defaulted) {
+            return None;
+        }
+        let mut filled = values.to_vec();
+        let mut count = 0;
+        for (position, value) in &self.0 {
+            let place = filled.get_mut(*position)?;
+            // Said by a good answer, null is an answer.
+            let is_empty = match place {
+                None => true,
+                Some(value) => value.is_null() && !status.is_good(),
+            };
+            if is_empty {
+                *place = Some(value.clone());
+                count += 1;
+            }
+        }
+        if count == 0 && (status.is_good() || self.0.is_empty()) {
+            return None;
+        }
+        let error = match error {
+            Some(error) => format!("{status}: {error}"),
+            None => status.to_string(),
+        };
+        Some(Filled { status: RowStatus::Defaulted, error, values: filled })
+    }
+}
+
+fn unknown(text: &str, name: &str, fields: &Fields) -> DefaultError {
+    let remedy = match nearest(name, fields.columns()) {
+        Some(near) if !name.is_empty() => format!("did you mean `{near}`?"),
+        _ => format!("there are {}", fields.columns().collect::<Vec<_>>().join(", ")),
+    };
+    DefaultError::Unknown { text: text.to_owned(), field: name.to_owned(), remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields() -> Fields {
+        Fields::parse("label:good|bad,score:number,why,zip:text").unwrap()
+    }
+
+    fn parse(items: &[&str]) -> Result<Defaults, DefaultError> {
+        let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+        Defaults::parse(&items, &fields())
+    }
+
+    #[test]
+    fn defaults_are_checked_before_they_are_needed() {
+        let found = parse(&["label=BAD", "score=0.5", "why=not known", "zip=007"]).unwrap();
+        let values: Vec<Value> = found.0.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, [json!("bad"), json!(0.5), json!("not known"), json!("007")]);
+        let table: [(&[&str], &str); 6] = [
+            (&["label"], "default `label`: write field=value, for example `score=0`"),
+            (
+                &["lable=bad"],
+                "default `lable=bad`: there is no field `lable`; did you mean `label`?",
+            ),
+            (&["=1"], "default `=1`: there is no field ``; there are label, score, why, zip"),
+            (&["score=1", "score=2"], "field `score` has two defaults"),
+            (&["score=high"], "default `score=high`: wanted is a number"),
+            (&["label=fine"], "default `label=fine`: wanted is one of good, bad"),
+        ];
+        for (items, expected) in table {
+            assert_eq!(parse(items).unwrap_err().to_string(), expected);
+        }
+    }
+
+    /// S4.14, S4.16: failed rows take their defaults and are told apart from answered ones.
+    #[test]
+    fn s4_14_s4_16_failed_rows_take_defaults() {
+        use RowStatus::{Cached, Defaulted, Error, Invalid, Ok, Pending, Unasked};
+        let defaults = parse(&["label=bad", "score=0.5"]).unwrap();
+        let none = || vec![None, None, None, None];
+        let with = |label: Option<Value>, score: Option<Value>| vec![label, score, None, None];
+        let full = with(Some(json!("bad")), Some(json!(0.5)));
+        let table = [
+            (Error, Some("timed out"), none(), Some(("error: timed out", full.clone()))),
+            (RowStatus::Missing, None, none(), Some(("missing", full.clone()))),
+            (
+                Invalid,
+                Some("`score` is null"),
+                with(Some(json!("good")), None),
+                Some(("invalid: `score` is null", with(Some(json!("good")), Some(json!(0.5))))),
+            ),
+            (
+                Ok,
+                Some("not in the answer: score"),
+                with(Some(json!("good")), None),
+                Some(("ok: not in the answer: score", with(Some(json!("good")), Some(json!(0.5))))),
+            ),
+            (Ok, None, with(Some(json!("good")), Some(json!(null))), None),
+            (Cached, None, full.clone(), None),
+            (Pending, None, none(), None),
+            (Unasked, None, none(), None),
+            (Defaulted, Some("error"), full.clone(), None),
+            // It failed, whatever it holds.
+            (RowStatus::Truncated, Some("cut"), full.clone(), Some(("truncated: cut", full))),
+        ];
+        for (status, error, values, expected) in table {
+            let filled = defaults.fill(status, error, &values);
+            let expected = expected.map(|(error, values)| Filled {
+                status: Defaulted,
+                error: error.to_owned(),
+                values,
+            });
+            assert_eq!(filled, expected, "{status}");
+        }
+        assert_eq!(Defaults(Vec::new()).fill(Error, None, &none()), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! One answer that holds several things becomes several rows' values.
+
+use serde_json::Value;
+
+use super::extract::{
+    Extracted, Fences, ParseStatus, after_thoughts, standing, taken, whole, with_all_digits,
+};
+use super::repair::Repair;
+use super::scan::scan;
+use super::wanted::Wanted;
+
+/// The rows that an answer becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exploded {
+    /// One per thing in the answer, in its order; none for an empty list, or if nothing was found.
+    pub rows: Vec<Extracted>,
+    /// How the JSON was found.
+    pub status: ParseStatus,
+}
+
+/// Things that stand together in an answer.
+struct Group {
+    items: Vec<Value>,
+    status: ParseStatus,
+    repairs: Vec<Repair>,
+    against_schema: Vec<String>,
+    /// Where it ends in the text.
+    end: usize,
+}
+
+/// Takes an answer apart: an array of objects, an object whose only list of objects is meant, or
+/// objects one after the other (JSON lines). One object is one row. Of several groups the one with
+/// most of the wanted fields counts, among equals one that needs no mending, then the last.
+pub fn explode(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Exploded {
+    let text = content.trim_start_matches('\u{feff}').trim();
+    let groups = match whole(text) {
+        Some((json, value)) => vec![Group {
+            against_schema: wanted.against_schema(&value),
+            items: items(with_all_digits(&json, value, &[]), wanted),
+            status: ParseStatus::Direct,
+            repairs: Vec::new(),
+            end: text.len(),
+        }],
+        None => groups(after_thoughts(text), wanted, is_ended),
+    };
+    let hits = |group: &Group| -> usize {
+        group.items.iter().filter_map(|item| wanted.worth(item)).map(|(_, hits)| hits).sum()
+    };
+    let best = groups
+        .into_iter()
+        .filter(|group| group.items.is_empty() || hits(group) > 0)
+        .max_by_key(|group| (hits(group), group.repairs.is_empty(), group.end));
+    let Some(group) = best else {
+        return Exploded { rows: Vec::new(), status: ParseStatus::Failed };
+    };
+    let row = |item: &Value| {
+        let faults = group.against_schema.clone();
+        taken(item, group.repairs.clone(), group.status, wanted, faults)
+    };
+    let status = if group.repairs.is_empty() { group.status } else { ParseStatus::Repaired };
+    Exploded { rows: group.items.iter().map(row).collect(), status }
+}
+
+/// The groups that stand in a text; objects with nothing but spaces and commas between are one.
+fn groups(text: &str, wanted: Wanted<'_>, is_ended: bool) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut can_grow = false;
+    let fences = Fences::of(text);
+    for candidate in scan(text, is_ended).candidates {
+        let span = candidate.span.clone();
+        let status = standing(text, &candidate, fences.hold(&candidate));
+        let json = &text[span.clone()];
+        let against_schema = wanted.against_schema(&candidate.value);
+        let value = with_all_digits(json, candidate.value, &candidate.repairs);
+        let is_row = value.is_object() && wanted.worth(&value).is_some_and(|(_, hits)| hits > 0);
+        let found = items(value, wanted);
+        match groups.last_mut() {
+            Some(last)
+                if can_grow
+                    && is_row
+                    && text[last.end..span.start]
+                        .trim_matches([' ', '\t', '\r', '\n', ','])
+                        .is_empty() =>
+            {
+                last.items.extend(found);
+                last.end = span.end;
+                last.against_schema.extend(against_schema);
+                let new = candidate.repairs.into_iter().filter(|r| !last.repairs.contains(r));
+                let new: Vec<Repair> = new.collect();
+                last.repairs.extend(new);
+            }
+            _ => groups.push(Group {
+                items: found,
+                status,
+                repairs: candidate.repairs,
+                against_schema,
+                end: span.end,
+            }),
+        }
+        can_grow = is_row;
+    }
+    groups
+}
+
+/// The things in a value.
+fn items(value: Value, wanted: Wanted<'_>) -> Vec<Value> {
+    let is_list =
+        |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_object));
+    let has_hits = wanted.worth(&value).is_some_and(|(_, hits)| hits > 0);
+    match value {
+        Value::Array(items) if items.iter().all(Value::is_object) => items,
+        Value::Object(object) if !has_hits => {
+            let mut lists = object.iter().filter(|(_, value)| is_list(value));
+            match (lists.next(), lists.next()) {
+                (Some((_, Value::Array(items))), None) => items.clone(),
+                _ => vec![Value::Object(object)],
+            }
+        }
+        other => vec![other],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::{Fields, cell_text};
+
+    /// S0.32: an array answer becomes several rows.
+    #[test]
+    fn s0_32_lists_become_rows() {
+        use ParseStatus::{Direct, Embedded, Failed, Fenced, Repaired};
+        let table: [(&str, ParseStatus, &[&str]); 14] = [
+            (r#"[{"a":1,"b":2},{"a":3}]"#, Direct, &["1|2", "3|-"]),
+            (r#"{"a":1}"#, Direct, &["1|-"]),
+            (r#"{"items":[{"a":1},{"a":2}]}"#, Direct, &["1|-", "2|-"]),
+            (r#"{"n":2,"items":[{"a":1},{"a":2}],"tags":["x"]}"#, Direct, &["1|-", "2|-"]),
+            (r#"{"a":1,"items":[{"a":7}]}"#, Direct, &["1|-"]),
+            ("[]", Direct, &[]),
+            (r#"{"items":[]}"#, Direct, &[]),
+            ("{\"a\":1}\n{\"a\":2}\n{\"a\":3}", Embedded, &["1|-", "2|-", "3|-"]),
+            ("好的：\n```json\n[{\"a\":1},{\"a\":2}]\n```", Fenced, &["1|-", "2|-"]),
+            ("[{'a':1},{'a':2},]", Repaired, &["1|-", "2|-"]),
+            (r#"see {"a":9} so [{"a":1},{"a":2}]"#, Embedded, &["1|-", "2|-"]),
+            (r#"[{"a":12345678901234567890123}]"#, Direct, &["12345678901234567890123|-"]),
+            (r#"[{"x":1}]"#, Failed, &[]),
+            ("none", Failed, &[]),
+        ];
+        let fields = Fields::parse("a,b").unwrap();
+        for (content, status, rows) in table {
+            let exploded = explode(content, Some(&fields).into(), true);
+            let cell = |value: &Option<Value>| match value {
+                Some(value) => cell_text(value).into_owned(),
+                None => "-".to_owned(),
+            };
+            let found: Vec<String> = exploded
+                .rows
+                .iter()
+                .map(|row| row.values.iter().map(cell).collect::<Vec<_>>().join("|"))
+                .collect();
+            assert_eq!(
+                (exploded.status, found.as_slice()),
+                (status, &rows.iter().map(|r| (*r).to_owned()).collect::<Vec<_>>()[..]),
+                "{content}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_keep_their_own_faults() {
+        let fields = Fields::parse("a:number").unwrap();
+        let exploded = explode(r#"[{"a":1},{"a":"x"}]"#, Some(&fields).into(), true);
+        let faults: Vec<usize> = exploded.rows.iter().map(|row| row.faults.len()).collect();
+        assert_eq!(faults, [0, 1]);
+    }
+}

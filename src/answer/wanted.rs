@@ -1,0 +1,129 @@
+//! What is wanted of an answer beyond its text, and whether a value gives it.
+
+use serde_json::Value;
+
+use super::fields::{Field, Fields, Step};
+use super::kind::{Kind, named};
+use super::repair::{Repair, Repairs};
+use super::schema::Schema;
+use crate::base::redact;
+
+/// What an answer must hold. The default wants nothing: the text as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    fields: Option<&'a Fields>,
+    schema: Option<&'a Schema>,
+}
+
+impl<'a> Wanted<'a> {
+    /// These fields, and JSON of this schema. Without fields those of the schema are wanted.
+    pub fn new(fields: Option<&'a Fields>, schema: Option<&'a Schema>) -> Self {
+        Self { fields: fields.or_else(|| schema.and_then(Schema::fields)), schema }
+    }
+
+    /// The fields that become columns.
+    pub fn fields(self) -> Option<&'a Fields> {
+        self.fields
+    }
+
+    /// How many columns they become.
+    pub(super) fn len(self) -> usize {
+        self.fields.map_or(0, Fields::len)
+    }
+
+    /// Whether JSON is wanted at all.
+    pub fn is_json(self) -> bool {
+        self.fields.is_some() || self.schema.is_some()
+    }
+
+    /// How much of what is wanted a value holds: whether it fits the schema, and how many of the
+    /// fields it has. `None` if it cannot be the answer.
+    pub(super) fn worth(self, value: &Value) -> Option<(bool, usize)> {
+        let hits = self.iter().filter(|field| field.find(value).is_some()).count();
+        let fits = self.schema.is_some_and(|schema| schema.check(value).is_ok());
+        let is_any = self.fields.is_none() && (value.is_object() || value.is_array());
+        (hits > 0 || fits || is_any).then_some((fits, hits))
+    }
+
+    /// What is against the schema, as it reads after "the answer is not as wanted".
+    pub(super) fn against_schema(self, value: &Value) -> Vec<String> {
+        let checked = self.schema.map_or(Ok(()), |schema| schema.check(value));
+        checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'a Field> {
+        self.fields.into_iter().flat_map(Fields::iter)
+    }
+}
+
+impl<'a> From<Option<&'a Fields>> for Wanted<'a> {
+    fn from(fields: Option<&'a Fields>) -> Self {
+        Self::new(fields, None)
+    }
+}
+
+/// The values of the fields, and what is wrong with them.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) values: Vec<Option<Value>>,
+    /// Wanted top-level keys of any type that are not there.
+    pub(super) absent: Vec<String>,
+    /// Values against their type. Their cells stay empty.
+    pub(super) faults: Vec<String>,
+}
+
+/// Takes the values of the fields out of an answer.
+pub(super) fn take(wanted: Wanted<'_>, answer: &Value, repairs: &mut Repairs) -> Taken {
+    let mut taken = Taken::default();
+    for field in wanted.iter() {
+        let value = if let Some(value) = field.find(answer) {
+            typed(field, value, repairs, &mut taken.faults)
+        } else {
+            missing(field, answer, &mut taken);
+            None
+        };
+        taken.values.push(value);
+    }
+    taken
+}
+
+fn typed(
+    field: &Field,
+    value: &Value,
+    repairs: &mut Repairs,
+    faults: &mut Vec<String>,
+) -> Option<Value> {
+    let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+    let taken = match field.kind.take(value) {
+        None if field.is_optional && (value.is_null() || is_blank) => Some((Value::Null, is_blank)),
+        taken => taken,
+    };
+    let came = || redact(&named(value)).into_owned();
+    let Some((value, is_converted)) = taken else {
+        let fault = format!("`{}` is {} where {} is wanted", field.column, came(), field.kind);
+        faults.push(fault);
+        return None;
+    };
+    if is_converted {
+        repairs.note(Repair::Converted { column: field.column.clone(), from: came() });
+    }
+    Some(value)
+}
+
+/// Names a key that is not there at all. A path that ends early below an existing key is no
+/// complaint unless it has a type: lists are of different lengths.
+fn missing(field: &Field, answer: &Value, taken: &mut Taken) {
+    if field.is_optional {
+        return;
+    }
+    if field.kind != Kind::Any {
+        taken.faults.push(format!("`{}` is missing where {} is wanted", field.column, field.kind));
+        return;
+    }
+    if let (Some(Step::Key(key)), Value::Object(object)) = (field.path.first(), answer)
+        && !object.contains_key(key)
+        && !taken.absent.contains(key)
+    {
+        taken.absent.push(key.clone());
+    }
+}
