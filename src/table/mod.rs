@@ -10,11 +10,13 @@ mod emit;
 mod encode;
 mod encoding;
 mod error;
+mod fill;
 mod json;
 mod json_fault;
 mod open;
 mod row;
 mod rows;
+mod sample;
 mod scan;
 mod select;
 mod shape;
@@ -22,6 +24,7 @@ mod sniff;
 #[cfg(test)]
 mod tests;
 mod write;
+mod xlsx;
 
 pub use cell::Cell;
 pub use decode::read_text;
