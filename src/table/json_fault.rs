@@ -31,7 +31,10 @@ fn place(raw: &str, error: &serde_json::Error) -> (usize, String) {
         at -= 1;
     }
     let is_apart = |c: char| c.is_whitespace() || "{}[],:\"".contains(c);
-    if !line[at..].starts_with(is_apart) {
+    // A word that breaks off is noticed at what follows it.
+    let breaks_off = error.to_string().starts_with("expected ident");
+    let is_inside = |at: usize| !line[at..].starts_with(is_apart);
+    if is_inside(at) || (breaks_off && !line[..at].ends_with(is_apart)) {
         at = line[..at]
             .rfind(is_apart)
             .map_or(0, |before| before + line[before..].chars().next().map_or(0, char::len_utf8));

@@ -5,6 +5,8 @@
 //! Nothing is held that grows with the rows. This room does not know what is asked about a row.
 
 mod cell;
+#[cfg(test)]
+mod corpus_tests;
 mod decode;
 mod emit;
 mod encode;

@@ -79,8 +79,8 @@ mod tests {
         assert_eq!(drawn(5, 1, 100), DRAWN_BY_1);
     }
 
-    const DRAWN_BY_0: [u64; 5] = [0; 5];
-    const DRAWN_BY_1: [u64; 5] = [0; 5];
+    const DRAWN_BY_0: [u64; 5] = [0, 18, 22, 48, 88];
+    const DRAWN_BY_1: [u64; 5] = [14, 48, 50, 72, 95];
 
     #[test]
     fn s0_30_a_sample_has_its_size_and_favours_nobody() {

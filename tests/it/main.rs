@@ -42,6 +42,7 @@ mod signals;
 mod status;
 mod steps;
 mod support;
+mod tables;
 mod together;
 mod tokens;
 mod upstream;

@@ -8,6 +8,8 @@
 
 #[cfg(feature = "xlsx")]
 mod read;
+#[cfg(all(test, feature = "xlsx"))]
+mod tests;
 pub(super) mod value;
 #[cfg(feature = "xlsx")]
 mod write;

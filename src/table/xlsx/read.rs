@@ -288,6 +288,9 @@ fn wrong(source: &Path, error: &XlsxError) -> TableError {
             path,
             reason: "it is protected by a password: save a copy without one".to_owned(),
         },
-        error => TableError::Workbook { path, reason: error.to_string() },
+        error => TableError::Workbook {
+            path,
+            reason: format!("{error}: is the file complete? open it in Excel and save it again"),
+        },
     }
 }

@@ -32,6 +32,16 @@ pub(in crate::table) fn write(
     text: &mut File,
     sheet: Option<&str>,
     whole: &Path,
+    files: (&mut File, &mut dyn Write),
+) -> io::Result<Made> {
+    write_up_to(MOST_ROWS, text, (sheet, whole), files)
+}
+
+/// The same, with sheets of so many rows.
+pub(super) fn write_up_to(
+    most_rows: u32,
+    text: &mut File,
+    (sheet, whole): (Option<&str>, &Path),
     (target, long): (&mut File, &mut dyn Write),
 ) -> io::Result<Made> {
     let mut sheets = Sheets {
@@ -39,7 +49,8 @@ pub(in crate::table) fn write(
         name: sheet.unwrap_or("Sheet1").to_owned(),
         formats: Vec::new(),
         header: Vec::new(),
-        row: MOST_ROWS,
+        most_rows,
+        row: most_rows,
         made: Made::default(),
         long: Vec::new(),
         whole: whole.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -73,6 +84,7 @@ struct Sheets {
     /// Number formats already made: the workbook keeps one for each look.
     formats: Vec<(String, Format)>,
     header: Vec<Cell>,
+    most_rows: u32,
     /// The row to write next.
     row: u32,
     made: Made,
@@ -83,7 +95,7 @@ struct Sheets {
 
 impl Sheets {
     fn record(&mut self, cells: &[Cell]) -> Result<(), XlsxError> {
-        if self.row == MOST_ROWS {
+        if self.row == self.most_rows {
             let sheet = self.workbook.add_worksheet_with_constant_memory()?;
             self.made.sheets += 1;
             let name = match self.made.sheets {
