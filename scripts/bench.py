@@ -2,13 +2,16 @@
 
 import argparse
 import csv
+import importlib.metadata
 import importlib.util
 import json
+import os
 import pathlib
 import random
 import shutil
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -22,11 +25,11 @@ WORDS = ("good bad fast slow lid jacket sound battery screen 很好 一般 差�
          "would buy again never too small large \"quoted\" it's naïve 😀 price quality").split()
 
 
-def make_table(path, rows, seed=41):
+def make_table(path, rows, seed=41, texts_of=5000):
     """Chinese and English, quoted cells, one in twenty with a line break: about 240 bytes a row."""
     dice = random.Random(seed)
     texts = []
-    for _ in range(5000):
+    for _ in range(texts_of):
         words = dice.choices(WORDS, k=dice.randint(15, 45))
         text = " ".join(words)
         texts.append(text.replace(" ", "\n", 1) if dice.random() < 0.05 else text)
@@ -34,8 +37,8 @@ def make_table(path, rows, seed=41):
         writer = csv.writer(file)
         writer.writerow(["id", "product", "review", "stars"])
         for number in range(rows):
-            writer.writerow([number, f"Product {number % 997}", texts[dice.randrange(5000)],
-                             number % 5 + 1])
+            text = texts[number if texts_of == rows else dice.randrange(texts_of)]
+            writer.writerow([number, f"Product {number % 997}", text, number % 5 + 1])
 
 
 def make_images(folder, count, side=258):
@@ -87,7 +90,8 @@ class Bench:
         self.binary, self.folder, self.rounds = binary, folder, rounds
         home = folder / "home"
         home.mkdir()
-        self.env = clean_environment(HOME=str(home), BATCHCTL_HOME=str(home / "batchctl"))
+        own = {name: os.environ[name] for name in ("TIKTOKEN_CACHE_DIR",) if name in os.environ}
+        self.env = clean_environment(HOME=str(home), BATCHCTL_HOME=str(home / "batchctl"), **own)
 
     def run(self, command):
         result = measured(command, cwd=self.folder, env=self.env, log=str(self.folder / "log"))
@@ -137,6 +141,7 @@ def main():
     words = argparse.ArgumentParser(description="Times batchctl beside its peers.")
     words.add_argument("--rows", type=int, default=1_000_000)
     words.add_argument("--images", type=int, default=2_000)
+    words.add_argument("--tokens", type=int, default=1_000_000)
     words.add_argument("--rounds", type=int, default=3)
     words.add_argument("binary", nargs="?", default="target/release/batchctl")
     given = words.parse_args()
@@ -147,6 +152,46 @@ def main():
             text(bench, folder, given.rows)
         if given.images:
             pictures(bench, folder, given.images)
+        if given.tokens:
+            tokens(bench, folder, given.tokens)
+
+
+def tokens(bench, folder, rows):
+    """Tokens a second: the whole of `estimate`, reading and planning included, on one processor
+    and on two, against the counting alone in Python's tiktoken. No text comes twice."""
+    if importlib.util.find_spec("tiktoken") is None:
+        print("no tiktoken in this Python: the counting of tokens is left out")
+        return
+    table = folder / "tokens.csv"
+    make_table(table, rows, texts_of=rows)
+    ours = [bench.binary, "estimate", table, "--model", "gpt-4o-mini", "--max-tokens", "100",
+            "--prompt", PROMPT.format("{review}")]
+    shown = subprocess.run([*map(str, ours), "--json"], env=bench.env, cwd=folder, check=True,
+                           capture_output=True).stdout
+    # 3 tokens a message, 1 for the role, 3 for the reply.
+    count = json.loads(shown)["estimate"]["text_tokens"] - 7 * rows
+    runs = {"tiktoken": [], "one processor": [], "two processors": []}
+    counted = folder / "tokens.json"
+    processors = sorted(os.sched_getaffinity(0))[:2]
+    for _ in range(bench.rounds):
+        bench.peer("tokens", table, counted)
+        peer = json.loads(counted.read_text())
+        if peer["tokens"] != count:
+            sys.exit(f"bench: we count {count} tokens, tiktoken {peer['tokens']}")
+        runs["tiktoken"].append((peer["seconds"], peer["cpu"]))
+        for name, some in (("one processor", processors[:1]), ("two processors", processors)):
+            run = bench.run(["taskset", "-c", ",".join(map(str, some)), *ours])
+            runs[name].append((run.seconds, run.cpu))
+    print(f"\nestimate: {rows:,} rows, {megabytes([table])}, {count:,} tokens, the same in tiktoken "
+          f"{importlib.metadata.version('tiktoken')}; load {os.getloadavg()[0]:.1f}")
+    for name, times in runs.items():
+        # Pairs of one round: a busy machine slows both alike.
+        ratios = [[theirs[which] / mine[which] for mine, theirs in zip(times, runs["tiktoken"])]
+                  for which in (0, 1)]
+        seconds, cpu = (statistics.median(column) for column in zip(*times))
+        print(f"  {name:15} {count / seconds / 1e6:7.2f} M tokens/s, {cpu:6.2f} s cpu   "
+              f"{statistics.median(ratios[0]):6.2f} x tiktoken (pairs {min(ratios[0]):.2f} to "
+              f"{max(ratios[0]):.2f}), by cpu {statistics.median(ratios[1]):.2f} x", flush=True)
 
 
 def megabytes(files):

@@ -3,7 +3,9 @@
 # beside cp, on generated tables. Only the ratios of one run are worth anything.
 # A busy machine spoils the times; the ratios of cpu seconds hold even then. The peers orjson and
 # DuckDB take part where PYTHON has them (python3 -m venv v && v/bin/pip install orjson duckdb).
-#     [PYTHON=v/bin/python] scripts/bench.sh [--rows 1000000] [--images 2000] [--rounds 3] [target/release/batchctl]
+# With tiktoken there, and its vocabulary in TIKTOKEN_CACHE_DIR where it cannot fetch it, the tokens
+# a second of `estimate` are held against it.
+#     [PYTHON=v/bin/python] scripts/bench.sh [--rows 1000000] [--images 2000] [--tokens 1000000] [--rounds 3] [target/release/batchctl]
 # Needs about 4 GB in TMPDIR (put it on tmpfs to measure the program and not the disk; not below
 # /dev, from which no image is taken).
 set -eu

@@ -1,7 +1,7 @@
 """What people write themselves: the peers of the bench, each run as a process of its own.
 
     bench_peers.py convert TABLE OUT | convert_orjson TABLE OUT | images TABLE OUT
-                 | merge TABLE OUT RESULTS... | merge_duckdb TABLE OUT RESULTS
+                 | merge TABLE OUT RESULTS... | merge_duckdb TABLE OUT RESULTS | tokens TABLE OUT
 """
 
 import base64
@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import sys
+import time
 
 PROMPT = "Rate the sentiment of this review: {}"
 
@@ -84,6 +85,19 @@ def merge_duckdb(table, out, results):
         ) TO '{out}' (HEADER)""")
 
 
+def tokens(table, out):
+    """Only the counting is timed: the vocabulary and the texts lie in memory before."""
+    import tiktoken
+    encoding = tiktoken.get_encoding("o200k_base")
+    with open(table, encoding="utf-8", newline="") as source:
+        texts = [PROMPT.format(row["review"]) for row in csv.DictReader(source)]
+    start, cpu = time.perf_counter(), time.process_time()
+    count = sum(len(encoding.encode_ordinary(text)) for text in texts)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    with open(out, "w", encoding="utf-8") as to:
+        json.dump({"tokens": count, "seconds": seconds, "cpu": cpu}, to)
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (convert, convert_orjson, images, merge, merge_duckdb)}[sys.argv[1]](
+    {f.__name__: f for f in (convert, convert_orjson, images, merge, merge_duckdb, tokens)}[sys.argv[1]](
         *sys.argv[2:])

@@ -31,6 +31,7 @@ VENDORS = {
     "glm4": ("glm-4", "glm-4-32b-0414", "glm-4.5v"),
     "glm5": ("glm-4.7-flash",),
     "deepseek_v3": ("deepseek-v3", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.2", "deepseek-v4"),
+    "llama3": ("deepseek-r1-distill-llama-8b",),
 }
 # Vocabularies that are not built in, and the one that stands in for them.
 NEAREST = {"qwen3.5": "qwen2"}

@@ -8,8 +8,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
-    Context, cancel, completions, config, convert, demo, download, estimate, help, login, logout,
-    logs, merge, prices, prune, resolve, resume, retry, sandbox, status, submit, watch, workflow,
+    Context, analyze, cancel, completions, config, convert, demo, download, estimate, help, login,
+    logout, logs, merge, prices, prune, resolve, resume, retry, sandbox, status, submit, watch,
+    workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -53,6 +54,8 @@ pub enum Command {
     Download(Box<download::Args>),
     /// Results back onto the table they came from
     Merge(Box<merge::Args>),
+    /// What result files or jobs hold: errors, lengths, cost, samples
+    Analyze(Box<analyze::Args>),
     /// Go on with an unfinished job, inside what was approved
     Resume(Box<resume::Args>),
     /// Decide what nobody else can tell: whether a batch exists
@@ -82,7 +85,7 @@ pub enum Command {
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "prices", "demo"]),
-    ("Steps", &["convert", "submit", "status", "watch", "download", "merge"]),
+    ("Steps", &["convert", "submit", "status", "watch", "download", "merge", "analyze"]),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
@@ -125,6 +128,7 @@ impl Command {
             Self::Watch(args) => args.json,
             Self::Download(args) => args.json,
             Self::Merge(args) => args.json,
+            Self::Analyze(args) => args.json,
             Self::Resume(args) => args.json,
             Self::Cancel(args) => args.json,
             Self::Retry(args) => args.json,
@@ -165,6 +169,7 @@ impl Command {
             Self::Watch(args) => watch::run(args, context),
             Self::Download(args) => download::run(args, context),
             Self::Merge(args) => merge::run(args, context),
+            Self::Analyze(args) => analyze::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Resolve(args) => resolve::run(args, context),
             Self::Cancel(args) => cancel::run(args, context),

@@ -86,6 +86,11 @@ fn table(settings: &Settings) -> Vec<String> {
             rows.push(vec![format!("providers.{name}.{field}"), value, source.to_string()]);
         }
     }
+    for own in settings.price_book().own() {
+        for (field, value) in own.fields() {
+            rows.push(vec![format!("prices.{}.{field}", own.model), value, own.place.clone()]);
+        }
+    }
     for name in settings.present_keys() {
         let account = settings.account(&name).ok();
         let source = account.and_then(|account| settings.key_of(&account).ok());
@@ -107,9 +112,22 @@ fn document(context: &Context) -> serde_json::Value {
             (setting.name.to_owned(), json!({ "value": value, "source": source }))
         })
         .collect();
+    let prices: Vec<serde_json::Value> = context
+        .settings
+        .price_book()
+        .own()
+        .iter()
+        .map(|own| {
+            let fields =
+                own.fields().into_iter().map(|(name, value)| (name.to_owned(), json!(value)));
+            let fields: Map<String, serde_json::Value> = fields.collect();
+            json!({ "model": own.model, "values": fields, "source": own.place })
+        })
+        .collect();
     json!({
         "schema_version": 1,
         "settings": settings,
+        "prices": prices,
         "keys_present": context.settings.present_keys(),
         "home": context.home.display().to_string(),
     })
@@ -156,6 +174,12 @@ fn validate(context: &Context) -> Result<(), CommandError> {
         settings.account(name).map_err(config_error)?;
     }
     settings.who().map_err(config_error)?;
+    for own in settings.price_book().own() {
+        let today = context.today();
+        if let Some(warning) = own.alone().is_old(today) {
+            context.printer.warning(&format!("prices.{}: {warning}", own.model));
+        }
+    }
     context.printer.note("the configuration is fine");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `help [COMMAND|exit-codes|faults|json|settings]`: help on a command or a topic.
+//! `help [COMMAND|budget|exit-codes|faults|json|settings]`: help on a command or a topic.
 
 use super::Context;
 use crate::config::{Place, SETTINGS, nearest};
@@ -6,15 +6,20 @@ use crate::sandbox::FAULTS_HELP;
 use crate::ui::{Align, CommandError, ExitCode, grid};
 
 /// The topics besides the commands.
-const TOPICS: [&str; 4] = ["exit-codes", "faults", "json", "settings"];
+const TOPICS: [&str; 5] = ["budget", "exit-codes", "faults", "json", "settings"];
+
+/// The limits of money.
+const BUDGET: &str = include_str!("help_budget.txt");
 
 /// The documents of `--json`.
 const JSON: &str = include_str!("help_json.txt");
+/// What stands below the help of `prices`.
+const PRICES: &str = include_str!("help_prices.txt");
 
 /// Arguments of `help`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Command, or one of the topics exit-codes, faults, json, settings
+    /// Command, or one of the topics budget, exit-codes, faults, json, settings
     #[arg(value_name = "COMMAND|TOPIC")]
     pub topic: Vec<String>,
 }
@@ -23,10 +28,12 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let words: Vec<&str> = args.topic.iter().map(String::as_str).collect();
     let text = match words.as_slice() {
+        ["budget"] => BUDGET.to_owned(),
         ["exit-codes"] => exit_codes(),
         ["faults"] => FAULTS_HELP.to_owned(),
         ["json"] => JSON.to_owned(),
         ["settings"] => settings(),
+        ["prices"] => format!("{}\n{PRICES}", help_of((context.parser)(), &["prices"])?),
         path => help_of((context.parser)(), path)?,
     };
     context.printer.data(text.trim_end())?;

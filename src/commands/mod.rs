@@ -7,6 +7,7 @@
 
 pub mod flags;
 
+pub mod analyze;
 pub mod cancel;
 pub mod completions;
 pub mod config;

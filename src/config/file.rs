@@ -254,8 +254,8 @@ impl Reader<'_> {
                 format!("no such key; did you mean `{setting}`, below a line [defaults]?")
             });
             let message = meant.unwrap_or_else(|| {
-                "no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and \
-                 [job]"
+                "no such key; at the top stand default_provider, [defaults], [providers.NAME], \
+                 [prices.MODEL] and [job]"
                     .to_owned()
             });
             return self.wrong(name, offset, message);

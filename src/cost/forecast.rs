@@ -130,17 +130,13 @@ impl<'a> Biller<'a> {
     /// What a request of a batch is counted as against a budget until it is settled: its worst
     /// case, or where no limit is known one and a half times what is likely.
     pub fn reserve(&self, prompt: u64) -> Option<u64> {
-        match self.answer.worst {
-            Some(completion) => {
-                let tokens = Tokens { prompt, cached: 0, completion, reasoning: completion };
-                self.pricing.price.as_ref()?.cost(Mode::Batch, tokens)
-            }
-            None => {
-                let mut bill = self.bill();
-                self.add(&mut bill, prompt, 0);
-                reserve_of(bill.cost(Mode::Batch, Level::Likely)?).into()
-            }
+        if let Some(completion) = self.answer.worst {
+            let tokens = Tokens { prompt, cached: 0, completion, reasoning: completion };
+            return self.pricing.price.as_ref()?.cost(Mode::Batch, tokens);
         }
+        let mut bill = self.bill();
+        self.add(&mut bill, prompt, 0);
+        bill.cost(Mode::Batch, Level::Likely).map(reserve_of)
     }
 
     fn added(

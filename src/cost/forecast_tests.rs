@@ -2,12 +2,8 @@ use super::*;
 use crate::cost::{Basis, Currency, Tier};
 
 /// A price of so much per million tokens.
-fn rates(input: u64, output: u64) -> Option<Rates> {
-    Some(Rates {
-        input: Some(input * 1_000_000),
-        output: Some(output * 1_000_000),
-        ..Rates::default()
-    })
+fn rates(input: u64, output: u64) -> Rates {
+    Rates { input: Some(input * 1_000_000), output: Some(output * 1_000_000), ..Rates::default() }
 }
 
 fn price() -> Price {
@@ -15,8 +11,8 @@ fn price() -> Price {
         provider: "openai".into(),
         model: "m".into(),
         currency: Currency::USD,
-        realtime: rates(4, 16),
-        batch: rates(2, 8),
+        realtime: Some(rates(4, 16)),
+        batch: Some(rates(2, 8)),
         basis: Some(Basis::Derived),
         tiers: Vec::new(),
         as_of: "2026-11-20".into(),
@@ -80,7 +76,7 @@ fn field_52_unknown_stays_unknown() {
     let bill = billed(&no_batch, &[(100, 0)], true);
     assert_eq!(bill.cost(Mode::Batch, Level::Likely), None);
     assert_eq!(bill.cost(Mode::Realtime, Level::Likely), Some((400 + 80) * 1_000_000));
-    let no_output = Rates { output: None, ..rates(2, 0).unwrap() };
+    let no_output = Rates { output: None, ..rates(2, 0) };
     let price = Price { batch: Some(no_output), ..price() };
     let pricing = Pricing { price: Some(price), ..nothing };
     assert_eq!(billed(&pricing, &[(100, 0)], true).cost(Mode::Batch, Level::Worst), None);
@@ -108,7 +104,7 @@ fn b08_a_step_of_the_price_is_crossed_by_some_rows() {
         realtime: None,
         batch,
     };
-    let tiers = vec![tier(0, Some(200), rates(2, 8)), tier(200, None, rates(4, 12))];
+    let tiers = vec![tier(0, Some(200), Some(rates(2, 8))), tier(200, None, Some(rates(4, 12)))];
     let price = Price { tiers, batch: None, realtime: None, ..price() };
     let pricing = Pricing { price: Some(price), max_tokens: Some(10), ..Pricing::default() };
     let bill = billed(&pricing, &[(199, 0), (200, 0), (150, 60)], true);

@@ -46,6 +46,16 @@ fn golden_patches_before_the_factor() {
     }
 }
 
+/// What the note below the table says: without the cap of 2,048 pixels only the last size differs.
+#[test]
+fn the_cap_of_the_side_matters_for_the_last_size_only() {
+    for (width, height, tokens) in GOLDEN {
+        let free = times(patches_32(Size::new(width, height), 2500, u128::from(u32::MAX)), 120);
+        let expected = if height == 4096 { 2940 } else { tokens[5] };
+        assert_eq!(free, u128::from(expected), "{width}x{height}");
+    }
+}
+
 #[test]
 fn golden_values_of_single_models() {
     let o4_mini = [121, 441, 516, 1762, 1762, 2107, 2594, 2498, 2508];
@@ -77,6 +87,24 @@ fn golden_values_of_single_models() {
         ("gpt-5.4", 3200, 3200, Detail::Original, 12_000),
         ("gpt-5.4", 3200, 3200, Detail::Auto, 3000),
         ("ft:gpt-4o-mini:acme", 512, 512, Detail::High, 8500),
+        // The vendors' own examples, and single models of a family.
+        ("gpt-4o", 4096, 8192, Detail::Low, 85),
+        ("gpt-4.1", 2048, 4096, Detail::High, 1105),
+        ("gpt-5-chat-latest", 1024, 1024, Detail::High, 630),
+        ("gpt-5.2", 640, 480, Detail::High, 360),
+        ("gpt-5.6-terra", 640, 480, Detail::High, 360),
+        ("gpt-5.4-mini", 1800, 2400, Detail::High, 2353),
+        ("gpt-5.4-nano", 300, 200, Detail::High, 173),
+        ("o1", 1024, 1024, Detail::High, 75 + 4 * 150),
+        ("o3", 512, 512, Detail::High, 75 + 150),
+        ("computer-use-preview", 512, 512, Detail::High, 65 + 129),
+        ("claude-opus-4-8", 200, 200, Detail::High, 64),
+        ("claude-haiku-4-5", 1000, 1000, Detail::High, 1296),
+        ("claude-haiku-4-5", 1092, 1092, Detail::High, 1521),
+        ("claude-haiku-4-5", 1920, 1080, Detail::High, 1560),
+        ("claude-sonnet-5", 1920, 1080, Detail::High, 2691),
+        ("gemini-2.5-flash", 384, 384, Detail::High, 258),
+        ("gemini-2.5-flash", 385, 385, Detail::High, 1032),
     ];
     for (model, width, height, detail, tokens) in table {
         let counted = image_tokens(model, width, height, detail);

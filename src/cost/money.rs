@@ -123,9 +123,9 @@ impl Money {
     /// The amount as people read it: `$0.028`, `$1.71`, `¥1,234`; what is not 0 is never shown as
     /// 0, so very little is `<$0.0001`.
     pub fn show(&self) -> String {
-        let sign = self.currency.sign();
         // The largest amount that is still shown with so many decimals.
         const DECIMALS: [(u64, u32); 3] = [(PICO / 100, 4), (PICO / 10, 3), (1_000 * PICO, 2)];
+        let sign = self.currency.sign();
         if self.pico == 0 {
             return format!("{sign}0");
         }

@@ -173,7 +173,9 @@ impl Estimate {
         let mut lines = Vec::new();
         if !self.is_embedding {
             lines.extend(labelled("Likely", &self.likely(forecast.cost, forecast.output_tokens)));
-            lines.extend(labelled("Worst", &[self.worst()]));
+            if !self.is_free() {
+                lines.extend(labelled("Worst", &[self.worst()]));
+            }
         }
         for step in bill.steps() {
             let rows = if step.requests == 1 { "row" } else { "rows" };
@@ -215,14 +217,12 @@ impl Estimate {
     fn worst(&self) -> String {
         let forecast = self.forecast();
         if let Some(most) = self.max_tokens {
-            let price =
-                if self.is_free() { "free".to_owned() } else { self.amount(forecast.cost.worst) };
+            let price = self.amount(forecast.cost.worst);
             return format!("{price} if every answer has {} tokens (--max-tokens)", grouped(most));
         }
         let own = self.price.as_ref().and_then(|price| price.max_output_tokens);
         let own = own.map_or(String::new(), |own| format!(" ({} tokens a row)", grouped(own)));
         let reserve = match self.reserve {
-            _ if self.is_free() => String::new(),
             None => String::new(),
             reserve => format!("; reserved: {}, 1.5 x likely", self.amount(reserve)),
         };
@@ -283,9 +283,16 @@ impl Estimate {
 }
 
 fn row(name: &str, cells: [&str; 5]) -> String {
-    let [requests, input, output, realtime, batch] = cells;
-    let width = 23_usize.saturating_sub(name.chars().count());
-    format!("  {name}{requests:>width$}{input:>12}{output:>14}{realtime:>14}{batch:>11}")
+    let mut line = format!("  {name}");
+    let mut end = 2_usize;
+    for (cell, width) in cells.iter().zip([23, 12, 14, 14, 11]) {
+        end += width;
+        // What is too wide pushes the others aside, but never touches them.
+        let free = end.saturating_sub(line.chars().count() + cell.chars().count());
+        line.extend(std::iter::repeat_n(' ', free.max(1)));
+        line.push_str(cell);
+    }
+    line
 }
 
 fn word(detail: Detail) -> &'static str {

@@ -195,14 +195,26 @@ fn free_models_and_other_currencies() {
       to send               9        ~900       ~ 2,700          free       free
     Likely    free   output tokens 2,700
               assumed: no row of this prompt has been answered yet
-    Worst     without --max-tokens it is the model's own maximum, which is of no use
     Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
     Queue     prompt tokens that may be queued: unknown
     ");
     let yuan = Pricing { price: price("zhipu", "glm-4-plus"), ..free };
     let heading = Heading { model: "glm-4-plus", ..heading };
     let estimated = estimate(&yuan, [(1, 3, Some(0)), NONE, NONE], false);
-    insta::assert_snapshot!(text(&estimated, &heading), @"");
+    insta::assert_snapshot!(text(&estimated, &heading), @r"
+    Model     glm-4-plus   zhipu   tokenizer o200k_base (estimate)
+              prices of 2026-09
+                     requests   input tok    output tok      realtime      batch
+      text                  1          ~3         ~ 300       ¥0.0015    ¥0.0008
+      to send               1          ~3         ~ 300       ¥0.0015    ¥0.0008
+    Likely    ¥0.0008   output tokens 300
+              assumed: no row of this prompt has been answered yet
+    Worst     without --max-tokens it is the model's own maximum, which is of no
+              use; reserved: ¥0.0011, 1.5 x likely
+    Saves     ¥0.0008 (50 %) against realtime
+    Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
+    Queue     prompt tokens that may be queued: unknown
+    ");
 }
 
 #[test]

@@ -450,12 +450,12 @@ mod tests {
                   usage unknown for 3 rows
         --
         tokens    9 prompt, 9 completion
-        cost      ¥123456.00 in batch; estimated ¥1.65 (low ¥1.40, high ¥2.10),
+        cost      ¥123,456 in batch; estimated ¥1.65 (low ¥1.40, high ¥2.10),
                   off by +7,482,081.8 %
         --
         ");
         let short: Vec<String> = cases.iter().map(|spent| spent.short()).collect();
-        insta::assert_snapshot!(short.join(" | "), @"unknown | free | > $1.71 | rehearsal | $1.00 | > $1.71 | ¥123456.00 | –");
+        insta::assert_snapshot!(short.join(" | "), @"unknown | free | > $1.71 | rehearsal | $1.00 | > $1.71 | ¥123,456 | –");
         assert_eq!(
             serde_json::to_value(unknown.document()).unwrap()["actual"],
             serde_json::Value::Null

@@ -207,7 +207,8 @@ mod tests {
         for _ in 0..10 {
             assert!(agenda.is_fetch_due(7, now));
             agenda.fetch_failed(7, now, None);
-            let seconds = (0..).find(|s| agenda.is_fetch_due(7, now + Duration::from_secs(*s)));
+            let seconds =
+                (0..1_000).find(|s| agenda.is_fetch_due(7, now + Duration::from_secs(*s)));
             waits.extend(seconds);
             now += Duration::from_secs(waits[waits.len() - 1]);
         }

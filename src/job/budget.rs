@@ -44,6 +44,11 @@ pub enum Raise {
 }
 
 impl OverBudget {
+    /// Why, and the line that goes on, in one sentence.
+    pub(super) fn sentence(&self, job: &str) -> String {
+        format!("{}; to go on: {}", self.why, self.lines(job).join(", or "))
+    }
+
     /// The line that goes on with the job, and what it depends on.
     pub fn lines(&self, job: &str) -> Vec<String> {
         let resume = format!("batchctl resume {job}");
@@ -52,7 +57,7 @@ impl OverBudget {
                 vec![format!("{resume} --max-cost {}", money.rounded_up().typed())]
             }
             Raise::Daily(money) => vec![
-                format!("{resume}      (tomorrow)"),
+                format!("{resume}   (tomorrow)"),
                 format!("{resume} --set daily_budget={}", money.rounded_up().typed()),
             ],
             Raise::MaxRequests(most) => vec![format!("{resume} --set max_requests={most}")],

@@ -1,6 +1,7 @@
-//! Cutting planned shards by their prompt tokens: what no queue of the provider could ever take
-//! whole is cut before anything is sent. Tokens are known only after all rows were read, so this
-//! comes after the cutting by requests and bytes.
+//! Cutting planned shards by their prompt tokens and by what they may cost: what no queue of the
+//! provider could ever take whole, and what no limit of money would let through, is cut before
+//! anything is sent. Tokens are known only after all rows were read, so this comes after the
+//! cutting by requests and bytes.
 
 use std::fs;
 
@@ -11,13 +12,45 @@ use crate::store::NewShard;
 /// What a request with so many prompt tokens is counted as against budgets; `None` = unknown.
 pub(super) type Reserve<'a> = &'a dyn Fn(u64) -> Option<u64>;
 
+/// What is asked of all shards together, besides the limits of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Prompt tokens that the provider's queue holds.
+    pub tokens: Option<u64>,
+    /// What the job may cost, in trillionths of its price's currency.
+    pub cost: Option<u64>,
+}
+
+/// Parts into which a limit on cost is divided. What has run costs less than it was counted as, so
+/// the first parts make room for the others; a single shard above the limit would never be sent.
+const PARTS: u64 = 4;
+
+/// What one shard may hold.
+#[derive(Debug, Clone, Copy)]
+struct Fill {
+    tokens: u64,
+    cost: u64,
+}
+
+impl Fill {
+    fn of(most: Most, shards: &[NewShard]) -> Self {
+        let all = shards.iter().filter_map(|shard| shard.reserve).fold(0, u64::saturating_add);
+        let cost = most.cost.filter(|cost| all > *cost).map(|cost| cost / PARTS);
+        Self { tokens: most.tokens.unwrap_or(u64::MAX), cost: cost.unwrap_or(u64::MAX) }
+    }
+
+    fn holds(self, tokens: u64, cost: u64) -> bool {
+        tokens <= self.tokens && cost <= self.cost
+    }
+}
+
 /// Gives planned shards the tokens of their requests, which are told in the order of the rows,
-/// and what they are counted as against budgets, and cuts those with more than `most` anew,
-/// numbers included.
+/// and what they are counted as against budgets, and cuts those with too much anew, numbers
+/// included.
 pub(super) fn by_tokens(
     mut shards: Vec<NewShard>,
     (tokens, reserve): (&[u32], Reserve<'_>),
-    most: Option<u64>,
+    most: Most,
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
     let mut rest = tokens;
@@ -28,19 +61,19 @@ pub(super) fn by_tokens(
         shard.reserve = reserved(mine, reserve);
         rest = others;
     }
-    match most {
-        Some(most) if shards.iter().any(|shard| shard.tokens > most && shard.rows > 1) => {
-            recut(&shards, (tokens, reserve), most, folder)
-        }
-        _ => Ok(shards),
+    let fill = Fill::of(most, &shards);
+    let is_over = |shard: &NewShard| !fill.holds(shard.tokens, shard.reserve.unwrap_or(0));
+    if shards.iter().any(|shard| shard.rows > 1 && is_over(shard)) {
+        return recut(&shards, (tokens, reserve), fill, folder);
     }
+    Ok(shards)
 }
 
 /// Writes all row lists anew beside the old ones, then puts them in their place.
 fn recut(
     shards: &[NewShard],
     (tokens, reserve): (&[u32], Reserve<'_>),
-    most: u64,
+    fill: Fill,
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
     let list = |stem: &str| folder.rows_file(stem);
@@ -52,7 +85,7 @@ fn recut(
         let (mine, others) = rest.split_at(entries.len().min(rest.len()));
         rest = others;
         let mut from = 0;
-        for to in ends(mine, most) {
+        for to in ends(mine, reserve, fill) {
             let number = parts.len() as u64 + 1;
             let path = list(&format!("cut-{number}"));
             let part = &entries[from..to];
@@ -94,15 +127,17 @@ fn reserved(tokens: &[u32], reserve: Reserve<'_>) -> Option<u64> {
         .try_fold(0_u64, |sum, tokens| Some(sum.saturating_add(reserve(u64::from(*tokens))?)))
 }
 
-/// Where parts of at most so many tokens end; a request with more stays alone.
-fn ends(tokens: &[u32], most: u64) -> Vec<usize> {
-    let (mut ends, mut sum): (Vec<usize>, u64) = (Vec::new(), 0);
+/// Where parts that hold no more end; a request that is too much by itself stays alone.
+fn ends(tokens: &[u32], reserve: Reserve<'_>, fill: Fill) -> Vec<usize> {
+    let mut ends: Vec<usize> = Vec::new();
+    let (mut sum, mut cost) = (0, 0);
     for (at, tokens) in tokens.iter().enumerate() {
         let tokens = u64::from(*tokens);
-        sum += tokens;
-        if sum > most && at > ends.last().copied().unwrap_or(0) {
+        let reserved = reserve(tokens).unwrap_or(0);
+        (sum, cost) = (sum + tokens, reserved.saturating_add(cost));
+        if !fill.holds(sum, cost) && at > ends.last().copied().unwrap_or(0) {
             ends.push(at);
-            sum = tokens;
+            (sum, cost) = (tokens, reserved);
         }
     }
     if !tokens.is_empty() {
@@ -130,6 +165,7 @@ mod tests {
 
     #[test]
     fn parts_end_before_the_limit_is_passed() {
+        let fill = |tokens| Fill { tokens, cost: u64::MAX };
         let table: [(&[u32], u64, &[usize]); 6] = [
             (&[], 10, &[]),
             (&[4, 4, 4], 10, &[2, 3]),
@@ -139,8 +175,22 @@ mod tests {
             (&[0, 0, 0], 0, &[3]),
         ];
         for (tokens, most, expected) in table {
-            assert_eq!(ends(tokens, most), expected, "{tokens:?}");
+            assert_eq!(ends(tokens, &|_| None, fill(most)), expected, "{tokens:?}");
         }
+        let dear = Fill { tokens: 100, cost: 25 };
+        assert_eq!(ends(&[1, 1, 1, 3, 1], &|tokens| Some(tokens * 10), dear), [2, 3, 4, 5]);
+    }
+
+    /// B10: a job whose worst case is above its limit goes in parts that fit below it.
+    #[test]
+    fn parts_fit_below_a_limit_of_cost() {
+        let shard =
+            |reserve| NewShard { round: 1, number: 1, rows: 8, bytes: 1, tokens: 40, reserve };
+        let fill = |cost, reserve| Fill::of(Most { tokens: None, cost }, &[shard(reserve)]).cost;
+        assert_eq!(fill(Some(400), Some(1_000)), 100);
+        assert_eq!(fill(Some(1_000), Some(1_000)), u64::MAX, "what fits stays whole");
+        assert_eq!(fill(Some(400), None), u64::MAX, "nothing is known of its cost");
+        assert_eq!(fill(None, Some(1_000)), u64::MAX);
     }
 
     #[test]
@@ -188,10 +238,12 @@ mod tests {
         }
         let tokens = [1, 1, 6, 6, 6];
         let reserve = |tokens| Some(tokens * 10 + 1);
-        let whole = by_tokens(shards.clone(), (&tokens, &|_| None), None, &folder).unwrap();
+        let whole =
+            by_tokens(shards.clone(), (&tokens, &|_| None), Most::default(), &folder).unwrap();
         assert!(whole.iter().all(|shard| shard.reserve.is_none()), "unknown is not 0");
         assert_eq!(whole.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 18]);
-        let parts = by_tokens(shards, (&tokens, &reserve), Some(12), &folder).unwrap();
+        let most = Most { tokens: Some(12), cost: None };
+        let parts = by_tokens(shards, (&tokens, &reserve), most, &folder).unwrap();
         let reserves: Vec<_> = parts.iter().map(|shard| shard.reserve).collect();
         assert_eq!(reserves, [Some(22), Some(122), Some(61)], "B10");
         assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 12, 6]);

@@ -119,7 +119,7 @@ impl Batch {
 fn count_batches(tokenizer: &'static Tokenizer, batches: &Mutex<Receiver<Batch>>) -> Vec<Counted> {
     let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let mut counter = Counter::new(tokenizer);
-    let mut counted = Vec::new();
+    let mut results = Vec::new();
     while let Some(batch) = next() {
         let mut start = 0;
         let mut texts = batch.ends.iter();
@@ -134,9 +134,9 @@ fn count_batches(tokenizer: &'static Tokenizer, batches: &Mutex<Receiver<Batch>>
             done = *last_text;
             tokens.push(u32::try_from(sum).unwrap_or(u32::MAX));
         }
-        counted.push(Counted { start: batch.start, tokens });
+        results.push(Counted { start: batch.start, tokens });
     }
-    counted
+    results
 }
 
 #[cfg(test)]

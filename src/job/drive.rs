@@ -114,7 +114,9 @@ impl Driver<'_> {
             Ok(Ending::Unclear(why) | Ending::Halted(why)) => {
                 (JobState::Waiting, Some(why.clone()))
             }
-            Ok(Ending::OverBudget(over)) => (JobState::Waiting, Some(over.why.clone())),
+            Ok(Ending::OverBudget(over)) => {
+                (JobState::Waiting, Some(over.sentence(self.job.short())))
+            }
             Ok(Ending::Stopped(_)) => (JobState::Waiting, Some("stopped by a signal".to_owned())),
             Ok(Ending::Refused(failure)) => {
                 (JobState::Waiting, Some(format!("refused: {}", failure.message)))

@@ -42,7 +42,7 @@ mod unsent;
 
 pub use budget::{DailyBudget, OverBudget, Raise};
 pub use build::{BuiltFile, build_shard, each_row, require_space};
-pub use by_tokens::waves;
+pub use by_tokens::{Most, waves};
 pub use cancel::cancel_unsent;
 pub use convert::{Converted, Places, RequestFile, convert};
 pub use drive::{DriveOptions, Driver, Ending};

@@ -4,7 +4,7 @@
 
 use std::thread;
 
-use super::by_tokens::{Reserve, by_tokens};
+use super::by_tokens::{Most, Reserve, by_tokens};
 use super::count::TokenCounter;
 use super::unsent::{Reuse, Unsent, Way};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
@@ -76,12 +76,12 @@ impl Plan {
 }
 
 /// Plans a job over its own copy of the table; row lists and copies of earlier answers go into
-/// the folder. Without `reuse` every row is sent. `most_tokens` is how many prompt tokens one
-/// shard may have, where the provider's queue has a known limit.
+/// the folder. Without `reuse` every row is sent. Shards are cut so that none is more than the
+/// provider's queue or the limit on cost could ever take.
 pub fn plan(
     (spec, pricing): (&Spec, &Pricing),
     table: &Table,
-    (limits, most_tokens): (&Limits, Option<u64>),
+    (limits, most): (&Limits, Most),
     folder: &JobFolder,
     reuse: Option<Reuse<'_>>,
     reporter: &dyn Reporter,
@@ -95,7 +95,7 @@ pub fn plan(
             waiting: Vec::new(),
             ways: Vec::new(),
             of_images: Vec::new(),
-            most_tokens,
+            most,
             unsent: Unsent::begin(spec, reuse, folder)?,
             first: None,
             compiled: spec.question.compile(table.headers())?,
@@ -171,7 +171,7 @@ struct Planner<'a> {
     ways: Vec<Way>,
     /// Tokens of the images of each request, in the same order.
     of_images: Vec<u32>,
-    most_tokens: Option<u64>,
+    most: Most,
     unsent: Option<Unsent<'a>>,
     /// The first row that is sent.
     first: Option<RowEntry>,
@@ -317,7 +317,7 @@ impl Planner<'_> {
         let is_known = estimate.sent.input_tokens().is_some();
         let reserve = |tokens| if is_known { biller.reserve(tokens) } else { None };
         let costs = (sent.as_slice(), &reserve as Reserve<'_>);
-        self.plan.shards = by_tokens(shards, costs, self.most_tokens, self.folder)?;
+        self.plan.shards = by_tokens(shards, costs, self.most, self.folder)?;
         self.plan.estimate.bytes = self.plan.bytes();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         let reserves = self.plan.shards.iter().map(|shard| shard.reserve);

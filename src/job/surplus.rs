@@ -3,21 +3,31 @@
 //! answer counts for rows that have no good answer.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::agenda::Agenda;
 use super::drive::Driver;
 use super::poll::as_json;
-use super::price::used;
+use super::price::{larger, used};
 use super::{Event, JobError};
-use crate::answer::judge;
+use crate::answer::{RowStatus, judge};
 use crate::base::hex_of_file;
-use crate::batch::{Batch, BatchStatus, ResultFile, Used};
+use crate::batch::{Batch, BatchStatus, FailureKind, ResultFile, Usage, Used};
 use crate::provider::{CallClass, CallError};
 use crate::request::CustomId;
 use crate::store::{
     ArtifactKind, ArtifactRecord, CallEnd, CallKind, OutcomeRecord, SPARE, ShardState,
     SurplusRecord, SurplusState,
 };
+
+/// What a surplus batch says of one request.
+struct Spare {
+    place: (i64, u64, u64),
+    status: RowStatus,
+    usage: Option<Usage>,
+    error: Option<String>,
+    class: Option<FailureKind>,
+}
 
 impl Driver<'_> {
     /// Takes every surplus batch as far as it goes now. A call that fails is made again with the
@@ -130,14 +140,13 @@ impl Driver<'_> {
         Ok(format!("{stem}{SPARE}{}-{kind}.jsonl", surplus.number))
     }
 
-    /// Gives its answers to rows without a good one, and counts the tokens of the others.
-    fn settle_surplus(&self, surplus: &SurplusRecord) -> Result<(), JobError> {
+    /// What the files of a surplus batch hold, by id: of two lines for one id the good one, else
+    /// the first, and the larger count of tokens.
+    fn spare_lines(&self, surplus: &SurplusRecord) -> Result<HashMap<String, Spare>, JobError> {
         let fields = self.fields()?;
         let start = self.spare_name(surplus, ArtifactKind::Output)?;
         let start = start.trim_end_matches("output.jsonl");
-        let mut better: HashMap<(u64, u32), OutcomeRecord> = HashMap::new();
-        let (prices, ask) = (self.prices()?, self.ask_of(surplus.shard)?);
-        let (mut answered, mut spent) = (0, Used::default());
+        let mut lines: HashMap<String, Spare> = HashMap::new();
         let artifacts = self.store.artifacts(&self.job.key)?;
         for artifact in artifacts.iter().filter(|artifact| artifact.name.starts_with(start)) {
             let path = self.folder.results().join(&artifact.name);
@@ -145,43 +154,66 @@ impl Driver<'_> {
                 let (offset, length, line) = line.map_err(JobError::file("read", &path))?;
                 let Ok(line) = line else { continue };
                 let judged = judge(&line, fields.as_ref());
-                let usage = used(&line);
-                let cost = prices.cost(ask, usage);
-                answered += u64::from(judged.status.is_good());
-                let id = CustomId::parse(&line.custom_id);
-                let id = id.filter(|id| id.job6 == self.job.short());
-                let known = match &id {
-                    Some(id) => self.store.outcomes_between(&self.job.key, id.row, id.row)?.pop(),
-                    None => None,
+                let mut spare = Spare {
+                    place: (artifact.id, offset, length),
+                    status: judged.status,
+                    usage: used(&line),
+                    error: judged.error,
+                    class: judged.class,
                 };
-                match (id, known) {
-                    (Some(id), Some(known))
-                        if judged.status.is_good() && !known.status.is_good() =>
-                    {
-                        let round = known.round.max(id.round);
-                        let record = OutcomeRecord {
-                            row: id.row,
-                            round,
-                            status: judged.status,
-                            place: Some((artifact.id, offset, length)),
-                            content_key: known.content_key,
-                            usage,
-                            cost,
-                            error: judged.error,
-                            class: judged.class,
-                        };
-                        // What it stands in the place of was paid for too: the bad answer of the
-                        // same round. Of two lines for one row the second is no second request.
-                        if better.insert((id.row, round), record).is_none() && round == known.round
-                        {
-                            spent.add(known.usage, known.cost);
+                match lines.entry(line.custom_id) {
+                    Entry::Occupied(mut known) => {
+                        let known = known.get_mut();
+                        spare.usage = larger(known.usage, spare.usage);
+                        known.usage = spare.usage;
+                        if spare.status.is_good() && !known.status.is_good() {
+                            *known = spare;
                         }
                     }
-                    _ => spent.add(usage, cost),
+                    Entry::Vacant(place) => {
+                        place.insert(spare);
+                    }
                 }
             }
         }
-        let records: Vec<_> = better.into_values().collect();
+        Ok(lines)
+    }
+
+    /// Gives its answers to rows without a good one, and counts the tokens of the others.
+    fn settle_surplus(&self, surplus: &SurplusRecord) -> Result<(), JobError> {
+        let lines = self.spare_lines(surplus)?;
+        let (prices, ask) = (self.prices()?, self.ask_of(surplus.shard)?);
+        let answered = lines.values().filter(|line| line.status.is_good()).count();
+        let (mut records, mut spent) = (Vec::new(), Used::default());
+        for (id, line) in lines {
+            let cost = prices.cost(ask, line.usage);
+            let id = CustomId::parse(&id).filter(|id| id.job6 == self.job.short());
+            let known = match &id {
+                Some(id) => self.store.outcomes_between(&self.job.key, id.row, id.row)?.pop(),
+                None => None,
+            };
+            match (id, known) {
+                (Some(id), Some(known)) if line.status.is_good() && !known.status.is_good() => {
+                    let round = known.round.max(id.round);
+                    // The bad answer in whose place it stands was paid for too.
+                    if round == known.round {
+                        spent.add(known.usage, known.cost);
+                    }
+                    records.push(OutcomeRecord {
+                        row: id.row,
+                        round,
+                        status: line.status,
+                        place: Some(line.place),
+                        content_key: known.content_key,
+                        usage: line.usage,
+                        cost,
+                        error: line.error,
+                        class: line.class,
+                    });
+                }
+                _ => spent.add(line.usage, cost),
+            }
+        }
         self.store.settle_surplus(&self.job.key, &surplus.batch, &records, &spent)?;
         self.reporter.report(&Event::Warning {
             text: format!(

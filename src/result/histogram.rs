@@ -72,7 +72,9 @@ mod tests {
     fn spreads_of_small_and_large_counts() {
         let spread = |counts: &[u64]| {
             let mut all = Histogram::default();
-            counts.iter().for_each(|count| all.add(*count));
+            for count in counts {
+                all.add(*count);
+            }
             all.spread().map(|s| (s.p50, s.p95, s.max))
         };
         let hundred: Vec<u64> = (1..=100).collect();

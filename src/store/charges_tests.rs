@@ -4,7 +4,8 @@ use std::sync::Barrier;
 use proptest::prelude::*;
 
 use super::super::{
-    ArtifactKind, ArtifactRecord, Begun, CallEnd, CreateRecord, NewJob, NewShard, SurplusState,
+    ArtifactKind, ArtifactRecord, Begun, Budget, CallEnd, Cap, CreateRecord, Limit, NewJob,
+    NewShard, Over, Store, SurplusState,
 };
 use super::*;
 use crate::batch::{Usage, Used};
@@ -67,14 +68,14 @@ fn begin(store: &Store, shard: i64, budget: &Budget, now: i64) -> Begun {
     store.begin_create(&job, &create, (None, budget), (None, now)).unwrap()
 }
 
-fn cap(most: u64) -> Option<Cap> {
-    Some(Cap { currency: "USD".into(), most })
+fn cap(most: u64) -> Cap {
+    Cap { currency: "USD".into(), most }
 }
 
 fn budget(max_cost: Option<u64>, daily: Option<u64>, max_requests: Option<u64>) -> Budget {
     Budget {
-        max_cost: max_cost.and_then(cap),
-        daily: daily.and_then(cap),
+        max_cost: max_cost.map(cap),
+        daily: daily.map(cap),
         max_requests,
         is_rehearsal: |url| url.contains("127.0.0.1"),
     }
@@ -207,6 +208,7 @@ fn field_52_an_unknown_price_passes_every_limit_of_money() {
 /// A row that ran and does not say what it used is taken to have cost its share of the worst.
 #[test]
 fn b10_what_a_silent_answer_is_taken_to_cost() {
+    type Change = Box<dyn Fn(&mut OutcomeRecord)>;
     let silent = |status, place| {
         move |record: &mut OutcomeRecord| {
             record.status = status;
@@ -214,7 +216,6 @@ fn b10_what_a_silent_answer_is_taken_to_cost() {
             record.cost = None;
         }
     };
-    type Change = Box<dyn Fn(&mut OutcomeRecord)>;
     let table: [(&str, Change, Option<u64>); 6] = [
         ("answered", Box::new(silent(RowStatus::Ok, true)), Some(60)),
         ("lost", Box::new(silent(RowStatus::Missing, false)), Some(60)),
@@ -333,7 +334,7 @@ fn acts() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// Whatever becomes of shards: what is reserved is what may still come, what is settled is
     /// what their answers and surplus batches cost, and nothing is left of what never ran.

@@ -22,3 +22,80 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::RowStatus;
+    use crate::batch::Usage;
+    use crate::store::tests::outcome;
+    use crate::store::{ArtifactKind, ArtifactRecord, NewJob, NewShard, OutcomeRecord};
+
+    fn make(store: &Store, key: &str, prompt: &str, records: &[(RowStatus, Option<u64>)]) {
+        let job = NewJob {
+            key: key.to_owned(),
+            run_digest: key.to_owned(),
+            folder: "/".to_owned(),
+            provider: "openai".to_owned(),
+            base_url: "u".to_owned(),
+            account: String::new(),
+            spec: "{}".to_owned(),
+            rows: 9,
+            requests: 9,
+            output_path: None,
+            terms: None,
+            prompt: Some(prompt.to_owned()),
+            now: 1,
+        };
+        let shard = NewShard { round: 1, number: 1, rows: 9, bytes: 9, tokens: 9, reserve: None };
+        store.insert_job(&job, &[shard], &[]).unwrap();
+        let shard = store.shards(key).unwrap()[0].id;
+        let artifact = ArtifactRecord {
+            id: 0,
+            shard,
+            kind: ArtifactKind::Output,
+            name: "o".to_owned(),
+            bytes: 9,
+            digest: String::new(),
+        };
+        store.record_artifacts(shard, &[artifact]).unwrap();
+        let artifact = store.artifacts_of(shard).unwrap()[0].id;
+        let rows = records.iter().zip(0..).map(|((status, tokens), row)| OutcomeRecord {
+            place: Some((artifact, 0, 9)),
+            usage: tokens.map(|completion_tokens| Usage { completion_tokens, ..Usage::default() }),
+            ..outcome(row, *status)
+        });
+        store.settle_shard(key, shard, &rows.collect::<Vec<_>>()).unwrap();
+    }
+
+    /// B08: only finished answers to the very same question tell how long the next ones will be.
+    #[test]
+    fn b08_lengths_are_of_finished_rows_of_the_same_prompt() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path()).unwrap();
+        let records = [
+            (RowStatus::Ok, Some(11)),
+            (RowStatus::Truncated, Some(12)),
+            (RowStatus::Unparsed, Some(13)),
+            (RowStatus::Error, Some(14)),
+            (RowStatus::Ok, None),
+            (RowStatus::Expired, None),
+        ];
+        make(&store, "aaaaaa0000", "p", &records);
+        make(&store, "bbbbbb0000", "other", &[(RowStatus::Ok, Some(99))]);
+        make(
+            &store,
+            "cccccc0000",
+            "p",
+            &[(RowStatus::Invalid, Some(7)), (RowStatus::Refused, Some(8))],
+        );
+        assert_eq!(store.answer_lengths("p", 100).unwrap(), [7, 8, 11, 12, 13]);
+        assert_eq!(store.answer_lengths("p", 3).unwrap(), [7, 8, 11], "the newest first");
+        assert_eq!(store.answer_lengths("q", 3).unwrap(), Vec::<u64>::new());
+        let asked = "INSERT INTO ask (id, job, question) VALUES (1, 'cccccc0000', '{}'); \
+                     UPDATE shard SET ask = 1 WHERE job = 'cccccc0000'";
+        let ledger = rusqlite::Connection::open(home.path().join("batchctl.db")).unwrap();
+        ledger.execute_batch(asked).unwrap();
+        assert_eq!(store.answer_lengths("p", 3).unwrap(), [11, 12, 13], "asked otherwise");
+    }
+}

@@ -4,6 +4,7 @@
 //! what became of them, and one outcome per settled row with the place of its answer. It decides
 //! nothing; it makes what was decided durable before the next step is taken.
 
+mod budget;
 mod call_failures;
 mod calls;
 mod charges;
@@ -34,8 +35,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::base::crash_point;
 
+pub use budget::{Budget, Cap, Counted, Item, Limit, Over};
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
-pub use charges::{Budget, Cap, Counted, Item, Limit, Over};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
 pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};

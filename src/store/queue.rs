@@ -8,8 +8,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::calls::{self, begin_create_at};
 use super::{
-    Budget, CreateRecord, CreateState, NewShard, Over, ShardState, Store, StoreError, charges,
-    shards,
+    Budget, CreateRecord, CreateState, NewShard, Over, ShardState, Store, StoreError, budget,
+    charges, shards,
 };
 
 /// The tokens that one account may have queued for one model at one address.
@@ -129,7 +129,7 @@ impl Store {
             if !has_room(queued, tokens, limit) {
                 return Ok(Begun::QueueFull);
             }
-            if let Some(over) = charges::passed(tx, create.shard, budget, now)? {
+            if let Some(over) = budget::passed(tx, create.shard, budget, now)? {
                 return Ok(Begun::OverBudget(over));
             }
             charges::reserve(tx, create.shard, now)?;

@@ -272,7 +272,7 @@ fn again_pays_for_every_row_anew() {
 #[test]
 fn again_asks_about_money() {
     let dir = marked(2);
-    let line = dir.batchctl("workflow in.csv out.csv -m gpt-4o-mini --again");
+    let line = dir.batchctl("workflow in.csv out.csv -m my-finetune --again");
     line.env("OPENAI_API_KEY", "sk-test").run().exits(7).says(&["nothing was sent"]);
 }
 

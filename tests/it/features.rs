@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::repo;
 
 /// What each id asks for, in a few words.
-const FEATURES: [(&str, &str); 45] = [
+const FEATURES: [(&str, &str); 46] = [
     ("S1.01", "one command, input and output"),
     ("S1.02", "--model"),
     ("S1.03", "--start-row"),
@@ -18,6 +18,7 @@ const FEATURES: [(&str, &str); 45] = [
     ("S1.11", "table to JSONL"),
     ("S1.12", "upload, create, poll, download with --output-dir"),
     ("S1.13", "merge"),
+    ("S1.14", "analyze result files"),
     ("S1.15", "a trial of the first rows"),
     ("S1.16", "columns of image tables and the answer's name"),
     ("S1.17", "images as data URLs"),

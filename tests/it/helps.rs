@@ -2,7 +2,8 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
+    "analyze",
     "cancel",
     "completions",
     "config",
@@ -14,6 +15,7 @@ const COMMANDS: [&str; 21] = [
     "logout",
     "logs",
     "merge",
+    "prices",
     "prune",
     "resolve",
     "resume",
@@ -37,7 +39,7 @@ fn helps_of_all_commands() {
     }
     let top = dir.batchctl("--help").run().exits(0);
     insta::assert_snapshot!("help", top.stdout);
-    for topic in ["exit-codes", "faults", "json", "settings"] {
+    for topic in ["budget", "exit-codes", "faults", "json", "prices", "settings"] {
         let run = dir.batchctl("help").arg(topic).run().exits(0);
         insta::assert_snapshot!(format!("help_topic_{topic}"), run.stdout);
     }

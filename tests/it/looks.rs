@@ -163,6 +163,9 @@ fn s1_15_dry_run_sends_nothing() {
     let document = dir.batchctl("workflow in.csv out.csv --dry-run --json").run().exits(0).json();
     assert_eq!(document["schema_version"], 1);
     assert_eq!(document["first_request"]["body"]["messages"][0]["content"], "marker 0x");
+    assert!(document["cost"]["likely"].as_f64().is_some_and(|likely| likely > 0.0), "{document}");
+    let line = "workflow in.csv out.csv --dry-run --json --model my-finetune";
+    let document = dir.batchctl(line).run().exits(0).json();
     assert_eq!(document["cost"], Value::Null, "an unknown price is not 0");
     dir.batchctl("status").run().exits(0).says(&["no jobs yet"]);
 }
@@ -194,15 +197,15 @@ fn b05_json_documents_have_their_keys() {
     );
     assert_eq!(
         keys(run("estimate in.csv --json")),
-        "schema_version input provider model rows estimate input_tokens cost may_be_queued waves \
-         first_request"
+        "schema_version input provider model rows estimate input_tokens output_tokens \
+         learned_from price cost may_be_queued waves first_request"
     );
     assert_eq!(
         keys(run("convert in.csv r.jsonl --json")),
         "schema_version rows requests skipped files"
     );
     crate::support::runs::results_of(&dir, &job_of(&dir), "results.jsonl");
-    let merged = "schema_version table_rows rows statuses parsed usage files output";
+    let merged = "schema_version table_rows rows statuses parsed usage cost currency files output";
     assert_eq!(keys(run("merge results.jsonl --original-csv -o m.csv --json")), merged);
     let job = job_of(&dir);
     assert_eq!(keys(run(&format!("merge {job} -o j.csv --json"))), report);

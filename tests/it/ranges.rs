@@ -90,7 +90,6 @@ fn play(seed: u64) -> f64 {
     let worst = figure("worst");
     assert!(low < likely && likely < high && high < worst, "{shown}");
     assert!((low..=high).contains(&actual), "table {seed}: {actual} is not in {low}..{high}");
-    println!("table {seed}: {low:.6} <= {actual:.6} <= {high:.6}, worst {worst:.6}");
     (high - low) / likely
 }
 
@@ -106,6 +105,5 @@ fn b08_the_rest_costs_what_twenty_rows_foretell() {
     });
     assert_eq!(widths.len(), 20);
     let mean = widths.iter().sum::<f64>() / 20.0;
-    println!("the ranges are on average {mean:.2} times as wide as the likely figure");
     assert!(mean < 1.5, "ranges {mean} times as wide as the likely figure say nothing");
 }

@@ -71,7 +71,7 @@ fn field_35_a_finished_job_is_taken_up_again() {
     output.says(&["expired at openai", "not run and not charged", &retry, "leave it"]);
     let left = bench.rows("expired");
     let shown = bench.batchctl(&format!("retry {job} --dry-run")).run().exits(0);
-    shown.says(&["class", "price", &format!("expired {left}"), "unknown"]);
+    shown.says(&["class", "price", &format!("expired {left}"), "about $0.00"]);
     assert_eq!((bench.gate.count(CREATE), bench.state()), (3, "done".to_owned()));
     for _ in 0..8 {
         // A batch of one row expires for ever at this sandbox.
@@ -183,9 +183,12 @@ fn an_unknown_price_is_not_paid_unasked() {
     let ledger = rusqlite::Connection::open(bench.dir.home().join("batchctl.db")).unwrap();
     let moved = "UPDATE job SET base_url = 'https://api.openai.com/v1'";
     assert_eq!(ledger.execute(moved, []).unwrap(), 1);
-    let retry = bench.dir.batchctl("retry last --class error").env("OPENAI_API_KEY", "sk-none");
+    let retry = bench
+        .dir
+        .batchctl("retry last --class error --model my-finetune")
+        .env("OPENAI_API_KEY", "sk-none");
     let output = retry.run().exits(7);
-    output.says(&["the price of gpt-4o at openai is unknown; nothing was sent", "add --yes"]);
+    output.says(&["the price of my-finetune at openai is unknown; nothing was sent", "add --yes"]);
     assert_eq!(bench.state(), "done");
 }
 

@@ -9,6 +9,8 @@ use batchctl::cost::{ChatText, Counter, Tokenizer, chat_tokens, text_tokens};
 use serde_json::{Map, Value};
 
 use crate::support::repo;
+use crate::support::sandbox::Sandbox;
+use crate::support::workdir::WorkDir;
 
 /// A vocabulary and a model that has it.
 const VOCABULARIES: [(&str, &str); 2] = [("o200k_base", "gpt-4o"), ("cl100k_base", "gpt-4")];
@@ -52,13 +54,14 @@ fn message(value: &Value) -> ChatText<'_> {
 }
 
 /// The vocabularies as `scripts/token-check.py` calls them, and a model of each.
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 7] = [
     ("o200k_base", "gpt-4o"),
     ("cl100k_base", "gpt-4"),
     ("qwen2", "qwen3-32b"),
     ("glm4", "glm-4.5"),
     ("glm5", "glm-5"),
     ("deepseek_v3", "deepseek-chat"),
+    ("llama3", "llama-3.1-8b"),
 ];
 
 /// Counts each `text` of a file of JSON lines in every vocabulary, once alone and once with the
@@ -84,4 +87,43 @@ fn counts_of_the_strings_of_a_file() {
         counts.write_all(b"\n").expect("counts are written");
     }
     counts.flush().expect("counts are written");
+}
+
+/// Tools and the schema of the answer are part of every prompt: they are in the estimate, which is
+/// no longer exact with them, and the sandbox bills the same.
+#[test]
+fn tools_and_schemas_are_in_the_estimate() {
+    const TOOLS: &str = r#"tools=[{"type":"function","function":{"name":"look_up","parameters":{"type":"object","properties":{"word":{"type":"string"}}}}}]"#;
+    const SCHEMA: &str = r#"response_format={"type":"json_schema","json_schema":{"name":"mood","schema":{"type":"object"}}}"#;
+    let dir = WorkDir::new();
+    dir.table("in.csv", &[&["text"], &["one"], &["two"], &["three"]]);
+    let line = |body: &str| {
+        format!(
+            r#"{{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{{"model":"gpt-4o","messages":[{{"role":"user","content":"one"}}]{body}}}}}"#
+        )
+    };
+    dir.write("plain.jsonl", line(""));
+    dir.write("tools.jsonl", line(&format!(",{}", TOOLS.replacen("tools=", "\"tools\":", 1))));
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.2"]);
+    let estimate = |words: &str, parameters: &[&str]| {
+        let run = dir.batchctl(&format!("estimate {words} --model gpt-4o --json"));
+        let run = parameters.iter().fold(run, |run, parameter| run.arg("--param").arg(parameter));
+        let estimate = run.openai_at(sandbox.address()).run().exits(0).json()["estimate"].clone();
+        (estimate["text_tokens"].as_u64().expect("a count"), estimate["exact"] == true)
+    };
+    let (plain, exact) = estimate("in.csv", &[]);
+    assert_eq!((plain, exact), (3 * 8, true));
+    let json = |parameter: &str| text_tokens("gpt-4o", parameter.split_once('=').unwrap().1);
+    let (tools, exact) = estimate("in.csv", &[TOOLS]);
+    assert_eq!((tools, exact), (plain + 3 * json(TOOLS), false));
+    let (schema, exact) = estimate("in.csv", &[SCHEMA]);
+    assert!(plain + 3 * 8 < schema && schema < plain + 3 * json(SCHEMA) && !exact, "{schema}");
+    assert_eq!(estimate("plain.jsonl", &[]), (8, true));
+    assert_eq!(estimate("tools.jsonl", &[]), (8 + json(TOOLS), false));
+
+    let run =
+        dir.batchctl("workflow in.csv out.csv --model gpt-4o --check-interval 0.2 --json --yes");
+    let run = run.arg("--param").arg(TOOLS).openai_at(sandbox.address()).hurried().run().exits(0);
+    let text = run.json().to_string();
+    assert!(text.contains(&format!("\"prompt_tokens\":{tools}")), "{tools}: {text}");
 }

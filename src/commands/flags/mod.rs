@@ -27,7 +27,7 @@ use crate::config::Overrides;
 /// number`, `a number of rows`.
 pub fn whole<T>(text: &str, what: &str, least: T, most: Option<T>) -> Result<T, String>
 where
-    T: FromStr + PartialOrd + std::fmt::Display,
+    T: FromStr + PartialOrd + Copy + std::fmt::Display,
 {
     let is_within =
         |number: &T| *number >= least && most.as_ref().is_none_or(|most| number <= most);

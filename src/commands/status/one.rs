@@ -11,7 +11,7 @@ use crate::commands::Context;
 use crate::commands::steps::Found;
 use crate::cost::grouped;
 use crate::store::{CallRecord, JobState, ShardState, Store, Transition};
-use crate::ui::{CommandError, Verbosity, counted, moment};
+use crate::ui::{CommandError, ExitCode, Verbosity, counted, moment};
 
 /// Shards that are listed one by one without being asked for.
 const LISTED: usize = 10;
@@ -52,8 +52,11 @@ impl View {
                 BatchView::of(shard, create, way)
             })
             .collect();
-        let around =
-            Around { is_driven: found.is_driven(), is_cancel_wished: store.is_cancel_wished(key)? };
+        let around = Around {
+            is_driven: found.is_driven(),
+            is_cancel_wished: store.is_cancel_wished(key)?,
+            is_at_limit: store.job_history(key)?.exit == Some(ExitCode::Limit.code()),
+        };
         let account = context.settings.account(&found.job.provider).ok();
         let now = context.clock.unix();
         Ok(Self {

@@ -14,6 +14,8 @@ pub(super) struct Around {
     pub(super) is_driven: bool,
     /// Whether a person asked for it to be stopped.
     pub(super) is_cancel_wished: bool,
+    /// Whether its last run stopped at a limit of money or requests.
+    pub(super) is_at_limit: bool,
 }
 
 /// What it waits for, one sentence each; empty for a job that is over.
@@ -55,6 +57,8 @@ pub(super) fn waits_for(job: &JobRecord, batches: &[BatchView], around: Around) 
         let shards = counted(unsent, "shard");
         waits.push(if around.is_driven {
             format!("its turn: {shards} without a batch")
+        } else if around.is_at_limit {
+            format!("a limit: {shards} without a batch, for the reason above")
         } else {
             format!("you: {shards} without a batch: batchctl resume {}", job.short())
         });
@@ -145,7 +149,7 @@ mod tests {
     use super::*;
     use crate::provider::dialect;
 
-    const IDLE: Around = Around { is_driven: false, is_cancel_wished: false };
+    const IDLE: Around = Around { is_driven: false, is_cancel_wished: false, is_at_limit: false };
 
     fn job(state: JobState) -> JobRecord {
         JobRecord {
@@ -182,6 +186,9 @@ mod tests {
             assert!(waits.iter().any(|text| text.contains(expected)), "{state}: {waits:?}");
             assert_eq!(waits.last().unwrap(), "nobody drives it now");
         }
+        let limit = Around { is_at_limit: true, ..IDLE };
+        let waits = waits_for(&job(JobState::Waiting), &[shard(1, ShardState::Planned)], limit);
+        assert_eq!(waits[0], "a limit: 1 shard without a batch, for the reason above");
         let waits = waits_for(&job(JobState::NeedsOperator), &[], IDLE);
         assert_eq!(waits[0], "a person: two batches match");
         assert!(waits_for(&job(JobState::Done), &[shard(1, ShardState::Settled)], IDLE).is_empty());

@@ -53,6 +53,7 @@ struct RealtimeDocument {
 
 /// What is likely saved.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the keys of the document")]
 struct SavedDocument {
     by_batch: Option<f64>,
     by_earlier_answers: Option<f64>,

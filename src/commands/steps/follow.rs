@@ -11,8 +11,9 @@ use super::who::{Need, Who, who_asked, who_of_job};
 use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Stop};
+use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Reporter, Stop};
 use crate::store::{CreateRecord, CreateState, JobState, Store};
+use crate::table::Table;
 use crate::ui::{CommandError, ExitCode};
 
 /// How far a command drives.
@@ -65,17 +66,10 @@ pub(in crate::commands) fn follow(
         rests.begin(started.elapsed());
     };
     let driver = Driver {
-        store,
-        api: who.api.as_ref(),
-        folder: &found.folder,
-        spec: &found.spec,
-        table: &table,
         job: &job,
-        clock: context.clock.as_ref(),
-        reporter: reporter.as_ref(),
-        stop: &stop,
         options: options(context, found, who, how),
         on_settled: &on_settled,
+        ..looker(context, store, found, who, (&table, &stop, reporter.as_ref()))
     };
     Listening::drive(context, &stop, found.job.short(), &who.name)?;
     let ending = context.block_on(driver.drive())?;
@@ -194,19 +188,30 @@ pub(in crate::commands) fn with_driver<T>(
     let table = found.table()?;
     let stop = Stop::default();
     let reporter = context.reporter();
-    body(&Driver {
+    body(&looker(context, store, found, &who, (&table, &stop, reporter.as_ref())))
+}
+
+/// A driver that by itself neither sends nor waits.
+fn looker<'a>(
+    context: &'a Context,
+    store: &'a Store,
+    found: &'a Found,
+    who: &'a Who,
+    (table, stop, reporter): (&'a Table, &'a Stop, &'a dyn Reporter),
+) -> Driver<'a> {
+    Driver {
         store,
         api: who.api.as_ref(),
         folder: &found.folder,
         spec: &found.spec,
-        table: &table,
+        table,
         job: &found.job,
         clock: context.clock.as_ref(),
-        reporter: reporter.as_ref(),
-        stop: &stop,
-        options: options(context, found, &who, Follow { submit: false, wait: false }),
+        reporter,
+        stop,
+        options: options(context, found, who, Follow { submit: false, wait: false }),
         on_settled: &|| {},
-    })
+    }
 }
 
 /// Asks once how a job's batches stand and records it; whoever calls holds the lock.
@@ -218,19 +223,7 @@ pub(super) fn ask_once(
 ) -> Result<(), CommandError> {
     let table = found.table()?;
     let stop = Stop::default();
-    let driver = Driver {
-        store,
-        api: who.api.as_ref(),
-        folder: &found.folder,
-        spec: &found.spec,
-        table: &table,
-        job: &found.job,
-        clock: context.clock.as_ref(),
-        reporter: &NoReport,
-        stop: &stop,
-        options: options(context, found, who, Follow { submit: false, wait: false }),
-        on_settled: &|| {},
-    };
+    let driver = looker(context, store, found, who, (&table, &stop, &NoReport));
     match context.block_on(driver.ask_once())??.first() {
         Some(failed) => Err(CommandError::message(ExitCode::Unexpected, failed.to_string())),
         None => Ok(()),

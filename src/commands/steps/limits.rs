@@ -19,6 +19,17 @@ pub(in crate::commands) fn max_cost(
     limit(context, who, key::MAX_COST, (model, price))
 }
 
+/// The lower of both limits, in trillionths, by which shards are cut; one that cannot be held is
+/// refused elsewhere.
+pub(super) fn lowest_limit(
+    context: &Context,
+    who: &Who,
+    asked: (&str, Option<&Price>),
+) -> Option<u64> {
+    let set = |key| limit(context, who, key, asked).ok().flatten().map(|money| money.pico);
+    [key::MAX_COST, key::DAILY_BUDGET].into_iter().filter_map(set).min()
+}
+
 /// Refuses what `daily_budget` could not be held for: exit 2 where it is in another currency than
 /// the price, exit 7 where there is no price.
 pub(in crate::commands) fn require_daily_budget(
@@ -75,10 +86,8 @@ fn limit(
     let Some(text) = context.settings.get(key) else { return Ok(None) };
     let caps: Caps = text.parse().map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     let source = context.settings.source(key);
-    let name = match source {
-        Some(Source::Flag) => format!("--{}", key.name.replace('_', "-")),
-        _ => key.name.to_owned(),
-    };
+    let is_flag = source == Some(&Source::Flag) && key.name == key::MAX_COST.name;
+    let name = if is_flag { "--max-cost" } else { key.name };
     // Nothing is charged on loopback, so what a file says of money is not in its way.
     let may_pass = who.is_loopback && source != Some(&Source::Flag);
     let Some(price) = price else {
@@ -89,7 +98,7 @@ fn limit(
     };
     match caps.of(price.currency) {
         None if may_pass => Ok(None),
-        None => Err(other_currency(&name, &caps, (model, &who.name), price.currency)),
+        None => Err(other_currency(name, &caps, (model, &who.name), price.currency)),
         held => Ok(held),
     }
 }
@@ -102,8 +111,10 @@ fn unknown_price(limit: &str, (model, provider): (&str, &str)) -> CommandError {
              was sent"
         ),
     )
-    .hint(format!("say the price in your config.toml:   [prices.\"{model}\"]"))
-    .hint("    input = 0.30   output = 1.20   currency = \"USD\"      (for a million tokens)")
+    .hint(format!(
+        "below [prices.\"{model}\"] of your config.toml set input and output (for a million \
+         tokens) and currency"
+    ))
 }
 
 fn other_currency(

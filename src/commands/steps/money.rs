@@ -42,7 +42,7 @@ pub(in crate::commands) fn approve(
         is_again: false,
     };
     purchase.approve(context, || {
-        for line in plan_lines(planned, who) {
+        for line in plan_lines(context, planned, who) {
             context.printer.important(&line);
         }
         context.printer.important(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
@@ -141,7 +141,7 @@ impl Purchase<'_> {
             let text = match self.figures() {
                 None => format!("{}; nothing was sent", self.unknown()),
                 Some(figures) => format!(
-                    "{} cost {figures}, and nothing says how much may go unasked; nothing was sent",
+                    "{}: {figures}, and nothing says how much may go unasked; nothing was sent",
                     self.requests()
                 ),
             };
@@ -150,7 +150,7 @@ impl Purchase<'_> {
                 .hint("add --dry-run to see what would be sent");
         };
         let text = format!(
-            "{} cost {}, above the {} that goes unasked; nothing was sent",
+            "{}: {}, which is above the {} that goes unasked; nothing was sent",
             self.requests(),
             self.figures().unwrap_or_default(),
             unasked.show()

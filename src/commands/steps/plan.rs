@@ -7,12 +7,15 @@ use super::choice::{require_fillable, selection};
 use super::follow::rounds;
 use super::input::{Taken, take_in};
 use super::jobs::open_store;
+use super::limits::lowest_limit;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::{Lengths, Pricing, grouped};
-use crate::job::{JobError, JobFolder, LEARNED_FOR, OutputSpec, Plan, Reuse, Spec, Tally, plan};
+use crate::job::{
+    JobError, JobFolder, LEARNED_FOR, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan,
+};
 use crate::request::{Endpoint, RULES};
 use crate::shard::Limits;
 use crate::store::{Queue, Store};
@@ -102,8 +105,9 @@ impl Planned {
         let reporter = context.reporter();
         let Prepared { table, spec, limits, .. } = &prepared;
         let may_be_queued = may_be_queued(context, who)?;
-        let limits = (limits, may_be_queued);
         let pricing = pricing(context, who, spec)?;
+        let cost = lowest_limit(context, who, (&spec.question.model, pricing.price.as_ref()));
+        let limits = (limits, Most { tokens: may_be_queued, cost });
         let plan = plan((spec, &pricing), table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;

@@ -1,15 +1,17 @@
 //! A plan shown to people and programs before anything is sent: what `estimate` prints, what
 //! `--dry-run` prints, what stands above the question about money.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::cost_json::{CostDocument, PriceDocument};
 use super::plan::Planned;
 use super::who::Who;
 use crate::commands::Context;
-use crate::cost::{Estimate, Heading, Range, grouped};
+use crate::cost::{Estimate, Heading, Range};
 use crate::job::{JobFolder, build_shard, waves};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// The plan, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -38,11 +40,16 @@ struct Document<'a> {
 }
 
 /// The lines for people.
-pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<String> {
+pub(in crate::commands) fn plan_lines(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+) -> Vec<String> {
     let spec = &planned.spec;
+    let source = named_from(&context.folder, &spec.source);
     let published = who.api.limits(spec.question.endpoint);
     let mut lines =
-        vec![format!("Input     {}   {} rows", spec.source, grouped(planned.plan.tally.rows))];
+        vec![format!("Input     {source}   {}", counted(planned.plan.tally.rows, "row"))];
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,
@@ -54,6 +61,12 @@ pub(in crate::commands) fn plan_lines(planned: &Planned, who: &Who) -> Vec<Strin
         lines.push("Sandbox   nothing leaves this machine and nothing is charged".to_owned());
     }
     lines
+}
+
+/// A file as a person in this folder names it.
+pub(super) fn named_from<'a>(folder: &Path, file: &'a str) -> &'a str {
+    let inside = Path::new(file).strip_prefix(folder).ok().and_then(Path::to_str);
+    inside.unwrap_or(file)
 }
 
 /// Prints the plan on stdout.
@@ -115,7 +128,7 @@ fn show(
         })?;
         return Ok(ExitCode::Success);
     }
-    for line in plan_lines(planned, who) {
+    for line in plan_lines(context, planned, who) {
         context.printer.data(&line)?;
     }
     if let Some(request) = first_request {

@@ -9,6 +9,7 @@ use super::cost_json::{CostDocument, PriceDocument};
 use super::input::take_in;
 use super::jobs::open_store;
 use super::plan::{Planned, Scratch, reuse};
+use super::show::named_from;
 use super::who::{Need, who_is_asked};
 use crate::commands::Context;
 use crate::config::{Source, key};
@@ -85,7 +86,11 @@ pub(in crate::commands) fn side_by_side(
         })?;
         return Ok(ExitCode::Success);
     }
-    context.printer.data(&format!("Input     {source}   {}", counted(rows, "row")))?;
+    context.printer.data(&format!(
+        "Input     {}   {}",
+        named_from(&context.folder, &source),
+        counted(rows, "row")
+    ))?;
     for line in table(&lines) {
         context.printer.data(&line)?;
     }

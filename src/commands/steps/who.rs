@@ -10,7 +10,7 @@ use crate::commands::{Context, config_error, missing_key};
 use crate::config::{Account, KeySource, Settings, key};
 use crate::cost::Price;
 use crate::provider::{
-    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, Proxy, SANDBOX, Vendor,
+    Address, BatchApi, KEY_PREFIX, ProviderError, ProviderSettings, SANDBOX, Vendor,
     enqueued_tokens, open,
 };
 use crate::sandbox::{Family, Running, SandboxOptions, serve};
@@ -142,15 +142,18 @@ fn open_account(
         }
     };
     let fingerprint = if is_sandbox { String::new() } else { key.fingerprint(&account.base_url) };
-    let has_its_key = key.expose().starts_with(KEY_PREFIX);
-    let mut settings = ProviderSettings::new(dialect, key);
-    settings.name.clone_from(&account.name);
-    settings.fence_trusted = account.fence_trusted;
-    settings.clock = context.clock.clone();
+    // What makes no call asks for no key, and yet knows a sandbox by the one that is set.
+    let has_its_key = match need {
+        Need::Key => key.expose().starts_with(KEY_PREFIX),
+        Need::NoKey => {
+            let set = context.settings.key_of(&account);
+            set.is_ok_and(|(key, _)| key.expose().starts_with(KEY_PREFIX))
+        }
+    };
+    let clock = context.clock.clone();
+    let mut settings =
+        context.settings.provider_settings(&account, key, clock).map_err(config_error)?;
     settings.timeouts = settings.timeouts.sooner(context.settings.get(key::TIMEOUT_SCALE));
-    if let Some(proxy) = context.settings.get(key::PROXY) {
-        settings.proxy = proxy.parse::<Proxy>().map_err(usage)?;
-    }
     let sandbox = if is_sandbox { Some(start_sandbox(context)?) } else { None };
     settings.base_url = Some(match &sandbox {
         Some(sandbox) => sandbox.base_url(Family::OpenAi),
@@ -174,7 +177,11 @@ fn open_account(
 }
 
 /// What a model costs at a provider: the user's price, else that of the list.
-fn price_of(settings: &Settings, account: &Account, model: &str) -> Option<Price> {
+pub(in crate::commands) fn price_of(
+    settings: &Settings,
+    account: &Account,
+    model: &str,
+) -> Option<Price> {
     let tables = price_tables(account, model);
     let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
     settings.price_book().find_in(&account.name, &tables, model)

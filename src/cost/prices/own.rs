@@ -51,6 +51,23 @@ impl OwnPrice {
         self.provider.as_deref().is_none_or(|name| name == provider || kinds.contains(&name))
     }
 
+    /// What was set, by the names of the configuration file.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let Rates { input, cached_input, output, .. } = self.realtime;
+        let all = [
+            ("provider", self.provider.clone()),
+            ("currency", Some(self.currency.to_string())),
+            ("input", input.map(rate_text)),
+            ("cached_input", cached_input.map(rate_text)),
+            ("output", output.map(rate_text)),
+            ("batch_factor", self.batch_factor.map(rate_text)),
+            ("batch_input", self.batch_input.map(rate_text)),
+            ("batch_output", self.batch_output.map(rate_text)),
+            ("as_of", self.as_of.clone()),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     /// It as a price, wherever it holds.
     pub fn alone(&self) -> Price {
         self.price(self.provider.as_deref().unwrap_or("any provider"), None)

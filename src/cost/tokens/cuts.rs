@@ -34,13 +34,13 @@ fn is_stop(c: char) -> bool {
 
 /// The last cut of a text that starts with `common` bytes of another.
 pub(super) fn last_cut(text: &str, common: usize) -> Option<usize> {
-    let common = text.floor_char_boundary(common);
-    text[..common].char_indices().rev().map(|(at, _)| at).find(|at| may_cut(text, *at))
+    let end = (0..=common).rev().find(|at| text.is_char_boundary(*at))?;
+    text[..end].char_indices().rev().map(|(at, _)| at).find(|at| may_cut(text, *at))
 }
 
 /// The first cut of a text that ends with `common` bytes of another.
 pub(super) fn first_cut(text: &str, common: usize) -> Option<usize> {
-    let start = text.ceil_char_boundary(text.len() - common);
+    let start = (text.len() - common..=text.len()).find(|at| text.is_char_boundary(*at))?;
     text[start..].char_indices().map(|(at, _)| start + at).find(|at| may_cut(text, *at))
 }
 

@@ -20,16 +20,19 @@ pub(super) enum Vocabulary {
     Glm5,
     /// DeepSeek's from V3 to V4, R1 included.
     DeepSeek,
+    /// That of Llama 3.
+    Llama3,
 }
 
 #[cfg(test)]
-pub(super) const ALL: [Vocabulary; 6] = [
+pub(super) const ALL: [Vocabulary; 7] = [
     Vocabulary::O200k,
     Vocabulary::Cl100k,
     Vocabulary::Qwen,
     Vocabulary::Glm4,
     Vocabulary::Glm5,
     Vocabulary::DeepSeek,
+    Vocabulary::Llama3,
 ];
 
 impl Vocabulary {
@@ -41,6 +44,7 @@ impl Vocabulary {
             Self::Glm4 => "glm4",
             Self::Glm5 => "glm5",
             Self::DeepSeek => "deepseek_v3",
+            Self::Llama3 => "llama3",
         }
     }
 

@@ -31,7 +31,7 @@ fn a_project_file_with_a_slip_names_file_and_line() {
     ");
     assert_snapshot!(project("colour_of_the_sky = \"blue\"\n"), @r"
     exit 2
-    error: [DIR]/batchctl.toml:1: colour_of_the_sky: no such key; at the top stand default_provider, [defaults], [providers.NAME] and [job]
+    error: [DIR]/batchctl.toml:1: colour_of_the_sky: no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and [job]
     ");
     assert_snapshot!(project("[defaults]\n\ncheck_interval = \"3q\"\n"), @r"
     exit 2
@@ -117,13 +117,13 @@ fn an_address_in_dot_env_is_not_taken_silently() {
         ".env",
         "OPENAI_BASE_URL=https://gateway.example/v1\nOPENAI_API_KEY=sk-of-gateway-1\n",
     );
-    let output = dir.batchctl("workflow in.csv out.csv").run();
+    let output = dir.batchctl("workflow in.csv out.csv --model my-finetune").run();
     assert_snapshot!(super::text_of(&output), @"
     exit 7
     OPENAI_BASE_URL in ./.env is not used: addresses come from the environment or your own configuration
     key from ./.env
     asks: column `text`
-    error: the price of gpt-4o at openai is unknown; nothing was sent
+    error: the price of my-finetune at openai is unknown; nothing was sent
       fix: add --yes to send without asking
       fix: add --dry-run to see what would be sent
     ");

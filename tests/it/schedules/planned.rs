@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use batchctl::cost::Pricing;
 use batchctl::job::{
-    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, NoReport, OutputSpec, Reporter,
-    Spec, Stop, plan,
+    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, Most, NoReport, OutputSpec,
+    Reporter, Spec, Stop, plan,
 };
 use batchctl::request::{Question, RULES, Source};
 use batchctl::shard::Limits;
@@ -78,9 +78,15 @@ impl Planned {
             rounds: None,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
-        let planned =
-            plan((&spec, &Pricing::default()), &table, (&limits, None), &folder, None, &NoReport)
-                .expect("it can be planned");
+        let planned = plan(
+            (&spec, &Pricing::default()),
+            &table,
+            (&limits, Most::default()),
+            &folder,
+            None,
+            &NoReport,
+        )
+        .expect("it can be planned");
         assert_eq!(planned.shards.len() as u64, ROWS / A_SHARD);
         let job = NewJob {
             key: KEY.to_owned(),

@@ -1,0 +1,133 @@
+//! A result file of any provider, line by line, and by whose price its lines are reckoned.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Args, Report};
+use crate::answer::judge;
+use crate::batch::{Outcome, ResultFile, ResultLine, Used};
+use crate::commands::steps::price_of;
+use crate::commands::{Context, config_error};
+use crate::config::Account;
+use crate::cost::{Currency, Mode, Price};
+use crate::job::{JobError, Prices, tokens_of};
+use crate::provider::provider_of_model;
+use crate::request::CustomId;
+use crate::result::Seen;
+use crate::store::Store;
+use crate::ui::CommandError;
+
+/// Models and jobs whose prices are kept; the lines of a file name few.
+const MOST_PRICES: usize = 1000;
+
+/// By what lines are reckoned.
+pub(super) struct Lines<'a> {
+    context: &'a Context,
+    store: &'a Store,
+    account: Option<Account>,
+    model: Option<&'a str>,
+}
+
+impl<'a> Lines<'a> {
+    /// As the flags say.
+    pub(super) fn new(
+        args: &'a Args,
+        context: &'a Context,
+        store: &'a Store,
+    ) -> Result<Self, CommandError> {
+        let account = args.provider.as_deref().map(|name| context.settings.account(name));
+        let account = account.transpose().map_err(config_error)?;
+        Ok(Self { context, store, account, model: args.model.as_deref() })
+    }
+
+    /// The price of a line: that of the job it belongs to, else of the model that it names, or of
+    /// what the flags say.
+    fn price(&self, line: &ResultLine) -> Result<Option<Price>, CommandError> {
+        if self.account.is_none()
+            && self.model.is_none()
+            && let Some(id) = CustomId::parse(&line.custom_id)
+            && let Some(job) = self.store.job_by_id(&id.job6)?
+        {
+            let prices = Prices::of(self.store, &job)?;
+            return Ok(prices.of_ask(None).filter(|_| !prices.has_asks()).cloned());
+        }
+        let settings = &self.context.settings;
+        let Some(model) = self.model.or(line.model.as_deref()) else { return Ok(None) };
+        if let Some(account) = &self.account {
+            return Ok(price_of(settings, account, model));
+        }
+        let Some(maker) = provider_of_model(model) else { return Ok(None) };
+        let account = settings.account(maker.name).map_err(config_error)?;
+        Ok(price_of(settings, &account, model))
+    }
+
+    /// What tells lines of one price from others.
+    fn key(&self, line: &ResultLine) -> String {
+        let job = CustomId::parse(&line.custom_id).map(|id| id.job6);
+        let model = self.model.or(line.model.as_deref()).unwrap_or_default();
+        format!("{} {model}", job.unwrap_or_default())
+    }
+}
+
+/// Takes a file in.
+pub(super) fn add_file(
+    path: &Path,
+    name: &str,
+    lines: &Lines<'_>,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let mut prices: HashMap<String, Option<Price>> = HashMap::new();
+    let mut used: HashMap<Option<Currency>, Used> = HashMap::new();
+    let (mut read, mut broken) = (0_u64, 0_u64);
+    for line in ResultFile::open(path).map_err(JobError::file("read", path))? {
+        let (_, _, line) = line.map_err(JobError::file("read", path))?;
+        read += 1;
+        let Ok(line) = line else {
+            broken += 1;
+            report.analysis.add_broken();
+            continue;
+        };
+        add_line(&line, report);
+        let Some(usage) = line.usage.filter(|usage| usage.total() > 0) else { continue };
+        let key = lines.key(&line);
+        if !prices.contains_key(&key) {
+            let price = lines.price(&line)?;
+            if prices.len() == MOST_PRICES {
+                prices.clear();
+            }
+            prices.insert(key.clone(), price);
+        }
+        let price = prices[&key].as_ref();
+        let cost = price.and_then(|price| price.cost(Mode::Batch, tokens_of(usage)));
+        let currency = price.map(|price| price.currency).filter(|_| cost.is_some());
+        used.entry(currency).or_default().add(Some(usage), cost);
+    }
+    if read > 0 && broken == read {
+        return Err(CommandError::usage(format!("{name} holds no result lines (JSONL)"))
+            .hint("name the output or error file of a batch, or a job"));
+    }
+    for (currency, used) in used {
+        report.pay(used, currency);
+    }
+    Ok(())
+}
+
+fn add_line(line: &ResultLine, report: &mut Report) {
+    let judged = judge(line, None);
+    let reply = match &line.outcome {
+        Outcome::Answered(reply) => Some(reply),
+        Outcome::Failed(_) => None,
+    };
+    let usage = line.usage.filter(|usage| usage.total() > 0);
+    report.without_usage += u64::from(reply.is_some() && usage.is_none());
+    report.analysis.add(&Seen {
+        name: &line.custom_id,
+        status: judged.status,
+        class: judged.class,
+        error: judged.error.as_deref(),
+        usage,
+        text: reply.map(|reply| reply.content.as_str()),
+        finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),
+        model: line.model.as_deref(),
+    });
+}

@@ -1,0 +1,251 @@
+//! What was found, for people and for programs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Report;
+use crate::batch::Usage;
+use crate::cost::{Currency, Money, labelled, shown, tokens_lines};
+use crate::result::{ErrorGroup, Sample, Spread};
+use crate::ui::{count, counted, shorten};
+
+/// Cells of a line.
+const WIDTH: usize = 80;
+/// Cells of an example's name.
+const NAME: usize = 24;
+
+/// The document of `--json`; `null` is unknown.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    schema_version: u32,
+    files: &'a [String],
+    jobs: &'a [String],
+    /// Sources that were left out, as they are the same as another.
+    same: Vec<SameSource<'a>>,
+    rows: u64,
+    good: u64,
+    /// Rows by status; sums to `rows`.
+    statuses: BTreeMap<&'static str, u64>,
+    broken_lines: u64,
+    errors: Vec<ErrorGroup>,
+    finish_reasons: &'a BTreeMap<String, u64>,
+    models: &'a BTreeMap<String, u64>,
+    usage: Usage,
+    usage_unknown: u64,
+    prompt_tokens: Option<Spread>,
+    completion_tokens: Option<Spread>,
+    /// One for each currency; empty where no price is known.
+    costs: Vec<CostOf>,
+    price_unknown: u64,
+    samples: &'a [Sample],
+}
+
+#[derive(Debug, Serialize)]
+struct SameSource<'a> {
+    name: &'a str,
+    same_as: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct CostOf {
+    currency: Currency,
+    actual: f64,
+}
+
+/// For programs.
+pub(super) fn document(report: &Report) -> Document<'_> {
+    let analysis = &report.analysis;
+    Document {
+        schema_version: 1,
+        files: &report.files,
+        jobs: &report.jobs,
+        same: report.same.iter().map(|(name, same_as)| SameSource { name, same_as }).collect(),
+        rows: analysis.total(),
+        good: analysis.good(),
+        statuses: analysis.counts().iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+        broken_lines: analysis.broken(),
+        errors: analysis.errors(),
+        finish_reasons: analysis.finish_reasons(),
+        models: analysis.models(),
+        usage: report.used.usage,
+        usage_unknown: report.without_usage,
+        prompt_tokens: analysis.prompts(),
+        completion_tokens: analysis.completions(),
+        costs: report
+            .costs
+            .iter()
+            .map(|cost| CostOf { currency: cost.currency, actual: cost.units() })
+            .collect(),
+        price_unknown: report.used.unpriced,
+        samples: analysis.samples(),
+    }
+}
+
+/// For people.
+pub(super) fn lines(report: &Report) -> Vec<String> {
+    let analysis = &report.analysis;
+    let (total, good) = (analysis.total(), analysis.good());
+    let sources = [(report.jobs.len(), "job"), (report.files.len(), "file")];
+    let sources = sources.into_iter().filter(|(n, _)| *n > 0);
+    let sources: Vec<_> = sources.map(|(n, word)| counted(n as u64, word)).collect();
+    let mut lines = vec![format!("rows      {} in {}", count(total), sources.join(" and "))];
+    for (name, same) in &report.same {
+        lines.push(shorten(&format!("          {name} is left out: the same as {same}"), WIDTH));
+    }
+    if let Some(tenths) = (good * 1000).checked_div(total) {
+        lines.push(format!("good      {} ({}.{} %)", count(good), tenths / 10, tenths % 10));
+    }
+    lines.extend(listed("statuses", analysis.counts().iter().map(|(s, n)| (s.as_str(), *n))));
+    if analysis.broken() > 0 {
+        lines.push(format!("broken    {} cannot be read", counted(analysis.broken(), "line")));
+    }
+    lines.extend(errors(&analysis.errors()));
+    let words = |words: &'_ BTreeMap<String, u64>, label: &str| {
+        listed(label, words.iter().map(|(word, n)| (word.as_str(), *n)))
+    };
+    lines.extend(words(analysis.finish_reasons(), "finish"));
+    lines.extend(words(analysis.models(), "models"));
+    lines.extend(tokens_lines(report.used.usage));
+    lines.extend(analysis.prompts().map(|spread| length("prompts", spread)));
+    lines.extend(analysis.completions().map(|spread| length("answers", spread)));
+    lines.extend(cost(report));
+    for (number, sample) in analysis.samples().iter().enumerate() {
+        let label = if number == 0 { "samples" } else { "" };
+        let name = shorten(&sample.name, NAME);
+        lines.push(shorten(&format!("{label:10}{name}: {}", sample.text), WIDTH));
+    }
+    lines
+}
+
+/// Words with their counts; none where there are none.
+fn listed<'a>(label: &str, counts: impl Iterator<Item = (&'a str, u64)>) -> Vec<String> {
+    let pieces: Vec<_> =
+        counts.map(|(word, n)| format!("{} {}", shorten(word, NAME), count(n))).collect();
+    if pieces.is_empty() { Vec::new() } else { labelled(label, &pieces) }
+}
+
+fn errors(groups: &[ErrorGroup]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
+        let label = if number == 0 { "errors" } else { "" };
+        let class = group.class.map(|class| format!(" ({class})")).unwrap_or_default();
+        let example = shorten(&group.example, NAME);
+        lines.push(format!(
+            "{label:10}{} × {}{class}, such as {example}",
+            count(group.rows),
+            group.status
+        ));
+        if !group.message.is_empty() {
+            lines.push(shorten(&format!("{:12}{}", "", group.message), WIDTH));
+        }
+    }
+    lines
+}
+
+fn length(label: &str, spread: Spread) -> String {
+    format!(
+        "{label:10}mean {:.1}   half up to {}   95 % up to {}   most {}",
+        spread.mean,
+        count(spread.p50),
+        count(spread.p95),
+        count(spread.max)
+    )
+}
+
+fn cost(report: &Report) -> Vec<String> {
+    if report.used.rows == 0 && report.without_usage == 0 {
+        return Vec::new();
+    }
+    let mut pieces = Vec::new();
+    let is_least = report.used.unpriced > 0 || report.without_usage > 0;
+    let costs: Vec<String> = report.costs.iter().map(|cost: &Money| shown(*cost)).collect();
+    if costs.is_empty() {
+        pieces.push("unknown".to_owned());
+    } else {
+        let least = if is_least { "at least " } else { "" };
+        pieces.push(format!("{least}{} in batch", costs.join(" and ")));
+        if report.used.unpriced > 0 {
+            pieces.push(format!("price of {} unknown", counted(report.used.unpriced, "answer")));
+        }
+    }
+    if report.without_usage > 0 {
+        pieces.push(format!("usage of {} unknown", counted(report.without_usage, "answer")));
+    }
+    labelled("cost", &pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::RowStatus;
+    use crate::batch::{FailureKind, Used};
+    use crate::result::Seen;
+
+    fn seen<'a>(name: &'a str, status: RowStatus, text: &'a str) -> Seen<'a> {
+        let usage = Usage { prompt_tokens: 10, completion_tokens: 400, ..Usage::default() };
+        let is_good = status.is_good();
+        Seen {
+            name,
+            status,
+            class: (status == RowStatus::Error).then_some(FailureKind::Server),
+            error: (!is_good).then_some(text),
+            usage: Some(usage),
+            text: is_good.then_some(text),
+            finish_reason: Some(if is_good { "stop" } else { "length" }),
+            model: Some("gpt-4o-2024-08-06"),
+        }
+    }
+
+    /// S1.14: what people see, at 80 columns, free of terminal escapes.
+    #[test]
+    fn s1_14_the_report_people_see() {
+        let mut report = Report {
+            files: vec!["output.jsonl".into(), "errors.jsonl".into()],
+            jobs: vec!["k7f2qd".into()],
+            same: vec![("copy.jsonl".into(), "output.jsonl".into())],
+            ..Report::default()
+        };
+        let long = "a long answer ".repeat(20);
+        for (name, status, text) in [
+            ("k7f2qd-0000001-r1", RowStatus::Ok, "good"),
+            ("k7f2qd-0000002-r1", RowStatus::Ok, &long),
+            ("row 3", RowStatus::Ok, "\u{1b}[31mred\u{1b}[0m\nand a second line"),
+            ("row 4", RowStatus::Truncated, "cut off at the token limit; raise --max-tokens"),
+            ("row 5", RowStatus::Error, &long),
+            ("row 6", RowStatus::Error, &long),
+        ] {
+            report.analysis.add(&seen(name, status, text));
+        }
+        report.analysis.add_broken();
+        let usage = Usage { prompt_tokens: 60, completion_tokens: 2_400, ..Usage::default() };
+        let used = Used { rows: 6, usage, known: 25_000_000_000, unpriced: 2 };
+        report.pay(used, Some(Currency::USD));
+        let text: Vec<String> = lines(&report).iter().map(|line| crate::ui::clean(line)).collect();
+        assert!(text.iter().all(|line| line.chars().count() <= WIDTH), "{text:#?}");
+        insta::assert_snapshot!(text.join("\n"), @r"
+        rows      6 in 1 job and 2 files
+                  copy.jsonl is left out: the same as output.jsonl
+        good      3 (50.0 %)
+        statuses  ok 3   truncated 1   error 2
+        broken    1 line cannot be read
+        errors    2 × error (server), such as row 5
+                    a long answer a long answer a long answer a long answer a long answ…
+                  1 × truncated, such as row 4
+                    cut off at the token limit; raise --max-tokens
+        finish    length 3   stop 3
+        models    gpt-4o-2024-08-06 6
+        tokens    60 prompt, 2,400 completion
+        prompts   mean 10.0   half up to 10   95 % up to 10   most 10
+        answers   mean 400.0   half up to 400   95 % up to 400   most 400
+        cost      at least $0.025 in batch   price of 2 answers unknown
+        samples   k7f2qd-0000001-r1: good
+                  k7f2qd-0000002-r1: a long answer a long answer a long answer a long a…
+                  row 3: red and a second line
+        ");
+        let document = serde_json::to_value(document(&report)).unwrap();
+        assert_eq!((&document["rows"], &document["good"]), (&6.into(), &3.into()));
+        assert_eq!(document["costs"][0]["actual"], 0.025);
+        assert_eq!(document["same"][0]["same_as"], "output.jsonl");
+    }
+}

@@ -1,0 +1,120 @@
+//! `prices`: what models cost, as people and programs see it, and the user's own prices.
+
+use crate::support::workdir::WorkDir;
+
+/// Every list fits 80 columns.
+#[test]
+fn s1_10_the_lists_of_prices() {
+    let dir = WorkDir::new();
+    let all = dir.batchctl("prices --all").run().exits(0).stdout;
+    for line in all.lines().filter(|line| !line.contains("https://")) {
+        assert!(line.chars().count() <= 80, "{} cells: {line}", line.chars().count());
+    }
+    let zhipu = dir.batchctl("prices --provider zhipu").run().exits(0);
+    insta::assert_snapshot!("prices_zhipu", zhipu.stdout);
+    // Without a name it is the list of the provider that would be asked.
+    let usual = dir.batchctl("prices").run().exits(0).stdout;
+    assert!(usual.starts_with("openai   USD"), "{usual}");
+    assert!(all.contains(usual.trim_end()), "{usual}");
+}
+
+/// One model each: plain, tiers by prompt and answer, tiers alone with a price for reasoning, free,
+/// refused in batches, a dated version of a listed one, a fine-tuned one.
+#[test]
+fn s1_20_all_about_one_model() {
+    let dir = WorkDir::new();
+    let mut all = String::new();
+    for line in [
+        "gpt-4o",
+        "glm-4.7",
+        "qwen-plus-latest --provider dashscope-intl",
+        "glm-4-flash",
+        "glm-4.7-flash",
+        "glm-5.3",
+        "gpt-4o-2031-01-01",
+        "ft:gpt-4o-2024-08-06:acme::x",
+        "claude-haiku-5-5",
+        "gpt-4-0613",
+    ] {
+        let run = dir.batchctl(&format!("prices {line}")).run().exits(0);
+        all += &format!("$ batchctl prices {line}\n{}--\n{}\n", run.stdout, run.stderr);
+    }
+    insta::assert_snapshot!("prices_of_models", all);
+    let old = dir.batchctl("prices gpt-4o").env("BATCHCTL_TODAY", "2027-06-11").run().exits(0);
+    let warning = "prices of 2026-11-20, 203 days old: check https://developers.openai.com";
+    assert!(old.stderr.contains(warning), "{old}");
+}
+
+/// Field report 52: unknown is unknown, with the lines that end it; scripts see exit 2.
+#[test]
+fn field_52_an_unknown_price_says_so_and_how_to_set_it() {
+    let dir = WorkDir::new();
+    let run = dir.batchctl("prices gpt-4o-max --provider openai").run().exits(2);
+    let config = dir.folder().with_file_name("home/.config/batchctl/config.toml");
+    let said = run.stderr.replace(&config.display().to_string(), "CONFIG");
+    insta::assert_snapshot!("prices_unknown", said);
+    let run = dir.batchctl("prices gpt-4o-max --json").run().exits(2);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).expect("one document");
+    assert!(told["batch"].is_null() && told["realtime"].is_null(), "{told}");
+
+    // The very lines make it known.
+    let lines: Vec<&str> =
+        said.lines().map(str::trim).skip_while(|line| !line.starts_with('[')).collect();
+    dir.config(&lines.join("\n"));
+    let run = dir.batchctl("prices gpt-4o-max --json").run().exits(0);
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).expect("one document");
+    assert_eq!(told["batch"]["input"], 0.15);
+    assert_eq!(told["realtime"]["output"], 1.2);
+    assert_eq!(told["set_by_user"], true);
+    let shown = dir.batchctl("config show").run().exits(0).stdout;
+    assert!(shown.contains("prices.gpt-4o-max.batch_factor"), "{shown}");
+    dir.batchctl("config validate").run().exits(0);
+}
+
+/// What is wrong with a price is named with its line; a cloned folder sets none.
+#[test]
+fn wrong_prices_are_refused_where_they_stand() {
+    let dir = WorkDir::new();
+    let table = [
+        ("[prices.m]\ninput = -1\ncurrency = \"USD\"", ":2: input: `-1` is no price"),
+        ("[prices.m]\ninput = \"1\"\ncurrency = \"USD\"", ":2: input: a number is wanted"),
+        ("[prices.m]\ninput = 1", ":1: prices.\"m\": currency is missing"),
+        ("[prices.m]\ncurrency = \"USD\"", ":1: prices.\"m\": input is missing"),
+        ("[prices.m]\ncurrency = \"dollar\"", ":2: currency: 'dollar' is no currency"),
+        ("[prices.m]\ninptu = 1", ":2: unknown key of a price `inptu` (did you mean `input`?)"),
+        ("[prices.m]\nbatch_factor = 1.5", ":2: batch_factor: a number from 0 to 1"),
+        ("[prices.m]\nas_of = \"May\"", ":2: as_of: `May` is no day"),
+        ("[prices.gpt-4.1]\ninput = 1", "quotes: [prices.\"gpt-4.1\"]"),
+        ("[prices]\nm = 1", "a section [prices.\"MODEL\"] is wanted"),
+        (
+            "[prices.m]\ninput = 1\ncurrency = \"USD\"\nprovider = \"opanai\"",
+            ":1: unknown provider `opanai` (did you mean `openai`?)",
+        ),
+    ];
+    for (text, expected) in table {
+        dir.config(text);
+        let run = dir.batchctl("prices gpt-4o").run().exits(2);
+        assert!(run.stderr.contains(expected), "{text}\n{run}");
+    }
+    dir.config("");
+    dir.write("batchctl.toml", "[prices.m]\ninput = 0.01\ncurrency = \"USD\"\n");
+    let run = dir.batchctl("prices gpt-4o").run().exits(2);
+    assert!(run.stderr.contains("`[prices]` may not be set here: it decides about money"), "{run}");
+}
+
+/// Field report 58: the warning comes before the upload, and nothing is refused here.
+#[test]
+fn field_58_a_model_that_batches_refuse_is_warned_of() {
+    let dir = WorkDir::new();
+    dir.table("in.csv", &[&["question"], &["hello"]]);
+    for command in ["estimate in.csv", "workflow in.csv out.csv --yes"] {
+        let run = dir
+            .batchctl(command)
+            .args(&["--provider", "sandbox", "--model", "glm-5.3", "-p", "{question}"])
+            .hurried()
+            .run()
+            .exits(0);
+        let warning = "glm-5.3 at zhipu: refused for batches (code 1210) in tests of 2026-09; the provider decides";
+        assert!(run.stderr.contains(warning), "{run}");
+    }
+}
