@@ -180,7 +180,7 @@ fn b13_fuzzed_tables_are_refused_or_survive_writing() {
         match survived {
             Ok(Ok(())) => {}
             Ok(Err(what)) => panic!("round {round}: {what}: {bytes:?}"),
-            Err(_) => panic!("round {round} panicked: {bytes:?}"),
+            Err(why) => panic!("round {round} panicked on {bytes:?}: {why:?}"),
         }
         round += 1;
     }

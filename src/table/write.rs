@@ -93,8 +93,8 @@ pub struct Writer {
     bom: bool,
     /// Whether the user's own characters may take four bytes in GB18030, as they did.
     four_bytes: bool,
-    /// `Some` for a workbook; its sheet's name if the input had one.
-    sheet: Option<Option<String>>,
+    /// The sheet's name, for a workbook.
+    sheet: Option<String>,
     /// An added character that the encoding does not have.
     lacking: Option<char>,
     notes: Vec<String>,
@@ -164,7 +164,8 @@ impl Writer {
             path,
             encoding,
             bom,
-            sheet: (options.format == Format::Xlsx).then(|| shape.sheet.clone()),
+            sheet: (options.format == Format::Xlsx)
+                .then(|| shape.sheet.clone().unwrap_or_else(|| "Sheet1".to_owned())),
             lacking: None,
             notes: Vec::new(),
         };
@@ -207,7 +208,7 @@ impl Writer {
             Store::Spool { text, target } => {
                 let mut text = text.into_inner().map_err(|e| failed(e.into_error()))?;
                 if let Some(sheet) = &self.sheet {
-                    let made = workbook::workbook(&mut text, sheet.as_deref(), target)?;
+                    let made = workbook::workbook(&mut text, sheet, target)?;
                     self.notes.extend(made.1);
                     let digest = made.0.commit(before).map_err(failed)?;
                     return Ok(Written { path: self.path, notes: self.notes, digest });

@@ -45,6 +45,7 @@ mod signals;
 mod status;
 mod steps;
 mod support;
+#[cfg(feature = "xlsx")]
 mod tables;
 mod together;
 mod tokens;

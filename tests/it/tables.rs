@@ -21,7 +21,7 @@ fn text(text: &str) -> Data {
     Data::String(text.to_owned())
 }
 
-/// B13: a workbook of LibreOffice comes back as a workbook beside it, its own cells with their
+/// B13: a workbook of `LibreOffice` comes back as a workbook beside it, its own cells with their
 /// types, and the job goes on from the text it keeps.
 #[test]
 fn b13_a_workbook_in_and_out() {
@@ -198,6 +198,16 @@ fn b13_a_gb18030_table_is_unharmed_or_says_why_it_changed() {
     run.exits(0).says(&["smile.csv is written as UTF-8 with BOM", "GBK has no `👍`"]);
     let written = dir.read("smile.csv");
     assert!(written.starts_with('\u{feff}') && written.contains("好👍"), "{written}");
+}
+
+/// A cell of more than a mebibyte is named before anything is sent.
+#[test]
+fn b13_a_giant_cell_is_named() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.write("in.csv", format!("id,text\n1,a\n2,{}\n", "x".repeat((1 << 20) + 1)));
+    let run = at(&sandbox, dir.batchctl("workflow in.csv out.csv --dry-run")).run();
+    run.says(&["row 1 (line 3) has a cell of more than 1 MiB"]);
 }
 
 /// Columns that occur twice are kept, and a question that names one is refused.

@@ -15,7 +15,7 @@ use crate::table::xlsx;
 #[cfg(feature = "xlsx")]
 pub(super) fn workbook(
     text: &mut File,
-    sheet: Option<&str>,
+    sheet: &str,
     target: Target,
 ) -> Result<(Sink, Vec<String>), TableError> {
     let path = target.path().to_owned();
@@ -49,7 +49,7 @@ pub(super) fn workbook(
 #[cfg(not(feature = "xlsx"))]
 pub(super) fn workbook(
     _: &mut File,
-    _: Option<&str>,
+    _: &str,
     target: Target,
 ) -> Result<(Sink, Vec<String>), TableError> {
     Err(TableError::NoWorkbooks(target.path().to_owned()))

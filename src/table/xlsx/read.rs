@@ -198,7 +198,7 @@ impl<W: Write> Lines<'_, W> {
                 self.seen.empty_cells += 1;
                 return false;
             }
-            DataRef::String(text) => (text.as_str().into(), false),
+            DataRef::String(text) | DataRef::DurationIso(text) => (text.as_str().into(), false),
             DataRef::SharedString(text) => ((*text).into(), false),
             DataRef::Float(value) => (self.number(*value, look).into(), true),
             DataRef::Int(value) => (value.to_string().into(), true),
@@ -209,7 +209,6 @@ impl<W: Write> Lines<'_, W> {
             }
             DataRef::DateTime(value) => (number(value.as_f64()).into(), true),
             DataRef::DateTimeIso(text) => (text.replacen('T', " ", 1).into(), true),
-            DataRef::DurationIso(text) => (text.as_str().into(), false),
             DataRef::Error(_) => {
                 self.seen.errors += 1;
                 (Data::from(value.clone()).to_string().into(), false)

@@ -1,10 +1,11 @@
-//! Workbooks in and out: one that LibreOffice wrote, and ones made here.
+//! Workbooks in and out: one that `LibreOffice` wrote, and ones made here.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use calamine::{Data, Reader, Xlsx, open_workbook};
+use proptest::prelude::*;
 use rust_xlsxwriter::{Format as Look, Workbook};
 use serde_json::json;
 
@@ -271,7 +272,7 @@ fn b13_more_rows_than_a_sheet_holds_go_on_in_the_next_with_the_header() {
     let mut text = tempfile::tempfile().unwrap();
     text.write_all(b"\"a\"\n1\n2\n3\n4\n5\n").unwrap();
     let mut out = File::create(desk.path("out.xlsx")).unwrap();
-    let names = (Some("rows"), Path::new("x"));
+    let names = ("rows", Path::new("x"));
     let made = write_up_to(3, &mut text, names, (&mut out, &mut Vec::new())).unwrap();
     assert_eq!(made.sheets, 3);
     let mut workbook: Xlsx<_> = open_workbook(desk.path("out.xlsx")).unwrap();
@@ -279,4 +280,36 @@ fn b13_more_rows_than_a_sheet_holds_go_on_in_the_next_with_the_header() {
     let last = workbook.worksheet_range_at(2).unwrap().unwrap();
     let cells: Vec<_> = last.rows().flatten().cloned().collect();
     assert_eq!(cells, [Data::String("a".into()), Data::Float(5.0)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Any table goes through a workbook and comes out with the same cells.
+    #[test]
+    fn b13_any_table_survives_a_workbook(
+        rows in prop::collection::vec(
+            prop::collection::vec("[a,;\"\n\r\t 中😀=_xD0-9.%:\u{1}-]{0,10}", 2), 0..8),
+        number in -1e16_f64..1e16,
+    ) {
+        let desk = Desk::new();
+        let mut lines = String::new();
+        for (index, row) in rows.iter().enumerate() {
+            lines.push_str(&json!({"key": index + 1, "a": row[0], "b": row[1], "n": number}).to_string());
+            lines.push('\n');
+        }
+        lines.push_str(&json!({"key": "last", "a": "_x000D_", "b": "&lt;", "n": number / 3.0}).to_string());
+        fs::write(desk.path("in.jsonl"), lines).unwrap();
+        let table = desk.open("in.jsonl", None).unwrap();
+        desk.write(&table, "out.xlsx", &[]);
+        let back = desk.open("out.xlsx", None).unwrap();
+        let (mut given, mut read) = (table.rows().unwrap(), back.rows().unwrap());
+        while let Some(given) = given.next_row().unwrap() {
+            let read = read.next_row().unwrap().unwrap();
+            prop_assert_eq!(
+                read.cells().take(3).collect::<Vec<_>>(),
+                given.cells().take(3).collect::<Vec<_>>()
+            );
+        }
+    }
 }

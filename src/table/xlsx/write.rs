@@ -30,7 +30,7 @@ pub(in crate::table) struct Made {
 /// as JSON lines into the second one, which will have the name `whole`.
 pub(in crate::table) fn write(
     text: &mut File,
-    sheet: Option<&str>,
+    sheet: &str,
     whole: &Path,
     files: (&mut File, &mut dyn Write),
 ) -> io::Result<Made> {
@@ -41,12 +41,12 @@ pub(in crate::table) fn write(
 pub(super) fn write_up_to(
     most_rows: u32,
     text: &mut File,
-    (sheet, whole): (Option<&str>, &Path),
+    (sheet, whole): (&str, &Path),
     (target, long): (&mut File, &mut dyn Write),
 ) -> io::Result<Made> {
     let mut sheets = Sheets {
         workbook: Workbook::new(),
-        name: sheet.unwrap_or("Sheet1").to_owned(),
+        name: sheet.to_owned(),
         formats: Vec::new(),
         header: Vec::new(),
         most_rows,
@@ -124,8 +124,7 @@ impl Sheets {
             let written = if *quoted { Value::Text(text) } else { value(text) };
             let place = (self.row, column);
             match written {
-                Value::Empty => {}
-                Value::Text("") => {}
+                Value::Empty | Value::Text("") => {}
                 Value::Text(text) => {
                     if put_text(sheet, place, text, &self.whole)? {
                         self.made.long_texts += 1;
