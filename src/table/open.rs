@@ -16,6 +16,7 @@ use super::shape::delimiter_byte;
 use super::sniff::{self, Look};
 use super::xlsx;
 use super::{Encoding, Format, ReadOptions, Shape, TableError, Terminator};
+#[cfg(feature = "xlsx")]
 use crate::base::private_dir;
 
 /// Bytes of text looked at for format and delimiter.

@@ -24,6 +24,7 @@ pub(super) use read::read;
 pub(super) use write::write;
 
 /// A workbook's sheet, read into a text file.
+#[cfg(feature = "xlsx")]
 #[derive(Debug)]
 pub(super) struct Sheet {
     /// The sheet's name.

@@ -27,7 +27,7 @@ impl Desk {
 
     fn open(&self, name: &str, sheet: Option<&str>) -> Result<Table, TableError> {
         let options = ReadOptions { sheet: sheet.map(str::to_owned), ..ReadOptions::default() };
-        Table::open(&self.path(name), &options, &self.path("scratch"))
+        Table::open(&self.path(name), &options, &self.path(&format!("scratch of {name}")))
     }
 
     fn make(&self, name: &str, fill: impl FnOnce(&mut Workbook)) -> PathBuf {
