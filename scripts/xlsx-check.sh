@@ -15,9 +15,11 @@ HOME=$work XDG_DATA_HOME=$work/data XDG_CONFIG_HOME=$work/config "$batchctl" wor
 filter='csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1'
 soffice --headless --convert-to "$filter" --outdir seen in.xlsx out.xlsx >/dev/null
 python3 - "$work/seen" <<'EOF'
-import csv, pathlib, sys
+import csv, pathlib, re, sys
 seen = pathlib.Path(sys.argv[1])
-read = lambda name: [r for r in csv.reader(open(seen / name, encoding="utf-8")) if any(r)]
+# LibreOffice shows a moment by the cell's format; ours is always ISO.
+iso = lambda cell: re.sub(r"^(\d\d)/(\d\d)/(\d{4}) ", r"\3-\1-\2 ", cell)
+read = lambda name: [[iso(c) for c in r] for r in csv.reader(open(seen / name, encoding="utf-8")) if any(r)]
 given, out = read("in-评论 2026.csv"), read("out-评论 2026.csv")
 assert len(given) == len(out), (len(given), len(out))
 for before, after in zip(given, out):
