@@ -195,24 +195,23 @@ fn survives(folder: &Path, case: &Case, bytes: &[u8]) -> Result<(), String> {
         .and_then(|table| Ok((all_rows(&table)?, table)));
     // An error is an answer; that it names the place is the other test's business.
     let Ok((rows, table)) = read else { return Ok(()) };
-    if table.headers().is_empty() || table.shape().format == Format::Requests {
+    // A header that begins with the mark itself, after blank lines that are left out, reads as one.
+    let is_marked = rows[0].first().is_some_and(|name| name.starts_with('\u{feff}'));
+    if rows[0].is_empty() || is_marked || table.shape().format == Format::Requests {
         return Ok(());
     }
     let out = folder.join(format!("out.{}", case.file()));
-    with_answers(&table, &out, "好=1");
+    let (_, notes) = with_answers(&table, &out, "好=1");
     let shape = table.shape();
     let options = ReadOptions {
-        // UTF-16 has its mark; an answer that Latin-1 lacks made it UTF-8.
         delimiter: shape.format.is_delimited().then(|| char::from(shape.delimiter)),
         ragged: Ragged::Pad,
         format: (!shape.sep_line).then_some(shape.format),
         ..ReadOptions::default()
     };
-    let options = if fs::read(&out).unwrap().starts_with(b"\xef\xbb\xbf") {
-        options
-    } else {
-        ReadOptions { encoding: Some(shape.encoding.name().to_owned()), ..options }
-    };
+    let became_utf8 = notes.contains("UTF-8 with BOM");
+    let encoding = (!became_utf8).then(|| shape.encoding.name().to_owned());
+    let options = ReadOptions { encoding, ..options };
     let again = Table::open(&out, &options, &folder.join("scratch2"))
         .and_then(|table| all_rows(&table))
         .map_err(|error| format!("what was written does not read: {error}"))?;
