@@ -191,7 +191,10 @@ impl Settings {
         clock: Arc<dyn Clock>,
     ) -> Result<ProviderSettings, ConfigError> {
         let proxy = self.get(key::PROXY).unwrap_or_else(|| "system".to_owned());
-        let place = self.source(key::PROXY).map_or_else(String::new, ToString::to_string);
+        let place = match self.source(key::PROXY) {
+            Some(Source::Flag) => "--proxy".to_owned(),
+            source => source.map_or_else(String::new, ToString::to_string),
+        };
         let proxy: Proxy =
             proxy.parse().map_err(|source| ConfigError::Provider { place, source })?;
         Ok(ProviderSettings {

@@ -227,7 +227,10 @@ impl Spent {
             return Vec::new();
         }
         let all = if self.is_complete { "" } else { " for all rows" };
-        let mut words = vec![format!("estimated {}{all}", likely.show())];
+        // Nothing was known of the answers' length: that the figure was far off is no surprise.
+        let is_assumed = expected.low.is_none() && expected.high.is_none();
+        let verb = if is_assumed { "assumed" } else { "estimated" };
+        let mut words = vec![format!("{verb} {}{all}", likely.show())];
         if let (Some(low), Some(high)) = (expected.low, expected.high) {
             let (low, high) = (self.shown(Some(low)), self.shown(Some(high)));
             words.push(format!("(low {low}, high {high})"));

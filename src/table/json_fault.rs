@@ -79,7 +79,7 @@ mod tests {
             ("{\"a\": nul}", "`nul}` is no value (character 7); texts stand in double quotes"),
             ("{\"问题\": 你好}", "`你好}` is no value (character 8); texts stand in double quotes"),
             ("{\"a\":}", "`}` is no value (character 6); texts stand in double quotes"),
-            ("[7,]", "trailing comma (character 4, at `]`)"),
+            ("[7,]", "`]` is no value (character 4); texts stand in double quotes"),
             ("{\"a\": 1 \"b\": 2}", "expected `,` or `}` (character 9, at `\"b\": 2}`)"),
             (
                 "{\"a\": 1} and more than could be shown",

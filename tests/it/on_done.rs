@@ -24,7 +24,7 @@ fn last_document(dir: &WorkDir) -> Value {
 
 #[test]
 fn field_67_on_done_is_told_of_good_and_bad_ends() {
-    let sandbox = Sandbox::with(&["--batch-seconds", "1"]);
+    let sandbox = Sandbox::with(&["--batch-seconds", "5"]);
     let dir = marked(2);
     let run = |line: &str| at(&sandbox, dir.batchctl(line)).args(&["--on-done", COMMAND]).run();
     let exits = [

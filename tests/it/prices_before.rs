@@ -74,8 +74,7 @@ fn field_52_the_price_of_an_unknown_model_is_unknown() {
     openai is at https://no-such-host.invalid/v1 (from OPENAI_BASE_URL)
     asks: column `text`
     error: the price of my-finetune at openai is unknown, so --max-cost 5USD cannot be held; nothing was sent
-      fix: say the price in your config.toml:   [prices."my-finetune"]
-      fix:     input = 0.30   output = 1.20   currency = "USD"      (for a million tokens)
+      fix: below [prices."my-finetune"] of your config.toml set input and output (for a million tokens) and currency
     "#);
 }
 

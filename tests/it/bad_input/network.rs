@@ -107,13 +107,13 @@ fn a_proxy_that_refuses_is_named() {
             "no connection to api.openai.com through the proxy http://{proxy} (--proxy)"
         )])
         .hides(&["secretword"]);
-    assert_snapshot!(said(remote(&dir, line).arg("--proxy=ftp://p")), @r"
+    assert_snapshot!(said(remote(&dir, line).arg("--proxy=ftp://p")), @"
     exit 2
-    error: the proxy cannot be used: ftp:// is not a kind of proxy (give URL, `system` or `none`)
+    error: --proxy: the proxy cannot be used: ftp:// is not a kind of proxy (give URL, `system` or `none`)
     ");
-    assert_snapshot!(said(remote(&dir, line).arg("--proxy=nonsense")), @r"
+    assert_snapshot!(said(remote(&dir, line).arg("--proxy=nonsense")), @"
     exit 2
-    error: the proxy cannot be used: not an address: relative URL without a base (give URL, `system` or `none`)
+    error: --proxy: the proxy cannot be used: not an address: relative URL without a base (give URL, `system` or `none`)
     ");
 }
 

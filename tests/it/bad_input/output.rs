@@ -107,7 +107,10 @@ fn a_table_edited_during_the_run_stays_and_another_is_written() {
     warning: [DIR]/out.csv was changed meanwhile; writing [DIR]/out.[JOB].csv instead
     job [JOB] done at openai · 3 rows in [DURATION]
       ok  3
-    tokens    25 prompt, 13 completion   cost unknown
+    tokens    25 prompt, 13 completion
+    cost      nothing was charged; would be <$0.0001 at openai; assumed $0.0045,
+              off by -97.9 %
+    saved     would be <$0.0001 against realtime
     output    out.[JOB].csv
     ");
     assert_eq!(dir.read("out.csv"), "edited\n");

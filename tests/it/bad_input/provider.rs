@@ -120,7 +120,10 @@ fn a_file_refused_at_validation() {
       ok       1
       skipped  1  no request could be made
       1 × refused by openai: duplicate_custom_id: The custom_id 'x' is used more than once in the file.
-    tokens    9 prompt, 5 completion   cost unknown
+    tokens    9 prompt, 5 completion
+    cost      nothing was charged; would be <$0.0001 at openai; assumed $0.0030,
+              off by -98.8 %
+    saved     would be <$0.0001 against realtime
     output    all-out.jsonl
     ");
 }
