@@ -206,7 +206,7 @@ fn survives(folder: &Path, case: &Case, bytes: &[u8]) -> Result<(), String> {
     let options = ReadOptions {
         delimiter: shape.format.is_delimited().then(|| char::from(shape.delimiter)),
         ragged: Ragged::Pad,
-        format: (!shape.sep_line).then_some(shape.format),
+        format: (shape.format.is_delimited() && !shape.sep_line).then_some(shape.format),
         ..ReadOptions::default()
     };
     let became_utf8 = notes.contains("UTF-8 with BOM");

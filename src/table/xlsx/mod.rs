@@ -10,6 +10,7 @@
 mod read;
 #[cfg(all(test, feature = "xlsx"))]
 mod tests;
+#[cfg_attr(not(feature = "xlsx"), allow(dead_code, reason = "half of it is for workbooks only"))]
 pub(super) mod value;
 #[cfg(feature = "xlsx")]
 mod write;
