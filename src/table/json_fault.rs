@@ -13,9 +13,6 @@ pub(super) fn reason(raw: &str, error: &serde_json::Error) -> String {
     let (character, seen) = place(raw, error);
     let why = match (error.classify(), text) {
         (Category::Eof, _) => format!("it ends too early, after `{}`: is it complete?", tail(raw)),
-        (_, "expected value") if seen.starts_with([']', '}']) && follows_comma(raw, error) => {
-            format!("trailing comma (character {character}, at `{seen}`)")
-        }
         (_, "expected ident" | "expected value") => {
             format!("`{seen}` is no value (character {character}); texts stand in double quotes")
         }
@@ -43,13 +40,6 @@ fn place(raw: &str, error: &serde_json::Error) -> (usize, String) {
             .map_or(0, |before| before + line[before..].chars().next().map_or(0, char::len_utf8));
     }
     (line[..at].chars().count() + 1, shown(line[at..].trim_end().chars()))
-}
-
-/// Whether the last thing before the place that cannot be read is a comma.
-fn follows_comma(raw: &str, error: &serde_json::Error) -> bool {
-    let line = raw.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    let before = line.get(..error.column().saturating_sub(1)).unwrap_or_default();
-    before.trim_end().ends_with(',')
 }
 
 fn shown(text: impl Iterator<Item = char> + Clone) -> String {

@@ -84,7 +84,7 @@ fn b13_wrong_files_say_where_and_what_to_do() {
             "in.json",
             b"[\n{\"a\":1},\n[7,]\n]".into(),
             plain.clone(),
-            "row 1 (line 3): not a JSON object: trailing comma (character 4, at `]`)",
+            "row 1 (line 3): not a JSON object: `]` is no value (character 4)",
         ),
         ("in.json", b"{\n \"a\": 1\n}\n".into(), plain.clone(), "a single JSON object"),
     ];
