@@ -9,6 +9,8 @@ mod digest;
 mod disk;
 mod fault;
 mod files;
+#[cfg(test)]
+pub(crate) mod mutate;
 mod nearest;
 mod points;
 mod power;

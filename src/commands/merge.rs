@@ -290,15 +290,22 @@ fn merge_files(
         if is_of_all { error.hint(format!("read: {}", names_of(files))) } else { error }
     };
     let destination = Destination::choose(args.write.output.as_deref(), &source, context)?;
-    let output =
+    let mut output =
         OutputSpec { path: destination.path().map(Path::to_owned), ..output_spec(context) };
     require_writable(&destination, output.overwrite, store, None)?;
-    let given = selection(context, table.headers())?;
+    let given = selection(context, &table)?;
     let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
     let fields = context.settings.get(key::JSON_FIELDS).or_else(|| origin.fields());
     let fields = fields.as_deref().map(Fields::parse).transpose();
     let fields = fields.map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    let fill = selection.filled_column();
+    if let Some(column) = fill {
+        output.all_rows = true;
+        if fields.is_none() {
+            output.response_column.get_or_insert_with(|| table.headers()[column].clone());
+        }
+    }
     let columns = columns(fields.as_ref(), &output);
     let paths: Vec<_> = files.iter().map(|file| context.folder.join(file)).collect();
     let options = MergeOptions {
@@ -316,7 +323,8 @@ fn merge_files(
         Some(path) => Target::Path(path.clone()),
         None => Target::Stdout,
     };
-    let write = write_options(&output, &target, &table);
+    let mut write = write_options(&output, &target, &table);
+    write.fill = fill;
     let mut writer =
         Writer::create(target, &table, columns.names(), &write).map_err(JobError::from)?;
     let is_same_row = |row: u64, hash: u64| check.fits(row, hash);

@@ -103,12 +103,21 @@ settings! {
     /// The output table of this folder's job.
     OUTPUT: Option<String> = "output", Kind::Text, None, Place::Job;
 
+    /// The sheet of a workbook, by name or number; the first that is not hidden.
+    SHEET: Option<String> = "sheet", Kind::Text, None, Place::Anywhere;
+
     /// The first row to ask, counted from 0.
     START_ROW: u64 = "start_row", Kind::Whole, Some("0"), Place::Anywhere;
     /// The row to stop before.
     END_ROW: Option<u64> = "end_row", Kind::Whole, None, Place::Anywhere;
     /// Only rows for which these hold: column=value, column!=value, column in (a, b).
     WHERE: Vec<String> = "where", Kind::List, None, Place::Anywhere;
+    /// Rows for which this column is empty are asked, and the answer is written into it.
+    SKIP_FILLED: Option<String> = "skip_filled", Kind::Text, None, Place::Anywhere;
+    /// That many of these rows, drawn at random.
+    SAMPLE: Option<u64> = "sample", Kind::Whole, None, Place::Anywhere;
+    /// What the drawing starts from: the same number draws the same rows.
+    SEED: u64 = "seed", Kind::Whole, Some("0"), Place::Anywhere;
     /// At most that many rows.
     MAX_ROWS: Option<u64> = "max_rows", Kind::Whole, None, Place::Anywhere;
 

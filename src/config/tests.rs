@@ -312,3 +312,41 @@ fn p10_a_project_only_lowers_the_limits_of_the_user() {
     let settings = Machine::new(&[("BATCHCTL_MAX_COST", "$90")]).user(USER).load().unwrap();
     assert_eq!(settings.get(key::MAX_COST).as_deref(), Some("90USD"), "the user's own word");
 }
+
+/// Whatever stands in a configuration file: an error with its place, never a panic.
+/// `BATCHCTL_FUZZ_SECONDS` says for how long.
+#[test]
+fn fuzzed_files_are_read_or_named() {
+    use crate::base::mutate::{Mutator, fuzz_time};
+    let seeds: Vec<Vec<u8>> = [
+        "[defaults]\nmodel = \"user\"\ntemperature = 1\nragged = \"pad\"\nmax_wait = \"2h\"\nmax_rows = 7\n",
+        "[job]\ninput = \"in.csv\"\nwhere = [\"a=b\", 'c in (1, 2)']\nparam = { top_p = 0.5 }\n",
+        "# notes\n[providers.mine]\nbase_url = \"http://127.0.0.1:1/v1\"\nkind = \"openai\"\n",
+        "[prices.\"m\"]\ninput = 1.5\noutput = \"3\"\ncurrency = \"USD\"\n",
+        "BATCHCTL_MODEL=x\nOPENAI_API_KEY='y' # no\nexport A=\"b\\n\"\n",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec();
+    let machine = Machine::new(&[]);
+    let end = std::time::Instant::now() + fuzz_time(Duration::from_millis(300));
+    let mut round = 0_u64;
+    while std::time::Instant::now() < end {
+        let mut mutator = Mutator::new(round);
+        let bytes = mutator.mutate(&seeds);
+        let name =
+            ["config/batchctl/config.toml", "work/batchctl.toml", "work/.env"][mutator.below(3)];
+        let path = machine.folder.path().join(name);
+        fs::write(&path, &bytes).unwrap();
+        let read = std::panic::catch_unwind(|| machine.load().map(drop));
+        let text = String::from_utf8_lossy(&bytes);
+        let Ok(read) = read else { panic!("round {round} panicked on {name}: {text:?}") };
+        if let Err(error) = read {
+            let file = path.file_name().unwrap().to_string_lossy().into_owned();
+            let said = error.to_string();
+            assert!(said.contains(&file), "round {round}: {said:?} names no file: {text:?}");
+        }
+        fs::remove_file(&path).unwrap();
+        round += 1;
+    }
+    assert!(round > 0);
+}

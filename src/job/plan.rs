@@ -187,7 +187,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn take(&mut self, row: &Row) -> Result<(), JobError> {
-        self.plan.tally.rows += 1;
+        self.plan.tally.see(row);
         self.digest.update(&row.number().to_le_bytes());
         match self.fit(row) {
             Ok(measure) => self.wait(row, &measure),

@@ -23,9 +23,27 @@ pub struct Tally {
     pub first_bad_image: Option<String>,
     /// The folder that would have to be allowed for images that lie outside of the roots.
     pub image_root: Option<PathBuf>,
+    /// Rows with a cell of more than a mebibyte, and the place of the first.
+    giants: u64,
+    first_giant: Option<String>,
 }
 
+/// Cells above this many bytes are named: a question of a million characters is seldom meant.
+const GIANT: usize = 1 << 20;
+
 impl Tally {
+    /// Counts a selected row.
+    pub(super) fn see(&mut self, row: &Row) {
+        self.rows += 1;
+        // Images as text are large by nature.
+        let is_giant = |cell: &str| cell.len() > GIANT && !cell.starts_with("data:");
+        if row.raw().len() > GIANT && row.cells().any(is_giant) {
+            self.giants += 1;
+            let place = || format!("row {} (line {})", row.number(), row.line());
+            self.first_giant.get_or_insert_with(place);
+        }
+    }
+
     pub(super) fn skip(&mut self, row: &Row, skip: Skip) {
         *self.skip_kinds.entry(skip.kind).or_default() += 1;
         if skip.kind.is_image() && self.first_bad_image.is_none() {
@@ -48,6 +66,12 @@ impl Tally {
     /// Takes over what the question learnt from the rows.
     pub(super) fn finish(&mut self, compiled: &Compiled) {
         self.notes = compiled.notes().to_vec();
+        if let Some(first) = &self.first_giant {
+            self.notes.push(match self.giants {
+                1 => format!("{first} has a cell of more than 1 MiB"),
+                giants => format!("{giants} rows have a cell of more than 1 MiB, first {first}"),
+            });
+        }
         self.image_root = compiled.folder_of_outside_images().map(Into::into);
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::xlsx::value::is_plain_number;
+
 /// One cell of an added column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
@@ -16,6 +18,13 @@ pub enum Cell<'a> {
     /// A value that a model gave: text in CSV and TSV (JSON text for arrays and objects), native
     /// in JSON.
     Json(&'a Value),
+}
+
+impl Cell<'_> {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty | Self::Json(Value::Null) | Self::Ours("") | Self::Model(""))
+    }
 }
 
 /// What an added cell says in a delimited table. `raw_formulas` turns the protection off.
@@ -65,6 +74,40 @@ pub(super) fn push_delimited(text: &str, delimiter: u8, alone: bool, out: &mut V
     }
     out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
+}
+
+/// Writes a text for a sheet: always in quotes, which is how a sheet's text tells what is text.
+pub(super) fn push_sheet_text(text: &str, out: &mut Vec<u8>) {
+    if text.is_empty() {
+        return;
+    }
+    let start = out.len();
+    push_delimited(text, b',', false, out);
+    if out[start] != b'"' {
+        out.insert(start, b'"');
+        out.push(b'"');
+    }
+}
+
+/// Writes a number or a truth value for a sheet bare, and any other JSON as its text.
+pub(super) fn push_sheet_json(json: &str, out: &mut Vec<u8>) {
+    match json {
+        "null" => {}
+        "true" => out.extend_from_slice(b"TRUE"),
+        "false" => out.extend_from_slice(b"FALSE"),
+        number if is_plain_number(number) => out.extend_from_slice(number.as_bytes()),
+        other => push_sheet_text(other, out),
+    }
+}
+
+/// Writes an added cell for a sheet. Strings are no formulas there, so none is changed.
+pub(super) fn push_sheet(cell: Cell<'_>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Empty => {}
+        Cell::Ours(text) | Cell::Model(text) => push_sheet_text(text, out),
+        Cell::Json(Value::String(text)) => push_sheet_text(text, out),
+        Cell::Json(value) => push_sheet_json(&value.to_string(), out),
+    }
 }
 
 /// Writes a string as JSON, UTF-8 as it is.

@@ -42,9 +42,18 @@ pub fn read_text(path: &Path, label: Option<&str>) -> Result<String, TableError>
 /// Finds the encoding of a file (or of standard input, for `-`) and decodes what is not UTF-8
 /// into `scratch/input.utf8`.
 pub(super) fn text(source: &Path, label: Option<&str>, scratch: &Path) -> Result<Text, TableError> {
+    text_of(source, &regular(source, scratch)?, label, scratch)
+}
+
+/// The same for a file that [`regular`] made.
+pub(super) fn text_of(
+    source: &Path,
+    bytes: &Path,
+    label: Option<&str>,
+    scratch: &Path,
+) -> Result<Text, TableError> {
     let label = label.map(Encoding::for_label).transpose()?;
-    let bytes = regular(source, scratch)?;
-    let file = Bytes { source, path: &bytes, scratch };
+    let file = Bytes { source, path: bytes, scratch };
     let head = file.head()?;
     if head.is_empty() {
         return Err(TableError::Empty(source.to_owned()));
@@ -73,7 +82,7 @@ pub(super) fn text(source: &Path, label: Option<&str>, scratch: &Path) -> Result
 }
 
 /// A file that can be read more than once: standard input and pipes are copied first.
-fn regular(source: &Path, scratch: &Path) -> Result<PathBuf, TableError> {
+pub(super) fn regular(source: &Path, scratch: &Path) -> Result<PathBuf, TableError> {
     let failed = |error| TableError::io("open", source, error);
     let is_stdin = source == Path::new("-");
     if !is_stdin {

@@ -3,9 +3,13 @@
 //! Where input and output are of one dialect, the user's record is copied as it was written and
 //! only what is added is made here.
 
-use super::cell::{Cell, push_delimited, push_json, push_json_string, text};
-use super::json::MESSAGES;
+mod json;
+
+use self::json::keys;
+use super::cell::{Cell, push_delimited, push_sheet, push_sheet_json, push_sheet_text, text};
+use super::fill::{Fill, delimited_cell};
 use super::rows::Layout;
+use super::xlsx::value::is_plain_number;
 use super::{Format, Row};
 
 /// What an output looks like.
@@ -19,8 +23,12 @@ pub(super) struct Emit {
     raw_formulas: bool,
     row_index: Option<String>,
     added: Vec<String>,
+    /// The added column that is written into one of the table's.
+    fill: Option<Fill>,
     /// `"key":` of each column, for delimited tables that become JSON.
     keys: Vec<Vec<u8>>,
+    /// What the user's records were.
+    from: Format,
     /// Whether the user's JSON has blanks after colons and commas; known from the first record.
     spaced: Option<bool>,
     records: u64,
@@ -33,6 +41,7 @@ pub(super) struct Choices {
     pub(super) delimiter: u8,
     pub(super) row_index: bool,
     pub(super) raw_formulas: bool,
+    pub(super) fill: Option<usize>,
 }
 
 impl Emit {
@@ -41,9 +50,22 @@ impl Emit {
         let (from, to) = (shape.format, choices.format);
         let mut taken = shape.headers.clone();
         let row_index = choices.row_index.then(|| free_name("row_index", &mut taken));
-        let added = new_columns.iter().map(|name| free_name(name, &mut taken)).collect();
+        let filled = |name: &&String| {
+            choices.fill.is_some_and(|column| shape.headers[column].trim() == name.trim())
+        };
+        let fill = choices.fill.and_then(|column| {
+            let added = new_columns.iter().position(|name| filled(&name))?;
+            Some(Fill { added, column })
+        });
+        let added = new_columns
+            .iter()
+            .map(|name| if filled(&name) { name.clone() } else { free_name(name, &mut taken) })
+            .collect();
         let same = match (from.is_delimited(), to.is_delimited()) {
-            (true, true) => shape.delimiter == choices.delimiter,
+            (true, true) => {
+                shape.delimiter == choices.delimiter
+                    && (from == Format::Xlsx) == (to == Format::Xlsx)
+            }
             (from, to) => from == to,
         };
         let keys = if from.is_delimited() && !to.is_delimited() {
@@ -61,7 +83,9 @@ impl Emit {
             raw_formulas: choices.raw_formulas,
             row_index,
             added,
+            fill,
             keys,
+            from,
             spaced: None,
             records: 0,
         }
@@ -70,6 +94,24 @@ impl Emit {
     /// The names that the added columns got.
     pub(super) fn added(&self) -> &[String] {
         &self.added
+    }
+
+    /// The columns that come after the table's own, with their places among the added.
+    fn beside(&self) -> impl Iterator<Item = (usize, &String)> {
+        let filled = self.fill.map(|fill| fill.added);
+        self.added.iter().enumerate().filter(move |(index, _)| Some(*index) != filled)
+    }
+
+    /// Which column of the table a record's answer goes into, if it has one.
+    fn filling<'a>(&self, cells: &[Cell<'a>]) -> Option<(usize, Cell<'a>)> {
+        let fill = self.fill?;
+        let cell = cells.get(fill.added).copied().filter(|cell| !cell.is_empty())?;
+        Some((fill.column, cell))
+    }
+
+    /// The added column that is written into one of the table's.
+    pub(super) fn fill(&self) -> Option<Fill> {
+        self.fill
     }
 
     /// Whether the user's records are copied as they are.
@@ -91,25 +133,40 @@ impl Emit {
             out.extend_from_slice(layout.sep_line.as_bytes());
         }
         if let Some(name) = &self.row_index {
-            push_delimited(name, self.delimiter, false, out);
+            self.push_name(name, out);
             out.push(self.delimiter);
         }
         if self.same {
             out.extend_from_slice(layout.header.as_bytes());
+        } else if self.format == Format::Xlsx {
+            for (index, name) in layout.shape.headers.iter().enumerate() {
+                if index > 0 {
+                    out.push(self.delimiter);
+                }
+                self.push_name(name, out);
+            }
         } else {
             self.push_cells(layout.shape.headers.iter().map(String::as_str), out);
         }
-        for name in &self.added {
+        for (_, name) in self.beside() {
             out.push(self.delimiter);
-            push_delimited(name, self.delimiter, false, out);
+            self.push_name(name, out);
         }
         out.extend_from_slice(self.line_end.as_bytes());
+    }
+
+    fn push_name(&self, name: &str, out: &mut Vec<u8>) {
+        if self.format == Format::Xlsx {
+            push_sheet_text(name, out);
+        } else {
+            push_delimited(name, self.delimiter, false, out);
+        }
     }
 
     /// One record.
     pub(super) fn record(&mut self, row: &Row, cells: &[Cell<'_>], out: &mut Vec<u8>) {
         match self.format {
-            Format::Csv | Format::Tsv => self.delimited(row, cells, out),
+            Format::Csv | Format::Tsv | Format::Xlsx => self.delimited(row, cells, out),
             Format::Jsonl | Format::Requests => {
                 self.json(row, cells, out);
                 out.extend_from_slice(self.line_end.as_bytes());
@@ -135,15 +192,24 @@ impl Emit {
             out.push(self.delimiter);
         }
         let (mine, surplus) = row.raw.split_at(row.surplus.unwrap_or(row.raw.len()));
+        let filling = self.filling(cells);
         if self.same {
-            out.extend_from_slice(mine.as_bytes());
-            out.extend(std::iter::repeat_n(self.delimiter, row.missing));
+            self.push_raw_cells(mine, row, filling, out);
+        } else if self.format == Format::Xlsx {
+            self.push_sheet_cells(row, filling, out);
         } else {
-            self.push_cells(row.cells(), out);
+            let filled = filling.map(|(column, cell)| (column, text(cell, self.raw_formulas)));
+            self.push_cells(
+                row.cells().enumerate().map(|(index, cell)| match &filled {
+                    Some((column, text)) if *column == index => text,
+                    _ => cell,
+                }),
+                out,
+            );
         }
-        for cell in cells {
+        for (index, _) in self.beside() {
             out.push(self.delimiter);
-            push_delimited(&text(*cell, self.raw_formulas), self.delimiter, false, out);
+            self.push_added(cells[index], out);
         }
         // Cells without a name go to the end, where they shift no column; empty ones are dropped.
         if self.same && surplus.bytes().any(|b| b != self.delimiter) {
@@ -151,6 +217,42 @@ impl Emit {
         }
         let ended = row.ended.filter(|_| self.same);
         out.extend_from_slice(ended.map_or(self.line_end, |end| end.as_str()).as_bytes());
+    }
+
+    fn push_added(&self, cell: Cell<'_>, out: &mut Vec<u8>) {
+        if self.format == Format::Xlsx {
+            push_sheet(cell, out);
+        } else {
+            push_delimited(&text(cell, self.raw_formulas), self.delimiter, false, out);
+        }
+    }
+
+    /// The user's record as it was written, but for the cell that is filled.
+    fn push_raw_cells(
+        &self,
+        raw: &str,
+        row: &Row,
+        filling: Option<(usize, Cell<'_>)>,
+        out: &mut Vec<u8>,
+    ) {
+        let present = row.len() - row.missing;
+        match filling {
+            Some((column, cell)) if column >= present => {
+                out.extend_from_slice(raw.as_bytes());
+                out.extend(std::iter::repeat_n(self.delimiter, column + 1 - present));
+                self.push_added(cell, out);
+                out.extend(std::iter::repeat_n(self.delimiter, row.len() - column - 1));
+                return;
+            }
+            Some((column, cell)) => {
+                let place = delimited_cell(raw, column, self.delimiter).unwrap_or_default();
+                out.extend_from_slice(&raw.as_bytes()[..place.start]);
+                self.push_added(cell, out);
+                out.extend_from_slice(&raw.as_bytes()[place.end..]);
+            }
+            None => out.extend_from_slice(raw.as_bytes()),
+        }
+        out.extend(std::iter::repeat_n(self.delimiter, row.missing));
     }
 
     fn push_cells<'a>(&self, cells: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
@@ -167,93 +269,22 @@ impl Emit {
         }
     }
 
-    fn json(&mut self, row: &Row, cells: &[Cell<'_>], out: &mut Vec<u8>) {
-        if !self.keys.is_empty() {
-            self.built(row, cells, out);
-            return;
-        }
-        let single_line = self.format != Format::Json;
-        let Some(inner) = row.raw.strip_prefix('{').and_then(|raw| raw.strip_suffix('}')) else {
-            let mut pairs = Pairs { lead: "", spaced: true, first: true };
-            out.push(b'{');
-            self.index(row, &mut pairs, out);
-            pairs.key(MESSAGES, out);
-            push_raw(&row.raw, single_line, out);
-            self.cells(cells, &mut pairs, out);
-            out.push(b'}');
-            return;
-        };
-        let spaced = *self.spaced.get_or_insert_with(|| inner.contains("\": "));
-        let body = inner.trim_ascii();
-        let (lead, trail) = if single_line {
-            ("", "")
-        } else {
-            let before = inner.len() - inner.trim_ascii_start().len();
-            (&inner[..before], &inner[inner.trim_ascii_end().len().max(before)..])
-        };
-        let mut pairs = Pairs { lead, spaced, first: true };
-        out.push(b'{');
-        self.index(row, &mut pairs, out);
-        if !body.is_empty() {
-            pairs.between(out);
-            push_raw(body, single_line, out);
-        }
-        self.cells(cells, &mut pairs, out);
-        out.extend_from_slice(trail.as_bytes());
-        out.push(b'}');
-    }
-
-    /// An object made of a delimited record: all its values are strings.
-    fn built(&self, row: &Row, cells: &[Cell<'_>], out: &mut Vec<u8>) {
-        let mut pairs = Pairs { lead: "", spaced: false, first: true };
-        out.push(b'{');
-        self.index(row, &mut pairs, out);
-        for (key, cell) in self.keys.iter().zip(row.cells()) {
-            pairs.between(out);
-            out.extend_from_slice(key);
-            push_json_string(cell, out);
-        }
-        self.cells(cells, &mut pairs, out);
-        out.push(b'}');
-    }
-
-    fn index(&self, row: &Row, pairs: &mut Pairs<'_>, out: &mut Vec<u8>) {
-        if let Some(name) = &self.row_index {
-            pairs.key(name, out);
-            push_number(row.number, out);
-        }
-    }
-
-    fn cells(&self, cells: &[Cell<'_>], pairs: &mut Pairs<'_>, out: &mut Vec<u8>) {
-        for (name, cell) in self.added.iter().zip(cells) {
-            pairs.key(name, out);
-            push_json(*cell, out);
-        }
-    }
-}
-
-/// The punctuation between the pairs of an object, as the user's own object has it.
-struct Pairs<'a> {
-    lead: &'a str,
-    spaced: bool,
-    first: bool,
-}
-
-impl Pairs<'_> {
-    fn between(&mut self, out: &mut Vec<u8>) {
-        if !std::mem::take(&mut self.first) {
-            out.push(b',');
-            if self.spaced && self.lead.is_empty() {
-                out.push(b' ');
+    /// The cells of another table for a sheet: numbers where they surely are numbers.
+    fn push_sheet_cells(&self, row: &Row, filling: Option<(usize, Cell<'_>)>, out: &mut Vec<u8>) {
+        for (index, cell) in row.cells().enumerate() {
+            if index > 0 {
+                out.push(self.delimiter);
+            }
+            if let Some((_, cell)) = filling.filter(|(column, _)| *column == index) {
+                push_sheet(cell, out);
+            } else if !self.from.is_delimited() && !row.is_quoted(index) {
+                push_sheet_json(cell, out);
+            } else if self.from.is_delimited() && is_plain_number(cell) {
+                out.extend_from_slice(cell.as_bytes());
+            } else {
+                push_sheet_text(cell, out);
             }
         }
-        out.extend_from_slice(self.lead.as_bytes());
-    }
-
-    fn key(&mut self, name: &str, out: &mut Vec<u8>) {
-        self.between(out);
-        push_json_string(name, out);
-        out.extend_from_slice(if self.spaced { b": " } else { b":" });
     }
 }
 
@@ -270,44 +301,6 @@ fn free_name(name: &str, taken: &mut Vec<String>) -> String {
     }
     taken.push(free.clone());
     free
-}
-
-/// The JSON keys of a delimited table's columns: JSON knows no empty and no equal keys.
-fn keys(headers: &[String], others: &[String]) -> Vec<Vec<u8>> {
-    let mut taken: Vec<String> = others.to_vec();
-    taken.extend(headers.iter().cloned());
-    let mut seen = std::collections::HashSet::new();
-    let mut key = |(index, header): (usize, &String)| {
-        let mut name = header.clone();
-        if header.is_empty() || seen.contains(header) {
-            let base = if header.is_empty() { "column" } else { header };
-            let mut number = index + 1;
-            while name.is_empty() || taken.contains(&name) {
-                name = format!("{base}_{number}");
-                number += headers.len();
-            }
-            taken.push(name.clone());
-        }
-        seen.insert(name.clone());
-        let mut key = Vec::new();
-        push_json_string(&name, &mut key);
-        key.push(b':');
-        key
-    };
-    headers.iter().enumerate().map(&mut key).collect()
-}
-
-/// Copies JSON text; on a single line, line ends and the indentation after them are left out,
-/// which stand between tokens only.
-fn push_raw(raw: &str, single_line: bool, out: &mut Vec<u8>) {
-    if !single_line || !raw.contains(['\n', '\r']) {
-        out.extend_from_slice(raw.as_bytes());
-        return;
-    }
-    for (index, line) in raw.split(['\n', '\r']).enumerate() {
-        let line = if index == 0 { line } else { line.trim_ascii_start() };
-        out.extend_from_slice(line.as_bytes());
-    }
 }
 
 fn push_number(number: u64, out: &mut Vec<u8>) {

@@ -51,6 +51,37 @@ pub enum TableError {
         /// What to do.
         remedy: String,
     },
+    /// A workbook that cannot be read.
+    #[error("{path} cannot be read as a workbook: {reason}", path = path.display())]
+    Workbook {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No sheet has this name or number.
+    #[error("{path} has no sheet `{sheet}`: it has {sheets}", path = path.display())]
+    NoSheet {
+        /// The file.
+        path: PathBuf,
+        /// The sheet that was asked for.
+        sheet: String,
+        /// Those there are.
+        sheets: String,
+    },
+    /// A sheet without a single value.
+    #[error("{path}: sheet `{sheet}` is empty: a table starts with a header row{hint}", path = path.display())]
+    EmptySheet {
+        /// The file.
+        path: PathBuf,
+        /// The sheet.
+        sheet: String,
+        /// The other sheets, as a continuation of the sentence.
+        hint: String,
+    },
+    /// A program built without workbooks was asked for one.
+    #[error("{path}: this build of batchctl has no .xlsx: use CSV (\"CSV UTF-8\" in Excel)", path = .0.display())]
+    NoWorkbooks(PathBuf),
     /// A zero byte in text: binary, or UTF-16 without its mark.
     #[error("{path}: line {line} contains a NUL byte: {remedy}", path = path.display())]
     Nul {
@@ -154,6 +185,17 @@ pub enum TableError {
     /// A condition names a column that the table has twice.
     #[error("column `{0}` occurs more than once: rename one of them in the header")]
     AmbiguousColumn(String),
+    /// The column that is to be filled is none that the answers have.
+    #[error(
+        "the answers have no column `{column}` that could be filled: they have {added}; name one \
+         of --json-fields after it"
+    )]
+    NothingToFill {
+        /// The column of the table.
+        column: String,
+        /// The answers' columns.
+        added: String,
+    },
     /// A condition that is not of a known form.
     #[error(
         "cannot read the condition `{0}`: write column=value, column!=value, column in (a, b) or \

@@ -5,16 +5,20 @@
 //! Nothing is held that grows with the rows. This room does not know what is asked about a row.
 
 mod cell;
+#[cfg(test)]
+mod corpus_tests;
 mod decode;
 mod emit;
 mod encode;
 mod encoding;
 mod error;
+mod fill;
 mod json;
 mod json_fault;
 mod open;
 mod row;
 mod rows;
+mod sample;
 mod scan;
 mod select;
 mod shape;
@@ -22,6 +26,7 @@ mod sniff;
 #[cfg(test)]
 mod tests;
 mod write;
+mod xlsx;
 
 pub use cell::Cell;
 pub use decode::read_text;

@@ -14,7 +14,10 @@ use super::rows::{Layout, Rows, Window};
 use super::scan::{self, Form, Found};
 use super::shape::delimiter_byte;
 use super::sniff::{self, Look};
+use super::xlsx;
 use super::{Encoding, Format, ReadOptions, Shape, TableError, Terminator};
+#[cfg(feature = "xlsx")]
+use crate::base::private_dir;
 
 /// Bytes of text looked at for format and delimiter.
 const SAMPLE: usize = 64 << 10;
@@ -37,11 +40,38 @@ impl Table {
     ///
     /// JSON tables are read through once, since any object may bring a new key.
     pub fn open(path: &Path, options: &ReadOptions, scratch: &Path) -> Result<Self, TableError> {
-        let text = decode::text(path, options.encoding.as_deref(), scratch)?;
+        let bytes = decode::regular(path, scratch)?;
+        if xlsx::is_workbook(&bytes) {
+            return Self::workbook(path, &bytes, options, scratch);
+        }
+        let text = decode::text_of(path, &bytes, options.encoding.as_deref(), scratch)?;
         let opening = Opening { source: path, text: &text, options };
         let (layout, delimiter_note) = opening.layout()?;
         let notes = text.note.into_iter().chain(delimiter_note).collect();
         Ok(Self { layout: Arc::new(layout), notes })
+    }
+
+    #[cfg(feature = "xlsx")]
+    fn workbook(
+        source: &Path,
+        bytes: &Path,
+        options: &ReadOptions,
+        scratch: &Path,
+    ) -> Result<Self, TableError> {
+        private_dir(scratch).map_err(|error| TableError::io("create", scratch, error))?;
+        let path = scratch.join("input.utf8");
+        let sheet = xlsx::read(source, bytes, options.sheet.as_deref(), &path)?;
+        let text = Text { path, start: 0, encoding: Encoding::UTF_8, bom: false, note: None };
+        let mut layout = Opening { source, text: &text, options }.base(Format::Xlsx);
+        layout.shape.sheet = Some(sheet.name);
+        let headers = read_header(&mut layout)?;
+        layout.shape.headers = headers.ok_or_else(|| TableError::Empty(source.to_owned()))?;
+        Ok(Self { layout: Arc::new(layout), notes: sheet.notes })
+    }
+
+    #[cfg(not(feature = "xlsx"))]
+    fn workbook(source: &Path, _: &Path, _: &ReadOptions, _: &Path) -> Result<Self, TableError> {
+        Err(TableError::NoWorkbooks(source.to_owned()))
     }
 
     /// Opens the UTF-8 text of a table that was opened before (the copy that a job keeps), without
@@ -158,7 +188,8 @@ impl Opening<'_> {
         if let Some(format) = self.options.format {
             return Ok(format);
         }
-        let named = Format::from_name(self.source);
+        // A workbook is known by its content; under its name there may be text all the same.
+        let named = Format::from_name(self.source).filter(|format| *format != Format::Xlsx);
         if let Some(format) = named.filter(|format| format.is_delimited()) {
             return Ok(format);
         }
@@ -182,6 +213,7 @@ impl Opening<'_> {
             delimiter: b',',
             terminator: Terminator::Lf,
             sep_line: false,
+            sheet: None,
             ragged: self.options.ragged,
             headers: Vec::new(),
         };

@@ -117,6 +117,14 @@ impl Row {
         (0..self.len()).map(|index| self.cell(index))
     }
 
+    /// Whether a cell of a JSON record or of a sheet's text stands in quotes, and so is a text.
+    pub(super) fn is_quoted(&self, index: usize) -> bool {
+        self.cells.get(index).is_some_and(|piece| {
+            piece.rewritten
+                || (piece.start > 0 && self.raw.as_bytes().get(piece.start - 1) == Some(&b'"'))
+        })
+    }
+
     /// The record as written, without its terminator.
     pub fn raw(&self) -> &str {
         &self.raw

@@ -154,7 +154,7 @@ impl Rows {
     fn find(&mut self, last: bool) -> Result<Found, TableError> {
         let bytes = self.window.bytes();
         match self.layout.shape.format {
-            Format::Csv | Format::Tsv => {
+            Format::Csv | Format::Tsv | Format::Xlsx => {
                 Ok(scan::record(bytes, last, self.layout.shape.delimiter, &mut self.spans))
             }
             Format::Jsonl | Format::Requests => Ok(json::line(bytes, last)),

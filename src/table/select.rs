@@ -1,8 +1,10 @@
-//! Which rows are asked about: a range, then conditions, then a maximum, in this order.
+//! Which rows are asked about: a range, then conditions, then those whose column is empty, then a
+//! drawing, then a maximum, in this order.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Row, TableError};
+use super::sample::{Draw, Sample};
+use super::{Row, Table, TableError};
 
 /// Data records from `start` to before `end`, counted from 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,13 @@ pub enum Verdict {
     Stop,
 }
 
+/// The column whose empty cells are to be filled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Filled {
+    name: String,
+    column: usize,
+}
+
 /// A choice of rows. It counts what it has taken, so each pass over a table needs a fresh copy
 /// ([`Selection::fresh`]); what is stored is the choice, not the count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +47,10 @@ pub struct Selection {
     range: RowRange,
     #[serde(rename = "where")]
     conditions: Vec<Condition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skip_filled: Option<Filled>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sample: Option<Sample>,
     max_rows: Option<u64>,
     #[serde(skip)]
     taken: u64,
@@ -60,7 +73,36 @@ impl Selection {
                 return Err(unknown(&condition.name, headers));
             }
         }
-        Ok(Self { range, conditions, max_rows, taken: 0 })
+        Ok(Self { range, conditions, max_rows, ..Self::default() })
+    }
+
+    /// The same choice, without the rows in which this column says something already.
+    pub fn skipping_filled(mut self, name: &str, headers: &[String]) -> Result<Self, TableError> {
+        let column = column_of(name, headers)?;
+        self.skip_filled = Some(Filled { name: headers[column].clone(), column });
+        Ok(self)
+    }
+
+    /// The same choice, and of what it leaves so many rows drawn at random: the same rows for the
+    /// same seed, on every machine. Reads the table through once; the maximum counts afterwards.
+    pub fn sampling(mut self, rows: u64, seed: u64, table: &Table) -> Result<Self, TableError> {
+        let mut draw = Draw::new(rows, seed);
+        let mut reading = table.rows()?;
+        while let Some(row) = reading.next_row()? {
+            if self.range.end.is_some_and(|end| row.number() >= end) {
+                break;
+            }
+            if self.is_candidate(row) {
+                draw.add(row.number());
+            }
+        }
+        self.sample = Some(draw.end());
+        Ok(self)
+    }
+
+    /// The place of the column whose empty cells the answers fill.
+    pub fn filled_column(&self) -> Option<usize> {
+        self.skip_filled.as_ref().map(|filled| filled.column)
     }
 
     /// The same choice, nothing taken yet.
@@ -81,7 +123,11 @@ impl Selection {
 
     /// Whether every row of any table is selected.
     pub fn is_everything(&self) -> bool {
-        self.range == RowRange::default() && self.conditions.is_empty() && self.max_rows.is_none()
+        self.range == RowRange::default()
+            && self.conditions.is_empty()
+            && self.skip_filled.is_none()
+            && self.sample.is_none()
+            && self.max_rows.is_none()
     }
 
     /// Judges the next row; rows come in table order.
@@ -90,11 +136,19 @@ impl Selection {
         if self.range.end.is_some_and(|end| number >= end) || self.max_rows == Some(self.taken) {
             return Verdict::Stop;
         }
-        if number < self.range.start || !self.conditions.iter().all(|c| c.holds(row)) {
+        if !self.is_candidate(row) || self.sample.as_ref().is_some_and(|s| !s.takes(number)) {
             return Verdict::Pass;
         }
         self.taken += 1;
         Verdict::Take
+    }
+
+    /// Whether a row passes all that comes before the drawing.
+    fn is_candidate(&self, row: &Row) -> bool {
+        let is_filled = |filled: &Filled| !row.cell(filled.column).trim().is_empty();
+        row.number() >= self.range.start
+            && self.conditions.iter().all(|c| c.holds(row))
+            && !self.skip_filled.as_ref().is_some_and(is_filled)
     }
 }
 
@@ -120,11 +174,7 @@ impl Condition {
         else {
             return Err(TableError::BadCondition(text.to_owned()));
         };
-        let mut places = (0..headers.len()).filter(|i| headers[*i].trim() == *name);
-        let column = places.next().ok_or_else(|| unknown(name, headers))?;
-        if places.next().is_some() {
-            return Err(TableError::AmbiguousColumn((*name).to_owned()));
-        }
+        let column = column_of(name, headers)?;
         Ok(Self {
             text: text.to_owned(),
             name: headers[column].clone(),
@@ -144,6 +194,17 @@ impl Condition {
         let cell = row.cell(self.column).trim();
         self.values.iter().any(|value| value == cell) != self.negated
     }
+}
+
+/// The place of a column that the table has once.
+fn column_of(name: &str, headers: &[String]) -> Result<usize, TableError> {
+    let name = name.trim();
+    let mut places = (0..headers.len()).filter(|i| headers[*i].trim() == name);
+    let column = places.next().ok_or_else(|| unknown(name, headers))?;
+    if places.next().is_some() {
+        return Err(TableError::AmbiguousColumn(name.to_owned()));
+    }
+    Ok(column)
 }
 
 type Reading<'a> = (&'a str, bool, Vec<String>);

@@ -19,6 +19,8 @@ pub enum Format {
     Jsonl,
     /// One JSON array of objects or of message arrays.
     Json,
+    /// A sheet of an Excel workbook.
+    Xlsx,
     /// JSONL whose lines are requests already: `custom_id` and `body`.
     Requests,
 }
@@ -30,15 +32,27 @@ impl Format {
         match extension.as_str() {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
+            "xlsx" | "xlsm" => Some(Self::Xlsx),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "json" => Some(Self::Json),
             _ => None,
         }
     }
 
-    /// Whether records are cells between delimiters, not JSON.
+    /// What a table becomes under a name: what the name promises, else what it was; but a workbook
+    /// under a name that says nothing, or on standard output, becomes CSV.
+    pub fn of_output(named: Option<Self>, input: Self) -> Self {
+        match (named, input) {
+            (Some(named), _) => named,
+            (None, Self::Xlsx) => Self::Csv,
+            (None, input) => input,
+        }
+    }
+
+    /// Whether the text that is read has cells between delimiters, not JSON; so has what a
+    /// workbook's sheet becomes.
     pub fn is_delimited(self) -> bool {
-        matches!(self, Self::Csv | Self::Tsv)
+        matches!(self, Self::Csv | Self::Tsv | Self::Xlsx)
     }
 }
 
@@ -83,6 +97,9 @@ pub struct Shape {
     pub sep_line: bool,
     /// What to do about records with too few or too many cells.
     pub ragged: Ragged,
+    /// The sheet of a workbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
     /// The columns in order, duplicates and empty names included.
     pub headers: Vec<String>,
 }
@@ -109,6 +126,9 @@ pub struct ReadOptions {
     pub delimiter: Option<char>,
     /// What to do about records with too few or too many cells.
     pub ragged: Ragged,
+    /// The sheet of a workbook, by name or by number from 1; else the first that is not hidden.
+    #[serde(default)]
+    pub sheet: Option<String>,
     /// The format, if neither name nor content should decide.
     pub format: Option<Format>,
 }

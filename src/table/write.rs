@@ -1,6 +1,8 @@
 //! Writes a table with added columns: atomically, in the user's own dialect, in memory that does
 //! not grow with the rows.
 
+mod workbook;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -41,12 +43,16 @@ pub struct WriteOptions {
     pub row_index: bool,
     /// Whether texts of models may start as formulas do (the setting `csv_raw`).
     pub raw_formulas: bool,
+    /// The place of a column of the table that the added column of its name is written into,
+    /// where that says something.
+    pub fill: Option<usize>,
 }
 
 impl WriteOptions {
     /// Everything as in the input, except the format if the output's name promises another.
     pub fn like(table: &Table, output: Option<&Path>) -> Self {
-        let format = output.and_then(Format::from_name).unwrap_or(table.shape().format);
+        let named = output.and_then(Format::from_name);
+        let format = Format::of_output(named, table.shape().format);
         // Lines of requests stay what they are under a name that promises JSONL.
         let format = match (format, table.shape().format) {
             (Format::Jsonl, Format::Requests) => Format::Requests,
@@ -59,6 +65,7 @@ impl WriteOptions {
             delimiter: None,
             row_index: false,
             raw_formulas: false,
+            fill: None,
         }
     }
 }
@@ -86,6 +93,8 @@ pub struct Writer {
     bom: bool,
     /// Whether the user's own characters may take four bytes in GB18030, as they did.
     four_bytes: bool,
+    /// The sheet's name, for a workbook.
+    sheet: Option<String>,
     /// An added character that the encoding does not have.
     lacking: Option<char>,
     notes: Vec<String>,
@@ -115,20 +124,31 @@ impl Writer {
             delimiter: delimiter(table, options)?,
             row_index: options.row_index,
             raw_formulas: options.raw_formulas,
+            fill: options.fill,
         };
         let emit = Emit::new(layout, new_columns, &choices);
+        if let Some(column) = options.fill.filter(|_| emit.fill().is_none()) {
+            return Err(TableError::NothingToFill {
+                column: shape.headers[column].clone(),
+                added: new_columns.join(", "),
+            });
+        }
         let becomes_json = shape.format.is_delimited() && !options.format.is_delimited();
         let encoding = match &options.encoding {
             Some(label) => Encoding::for_label(label)?,
             // JSON is UTF-8, whatever the table it is made of was.
             None if becomes_json => Encoding::UTF_8,
+            None if options.format == Format::Xlsx => Encoding::UTF_8,
             None => shape.encoding,
         };
         let kept = encoding == shape.encoding && from_same_kind && !becomes_json;
-        let bom = options.bom.unwrap_or(if kept { shape.bom } else { encoding.is_utf16() });
+        // Who has a workbook has Excel, which needs the mark to see UTF-8.
+        let from_workbook = shape.format == Format::Xlsx && !becomes_json;
+        let like_input = if kept { shape.bom } else { encoding.is_utf16() };
+        let bom = options.bom.unwrap_or(like_input || from_workbook);
         let path = target.path().to_owned();
         let failed = |error| TableError::io("write", &path, error);
-        let store = if encoding.is_utf8() {
+        let store = if encoding.is_utf8() && options.format != Format::Xlsx {
             let mut sink = Sink::create(target)?;
             sink.begin(encoding, bom).map_err(failed)?;
             Store::Direct(Box::new(sink))
@@ -144,6 +164,8 @@ impl Writer {
             path,
             encoding,
             bom,
+            sheet: (options.format == Format::Xlsx)
+                .then(|| shape.sheet.clone().unwrap_or_else(|| "Sheet1".to_owned())),
             lacking: None,
             notes: Vec::new(),
         };
@@ -185,6 +207,12 @@ impl Writer {
             Store::Direct(sink) => sink.commit(before).map_err(failed)?,
             Store::Spool { text, target } => {
                 let mut text = text.into_inner().map_err(|e| failed(e.into_error()))?;
+                if let Some(sheet) = &self.sheet {
+                    let made = workbook::workbook(&mut text, sheet, target)?;
+                    self.notes.extend(made.1);
+                    let digest = made.0.commit(before).map_err(failed)?;
+                    return Ok(Written { path: self.path, notes: self.notes, digest });
+                }
                 let encode = || Encode::new(self.encoding, self.four_bytes);
                 let lacking = match self.lacking {
                     Some(character) => Some(character),
@@ -235,6 +263,7 @@ impl Writer {
 fn delimiter(table: &Table, options: &WriteOptions) -> Result<u8, TableError> {
     let shape = table.shape();
     match (options.delimiter, options.format) {
+        (_, Format::Xlsx) => Ok(b','),
         (Some(delimiter), _) => delimiter_byte(delimiter),
         (None, format) if format == shape.format => Ok(shape.delimiter),
         (None, Format::Tsv) => Ok(b'\t'),

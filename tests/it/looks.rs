@@ -6,7 +6,7 @@ use crate::support::runs::{at, job_of, marked};
 use crate::support::sandbox::Sandbox;
 use crate::support::workdir::{Output, WorkDir};
 
-/// S1.03, S1.04: range, conditions and a most, in this order.
+/// S0.16, S0.29, S1.03, S1.04: range, conditions and a most, in this order.
 #[test]
 fn s1_03_s1_04_rows_are_selected_in_order() {
     let sandbox = Sandbox::start();

@@ -45,6 +45,8 @@ mod signals;
 mod status;
 mod steps;
 mod support;
+#[cfg(feature = "xlsx")]
+mod tables;
 mod together;
 mod tokens;
 mod upstream;

@@ -11,6 +11,10 @@ fn rows(text: &str) -> Result<u64, String> {
     whole(text, "a number of rows", 0, None)
 }
 
+fn seed(text: &str) -> Result<u64, String> {
+    whole(text, "a whole number", 0, None)
+}
+
 /// A range of rows.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Rows (applied in this order)")]
@@ -40,6 +44,15 @@ pub struct RowsArgs {
     /// Only rows where this holds: 'column=value', '!=', 'in (a, b)', 'not in (a, b)'; repeated = and
     #[arg(long = "where", value_name = "CONDITION")]
     pub conditions: Vec<String>,
+    /// Ask only rows where this column is empty, and write the answer into it; all rows are written
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
+    pub skip_filled: Option<String>,
+    /// N rows of those that are left, drawn at random, in the table's order
+    #[arg(long, value_name = "N", value_parser = rows, hide_short_help = true)]
+    pub sample: Option<u64>,
+    /// What the drawing starts from: the same number draws the same rows [default: 0]
+    #[arg(long, value_name = "S", value_parser = seed, hide_short_help = true)]
+    pub seed: Option<u64>,
     /// At most N rows of those that are left [default: all]
     #[arg(short = 'n', long, value_name = "N", value_parser = rows)]
     pub max_rows: Option<u64>,
@@ -49,6 +62,9 @@ impl Flags for RowsArgs {
     fn lay(&self, over: &mut Overrides) {
         self.range.lay(over);
         over.list(key::WHERE, &self.conditions);
+        over.text(key::SKIP_FILLED, self.skip_filled.as_deref());
+        over.whole(key::SAMPLE, self.sample);
+        over.whole(key::SEED, self.seed);
         over.whole(key::MAX_ROWS, self.max_rows);
     }
 }

@@ -12,6 +12,9 @@ pub struct ReadArgs {
     /// Encoding of the table, for example gb18030, utf-16le [default: found by looking]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub encoding: Option<String>,
+    /// Sheet of a workbook, by name or number [default: the first that is not hidden]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub sheet: Option<String>,
     /// Character between cells, for example ";" or "\t" [default: found by looking]
     #[arg(long, value_name = "C", value_parser = delimiter, hide_short_help = true)]
     pub delimiter: Option<String>,
@@ -19,6 +22,7 @@ pub struct ReadArgs {
 
 impl Flags for ReadArgs {
     fn lay(&self, over: &mut Overrides) {
+        over.text(key::SHEET, self.sheet.as_deref());
         over.text(key::ENCODING, self.encoding.as_deref());
         over.text(key::DELIMITER, self.delimiter.as_deref());
     }

@@ -40,6 +40,7 @@ pub(in crate::commands) fn read_options(context: &Context) -> ReadOptions {
             "skip" => Ragged::Skip,
             _ => Ragged::Error,
         },
+        sheet: settings.get(key::SHEET),
         format: None,
     }
 }
@@ -74,6 +75,8 @@ pub(in crate::commands) fn take_in(
     let opened = open_table(input, context, folder.root())?;
     let ending =
         input.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    // The text that a workbook became is no workbook.
+    let ending = if opened.shape().format == Format::Xlsx { ".csv".to_owned() } else { ending };
     let name = format!("input{ending}");
     let copy = folder.input(&name);
     if opened.text_path().starts_with(folder.root()) {

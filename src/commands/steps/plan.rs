@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::asking::ask;
+use super::choice::{require_fillable, selection};
 use super::follow::rounds;
 use super::input::{Taken, take_in};
 use super::jobs::open_store;
@@ -18,7 +19,7 @@ use crate::job::{
 use crate::request::{Endpoint, RULES};
 use crate::shard::Limits;
 use crate::store::{Queue, Store};
-use crate::table::{Condition, RowRange, Selection, Table};
+use crate::table::Table;
 use crate::ui::{CommandError, ExitCode};
 
 /// A folder for planning that is removed again unless a job adopts it.
@@ -123,7 +124,9 @@ impl Prepared {
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let settings = &context.settings;
-        let selection = selection(context, taken.table.headers())?;
+        let selection = selection(context, &taken.table)?;
+        let output = output_spec(context);
+        require_fillable(&selection, taken.table.headers(), context, &output)?;
         let spec = Spec {
             rules: RULES,
             provider: who.name.clone(),
@@ -136,7 +139,7 @@ impl Prepared {
             selection,
             question: asked.question,
             fields: settings.get(key::JSON_FIELDS),
-            output: output_spec(context),
+            output,
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
             rounds: rounds(context),
@@ -264,31 +267,17 @@ pub(in crate::commands) fn reuse<'a>(
     (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job })
 }
 
-/// The rows that the settings select.
-pub(in crate::commands) fn selection(
-    context: &Context,
-    headers: &[String],
-) -> Result<Selection, CommandError> {
-    let settings = &context.settings;
-    let range = RowRange { start: settings.get(key::START_ROW), end: settings.get(key::END_ROW) };
-    let usage = |error| CommandError::new(ExitCode::Usage, error);
-    let condition = |text: &String| {
-        Condition::parse(text, headers)
-            .map_err(|error| usage(error).context(format!("--where '{text}'")))
-    };
-    let conditions: Result<Vec<Condition>, _> =
-        settings.get(key::WHERE).iter().map(condition).collect();
-    Selection::new(range, conditions?, settings.get(key::MAX_ROWS), headers).map_err(usage)
-}
-
 /// Where and how the settings want the table; the place itself is added by the command.
 pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
     let settings = &context.settings;
+    let filled = settings.get(key::SKIP_FILLED);
     OutputSpec {
         path: None,
-        response_column: settings.get(key::RESPONSE_COLUMN),
+        response_column: settings
+            .get(key::RESPONSE_COLUMN)
+            .or_else(|| filled.clone().filter(|_| settings.get(key::JSON_FIELDS).is_none())),
         details: settings.get(key::DETAILS),
-        all_rows: settings.get(key::ALL_ROWS),
+        all_rows: settings.get(key::ALL_ROWS) || filled.is_some(),
         row_index: settings.get(key::ROW_INDEX),
         bom: settings.get(key::BOM).unwrap_or(false),
         raw_formulas: settings.get(key::CSV_RAW),

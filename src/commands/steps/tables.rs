@@ -118,7 +118,8 @@ fn write_to(
     let fields = spec.fields.as_deref().map(Fields::parse).transpose();
     let fields = fields.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
     let columns = columns(fields.as_ref(), &spec.output);
-    let options = write_options(&spec.output, &target, table);
+    let mut options = write_options(&spec.output, &target, table);
+    options.fill = found.written_selection().filled_column();
     let mut writer =
         Writer::create(target, table, columns.names(), &options).map_err(JobError::from)?;
     let join = Join {
@@ -157,10 +158,11 @@ pub(in crate::commands) fn write_options(
         _ => None,
     };
     WriteOptions {
-        format: named.unwrap_or(table.shape().format),
+        format: Format::of_output(named, table.shape().format),
         bom: spec.bom.then_some(true),
         row_index: spec.row_index,
         raw_formulas: spec.raw_formulas,
+        fill: None,
         encoding: None,
         delimiter: None,
     }

@@ -15,7 +15,7 @@ fn b13_wrong_files_say_where_and_what_to_do() {
         ("in.csv", b"".into(), plain.clone(), "in.csv is empty"),
         ("in.csv", b"\xef\xbb\xbf\n \n".into(), plain.clone(), "in.csv is empty"),
         ("in.jsonl", b"\n\n".into(), plain.clone(), "in.jsonl is empty"),
-        ("in.xlsx", b"PK\x03\x04....".into(), plain.clone(), "CSV UTF-8 (Comma delimited)"),
+        ("in.xlsx", b"PK\x03\x04....".into(), plain.clone(), "no Excel workbook"),
         ("in.xls", b"\xd0\xcf\x11\xe0....".into(), asked("gbk"), "old Excel workbook"),
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0".into(), plain.clone(), "column"),
         ("in.csv", b"a,b\n1,\x002\n".into(), plain.clone(), "line 2 contains a NUL byte"),

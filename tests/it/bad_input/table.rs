@@ -78,14 +78,14 @@ fn files_that_are_no_tables() {
     exit 2
     error: t.csv is a PNG image, not a table: name a table that has the image's path in a column
     ");
-    assert_snapshot!(ask(b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml"), @r#"
+    assert_snapshot!(ask(b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml"), @r"
     exit 2
-    error: t.csv is a zip archive, probably an Excel workbook (.xlsx), not a table: open it in Excel and save it as "CSV UTF-8 (Comma delimited)" (另存为 → CSV UTF-8（逗号分隔）); .xlsx and .xls cannot be read yet
-    "#);
-    assert_snapshot!(ask_as("t.xlsx", b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml"), @r#"
+    error: t.csv cannot be read as a workbook: Zip error: invalid Zip archive: Could not find EOCD: is the file complete? open it in Excel and save it again
+    ");
+    assert_snapshot!(ask_as("t.xlsx", b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml"), @r"
     exit 2
-    error: t.xlsx is a zip archive, probably an Excel workbook (.xlsx), not a table: open it in Excel and save it as "CSV UTF-8 (Comma delimited)" (另存为 → CSV UTF-8（逗号分隔）); .xlsx and .xls cannot be read yet
-    "#);
+    error: t.xlsx cannot be read as a workbook: Zip error: invalid Zip archive: Could not find EOCD: is the file complete? open it in Excel and save it again
+    ");
     assert_snapshot!(ask(b"id,text\n1,a\x00b\n"), @r"
     exit 2
     error: t.csv: line 2 contains a NUL byte: this is a binary file, or UTF-16 without a byte order mark (--encoding utf-16le); save it as CSV UTF-8
