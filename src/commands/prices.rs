@@ -176,8 +176,22 @@ fn unknown(context: &Context, shop: &Shop, model: &str) -> Result<ExitCode, Comm
 fn tell_list(context: &Context, shop: &Shop, all: bool) -> Result<ExitCode, CommandError> {
     let book = context.settings.price_book();
     let is_everywhere = all || shop.name == "sandbox";
-    let listed: Vec<&Listing> =
-        if is_everywhere { listings(None).collect() } else { shop.listed().collect() };
+    // What the user set for a listed model stands in its place.
+    let valid = |entry: &Listing| {
+        let mut entry = entry.clone();
+        let own_name = entry.price.provider.clone();
+        let name = if is_everywhere { &own_name } else { &shop.name };
+        let price = book.find_in(name, &[&own_name], &entry.price.model);
+        if let Some(price) = price.filter(|price| price.is_own) {
+            entry.price = Price { provider: own_name, model: entry.price.model, ..price };
+        }
+        entry
+    };
+    let listed: Vec<Listing> = if is_everywhere {
+        listings(None).map(valid).collect()
+    } else {
+        shop.listed().map(valid).collect()
+    };
     let is_meant = |own: &&OwnPrice| is_everywhere || own.is_of(&shop.name, &shop.tables());
     let own: Vec<Price> = book.own().iter().filter(is_meant).map(OwnPrice::alone).collect();
     if context.json {

@@ -71,6 +71,30 @@ fn field_52_an_unknown_price_says_so_and_how_to_set_it() {
     dir.batchctl("config validate").run().exits(0);
 }
 
+/// The user's own prices are marked in the list, and stand there for the models they hold for.
+#[test]
+fn s1_20_the_users_own_prices_are_marked_in_the_list() {
+    let dir = WorkDir::new();
+    dir.config(
+        "[prices.\"gpt-4o\"]\ncurrency = \"USD\"\ninput = 3\noutput = 12\nbatch_factor = 0.5\n\
+         [prices.\"glm-mine\"]\ncurrency = \"CNY\"\ninput = 1\nprovider = \"zhipu\"\n",
+    );
+    let row = |list: &str, model: &str| -> Vec<String> {
+        let rows = list.lines().map(|line| line.split_whitespace().map(str::to_owned));
+        rows.map(Iterator::collect)
+            .filter(|row: &Vec<String>| row[..].first().is_some_and(|name| name == model))
+            .last()
+            .unwrap_or_default()
+    };
+    let list = dir.batchctl("prices --provider openai").run().exits(0).stdout;
+    assert_eq!(row(&list, "gpt-4o"), ["gpt-4o", "$1.5/6", "$3/12", "yours"], "{list}");
+    assert_eq!(row(&list, "gpt-4o-mini")[1], "0.075/0.3", "{list}");
+    let list = dir.batchctl("prices --all").run().exits(0).stdout;
+    assert_eq!(row(&list, "glm-mine"), ["glm-mine", "unknown", "¥1/?", "yours"], "{list}");
+    let run = dir.batchctl("prices gpt-5-pro").run().exits(0);
+    assert!(!run.stdout.contains("set by you"), "{run}");
+}
+
 /// What is wrong with a price is named with its line; a cloned folder sets none.
 #[test]
 fn wrong_prices_are_refused_where_they_stand() {
