@@ -78,7 +78,7 @@ pub enum Command {
     Completions(completions::Args),
     /// A Batch API on this machine, for tests and rehearsals
     Sandbox(Box<sandbox::Args>),
-    /// Help on a command, or on exit-codes or settings
+    /// Help on a command, or budget, exit-codes, faults, json, settings
     Help(help::Args),
 }
 

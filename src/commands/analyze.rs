@@ -48,20 +48,33 @@ struct Report {
     analysis: Analysis,
     /// Tokens and known costs; `known` is not used, as there may be several currencies.
     used: Used,
-    costs: Vec<Money>,
+    costs: Vec<Cost>,
     /// Answers of which it is not known what they used.
     without_usage: u64,
 }
 
+/// A sum in one currency.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    money: Money,
+    /// Whether it was charged; at a sandbox nothing is.
+    is_charged: bool,
+}
+
 impl Report {
-    /// Takes what was used in, with its known cost.
-    fn pay(&mut self, used: Used, currency: Option<Currency>) {
+    /// Takes what was used in, with its known cost, or with what it would have cost where nothing
+    /// is charged.
+    fn pay(&mut self, used: Used, currency: Option<Currency>, is_charged: bool) {
         self.used += used;
         let Some(currency) = currency.filter(|_| used.unpriced < used.rows) else { return };
-        let money = Money { currency, pico: used.known };
-        match self.costs.iter_mut().find(|cost| cost.currency == currency) {
-            Some(cost) => cost.pico = cost.pico.saturating_add(money.pico),
-            None => self.costs.push(money),
+        let is_same =
+            |cost: &&mut Cost| cost.money.currency == currency && cost.is_charged == is_charged;
+        match self.costs.iter_mut().find(is_same) {
+            Some(Cost { money, .. }) => money.pico = money.pico.saturating_add(used.known),
+            None => {
+                let money = Money { currency, pico: used.known };
+                self.costs.push(Cost { money, is_charged });
+            }
         }
     }
 }

@@ -39,8 +39,7 @@ lays!(Args: ask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
-    let models: Vec<String> =
-        args.models.iter().map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+    let models = each_once(&args.models, context)?;
     let input = |context: &Context| match &args.input {
         Some(input) => Ok(input.clone()),
         None => input_of_folder(context),
@@ -50,6 +49,25 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     }
     let who = who_is_asked(context, Need::NoKey)?;
     estimate(&input(context)?, &who, context)
+}
+
+/// The models that were named, each once; what is left out is said.
+fn each_once(names: &[String], context: &Context) -> Result<Vec<String>, CommandError> {
+    let mut models: Vec<String> = Vec::new();
+    for name in names.iter().map(|name| name.trim()) {
+        if name.is_empty() {
+            context.printer.note("--models: an empty name is left out");
+        } else if models.iter().any(|known| known == name) {
+            context.printer.note(&format!("--models: {name} is named more than once, shown once"));
+        } else {
+            models.push(name.to_owned());
+        }
+    }
+    if models.is_empty() && !names.is_empty() {
+        return Err(CommandError::usage("--models names no model")
+            .hint("batchctl estimate in.csv --models gpt-4o,gpt-4o-mini"));
+    }
+    Ok(models)
 }
 
 /// The `[job]` of the project's file, else the newest job of this folder, else its only table;

@@ -23,7 +23,7 @@ const SUGGESTED: usize = 4;
 /// Arguments of `prices`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Model to tell all about [default: the list of one provider]
+    /// Model to tell all about, as MODEL or PROVIDER:MODEL [default: the list of one provider]
     #[arg(value_name = "MODEL")]
     pub model: Option<String>,
     /// Whose prices [default: the provider that would be asked]
@@ -46,6 +46,7 @@ struct Shop {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    let args = &split(args, context);
     let shop = Shop::of(args, context)?;
     match &args.model {
         Some(model) => tell_one(context, &shop, model.trim()),
@@ -102,6 +103,24 @@ impl Shop {
     }
 }
 
+/// `PROVIDER:MODEL` as it is written elsewhere, where that is a provider's name.
+fn split(args: &Args, context: &Context) -> Args {
+    let mut args = args.clone();
+    let named = args.model.as_deref().and_then(|model| model.split_once(':'));
+    let is_provider = |name: &str| {
+        context.settings.provider_names().iter().any(|known| known == name)
+            || listings(Some(name)).next().is_some()
+    };
+    if let Some((provider, model)) = named
+        && is_provider(provider.trim())
+    {
+        let (provider, model) = (provider.trim().to_owned(), model.trim().to_owned());
+        args.model = Some(model);
+        args.provider = args.provider.or(Some(provider));
+    }
+    args
+}
+
 fn before_colon(name: &str) -> &str {
     name.split(':').next().unwrap_or(name).trim()
 }
@@ -123,7 +142,7 @@ fn tell_one(context: &Context, shop: &Shop, model: &str) -> Result<ExitCode, Com
     for line in one(model, &price, known) {
         context.printer.data(&line)?;
     }
-    let others = elsewhere(&price, model);
+    let others = elsewhere(&price.provider, model);
     if !others.is_empty() {
         let names = others.join(", ");
         context.printer.note(&format!("also listed at {names}: --provider NAME"));
@@ -135,13 +154,10 @@ fn tell_one(context: &Context, shop: &Shop, model: &str) -> Result<ExitCode, Com
 }
 
 /// Other providers whose list has the model.
-fn elsewhere(price: &Price, model: &str) -> Vec<&'static str> {
+fn elsewhere(provider: &str, model: &str) -> Vec<&'static str> {
     let names: BTreeSet<&'static str> =
         listings(None).map(|listing| listing.price.provider.as_str()).collect();
-    names
-        .into_iter()
-        .filter(|name| *name != price.provider && listing(name, model).is_some())
-        .collect()
+    names.into_iter().filter(|name| *name != provider && listing(name, model).is_some()).collect()
 }
 
 /// A question that scripts can put: exit 2 says that no price is known.
@@ -156,6 +172,14 @@ fn unknown(context: &Context, shop: &Shop, model: &str) -> Result<ExitCode, Comm
     }
     let text = format!("no price is known for {model} at {}", shop.name);
     let mut error = CommandError::usage(text);
+    let others = elsewhere(&shop.name, model);
+    if let [first, ..] = others.as_slice() {
+        let model = context.shell.quote(model);
+        error = error.hint(format!(
+            "listed at {}: batchctl prices {model} --provider {first}",
+            others.join(", ")
+        ));
+    }
     if !near.is_empty() {
         error = error.hint(format!("listed there: {}", near.join(", ")));
     }
@@ -176,8 +200,22 @@ fn unknown(context: &Context, shop: &Shop, model: &str) -> Result<ExitCode, Comm
 fn tell_list(context: &Context, shop: &Shop, all: bool) -> Result<ExitCode, CommandError> {
     let book = context.settings.price_book();
     let is_everywhere = all || shop.name == "sandbox";
-    let listed: Vec<&Listing> =
-        if is_everywhere { listings(None).collect() } else { shop.listed().collect() };
+    // What the user set for a listed model stands in its place.
+    let valid = |entry: &Listing| {
+        let mut entry = entry.clone();
+        let own_name = entry.price.provider.clone();
+        let name = if is_everywhere { &own_name } else { &shop.name };
+        let price = book.find_in(name, &[&own_name], &entry.price.model);
+        if let Some(price) = price.filter(|price| price.is_own) {
+            entry.price = Price { provider: own_name, model: entry.price.model, ..price };
+        }
+        entry
+    };
+    let listed: Vec<Listing> = if is_everywhere {
+        listings(None).map(valid).collect()
+    } else {
+        shop.listed().map(valid).collect()
+    };
     let is_meant = |own: &&OwnPrice| is_everywhere || own.is_of(&shop.name, &shop.tables());
     let own: Vec<Price> = book.own().iter().filter(is_meant).map(OwnPrice::alone).collect();
     if context.json {

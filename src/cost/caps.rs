@@ -61,10 +61,26 @@ impl FromStr for Caps {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
+        // A comma is between thousands where that can be read, else between amounts; no text can
+        // be read both ways, as amounts are of different currencies.
+        let joined = without_thousands(text);
+        Self::split(&joined).or_else(|error| {
+            if joined == text { Err(error) } else { Self::split(text).map_err(|_| error) }
+        })
+    }
+}
+
+impl Caps {
+    fn split(whole: &str) -> Result<Self, MoneyError> {
         let mut parts: Vec<Part> = Vec::new();
-        for text in text.split(',').map(str::trim) {
+        let pieces: Vec<&str> = whole.split(',').map(str::trim).collect();
+        for text in &pieces {
             let part = match Money::parse(text, None) {
                 Ok(money) => Part::Amount(money),
+                // What is half of a number with a comma is told as a whole.
+                Err(MoneyError::Bare(_)) if pieces.len() > 1 => {
+                    return Err(MoneyError::Amount(whole.to_owned()));
+                }
                 Err(MoneyError::Bare(number)) => Part::Bare(number),
                 Err(error) => return Err(error),
             };
@@ -73,7 +89,7 @@ impl FromStr for Caps {
                 _ => true,
             };
             if parts.iter().any(is_same) {
-                return Err(MoneyError::Amount(text.to_owned()));
+                return Err(MoneyError::Amount(whole.to_owned()));
             }
             parts.push(part);
         }
@@ -97,6 +113,18 @@ impl fmt::Display for Caps {
     }
 }
 
+/// The text without commas that stand between a digit and exactly three digits: `5,000USD`.
+fn without_thousands(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let is_kept = |at: usize, c: char| {
+        let is_behind = at > 0 && digit(at - 1);
+        let digits = (1..=4).take_while(|step| digit(at + step)).count();
+        c != ',' || !is_behind || digits != 3
+    };
+    text.char_indices().filter(|(at, c)| is_kept(*at, *c)).map(|(_, c)| c).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +144,12 @@ mod tests {
             ("50 USD, ¥300", CNY, Some("300CNY")),
             ("0.05 usd,300CNY", USD, Some("0.05USD")),
             ("7.5", CNY, Some("7.5CNY")),
+            ("5,000USD", USD, Some("5000USD")),
+            ("$1,234,567.50", USD, Some("1234567.5USD")),
+            ("5,000", CNY, Some("5000CNY")),
+            ("1,000USD,7,000CNY", CNY, Some("7000CNY")),
+            ("$50,300CNY", CNY, Some("300CNY")),
+            ("$50,300CNY", USD, Some("50USD")),
         ];
         for (text, currency, expected) in table {
             let held = caps(text).of(currency).map(|money| money.typed());
@@ -123,6 +157,10 @@ mod tests {
         }
         for text in ["", "five", "5USD,", "5USD, 6USD", "5, 6USD", "5USD 6CNY"] {
             assert!(text.parse::<Caps>().is_err(), "{text}");
+        }
+        // Half of what was typed is never named as if it were the whole.
+        for text in ["5,00USD", "5,0000USD", "-1", "-5USD"] {
+            assert_eq!(text.parse::<Caps>(), Err(MoneyError::Amount(text.to_owned())), "{text}");
         }
     }
 

@@ -104,6 +104,9 @@ impl Money {
     /// currency is meant.
     pub fn parse(text: &str, only: Option<Currency>) -> Result<Self, MoneyError> {
         let text = text.trim();
+        if text.starts_with('-') {
+            return Err(MoneyError::Amount(text.to_owned()));
+        }
         let is_number = |c: char| c.is_ascii_digit() || c == '.';
         let Some(start) = text.find(is_number) else {
             return Err(MoneyError::Amount(text.to_owned()));
@@ -123,8 +126,13 @@ impl Money {
     /// The amount as people read it: `$0.028`, `$1.71`, `¥1,234`; what is not 0 is never shown as
     /// 0, so very little is `<$0.0001`.
     pub fn show(&self) -> String {
-        // The largest amount that is still shown with so many decimals.
-        const DECIMALS: [(u64, u32); 3] = [(PICO / 100, 4), (PICO / 10, 3), (1_000 * PICO, 2)];
+        // Up to which amount so many decimals are shown: one that would be rounded up to the next
+        // step is already shown as that, `$0.010` and not `$0.0100`.
+        const DECIMALS: [(u64, u32); 3] = [
+            (PICO / 100 - PICO / 20_000, 4),
+            (PICO / 10 - PICO / 2_000, 3),
+            (1_000 * PICO - PICO / 200, 2),
+        ];
         let sign = self.currency.sign();
         if self.pico == 0 {
             return format!("{sign}0");
@@ -207,7 +215,7 @@ mod tests {
             ("", None, Err(MoneyError::Amount(String::new()))),
             ("five", None, Err(MoneyError::Amount("five".into()))),
             ("-5USD", None, Err(MoneyError::Amount("-5USD".into()))),
-            ("-5", None, Err(MoneyError::Currency("-".into()))),
+            ("-5", None, Err(MoneyError::Amount("-5".into()))),
             ("5 dollars", None, Err(MoneyError::Currency("dollars".into()))),
             ("1.2.3USD", None, Err(MoneyError::Amount("1.2.3USD".into()))),
             ("99999999999USD", None, Err(MoneyError::Amount("99999999999USD".into()))),
@@ -226,7 +234,13 @@ mod tests {
             (PICO / 10_000, "$0.0001"),
             (4_249_000_000, "$0.0042"),
             (28_400_000_000, "$0.028"),
-            (99_990_000_000, "$0.100"),
+            (9_949_000_000, "$0.0099"),
+            (9_951_000_000, "$0.010"),
+            (PICO / 100, "$0.010"),
+            (99_400_000_000, "$0.099"),
+            (99_990_000_000, "$0.10"),
+            (PICO / 10, "$0.10"),
+            (999_996_000_000_000, "$1,000"),
             (500_000_000_000, "$0.50"),
             (1_709_999_000_000, "$1.71"),
             (999_994_000_000_000, "$999.99"),

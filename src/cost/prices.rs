@@ -34,12 +34,14 @@ impl PriceBook {
     /// The price of a model at a provider of this name, which has the prices of those `tables`
     /// (the first that knows it), unless the user set one.
     ///
-    /// The user's: the exact name, else the longest beginning. The list: the exact name, else the
-    /// longest name that it is a version of; `Price::model` says which was found.
+    /// The list: the exact name, else the longest name that it is a version of. The user's: the
+    /// exact name, else the longest beginning, which yields to a longer name of the list:
+    /// `gpt-4o` prices no `gpt-4o-mini`. `Price::model` says which was found.
     pub fn find_in(&self, provider: &str, tables: &[&str], model: &str) -> Option<Price> {
         let listed = tables.iter().find_map(|table| listing(table, model));
         let own = self.own.iter().filter(|own| own.is_for(provider, tables, model));
-        match own.max_by_key(|own| own.weight()) {
+        let own = own.max_by_key(|own| own.weight());
+        match own.filter(|own| listed.is_none_or(|listing| own.is_above(listing))) {
             Some(own) => Some(own.price(provider, listed)),
             None => listed.map(|listing| listing.price.clone()),
         }

@@ -71,6 +71,86 @@ fn field_52_an_unknown_price_says_so_and_how_to_set_it() {
     dir.batchctl("config validate").run().exits(0);
 }
 
+/// The user's own prices are marked in the list, and stand there for the models they hold for.
+#[test]
+fn s1_20_the_users_own_prices_are_marked_in_the_list() {
+    let dir = WorkDir::new();
+    dir.config(
+        "[prices.\"gpt-4o\"]\ncurrency = \"USD\"\ninput = 3\noutput = 12\nbatch_factor = 0.5\n\
+         [prices.\"glm-mine\"]\ncurrency = \"CNY\"\ninput = 1\nprovider = \"zhipu\"\n",
+    );
+    let row = |list: &str, model: &str| -> Vec<String> {
+        let rows = list.lines().map(|line| line.split_whitespace().map(str::to_owned));
+        rows.map(Iterator::collect)
+            .filter(|row: &Vec<String>| row[..].first().is_some_and(|name| name == model))
+            .last()
+            .unwrap_or_default()
+    };
+    let list = dir.batchctl("prices --provider openai").run().exits(0).stdout;
+    assert_eq!(row(&list, "gpt-4o"), ["gpt-4o", "$1.5/6", "$3/12", "yours"], "{list}");
+    assert_eq!(row(&list, "gpt-4o-mini")[1], "0.075/0.3", "{list}");
+    let list = dir.batchctl("prices --all").run().exits(0).stdout;
+    assert_eq!(row(&list, "glm-mine"), ["glm-mine", "unknown", "¥1/?", "yours"], "{list}");
+    let run = dir.batchctl("prices gpt-5-pro").run().exits(0);
+    assert!(!run.stdout.contains("set by you"), "{run}");
+}
+
+/// The form that `--provider` and `--models` take is understood; another provider that has the
+/// model is named.
+#[test]
+fn a_provider_before_the_model_is_understood() {
+    let dir = WorkDir::new();
+    let plain = dir.batchctl("prices glm-4-plus --provider zhipu").run().exits(0).stdout;
+    let joined = dir.batchctl("prices zhipu:glm-4-plus").run().exits(0).stdout;
+    assert_eq!(plain, joined);
+    dir.batchctl("prices ft:gpt-4o-2024-08-06:acme::x").run().exits(0);
+    let run = dir.batchctl("prices openai:glm-4-plus").run().exits(2);
+    let said = "listed at zhipu: batchctl prices glm-4-plus --provider zhipu";
+    assert!(run.stderr.contains(said), "{run}");
+    assert!(run.stderr.contains("[prices.\"glm-4-plus\"]"), "{run}");
+    let run = dir.batchctl("prices text-embedding-3-small").run().exits(0);
+    let batch = run.stdout.lines().find(|line| line.trim_start().starts_with("batch "));
+    let cells: Vec<&str> = batch.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(cells.last(), Some(&"-"), "{run}");
+}
+
+/// A number with commas is read whole; one below 0 is named as what it is.
+#[test]
+fn amounts_with_commas_and_below_zero() {
+    let dir = WorkDir::new();
+    dir.table("in.csv", &[&["question"], &["hello"]]);
+    let workflow = "workflow in.csv out.csv --provider sandbox --dry-run -p {question}";
+    dir.batchctl(&format!("{workflow} --max-cost 5,000USD")).hurried().run().exits(0);
+    for wrong in ["-1", "-5USD", "5,00USD"] {
+        let run = dir.batchctl(&format!("{workflow} --max-cost {wrong}")).run().exits(2);
+        assert!(run.stderr.contains(&format!("'{wrong}' is no amount")), "{run}");
+    }
+}
+
+/// Each model once, what is set aside in the place of a worst case, 80 columns.
+#[test]
+fn s1_11_models_side_by_side_stay_within_80_columns() {
+    let dir = WorkDir::new();
+    dir.table("in.csv", &[&["question"], &["hello"]]);
+    let long = "ft:gpt-4o-mini-2024-07-18:a-company-with-a-long-name::abcdef";
+    let run = dir
+        .batchctl("estimate in.csv -p {question} --models")
+        .arg(format!("gpt-4o,,gpt-4o,zhipu:glm-4-plus,{long}"))
+        .run()
+        .exits(0);
+    let rows: Vec<&str> = run.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert!(rows.iter().all(|line| line.chars().count() <= 80), "{run}");
+    assert_eq!(rows.iter().filter(|line| line.starts_with("gpt-4o ")).count(), 1, "{run}");
+    assert!(run.stderr.contains("gpt-4o is named more than once"), "{run}");
+    assert!(run.stderr.contains("an empty name is left out"), "{run}");
+    assert!(run.stdout.contains("($0.00"), "{run}");
+    assert!(run.stdout.contains("is set aside"), "{run}");
+    assert!(run.stdout.contains(long), "the notes have the whole name: {run}");
+    dir.batchctl("estimate in.csv -p {question} --models ,").run().exits(2);
+    let run = dir.batchctl("estimate in.csv -p {question} --models gpt-4o --max-tokens 9").run();
+    assert!(!run.stdout.contains("set aside"), "{run}");
+}
+
 /// What is wrong with a price is named with its line; a cloned folder sets none.
 #[test]
 fn wrong_prices_are_refused_where_they_stand() {

@@ -8,7 +8,7 @@ use crate::answer::judge;
 use crate::batch::{Outcome, ResultFile, ResultLine, Used};
 use crate::commands::steps::price_of;
 use crate::commands::{Context, config_error};
-use crate::config::Account;
+use crate::config::{Account, is_loopback};
 use crate::cost::{Currency, Mode, Price};
 use crate::job::{JobError, Prices, tokens_of};
 use crate::provider::provider_of_model;
@@ -19,6 +19,9 @@ use crate::ui::CommandError;
 
 /// Models and jobs whose prices are kept; the lines of a file name few.
 const MOST_PRICES: usize = 1000;
+
+/// What the sandbox's answers say of themselves.
+const MADE_UP: &str = "[sandbox]";
 
 /// By what lines are reckoned.
 pub(super) struct Lines<'a> {
@@ -61,6 +64,16 @@ impl<'a> Lines<'a> {
         Ok(price_of(settings, &account, model))
     }
 
+    /// Whether a line is of a sandbox: the job it belongs to says so, else its made-up answer.
+    fn is_rehearsed(&self, line: &ResultLine) -> Result<bool, CommandError> {
+        if let Some(id) = CustomId::parse(&line.custom_id)
+            && let Some(job) = self.store.job_by_id(&id.job6)?
+        {
+            return Ok(is_loopback(&job.base_url));
+        }
+        Ok(matches!(&line.outcome, Outcome::Answered(reply) if reply.content.contains(MADE_UP)))
+    }
+
     /// What tells lines of one price from others.
     fn key(&self, line: &ResultLine) -> String {
         let job = CustomId::parse(&line.custom_id).map(|id| id.job6);
@@ -79,6 +92,8 @@ pub(super) fn add_file(
     let mut prices: HashMap<String, Option<Price>> = HashMap::new();
     let mut used: HashMap<Option<Currency>, Used> = HashMap::new();
     let (mut read, mut broken) = (0_u64, 0_u64);
+    // A file is of one batch: one line of a sandbox tells it of all.
+    let mut is_charged = true;
     for line in ResultFile::open(path).map_err(JobError::file("read", path))? {
         let (_, _, line) = line.map_err(JobError::file("read", path))?;
         read += 1;
@@ -88,6 +103,7 @@ pub(super) fn add_file(
             continue;
         };
         add_line(&line, report);
+        is_charged = is_charged && !lines.is_rehearsed(&line)?;
         let Some(usage) = line.usage.filter(|usage| usage.total() > 0) else { continue };
         let key = lines.key(&line);
         if !prices.contains_key(&key) {
@@ -107,7 +123,7 @@ pub(super) fn add_file(
             .hint("name the output or error file of a batch, or a job"));
     }
     for (currency, used) in used {
-        report.pay(used, currency);
+        report.pay(used, currency, is_charged);
     }
     Ok(())
 }

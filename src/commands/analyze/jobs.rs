@@ -39,7 +39,7 @@ pub(super) fn add_job(
         }
     }
     let spent = spent_briefly(store, job, &row_counts(store, job)?)?;
-    report.pay(spent.all, spent.currency);
+    report.pay(spent.all, spent.currency, spent.is_charged);
     report.without_usage += spent.without_usage;
     Ok(())
 }

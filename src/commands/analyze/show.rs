@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::batch::Usage;
-use crate::cost::{Currency, Money, labelled, shown, tokens_lines};
+use crate::cost::{Currency, labelled, shown, tokens_lines};
 use crate::result::{ErrorGroup, Sample, Spread};
 use crate::ui::{count, counted, shorten};
 
@@ -50,7 +50,9 @@ struct SameSource<'a> {
 #[derive(Debug, Serialize)]
 struct CostOf {
     currency: Currency,
+    /// What it cost, or would have cost where it was not charged.
     actual: f64,
+    charged: bool,
 }
 
 /// For programs.
@@ -75,7 +77,11 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         costs: report
             .costs
             .iter()
-            .map(|cost| CostOf { currency: cost.currency, actual: cost.units() })
+            .map(|cost| CostOf {
+                currency: cost.money.currency,
+                actual: cost.money.units(),
+                charged: cost.is_charged,
+            })
             .collect(),
         price_unknown: report.used.unpriced,
         samples: analysis.samples(),
@@ -91,7 +97,7 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let sources: Vec<_> = sources.map(|(n, word)| counted(n as u64, word)).collect();
     let mut lines = vec![format!("rows      {} in {}", count(total), sources.join(" and "))];
     for (name, same) in &report.same {
-        lines.push(shorten(&format!("          {name} is left out: the same as {same}"), WIDTH));
+        lines.extend(labelled("", &[format!("{name} is left out: the same as {same}")]));
     }
     if let Some(tenths) = (good * 1000).checked_div(total) {
         lines.push(format!("good      {} ({}.{} %)", count(good), tenths / 10, tenths % 10));
@@ -159,12 +165,21 @@ fn cost(report: &Report) -> Vec<String> {
     }
     let mut pieces = Vec::new();
     let is_least = report.used.unpriced > 0 || report.without_usage > 0;
-    let costs: Vec<String> = report.costs.iter().map(|cost: &Money| shown(*cost)).collect();
-    if costs.is_empty() {
+    let least = if is_least { "at least " } else { "" };
+    let sums = |is_charged: bool| {
+        let costs = report.costs.iter().filter(|cost| cost.is_charged == is_charged);
+        let costs: Vec<String> = costs.map(|cost| shown(cost.money)).collect();
+        (!costs.is_empty()).then(|| format!("{least}{}", costs.join(" and ")))
+    };
+    let (charged, rehearsed) = (sums(true), sums(false));
+    if charged.is_none() && rehearsed.is_none() {
         pieces.push("unknown".to_owned());
     } else {
-        let least = if is_least { "at least " } else { "" };
-        pieces.push(format!("{least}{} in batch", costs.join(" and ")));
+        pieces.extend(charged.as_ref().map(|costs| format!("{costs} in batch")));
+        pieces.extend(rehearsed.map(|costs| match charged {
+            None => format!("nothing was charged; would be {costs}"),
+            Some(_) => format!("of a sandbox, not charged: would be {costs}"),
+        }));
         if report.used.unpriced > 0 {
             pieces.push(format!("price of {} unknown", counted(report.used.unpriced, "answer")));
         }
@@ -220,7 +235,7 @@ mod tests {
         report.analysis.add_broken();
         let usage = Usage { prompt_tokens: 60, completion_tokens: 2_400, ..Usage::default() };
         let used = Used { rows: 6, usage, known: 25_000_000_000, unpriced: 2 };
-        report.pay(used, Some(Currency::USD));
+        report.pay(used, Some(Currency::USD), true);
         let text: Vec<String> = lines(&report).iter().map(|line| crate::ui::clean(line)).collect();
         assert!(text.iter().all(|line| line.chars().count() <= WIDTH), "{text:#?}");
         insta::assert_snapshot!(text.join("\n"), @r"
@@ -246,6 +261,37 @@ mod tests {
         let document = serde_json::to_value(document(&report)).unwrap();
         assert_eq!((&document["rows"], &document["good"]), (&6.into(), &3.into()));
         assert_eq!(document["costs"][0]["actual"], 0.025);
+        assert_eq!(document["costs"][0]["charged"], true);
         assert_eq!(document["same"][0]["same_as"], "output.jsonl");
+    }
+
+    /// What a sandbox answered is never shown as spent, beside real costs neither.
+    #[test]
+    fn rehearsals_are_not_charged() {
+        let used = Used { rows: 2, known: 25_000_000_000, ..Used::default() };
+        let mut report = Report::default();
+        report.pay(used, Some(Currency::USD), false);
+        report.pay(used, Some(Currency::USD), false);
+        assert_eq!(cost(&report), ["cost      nothing was charged; would be $0.050"]);
+        report.pay(used, Some(Currency::CNY), true);
+        assert_eq!(
+            cost(&report),
+            ["cost      ¥0.025 in batch   of a sandbox, not charged: would be $0.050"]
+        );
+        let document = serde_json::to_value(document(&report)).unwrap();
+        let charged: Vec<_> = [0, 1].map(|at| &document["costs"][at]["charged"]).to_vec();
+        assert_eq!(charged, [false, true]);
+    }
+
+    /// A name of any length is there as a whole, with the reason.
+    #[test]
+    fn why_a_source_is_left_out_is_never_cut() {
+        let name = format!("results/{}.jsonl", "batch_0123456789".repeat(5));
+        let same = vec![(name.clone(), "job k7f2qd".to_owned())];
+        let text = lines(&Report { same, ..Report::default() }).join(" ");
+        assert!(
+            text.contains(&name) && text.contains("is left out: the same as job k7f2qd"),
+            "{text}"
+        );
     }
 }

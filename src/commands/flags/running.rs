@@ -112,7 +112,7 @@ impl Flags for RunningArgs {
 #[command(next_help_heading = "Money")]
 pub struct LimitArgs {
     /// Most the job may cost over all its rounds, as 5USD or 30CNY; it stops before it could cost more [default: no limit]
-    #[arg(long, value_name = "AMOUNT", value_parser = amounts)]
+    #[arg(long, value_name = "AMOUNT", value_parser = amounts, allow_hyphen_values = true)]
     pub max_cost: Option<String>,
 }
 

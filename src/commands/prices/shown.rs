@@ -2,16 +2,18 @@
 
 use jiff::civil::Date;
 
-use crate::cost::{Basis, Listing, Mode, Price, Rates, Tier, Tokenizer, first_day, rate_text};
+use crate::cost::{
+    Basis, Listing, Mode, Price, Rates, Tier, Tokenizer, Tokens, first_day, rate_text,
+};
 use crate::ui::{Align, count, grid};
 
 /// Cells of a line.
 const WIDTH: usize = 80;
 /// Where the text of a labelled line begins.
-const INDENT: usize = 14;
+const INDENT: usize = 15;
 
 /// All prices of some providers, a small table for each.
-pub(super) fn list(own: &[Price], listed: &[&Listing], today: Date) -> Vec<String> {
+pub(super) fn list(own: &[Price], listed: &[Listing], today: Date) -> Vec<String> {
     let mut lines = Vec::new();
     if !own.is_empty() {
         lines.push("set by you   a million tokens, input/output".to_owned());
@@ -19,7 +21,8 @@ pub(super) fn list(own: &[Price], listed: &[&Listing], today: Date) -> Vec<Strin
         lines.extend(rows_of(rows.collect()));
     }
     for group in listed.chunk_by(|a, b| a.price.provider == b.price.provider) {
-        let Some(first) = group.first() else { continue };
+        let listed = group.iter().find(|entry| !entry.price.is_own);
+        let Some(first) = listed.or(group.first()) else { continue };
         if !lines.is_empty() {
             lines.push(String::new());
         }
@@ -37,8 +40,9 @@ pub(super) fn list(own: &[Price], listed: &[&Listing], today: Date) -> Vec<Strin
 }
 
 /// The days of a provider's figures: one, or from the oldest to the newest.
-fn days_of(group: &[&Listing]) -> String {
-    let mut days: Vec<&str> = group.iter().map(|entry| entry.price.as_of.as_str()).collect();
+fn days_of(group: &[Listing]) -> String {
+    let listed = group.iter().filter(|entry| !entry.price.is_own);
+    let mut days: Vec<&str> = listed.map(|entry| entry.price.as_of.as_str()).collect();
     days.sort_unstable();
     match (days.first(), days.last()) {
         (Some(first), Some(last)) if first != last => format!("prices of {first} to {last}"),
@@ -55,6 +59,9 @@ fn rows_of(rows: Vec<Vec<String>>) -> Vec<String> {
 
 fn row(price: &Price, is_input_only: bool, today: Date) -> Vec<String> {
     let mut notes = Vec::new();
+    if price.is_own {
+        notes.push("yours".to_owned());
+    }
     match (price.is_free(Mode::Batch), price.is_free(Mode::Realtime)) {
         (Some(true), _) => notes.push("free".to_owned()),
         (None, Some(true)) => notes.push("free in realtime".to_owned()),
@@ -73,22 +80,21 @@ fn row(price: &Price, is_input_only: bool, today: Date) -> Vec<String> {
         let is_over = first_day(day).is_some_and(|day| day <= today);
         notes.push(if is_over { "retired".to_owned() } else { format!("until {day}") });
     }
-    let sign = if price.is_own { price.currency.sign() } else { String::new() };
-    let cell = |mode| format!("{sign}{}", pair(price, mode, is_input_only));
+    let cell = |mode| pair(price, mode, is_input_only).unwrap_or_else(|| "unknown".to_owned());
     vec![price.model.clone(), cell(Mode::Batch), cell(Mode::Realtime), notes.join(", ")]
 }
 
-/// Input and output of the smallest request; `+` where longer ones cost more.
-fn pair(price: &Price, mode: Mode, is_input_only: bool) -> String {
-    let Some(rates) = price.rates(mode, crate::cost::Tokens::default()) else {
-        return "unknown".to_owned();
-    };
+/// Input and output of the smallest request; `+` where longer ones cost more. The user's have
+/// their own currency in front.
+fn pair(price: &Price, mode: Mode, is_input_only: bool) -> Option<String> {
+    let rates = price.rates(mode, Tokens::default())?;
+    let sign = if price.is_own { price.currency.sign() } else { String::new() };
     let text = |rate: Option<u64>| rate.map_or_else(|| "?".to_owned(), rate_text);
     let plus = if price.tiers.iter().any(|tier| of(mode, tier) != Some(rates)) { "+" } else { "" };
     if is_input_only {
-        return format!("{}{plus}", text(rates.input));
+        return Some(format!("{sign}{}{plus}", text(rates.input)));
     }
-    format!("{}/{}{plus}", text(rates.input), text(rates.output))
+    Some(format!("{sign}{}/{}{plus}", text(rates.input), text(rates.output)))
 }
 
 fn of(mode: Mode, tier: &Tier) -> Option<Rates> {
@@ -105,14 +111,15 @@ pub(super) fn one(model: &str, price: &Price, listing: Option<&Listing>) -> Vec<
         format!("{model} at {}{stands_for}", price.provider),
         format!("  {} for a million tokens   {}", price.currency, price.dated()),
     ];
-    lines.extend(figures(price));
+    let has_output = listing.is_none_or(|listing| listing.endpoint != "embedding");
+    lines.extend(figures(price, has_output));
     for (name, text) in facts(model, price, listing) {
         lines.extend(labelled(name, &text));
     }
     lines
 }
 
-fn figures(price: &Price) -> Vec<String> {
+fn figures(price: &Price, has_output: bool) -> Vec<String> {
     let all = || {
         let tiers = price.tiers.iter().flat_map(|tier| [tier.batch, tier.realtime]);
         tiers.chain([price.batch, price.realtime]).flatten()
@@ -128,6 +135,7 @@ fn figures(price: &Price) -> Vec<String> {
         rows.push(match rates {
             None => vec![name, "unknown".to_owned(), String::new(), "unknown".to_owned()],
             Some(rates) => {
+                let rates = Rates { output: rates.output.filter(|_| has_output), ..rates };
                 let cells = [rates.input, rates.cached_input, rates.output, rates.reasoning_output];
                 let cells = cells.into_iter().take(if has_reasoning { 4 } else { 3 });
                 std::iter::once(name).chain(cells.map(text)).collect()
@@ -244,10 +252,10 @@ fn labelled(name: &str, text: &str) -> Vec<String> {
     }
     lines.push(line);
     let label = |at: usize| if at == 0 { name } else { "" };
-    let label_width = INDENT - 2;
+    let label_width = INDENT - 3;
     lines
         .iter()
         .enumerate()
-        .map(|(at, line)| format!("  {:<label_width$}{line}", label(at)).trim_end().to_owned())
+        .map(|(at, line)| format!("  {:<label_width$} {line}", label(at)).trim_end().to_owned())
         .collect()
 }

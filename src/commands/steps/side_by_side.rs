@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::cost_json::{CostDocument, PriceDocument};
 use super::input::take_in;
@@ -15,7 +16,12 @@ use crate::commands::Context;
 use crate::config::{Source, key};
 use crate::cost::{Estimate, Level, Mode, Range, grouped};
 use crate::provider::Vendor;
-use crate::ui::{Align, CommandError, ExitCode, Printer, Verbosity, counted, grid};
+use crate::ui::{Align, CommandError, ExitCode, Printer, Verbosity, counted, grid, shorten};
+
+/// Cells of a line.
+const WIDTH: usize = 80;
+/// Cells that a name has at least.
+const NAME: usize = 12;
 
 /// One model of the comparison.
 struct Line {
@@ -161,6 +167,12 @@ impl Line {
         }
     }
 
+    /// What is set aside where there is no worst case, in brackets.
+    fn reserve(&self) -> String {
+        let reserve = self.estimate.reserve.and_then(|pico| self.estimate.money(pico));
+        reserve.map_or_else(|| "-".to_owned(), |money| format!("({})", money.show()))
+    }
+
     fn cells(&self) -> Vec<String> {
         let estimate = &self.estimate;
         let bill = estimate.sent_bill();
@@ -169,8 +181,8 @@ impl Line {
             match bill.cost(mode, level).and_then(|pico| estimate.money(pico)) {
                 Some(_) if is_free == Some(true) => "free".to_owned(),
                 Some(money) => money.show(),
-                // Without --max-tokens there is a price, and no worst case.
-                None if level == Level::Worst && estimate.max_tokens.is_none() => "-".to_owned(),
+                // Without --max-tokens there is no worst case, but a reserve.
+                None if level == Level::Worst && estimate.max_tokens.is_none() => self.reserve(),
                 None => "unknown".to_owned(),
             }
         };
@@ -193,9 +205,24 @@ impl Line {
 fn table(lines: &[Line]) -> Vec<String> {
     let head = ["model", "provider", "input tok", "batch likely", "worst", "realtime likely"];
     let rows = std::iter::once(head.map(str::to_owned).to_vec());
-    let rows: Vec<_> = rows.chain(lines.iter().map(Line::cells)).collect();
+    let mut rows: Vec<_> = rows.chain(lines.iter().map(Line::cells)).collect();
+    let has_reserve = rows.iter().any(|row| row.get(4).is_some_and(|cell| cell.starts_with('(')));
     let right = Align::Right;
-    let mut shown = grid(&rows, &[Align::Left, Align::Left, right, right, right, right]);
+    let columns = [Align::Left, Align::Left, right, right, right, right];
+    let mut shown = grid(&rows, &columns);
+    // The names give way, the model's first; the figures stay.
+    for column in [0, 1] {
+        let width = shown.iter().map(|line| line.width()).max().unwrap_or_default();
+        let longest = rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
+        let room = longest.saturating_sub(width.saturating_sub(WIDTH)).max(NAME);
+        for row in &mut rows {
+            row[column] = shorten(&row[column], room);
+        }
+        shown = grid(&rows, &columns);
+    }
+    if has_reserve {
+        shown.push("  (…) is set aside: 1.5 x likely, as there is no --max-tokens".to_owned());
+    }
     for line in lines.iter().filter(|line| !line.notes.is_empty()) {
         shown.push(format!("  {}: {}", line.model, line.notes.join("; ")));
     }

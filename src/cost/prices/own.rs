@@ -84,6 +84,12 @@ impl OwnPrice {
         (self.model.len(), self.provider.is_some())
     }
 
+    /// Whether it goes before what the list has on a model that it is meant for: it names the model
+    /// at least as closely.
+    pub(super) fn is_above(&self, listed: &Listing) -> bool {
+        self.model.len() >= listed.price.model.len()
+    }
+
     /// As a price; what the list knows besides figures still holds.
     pub(super) fn price(&self, provider: &str, listed: Option<&Listing>) -> Price {
         let batch = self.batch();

@@ -238,6 +238,10 @@ fn s1_20_the_users_prices_go_first() {
         at("router", own("my-finetune", 3)),
         at("openai", own("gpt-4o", 4)),
         own("ft:gpt-4o", 5),
+        own("gpt-5", 6),
+        own("gpt-4.1-nano", 7),
+        own("gpt-4.1", 8),
+        own("gpt-4.1-mini-2031", 9),
     ]);
     let input =
         |name: &str, kind: &str, model: &str| book.find_in(name, &[kind], model)?.realtime?.input;
@@ -247,13 +251,25 @@ fn s1_20_the_users_prices_go_first() {
         ("openai", "openai", "my-other", Some(1)),
         ("router", "openai-compatible", "my-finetune", Some(3)),
         ("openai", "openai", "gpt-4o", Some(4)),
-        // The user's names are plain beginnings, as documented.
-        ("openai", "openai", "gpt-4o-mini", Some(4)),
+        // A beginning prices what the list does not know, or knows by that very name (a date).
+        ("openai", "openai", "gpt-4o-2031-01-01", Some(4)),
+        ("openai", "openai", "GPT-4o-maxi", Some(4)),
+        // What the list has by a longer name keeps its price.
+        ("openai", "openai", "gpt-4o-mini", Some(150_000)),
+        ("openai", "openai", "gpt-4o-mini-2031-07-18", Some(150_000)),
+        ("openai", "openai", "gpt-4o-2024-08-06", Some(2_500_000)),
+        ("openai", "openai", "gpt-5-pro", Some(15_000_000)),
+        ("openai", "openai", "gpt-4.1-nano", Some(7)),
         ("second", "openai", "gpt-4o", Some(4)),
-        ("second", "openai", "gpt-4.1", Some(2_000_000)),
+        ("second", "openai", "gpt-4.1", Some(8)),
+        // Closer than the list's `gpt-4.1-mini`, of which it is a version there.
+        ("second", "openai", "gpt-4.1-mini-2031-01-01", Some(9)),
+        ("second", "openai", "gpt-4.1-mini", Some(400_000)),
+        ("second", "openai", "gpt-3.5-turbo", Some(500_000)),
         ("zhipu", "zhipu", "gpt-4o", None),
         ("openai", "openai", "ft:gpt-4o:acme::x", Some(5)),
-        ("router", "openai-compatible", "gpt-4.1", None),
+        ("router", "openai-compatible", "gpt-4.1", Some(8)),
+        ("router", "openai-compatible", "gpt-3.5-turbo", None),
     ];
     for (name, kind, model, expected) in table {
         assert_eq!(input(name, kind, model), expected, "{name} ({kind}) {model}");
