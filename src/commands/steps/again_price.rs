@@ -91,6 +91,7 @@ impl AgainPrice {
     ) -> Result<(), CommandError> {
         let forecast = &self.forecast(requests);
         let (model, price) = (self.model.as_str(), self.price());
-        Purchase { who, model, price, forecast, is_again: true }.approve(context, || Ok(()))
+        Purchase { who, model, price, forecast, is_again: true }.approve(context, || Ok(()))?;
+        Ok(())
     }
 }

@@ -41,7 +41,7 @@ pub(in crate::commands) fn approve(
         forecast: &estimate.forecast(),
         is_again: false,
     };
-    purchase.approve(context, || {
+    let was_asked = purchase.approve(context, || {
         for line in plan_lines(context, planned, who) {
             context.printer.important(&line);
         }
@@ -52,18 +52,23 @@ pub(in crate::commands) fn approve(
             }
         }
         Ok(())
-    })
+    })?;
+    if !was_asked && purchase.forecast.requests > 0 {
+        context.printer.note(&purchase.short_plan(estimate.max_tokens));
+    }
+    Ok(())
 }
 
 impl Purchase<'_> {
-    /// Returns if it may be paid for; `show` prints what stands above the question.
+    /// Returns if it may be paid for, and whether a person was asked; `show` prints what stands
+    /// above the question.
     pub(in crate::commands) fn approve(
         &self,
         context: &Context,
         show: impl FnOnce() -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<bool, CommandError> {
         if self.forecast.requests == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let asked = (self.model, self.price);
         let limit = max_cost(context, self.who, asked)?;
@@ -73,20 +78,20 @@ impl Purchase<'_> {
         }
         let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
         if self.who.is_loopback || is_free || context.settings.get(key::YES) {
-            return Ok(());
+            return Ok(false);
         }
         let unasked = self.unasked(context)?;
         let may_cost = self.forecast.may_cost().and_then(|pico| self.money(pico));
         let is_small = may_cost.zip(unasked).is_some_and(|(cost, most)| cost.pico <= most.pico);
         if is_small || (limit.is_some() && !context.is_interactive) {
-            return Ok(());
+            return Ok(false);
         }
         if !context.is_interactive {
             return Err(self.refusal(may_cost.zip(unasked)));
         }
         show()?;
         if context.printer.confirm(&self.question())? {
-            return Ok(());
+            return Ok(true);
         }
         Err(CommandError::message(ExitCode::Limit, "not approved; nothing was sent"))
     }
@@ -185,6 +190,26 @@ impl Purchase<'_> {
             _ => return Some(format!("likely {likely}")),
         };
         Some(format!("likely {likely}, {more}"))
+    }
+
+    /// One line before anything is sent, where nobody is asked: what it will cost, for what, at
+    /// whom, by which prices.
+    fn short_plan(&self, max_tokens: Option<u64>) -> String {
+        let requests = counted(self.forecast.requests, "request");
+        let whom = format!("{requests} at {}, {}", self.who.name, self.model);
+        let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
+        let dated = self.price.map(|price| format!(", {}", price.dated())).unwrap_or_default();
+        let limit = max_tokens.filter(|_| self.forecast.cost.high.is_none());
+        let limit = limit.map(|most| format!(" (--max-tokens {most})")).unwrap_or_default();
+        let text = match self.figures() {
+            _ if is_free => format!("free: {whom}{dated}"),
+            None => format!("{}: {whom}", self.unknown()),
+            Some(figures) => format!("{figures}{limit} for {whom}{dated}"),
+        };
+        if self.who.is_loopback {
+            return format!("rehearsal, nothing is charged; at the provider: {text}");
+        }
+        text
     }
 
     fn requests(&self) -> String {
