@@ -49,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return side_by_side(context, &input(context)?, &models);
     }
     let who = who_is_asked(context, Need::NoKey)?;
-    estimate(&input(context)?, &who, context)
+    estimate(&input(context)?, &who, context, false)
 }
 
 /// The `[job]` of the project's file, else the newest job of this folder, else its only table;

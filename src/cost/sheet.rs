@@ -268,7 +268,12 @@ impl Estimate {
             let (requests, bytes) = (grouped(requests), megabytes(bytes));
             text += &format!(" (limit {requests} requests, {bytes})");
         }
-        let mut lines = labelled("Upload", &[text]);
+        let mut pieces = vec![text];
+        if let Some(limit) = self.cut_below {
+            let limit = self.amount(Some(limit));
+            pieces.push(format!("cut so that several fit below the limit of {limit}"));
+        }
+        let mut lines = labelled("Upload", &pieces);
         let Some((limit, waves)) = heading.queue else {
             let text = "prompt tokens that may be queued: unknown".to_owned();
             lines.extend(labelled("Queue", &[text]));

@@ -3,6 +3,7 @@
 
 mod account;
 mod again;
+mod again_json;
 mod again_price;
 mod asking;
 mod begin;
@@ -46,6 +47,7 @@ pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use late::look_for_late;
 pub(super) use look::{look, watch_other};
 pub(super) use merged::report_merge;
+pub(super) use money::require_limits;
 pub(super) use on_done::with_on_done;
 pub(super) use output::{Destination, digest_at, require_folder, require_writable, with_look};
 pub(super) use plan::{Planned, Prepared, Scratch, output_spec, reuse, selection};

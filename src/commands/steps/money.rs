@@ -34,21 +34,16 @@ pub(in crate::commands) fn approve(
     who: &Who,
 ) -> Result<(), CommandError> {
     let estimate = &planned.plan.estimate;
-    let purchase = Purchase {
-        who,
-        model: &planned.spec.question.model,
-        price: estimate.price.as_ref(),
-        forecast: &estimate.forecast(),
-        is_again: false,
-    };
+    let forecast = estimate.forecast();
+    let purchase = Purchase::of(planned, (&forecast, who));
     let was_asked = purchase.approve(context, || {
         for line in plan_lines(context, planned, who) {
             context.printer.important(&line);
         }
-        context.printer.important(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
+        context.printer.prose(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
         if let Some(request) = &planned.plan.first_request {
             for line in first_request_lines(&serde_json::from_str(request)?) {
-                context.printer.important(&line);
+                context.printer.prose(&line);
             }
         }
         Ok(())
@@ -59,7 +54,40 @@ pub(in crate::commands) fn approve(
     Ok(())
 }
 
-impl Purchase<'_> {
+/// Returns if the limits let the plan begin: what only shows it ends as the run would.
+pub(in crate::commands) fn require_limits(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+) -> Result<(), CommandError> {
+    Purchase::of(planned, (&planned.plan.estimate.forecast(), who)).limit(context).map(|_| ())
+}
+
+impl<'a> Purchase<'a> {
+    /// All that a plan sends.
+    fn of(planned: &'a Planned, (forecast, who): (&'a Forecast, &'a Who)) -> Self {
+        let model = &planned.spec.question.model;
+        let price = planned.plan.estimate.price.as_ref();
+        Self { who, model, price, forecast, is_again: false }
+    }
+
+    /// The limit of the job, `None` where there is none; refuses what no limit lets begin.
+    pub(in crate::commands) fn limit(
+        &self,
+        context: &Context,
+    ) -> Result<Option<Money>, CommandError> {
+        if self.forecast.requests == 0 {
+            return Ok(None);
+        }
+        let asked = (self.model, self.price);
+        let limit = max_cost(context, self.who, asked)?;
+        require_daily_budget(context, self.who, asked)?;
+        if let Some(limit) = limit {
+            self.require_below(limit)?;
+        }
+        Ok(limit)
+    }
+
     /// Returns if it may be paid for, and whether a person was asked; `show` prints what stands
     /// above the question.
     pub(in crate::commands) fn approve(
@@ -70,12 +98,7 @@ impl Purchase<'_> {
         if self.forecast.requests == 0 {
             return Ok(false);
         }
-        let asked = (self.model, self.price);
-        let limit = max_cost(context, self.who, asked)?;
-        require_daily_budget(context, self.who, asked)?;
-        if let Some(limit) = limit {
-            self.require_below(limit)?;
-        }
+        let limit = self.limit(context)?;
         let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
         if self.who.is_loopback || is_free || context.settings.get(key::YES) {
             return Ok(false);
