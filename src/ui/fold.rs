@@ -34,8 +34,10 @@ fn fold_line(line: &str, width: usize) -> Vec<String> {
         current.push_str(now);
         lines.push(current.trim_end().to_owned());
         // What must stay whole is worth more than its place under a column.
-        let fits = can_be_cut || indent + later.trim_end().width() <= width;
-        current = " ".repeat(if fits { indent } else { indent.min(own_indent(line) + 2) });
+        let needed = if can_be_cut { 0 } else { later.trim_end().width() };
+        let places = [indent, indent.min(own_indent(line) + 2)];
+        let place = places.into_iter().find(|place| place + needed <= width);
+        current = " ".repeat(place.unwrap_or(indent.min(2)));
         left.push(later);
     }
     lines.push(current.trim_end().to_owned());

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::asking::ask;
+use super::asking::{Asked, ask};
+use super::asking_like::{ask_like, says_rows};
 use super::follow::rounds;
 use super::input::{Taken, take_in};
 use super::jobs::open_store;
@@ -100,7 +101,29 @@ impl Planned {
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
-        let prepared = Prepared::of(context, taken, who)?;
+        Self::prepared(context, Prepared::of(context, taken, who)?, who, folder, reuse)
+    }
+
+    /// Plans the question of a job anew, with what the line says of it on top.
+    pub(in crate::commands) fn like(
+        context: &Context,
+        (input, job): (&Path, &Spec),
+        who: &Who,
+        folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
+    ) -> Result<Self, CommandError> {
+        let taken = take_in(input, context, folder)?;
+        let prepared = Prepared::like(context, taken, who, job)?;
+        Self::prepared(context, prepared, who, folder, reuse)
+    }
+
+    fn prepared(
+        context: &Context,
+        prepared: Prepared,
+        who: &Who,
+        folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
+    ) -> Result<Self, CommandError> {
         let reporter = context.reporter();
         let Prepared { table, spec, limits, .. } = &prepared;
         let may_be_queued = may_be_queued(context, who)?;
@@ -122,8 +145,30 @@ impl Prepared {
         who: &Who,
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
-        let settings = &context.settings;
         let selection = selection(context, taken.table.headers())?;
+        let fields = context.settings.get(key::JSON_FIELDS);
+        Ok(Self::with(context, taken, who, (asked, selection, fields)))
+    }
+
+    /// The question and the rows of a job, as far as the line names no others.
+    fn like(context: &Context, taken: Taken, who: &Who, job: &Spec) -> Result<Self, CommandError> {
+        let question = ask_like(context, who, &job.question)?;
+        let selection = if says_rows(context) {
+            selection(context, taken.table.headers())?
+        } else {
+            job.selection.clone()
+        };
+        let asked = Asked { question, notes: Vec::new() };
+        Ok(Self::with(context, taken, who, (asked, selection, job.fields.clone())))
+    }
+
+    fn with(
+        context: &Context,
+        taken: Taken,
+        who: &Who,
+        (asked, selection, fields): (Asked, Selection, Option<String>),
+    ) -> Self {
+        let settings = &context.settings;
         let spec = Spec {
             rules: RULES,
             provider: who.name.clone(),
@@ -135,7 +180,7 @@ impl Prepared {
             shape: taken.table.shape().clone(),
             selection,
             question: asked.question,
-            fields: settings.get(key::JSON_FIELDS),
+            fields,
             output: output_spec(context),
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
@@ -144,7 +189,7 @@ impl Prepared {
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
         let warnings = who.warnings(context);
-        Ok(Self { table: taken.table, spec, limits, notes: asked.notes, warnings })
+        Self { table: taken.table, spec, limits, notes: asked.notes, warnings }
     }
 
     /// Tells what a person should know of the rows, and stops where they cannot be what was meant.

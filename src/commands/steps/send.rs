@@ -5,14 +5,14 @@ use std::path::Path;
 use super::begin::{begin, waits};
 use super::follow::Follow;
 use super::go_on::go_on_with;
-use super::jobs::open_store;
+use super::jobs::{Found, open_store};
 use super::money::require_limits;
 use super::on_done::with_on_done;
 use super::output::{Destination, require_place};
 use super::plan::{Planned, Scratch, reuse};
 use super::show::{show_estimate, show_plan};
 use super::signals::Listening;
-use super::who::{Need, Who, who_is_asked};
+use super::who::{Need, Who, who_asked_like, who_is_asked};
 use crate::commands::Context;
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
@@ -85,6 +85,19 @@ pub(in crate::commands) fn estimate(
         require_limits(context, &planned, who)?;
     }
     Ok(exit)
+}
+
+/// The same for the question, the provider and the rows of a job, with what the line says on top.
+pub(in crate::commands) fn estimate_like(
+    context: &Context,
+    store: &Store,
+    (input, found): (&Path, &Found),
+) -> Result<ExitCode, CommandError> {
+    let who = who_asked_like(context, found)?;
+    let scratch = Scratch::new(store.home())?;
+    let reuse = reuse(context, store, &who, false);
+    let planned = Planned::like(context, (input, &found.spec), &who, scratch.folder(), reuse)?;
+    show_estimate(context, &planned, &who)
 }
 
 /// Builds everything, shows the plan and the first request, sends nothing; it ends as the limits
