@@ -2,8 +2,8 @@
 //! its first round were on average.
 
 use super::jobs::Found;
+use super::learned::lengths_of;
 use super::money::Purchase;
-use super::plan::lengths_of;
 use super::who::Who;
 use crate::commands::Context;
 use crate::cost::{Biller, Forecast, Lengths, Money, Price, Pricing};

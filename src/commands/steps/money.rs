@@ -3,6 +3,7 @@
 //! what is unknown always is.
 
 use super::limits::{max_cost, require_daily_budget};
+use super::paid_before::paid_before;
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
 use super::show::plan_lines;
@@ -37,7 +38,7 @@ pub(in crate::commands) fn approve(
     let forecast = estimate.forecast();
     let purchase = Purchase::of(planned, (&forecast, who));
     let was_asked = purchase.approve(context, || {
-        for line in plan_lines(context, planned, who) {
+        for line in plan_lines(context, planned, who)? {
             context.printer.important(&line);
         }
         context.printer.prose(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
@@ -49,6 +50,9 @@ pub(in crate::commands) fn approve(
         Ok(())
     })?;
     if !was_asked && purchase.forecast.requests > 0 {
+        if let Some(text) = paid_before(context, planned)? {
+            context.printer.note(&text);
+        }
         context.printer.note(&purchase.short_plan(estimate.max_tokens));
     }
     Ok(())

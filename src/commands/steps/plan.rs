@@ -6,19 +6,17 @@ use super::asking::{Asked, ask};
 use super::asking_like::{ask_like, says_rows};
 use super::follow::rounds;
 use super::input::{Taken, take_in};
-use super::jobs::open_store;
+use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Lengths, Pricing, grouped};
-use crate::job::{
-    JobError, JobFolder, LEARNED_FOR, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan,
-};
-use crate::request::{Endpoint, RULES};
+use crate::cost::grouped;
+use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
+use crate::request::RULES;
 use crate::shard::Limits;
-use crate::store::{Queue, Store};
+use crate::store::Store;
 use crate::table::{Condition, RowRange, Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
@@ -341,52 +339,6 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
         onto: None,
     }
-}
-
-/// What the requests are priced by: the price of this day, the limit of an answer, and how long
-/// the answers of finished rows of the same prompt were.
-fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
-    let lengths = if Store::exists(&context.home) {
-        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
-    } else {
-        Lengths::default()
-    };
-    Ok(Pricing {
-        price: who.price.clone(),
-        max_tokens: spec.question.most_output(),
-        is_embedding: spec.question.endpoint == Endpoint::Embeddings,
-        lengths,
-    })
-}
-
-/// How long the answers of finished rows of this prompt were.
-pub(super) fn lengths_of(store: &Store, prompt: &str) -> Result<Lengths, CommandError> {
-    Ok(Lengths::of(&store.answer_lengths(prompt, LEARNED_ROWS)?))
-}
-
-/// Finished rows that the length of answers is learned from at most.
-const LEARNED_ROWS: u32 = 10_000;
-
-/// The prompt tokens that may be queued: what the user set, else what a refusal told, else what
-/// is published for the account's tier.
-fn may_be_queued(context: &Context, who: &Who) -> Result<Option<u64>, CommandError> {
-    let set = context.settings.get(key::MAX_ENQUEUED_TOKENS);
-    if set.is_some() || !Store::exists(&context.home) {
-        return Ok(set.or(who.published_queue));
-    }
-    let queue = Queue {
-        base_url: who.stored_url.clone(),
-        account: who.account.clone(),
-        model: who.model.clone(),
-    };
-    let since = context.clock.unix() - LEARNED_FOR;
-    let store = open_store(context)?;
-    let mut learned = store.learned_limit(&queue, since)?;
-    if learned.is_none() {
-        // A plan needs no key, so it may not know whose account it is.
-        learned = store.learned_limit(&Queue { account: String::new(), ..queue }, since)?;
-    }
-    Ok(learned.or(who.published_queue))
 }
 
 /// The provider's limits with their margin, lowered by what the settings say.
