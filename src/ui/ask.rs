@@ -16,16 +16,21 @@ impl Printer {
     /// of input. What was typed before the question could be read answers nothing. Ask only if
     /// [`is_interactive`].
     pub fn confirm(&self, question: &str) -> io::Result<bool> {
-        forget_typed();
-        self.prompt(&format!("{} [y/N]", clean(question)));
-        Ok(is_yes(&read_line(&mut io::stdin().lock())?))
+        Ok(is_yes(&self.answer(&format!("{question} [y/N]"))?))
+    }
+
+    /// The line that is typed once the question can be read.
+    fn answer(&self, question: &str) -> io::Result<String> {
+        self.without_bars(|| {
+            forget_typed();
+            self.prompt(&clean(question));
+            read_line(&mut io::stdin().lock())
+        })
     }
 
     /// Asks for one of several letters on the terminal; `None` if the answer is none of them.
     pub fn choose(&self, question: &str, letters: &[char]) -> io::Result<Option<char>> {
-        forget_typed();
-        self.prompt(&clean(question));
-        let line = read_line(&mut io::stdin().lock())?;
+        let line = self.answer(question)?;
         let first = line.trim().chars().next().map(|c| c.to_ascii_lowercase());
         Ok(first.filter(|letter| letters.contains(letter)))
     }

@@ -211,6 +211,18 @@ impl Printer {
         });
     }
 
+    /// Runs what asks a person, with the bars off the terminal: they would draw over the question
+    /// as long as it stands. Other lines may still be printed meanwhile.
+    pub(super) fn without_bars<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let Some(bars) = self.bars.get() else { return ask() };
+        // Best effort: a terminal that is gone asks nobody.
+        let _ = bars.clear();
+        bars.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        let answer = ask();
+        bars.set_draw_target(super::progress::bar::target());
+        answer
+    }
+
     /// Text without a line break at its end, for a question, and a space to answer behind.
     pub(super) fn prompt(&self, text: &str) {
         let text = folded(text, self.terminals[1].as_ref());
