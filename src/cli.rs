@@ -225,10 +225,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let context = match build_context(&cli) {
         Ok(context) => context,
-        Err(error) => {
-            plain_printer().error(&error);
-            return error.exit;
-        }
+        Err(error) => return failed(&error, &plain_printer(), cli.command.wants_json()),
     };
     match cli.command.run(&context) {
         Ok(exit) => exit,
@@ -236,10 +233,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let rehearsal = cli.command.rehearsal(&arguments, context.shell);
             let error = crate::commands::refine(error, rehearsal.as_deref());
-            context.printer.error(&error);
-            error.exit
+            failed(&error, &context.printer, context.json)
         }
     }
+}
+
+/// Says what went wrong, to a program too where it waits for a document.
+fn failed(error: &CommandError, printer: &Printer, wants_json: bool) -> ExitCode {
+    printer.error(error);
+    if wants_json {
+        // Nobody is there to be told that stdout is closed.
+        let _ = printer.error_document(error);
+    }
+    error.exit
 }
 
 /// Reads a command line, the program's name first.

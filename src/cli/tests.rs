@@ -104,7 +104,7 @@ fn a_key_is_never_a_flag_and_is_not_repeated_s1_09() {
     ] {
         let error = key_as_flag(&words(text)).unwrap();
         assert_eq!(error.exit, ExitCode::Usage);
-        let lines = error.lines(Colour::Never).join("\n");
+        let lines = error.lines().join("\n");
         assert!(lines.contains("batchctl login openai") && !lines.contains("secret"), "{lines}");
     }
     assert!(key_as_flag(&words("batchctl workflow in.csv -p api-key")).is_none());

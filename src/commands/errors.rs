@@ -196,7 +196,6 @@ fn key_hints(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::Colour;
 
     #[test]
     fn each_error_has_its_exit_code_and_remedy() {
@@ -233,7 +232,7 @@ mod tests {
         ];
         for (error, exit, expected) in table {
             let error = config_error(error);
-            let text = error.lines(Colour::Never).join("\n");
+            let text = error.lines().join("\n");
             assert_eq!(error.exit, exit, "{text}");
             assert!(text.contains(expected), "{text}");
         }

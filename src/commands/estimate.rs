@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
-use super::steps::{Bare, Need, estimate, find_job, open_store, side_by_side, who_is_asked};
+use super::steps::{
+    Bare, Found, Need, estimate, estimate_like, find_job, open_store, side_by_side, who_is_asked,
+    words_question,
+};
 use crate::config::key;
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
@@ -40,15 +43,31 @@ lays!(Args: ask, read);
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let models = each_once(&args.models, context)?;
-    let input = |context: &Context| match &args.input {
-        Some(input) => Ok(input.clone()),
-        None => input_of_folder(context),
+    let chosen = match &args.input {
+        Some(input) => Chosen { input: input.clone(), job: None },
+        None => input_of_folder(context, models.is_empty())?,
     };
     if !models.is_empty() {
-        return side_by_side(context, &input(context)?, &models);
+        return side_by_side(context, &chosen.input, &models);
+    }
+    if let Some(found) = &chosen.job {
+        return estimate_like(context, &open_store(context)?, (&chosen.input, found));
     }
     let who = who_is_asked(context, Need::NoKey)?;
-    estimate(&input(context)?, &who, context)
+    estimate(&chosen.input, &who, context, false)
+}
+
+/// What is looked at.
+struct Chosen {
+    input: PathBuf,
+    /// The job whose question is priced, where the line words none.
+    job: Option<Found>,
+}
+
+impl From<PathBuf> for Chosen {
+    fn from(input: PathBuf) -> Self {
+        Self { input, job: None }
+    }
 }
 
 /// The models that were named, each once; what is left out is said.
@@ -72,10 +91,10 @@ fn each_once(names: &[String], context: &Context) -> Result<Vec<String>, Command
 
 /// The `[job]` of the project's file, else the newest job of this folder, else its only table;
 /// it says which.
-fn input_of_folder(context: &Context) -> Result<PathBuf, CommandError> {
+fn input_of_folder(context: &Context, is_one_model: bool) -> Result<Chosen, CommandError> {
     if let Some(input) = context.settings.get(key::INPUT) {
         context.printer.note(&format!("estimating {input}, the input of [job] in ./batchctl.toml"));
-        return Ok(PathBuf::from(input));
+        return Ok(PathBuf::from(input).into());
     }
     let store = open_store(context)?;
     if let Some(job) = store.last_job(&context.folder.to_string_lossy())? {
@@ -83,12 +102,15 @@ fn input_of_folder(context: &Context) -> Result<PathBuf, CommandError> {
         let source = PathBuf::from(&found.spec.source);
         if source.exists() {
             let name = source.strip_prefix(&context.folder).unwrap_or(&source);
+            let is_like = is_one_model && !words_question(context);
+            let what = if is_like { "with its question" } else { "with the question of this line" };
             context.printer.note(&format!(
-                "estimating {}, the table of this folder's newest job {}",
+                "estimating {}, the table of this folder's newest job {}, {what}",
                 name.display(),
                 job.short()
             ));
-            return Ok(name.to_owned());
+            let input = name.to_owned();
+            return Ok(Chosen { input, job: is_like.then_some(found) });
         }
     }
     let mut tables: Vec<PathBuf> = std::fs::read_dir(&context.folder)?
@@ -103,7 +125,7 @@ fn input_of_folder(context: &Context) -> Result<PathBuf, CommandError> {
     match tables.as_slice() {
         [only] => {
             context.printer.note(&format!("estimating {}, the only table here", only.display()));
-            Ok(only.clone())
+            Ok(only.clone().into())
         }
         [] => Err(CommandError::usage("there is no table in this folder")
             .hint("batchctl estimate in.csv")),

@@ -6,8 +6,8 @@ use super::Context;
 use super::files::expand;
 use super::flags::{JsonArg, NewJobArgs, RunningArgs, SpendArgs, WhoArgs, WriteArgs, lays};
 use super::steps::{
-    Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, reuse, show_estimate,
-    show_plan, who_is_asked,
+    Destination, Follow, Need, Planned, Scratch, begin_and_go_on, open_store, require_limits,
+    reuse, show_estimate, show_plan, who_is_asked,
 };
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode};
@@ -78,11 +78,14 @@ fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, C
         ))
         .hint(format!("batchctl workflow {}   asks a table", file.display())));
     }
-    if args.spend.estimate_cost {
-        return show_estimate(context, &planned, &who);
-    }
-    if args.spend.dry_run {
-        return show_plan(context, &planned, &who, scratch.folder());
+    if args.spend.only_shows() {
+        let exit = if args.spend.estimate_cost {
+            show_estimate(context, &planned, &who)?
+        } else {
+            show_plan(context, &planned, &who, scratch.folder())?
+        };
+        require_limits(context, &planned, &who)?;
+        return Ok(exit);
     }
     let how = Follow { submit: true, wait: args.wait };
     begin_and_go_on(context, &store, (scratch, planned), (&who, &destination), how)

@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let need = if args.spend.only_shows() { Need::NoKey } else { Need::Key };
     let who = who_is_asked(context, need)?;
     if args.spend.estimate_cost {
-        return estimate(&input, &who, context);
+        return estimate(&input, &who, context, true);
     }
     let named = args.output.as_deref().or(args.write.output.as_deref());
     let destination = Destination::choose(named, &input, context)?;

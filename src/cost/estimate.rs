@@ -87,6 +87,9 @@ pub struct Estimate {
     /// What all that is sent counts as against budgets until it is settled, in trillionths.
     #[serde(skip)]
     pub reserve: Option<u64>,
+    /// The limit on cost that the files were cut for, in trillionths, where they were.
+    #[serde(skip)]
+    pub cut_below: Option<u64>,
 }
 
 impl Estimate {

@@ -207,8 +207,9 @@ fn answer(pricing: &Pricing, sent: u64) -> Answer {
     if pricing.is_embedding {
         return Answer { levels: [Some(0.0); 4], worst: Some(0) };
     }
-    let worst = pricing.max_tokens;
     let own = pricing.price.as_ref().and_then(|price| price.max_output_tokens);
+    // No model answers with more than it can.
+    let worst = pricing.max_tokens.map(|most| own.map_or(most, |own| most.min(own)));
     let per_row = pricing.lengths.per_row(sent, worst.or(own));
     #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^53")]
     let most = worst.map(|tokens| tokens as f64);

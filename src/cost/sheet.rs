@@ -72,7 +72,9 @@ impl Estimate {
             let [realtime, batch] = self.prices("", |mode, level| bill.image_cost(mode, level));
             let name = format!("images ({})", word(heading.detail));
             let tokens = self.tokens(all.image_tokens, "");
-            lines.push(row(&name, [&grouped(all.requests), &tokens, "–", &realtime, &batch]));
+            // How many requests have one is not counted; pictures are.
+            let images = format!("{} img", grouped(all.images));
+            lines.push(row(&name, [&images, &tokens, "–", &realtime, &batch]));
         }
         let unsent =
             [("answered before", self.answered, answered), ("equal rows", self.equal, equal)];
@@ -203,7 +205,7 @@ impl Estimate {
             if is_free { String::new() } else { range(cost, &|pico| self.amount(Some(pico))) };
         let output = tokens.likely.map_or_else(|| "unknown".to_owned(), grouped);
         let source = match self.learned_from {
-            0 => "assumed: no row of this prompt has been answered yet".to_owned(),
+            0 => "assumed: no finished row of exactly this question".to_owned(),
             1 => "from 1 earlier row of this prompt".to_owned(),
             rows => format!("from {} earlier rows of this prompt", grouped(rows)),
         };
@@ -216,11 +218,18 @@ impl Estimate {
 
     fn worst(&self) -> String {
         let forecast = self.forecast();
+        let own = self.price.as_ref().and_then(|price| price.max_output_tokens);
         if let Some(most) = self.max_tokens {
             let price = self.amount(forecast.cost.worst);
-            return format!("{price} if every answer has {} tokens (--max-tokens)", grouped(most));
+            let limit = match own.filter(|own| *own < most) {
+                None => format!("{} tokens (--max-tokens)", grouped(most)),
+                Some(own) => format!(
+                    "{} tokens, the model's own maximum (--max-tokens {most} is more)",
+                    grouped(own)
+                ),
+            };
+            return format!("{price} if every answer has {limit}");
         }
-        let own = self.price.as_ref().and_then(|price| price.max_output_tokens);
         let own = own.map_or(String::new(), |own| format!(" ({} tokens a row)", grouped(own)));
         let reserve = match self.reserve {
             None => String::new(),
@@ -259,7 +268,12 @@ impl Estimate {
             let (requests, bytes) = (grouped(requests), megabytes(bytes));
             text += &format!(" (limit {requests} requests, {bytes})");
         }
-        let mut lines = labelled("Upload", &[text]);
+        let mut pieces = vec![text];
+        if let Some(limit) = self.cut_below {
+            let limit = self.amount(Some(limit));
+            pieces.push(format!("cut so that several fit below the limit of {limit}"));
+        }
+        let mut lines = labelled("Upload", &pieces);
         let Some((limit, waves)) = heading.queue else {
             let text = "prompt tokens that may be queued: unknown".to_owned();
             lines.extend(labelled("Queue", &[text]));

@@ -317,11 +317,16 @@ impl Planner<'_> {
         let is_known = estimate.sent.input_tokens().is_some();
         let reserve = |tokens| if is_known { biller.reserve(tokens) } else { None };
         let costs = (sent.as_slice(), &reserve as Reserve<'_>);
+        let uncut = shards.len();
         self.plan.shards = by_tokens(shards, costs, self.most, self.folder)?;
         self.plan.estimate.bytes = self.plan.bytes();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         let reserves = self.plan.shards.iter().map(|shard| shard.reserve);
-        self.plan.estimate.reserve = reserves.sum();
+        let reserve: Option<u64> = reserves.sum();
+        self.plan.estimate.reserve = reserve;
+        let was_cut = self.plan.shards.len() > uncut;
+        let below = self.most.cost.filter(|cost| was_cut && reserve > Some(*cost));
+        self.plan.estimate.cut_below = below;
         Ok(self.plan)
     }
 

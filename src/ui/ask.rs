@@ -13,16 +13,24 @@ pub fn is_interactive() -> bool {
 
 impl Printer {
     /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is no, so is an end
-    /// of input. Ask only if [`is_interactive`].
+    /// of input. What was typed before the question could be read answers nothing. Ask only if
+    /// [`is_interactive`].
     pub fn confirm(&self, question: &str) -> io::Result<bool> {
-        self.prompt(&format!("{} [y/N] ", clean(question)));
-        Ok(is_yes(&read_line(&mut io::stdin().lock())?))
+        Ok(is_yes(&self.answer(&format!("{question} [y/N]"))?))
+    }
+
+    /// The line that is typed once the question can be read.
+    fn answer(&self, question: &str) -> io::Result<String> {
+        self.without_bars(|| {
+            forget_typed();
+            self.prompt(&clean(question));
+            read_line(&mut io::stdin().lock())
+        })
     }
 
     /// Asks for one of several letters on the terminal; `None` if the answer is none of them.
     pub fn choose(&self, question: &str, letters: &[char]) -> io::Result<Option<char>> {
-        self.prompt(&format!("{} ", clean(question)));
-        let line = read_line(&mut io::stdin().lock())?;
+        let line = self.answer(question)?;
         let first = line.trim().chars().next().map(|c| c.to_ascii_lowercase());
         Ok(first.filter(|letter| letters.contains(letter)))
     }
@@ -32,11 +40,22 @@ impl Printer {
         if !io::stdin().is_terminal() {
             return read_line(&mut io::stdin().lock()).map(|line| line.trim().to_owned());
         }
-        self.prompt(&clean(question));
+        self.prompt(clean(question).trim_end());
         let key = console::Term::stderr().read_secure_line()?;
         Ok(key.trim().to_owned())
     }
 }
+
+/// Throws away what was typed and not read yet; a pipe keeps what it holds.
+#[cfg(unix)]
+fn forget_typed() {
+    // Best effort: it is refused only where stdin is no terminal.
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
+
+/// Throws away what was typed and not read yet, where that can be done.
+#[cfg(not(unix))]
+fn forget_typed() {}
 
 fn is_yes(line: &str) -> bool {
     matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")

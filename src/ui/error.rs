@@ -3,7 +3,6 @@
 use std::io;
 
 use super::clean::clean;
-use super::colour::{Colour, Style};
 use super::{ExitCode, Printer};
 
 /// A command's failure. The chain is printed as `error:` and indented lines, the hints as `fix:`
@@ -57,11 +56,11 @@ impl CommandError {
         })
     }
 
-    /// The lines a person reads, without colour unless it is wanted.
-    pub fn lines(&self, colour: Colour) -> Vec<String> {
+    /// The lines a person reads, without colour.
+    pub fn lines(&self) -> Vec<String> {
         let mut chain = self.error.chain().map(|cause| clean(&cause.to_string()));
         let first = chain.next().unwrap_or_default();
-        let mut lines = vec![format!("{} {first}", colour.paint(Style::Error, "error:"))];
+        let mut lines = vec![format!("error: {first}")];
         let mut said = first;
         for cause in chain {
             // Many errors already hold their cause's text.
@@ -72,11 +71,8 @@ impl CommandError {
         }
         for hint in &self.hints {
             let hint = clean(hint);
-            lines.push(if has_own_word(&hint) {
-                format!("  {hint}")
-            } else {
-                format!("  {} {hint}", colour.paint(Style::Good, "fix:"))
-            });
+            let fix = if has_own_word(&hint) { "" } else { "fix: " };
+            lines.push(format!("  {fix}{hint}"));
         }
         lines
     }
@@ -99,7 +95,41 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
     }
 }
 
+/// A failure, as `--json` prints it.
+#[derive(Debug, serde::Serialize)]
+struct Document {
+    schema_version: u32,
+    error: Told,
+    exit_code: u8,
+}
+
+/// What failed, why, and what to do about it.
+#[derive(Debug, serde::Serialize)]
+struct Told {
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
 impl Printer {
+    /// Prints a command's failure as the one document on stdout that `--json` promises, unless
+    /// the command printed one before it failed.
+    pub fn error_document(&self, error: &CommandError) -> io::Result<()> {
+        if self.has_document() {
+            return Ok(());
+        }
+        let mut causes = error.error.chain().map(|cause| clean(&cause.to_string()));
+        self.json(&Document {
+            schema_version: 1,
+            error: Told {
+                message: causes.next().unwrap_or_default(),
+                causes: causes.collect(),
+                hints: error.hints.iter().map(|hint| clean(hint)).collect(),
+            },
+            exit_code: error.exit.code(),
+        })
+    }
+
     /// Prints a command's failure, also with `-q`.
     pub fn error(&self, error: &CommandError) {
         if self.is_json() {
@@ -111,8 +141,8 @@ impl Printer {
             });
             return self.line(&line.to_string());
         }
-        for line in error.lines(self.colour()) {
-            self.line(&line);
+        for line in error.lines() {
+            self.error_line(&line);
         }
     }
 }
@@ -128,7 +158,7 @@ mod tests {
             .hint("batchctl login openai      or   export OPENAI_API_KEY=…")
             .hint("no key? rehearse the whole run: batchctl workflow in.csv out.csv --provider sandbox");
         assert_eq!(
-            error.lines(Colour::Never).join("\n"),
+            error.lines().join("\n"),
             "error: no key for openai
   needed for: upload of shard 1
   fix: batchctl login openai      or   export OPENAI_API_KEY=…
@@ -140,10 +170,10 @@ mod tests {
     fn causes_are_indented_once_and_cleaned() {
         let cause = io::Error::other("disk\u{1b}[31m full");
         let error = CommandError::from(anyhow::Error::new(cause).context("cannot write out.csv"));
-        assert_eq!(error.lines(Colour::Never), ["error: cannot write out.csv", "  disk full"]);
+        assert_eq!(error.lines(), ["error: cannot write out.csv", "  disk full"]);
         assert_eq!(error.exit, ExitCode::Unexpected);
         let repeated = anyhow::anyhow!("disk full").context("cannot write: disk full");
-        assert_eq!(CommandError::from(repeated).lines(Colour::Never).len(), 1);
+        assert_eq!(CommandError::from(repeated).lines().len(), 1);
     }
 
     #[test]

@@ -33,17 +33,25 @@ fn fold_line(line: &str, width: usize) -> Vec<String> {
         let (now, later) = if can_be_cut { cut(word, room) } else { ("", word) };
         current.push_str(now);
         lines.push(current.trim_end().to_owned());
-        current = " ".repeat(indent);
+        // What must stay whole is worth more than its place under a column.
+        let needed = if can_be_cut { 0 } else { later.trim_end().width() };
+        let places = [indent, indent.min(own_indent(line) + 2)];
+        let place = places.into_iter().find(|place| place + needed <= width);
+        current = " ".repeat(place.unwrap_or(indent.min(2)));
         left.push(later);
     }
     lines.push(current.trim_end().to_owned());
     lines
 }
 
+/// The spaces a line begins with.
+fn own_indent(line: &str) -> usize {
+    line.width() - line.trim_start_matches(' ').width()
+}
+
 /// Where the last column begins that begins no later than `most`.
 fn indent_of(line: &str, most: usize) -> usize {
-    let own = line.width() - line.trim_start_matches(' ').width();
-    let mut indent = own + 2;
+    let mut indent = own_indent(line) + 2;
     let (mut at, mut spaces) = (0, 0);
     for c in line.chars() {
         if c == ' ' {
@@ -137,6 +145,15 @@ mod tests {
         }
         let path = format!("output    /{}", "long/".repeat(30));
         assert_eq!(fold(&path, 62)[1].trim(), &path[10..], "a path can be copied");
+        let line = "row 2      cut off by the limit of tokens that was set: batchctl retry k7f2qd --class truncated";
+        let command = "  batchctl retry k7f2qd --class truncated";
+        assert_eq!(fold(line, 62)[1].trim(), command.trim());
+        let wide = format!("{}x: {} --max-tokens 200", " ".repeat(28), command.trim());
+        assert!(
+            fold(&wide, 80).iter().all(|line| line.width() <= 80),
+            "C27: {:?}",
+            fold(&wide, 80)
+        );
         assert_eq!(fold("a\nb", 62), ["a", "b"]);
         assert_eq!(fold(&"word ".repeat(50), 40).len(), 1, "no room to hang anything");
     }

@@ -2,6 +2,7 @@
 //! success.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::clean::{clean, is_hidden};
@@ -35,6 +36,8 @@ pub struct Printer {
     bars: Arc<OnceLock<indicatif::MultiProgress>>,
     /// Notes, warnings and errors as JSON lines too (`--progress json`).
     is_json: bool,
+    /// Whether a document went to stdout; shared by all clones.
+    has_document: Arc<AtomicBool>,
     /// The terminals behind stdout and stderr, where they are some.
     terminals: [Option<console::Term>; 2],
 }
@@ -55,6 +58,7 @@ impl Printer {
             err: Arc::new(Mutex::new(io::stderr())),
             bars: Arc::default(),
             is_json: false,
+            has_document: Arc::default(),
             terminals: [
                 io::stdout().is_terminal().then(console::Term::stdout),
                 io::stderr().is_terminal().then(console::Term::stderr),
@@ -72,6 +76,7 @@ impl Printer {
             err: captured.err.clone(),
             bars: Arc::default(),
             is_json: false,
+            has_document: Arc::default(),
             terminals: [None, None],
         };
         (printer, captured)
@@ -93,6 +98,11 @@ impl Printer {
     /// Whether stderr is JSON lines.
     pub(super) fn is_json(&self) -> bool {
         self.is_json
+    }
+
+    /// Whether a document was printed on stdout, as a whole or in part.
+    pub(super) fn has_document(&self) -> bool {
+        self.has_document.load(Ordering::Relaxed)
     }
 
     /// How much is said.
@@ -181,10 +191,43 @@ impl Printer {
         }
     }
 
-    /// Text without a line break, for a question.
+    /// Text that a person must read and that is not laid out in columns: as [`Self::important`],
+    /// but on a terminal it is broken between words.
+    pub fn prose(&self, text: &str) {
+        self.say("important", Style::Plain, &folded(&clean(text), self.terminals[1].as_ref()));
+    }
+
+    /// A line of an error, clean already, as it fits into the terminal; what marks it is painted.
+    pub(super) fn error_line(&self, text: &str) {
+        let text = folded(text, self.terminals[1].as_ref());
+        let marks = [("error:", Style::Error), ("  fix:", Style::Good)];
+        let mark = marks.into_iter().find(|(mark, _)| text.starts_with(mark));
+        self.line(&match mark {
+            Some((mark, style)) => {
+                let (indent, word) = mark.split_at(mark.len() - mark.trim_start().len());
+                format!("{indent}{}{}", self.colour.paint(style, word), &text[mark.len()..])
+            }
+            None => text,
+        });
+    }
+
+    /// Runs what asks a person, with the bars off the terminal: they would draw over the question
+    /// as long as it stands. Other lines may still be printed meanwhile.
+    pub(super) fn without_bars<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let Some(bars) = self.bars.get() else { return ask() };
+        // Best effort: a terminal that is gone asks nobody.
+        let _ = bars.clear();
+        bars.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        let answer = ask();
+        bars.set_draw_target(super::progress::bar::target());
+        answer
+    }
+
+    /// Text without a line break at its end, for a question, and a space to answer behind.
     pub(super) fn prompt(&self, text: &str) {
+        let text = folded(text, self.terminals[1].as_ref());
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = write!(err, "{text}");
+        let _ = write!(err, "{text} ");
         let _ = err.flush();
     }
 
@@ -205,6 +248,7 @@ impl Printer {
     /// One JSON document on stdout, with line breaks for people.
     pub fn json(&self, document: &impl serde::Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(document)?;
+        self.has_document.store(true, Ordering::Relaxed);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(out, "{}", harmless(&text))?;
         out.flush()
@@ -220,6 +264,7 @@ impl Printer {
     ) -> Result<(), E> {
         let head = serde_json::to_string_pretty(head).map_err(io::Error::from)?;
         let head = head.strip_suffix("\n}").expect("an object with members ends so");
+        self.has_document.store(true, Ordering::Relaxed);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         write!(out, "{},\n  \"{name}\": [", harmless(head))?;
         for (number, item) in items.enumerate() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::again_json::show_again;
 use super::again_price::AgainPrice;
 use super::asking::given_text;
 use super::finish::{ending_of, report};
@@ -87,6 +88,8 @@ pub(in crate::commands) fn retry(
     plan.reserve(price.forecast(plan.requests()).reserve);
     tell_plan(context, &plan, &price);
     if change.only_shows {
+        show_again(context, &found, &plan, &price)?;
+        price.require_limits(context, &who, plan.requests())?;
         return Ok(stands(&found, ExitCode::Success));
     }
     if plan.requests() == 0 {

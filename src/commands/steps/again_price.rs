@@ -2,8 +2,8 @@
 //! its first round were on average.
 
 use super::jobs::Found;
+use super::learned::lengths_of;
 use super::money::Purchase;
-use super::plan::lengths_of;
 use super::who::Who;
 use crate::commands::Context;
 use crate::cost::{Biller, Forecast, Lengths, Money, Price, Pricing};
@@ -77,9 +77,26 @@ impl AgainPrice {
         money.map_or("unknown".to_owned(), |money| format!("about {money}"))
     }
 
+    /// The model that is asked.
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
     /// The price; `None` = unknown.
     pub(super) fn price(&self) -> Option<&Price> {
         self.pricing.price.as_ref()
+    }
+
+    /// Returns if the limits that the line names let so many requests begin.
+    pub(super) fn require_limits(
+        &self,
+        context: &Context,
+        who: &Who,
+        requests: u64,
+    ) -> Result<(), CommandError> {
+        let forecast = &self.forecast(requests);
+        let (model, price) = (self.model.as_str(), self.price());
+        Purchase { who, model, price, forecast, is_again: true }.limit(context).map(|_| ())
     }
 
     /// Returns if so many requests may be paid for; what they are stands above the question.
@@ -91,6 +108,7 @@ impl AgainPrice {
     ) -> Result<(), CommandError> {
         let forecast = &self.forecast(requests);
         let (model, price) = (self.model.as_str(), self.price());
-        Purchase { who, model, price, forecast, is_again: true }.approve(context, || Ok(()))
+        Purchase { who, model, price, forecast, is_again: true }.approve(context, || Ok(()))?;
+        Ok(())
     }
 }

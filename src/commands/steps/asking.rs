@@ -178,7 +178,9 @@ pub(super) fn given_text(
 }
 
 /// `key=json`; a value that is no JSON is taken as text, as a shell user would expect.
-fn parameters(context: &Context) -> Result<Vec<(String, serde_json::Value)>, CommandError> {
+pub(super) fn parameters(
+    context: &Context,
+) -> Result<Vec<(String, serde_json::Value)>, CommandError> {
     let read = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
             let value = serde_json::from_str(value)

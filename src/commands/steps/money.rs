@@ -3,6 +3,7 @@
 //! what is unknown always is.
 
 use super::limits::{max_cost, require_daily_budget};
+use super::paid_before::paid_before;
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
 use super::show::plan_lines;
@@ -34,36 +35,53 @@ pub(in crate::commands) fn approve(
     who: &Who,
 ) -> Result<(), CommandError> {
     let estimate = &planned.plan.estimate;
-    let purchase = Purchase {
-        who,
-        model: &planned.spec.question.model,
-        price: estimate.price.as_ref(),
-        forecast: &estimate.forecast(),
-        is_again: false,
-    };
-    purchase.approve(context, || {
-        for line in plan_lines(context, planned, who) {
+    let forecast = estimate.forecast();
+    let purchase = Purchase::of(planned, (&forecast, who));
+    let was_asked = purchase.approve(context, || {
+        for line in plan_lines(context, planned, who)? {
             context.printer.important(&line);
         }
-        context.printer.important(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
+        context.printer.prose(&format!("Sends     {} to {}", leaves(planned), who.stored_url));
         if let Some(request) = &planned.plan.first_request {
             for line in first_request_lines(&serde_json::from_str(request)?) {
-                context.printer.important(&line);
+                context.printer.prose(&line);
             }
         }
         Ok(())
-    })
+    })?;
+    if !was_asked && purchase.forecast.requests > 0 {
+        if let Some(text) = paid_before(context, planned)? {
+            context.printer.note(&text);
+        }
+        context.printer.note(&purchase.short_plan(estimate.max_tokens));
+    }
+    Ok(())
 }
 
-impl Purchase<'_> {
-    /// Returns if it may be paid for; `show` prints what stands above the question.
-    pub(in crate::commands) fn approve(
+/// Returns if the limits let the plan begin: what only shows it ends as the run would.
+pub(in crate::commands) fn require_limits(
+    context: &Context,
+    planned: &Planned,
+    who: &Who,
+) -> Result<(), CommandError> {
+    Purchase::of(planned, (&planned.plan.estimate.forecast(), who)).limit(context).map(|_| ())
+}
+
+impl<'a> Purchase<'a> {
+    /// All that a plan sends.
+    fn of(planned: &'a Planned, (forecast, who): (&'a Forecast, &'a Who)) -> Self {
+        let model = &planned.spec.question.model;
+        let price = planned.plan.estimate.price.as_ref();
+        Self { who, model, price, forecast, is_again: false }
+    }
+
+    /// The limit of the job, `None` where there is none; refuses what no limit lets begin.
+    pub(in crate::commands) fn limit(
         &self,
         context: &Context,
-        show: impl FnOnce() -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<Option<Money>, CommandError> {
         if self.forecast.requests == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let asked = (self.model, self.price);
         let limit = max_cost(context, self.who, asked)?;
@@ -71,22 +89,36 @@ impl Purchase<'_> {
         if let Some(limit) = limit {
             self.require_below(limit)?;
         }
+        Ok(limit)
+    }
+
+    /// Returns if it may be paid for, and whether a person was asked; `show` prints what stands
+    /// above the question.
+    pub(in crate::commands) fn approve(
+        &self,
+        context: &Context,
+        show: impl FnOnce() -> Result<(), CommandError>,
+    ) -> Result<bool, CommandError> {
+        if self.forecast.requests == 0 {
+            return Ok(false);
+        }
+        let limit = self.limit(context)?;
         let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
         if self.who.is_loopback || is_free || context.settings.get(key::YES) {
-            return Ok(());
+            return Ok(false);
         }
         let unasked = self.unasked(context)?;
         let may_cost = self.forecast.may_cost().and_then(|pico| self.money(pico));
         let is_small = may_cost.zip(unasked).is_some_and(|(cost, most)| cost.pico <= most.pico);
         if is_small || (limit.is_some() && !context.is_interactive) {
-            return Ok(());
+            return Ok(false);
         }
         if !context.is_interactive {
             return Err(self.refusal(may_cost.zip(unasked)));
         }
         show()?;
         if context.printer.confirm(&self.question())? {
-            return Ok(());
+            return Ok(true);
         }
         Err(CommandError::message(ExitCode::Limit, "not approved; nothing was sent"))
     }
@@ -185,6 +217,26 @@ impl Purchase<'_> {
             _ => return Some(format!("likely {likely}")),
         };
         Some(format!("likely {likely}, {more}"))
+    }
+
+    /// One line before anything is sent, where nobody is asked: what it will cost, for what, at
+    /// whom, by which prices.
+    fn short_plan(&self, max_tokens: Option<u64>) -> String {
+        let requests = counted(self.forecast.requests, "request");
+        let whom = format!("{requests} at {}, {}", self.who.name, self.model);
+        let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
+        let dated = self.price.map(|price| format!(", {}", price.dated())).unwrap_or_default();
+        let limit = max_tokens.filter(|_| self.forecast.cost.high.is_none());
+        let limit = limit.map(|most| format!(" (--max-tokens {most})")).unwrap_or_default();
+        let text = match self.figures() {
+            _ if is_free => format!("free: {whom}{dated}"),
+            None => format!("{}: {whom}", self.unknown()),
+            Some(figures) => format!("{figures}{limit} for {whom}{dated}"),
+        };
+        if self.who.is_loopback {
+            return format!("rehearsal, nothing is charged; at the provider: {text}");
+        }
+        text
     }
 
     fn requests(&self) -> String {

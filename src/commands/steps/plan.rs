@@ -2,24 +2,23 @@
 
 use std::path::Path;
 
-use super::asking::ask;
+use super::asking::{Asked, ask};
+use super::asking_like::{ask_like, says_rows};
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
 use super::input::{Taken, take_in};
-use super::jobs::open_store;
+use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Lengths, Pricing, grouped};
-use crate::job::{
-    JobError, JobFolder, LEARNED_FOR, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan,
-};
-use crate::request::{Endpoint, RULES};
+use crate::cost::grouped;
+use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
+use crate::request::RULES;
 use crate::shard::Limits;
-use crate::store::{Queue, Store};
-use crate::table::Table;
+use crate::store::Store;
+use crate::table::{Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
 /// A folder for planning that is removed again unless a job adopts it.
@@ -101,7 +100,29 @@ impl Planned {
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
-        let prepared = Prepared::of(context, taken, who)?;
+        Self::prepared(context, Prepared::of(context, taken, who)?, who, folder, reuse)
+    }
+
+    /// Plans the question of a job anew, with what the line says of it on top.
+    pub(in crate::commands) fn like(
+        context: &Context,
+        (input, job): (&Path, &Spec),
+        who: &Who,
+        folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
+    ) -> Result<Self, CommandError> {
+        let taken = take_in(input, context, folder)?;
+        let prepared = Prepared::like(context, taken, who, job)?;
+        Self::prepared(context, prepared, who, folder, reuse)
+    }
+
+    fn prepared(
+        context: &Context,
+        prepared: Prepared,
+        who: &Who,
+        folder: &JobFolder,
+        reuse: Option<Reuse<'_>>,
+    ) -> Result<Self, CommandError> {
         let reporter = context.reporter();
         let Prepared { table, spec, limits, .. } = &prepared;
         let may_be_queued = may_be_queued(context, who)?;
@@ -123,10 +144,31 @@ impl Prepared {
         who: &Who,
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
-        let settings = &context.settings;
         let selection = selection(context, &taken.table)?;
-        let output = output_spec(context);
-        require_fillable(&selection, taken.table.headers(), context, &output)?;
+        require_fillable(&selection, taken.table.headers(), context, &output_spec(context))?;
+        let fields = context.settings.get(key::JSON_FIELDS);
+        Ok(Self::with(context, taken, who, (asked, selection, fields)))
+    }
+
+    /// The question and the rows of a job, as far as the line names no others.
+    fn like(context: &Context, taken: Taken, who: &Who, job: &Spec) -> Result<Self, CommandError> {
+        let question = ask_like(context, who, &job.question)?;
+        let selection = if says_rows(context) {
+            selection(context, &taken.table)?
+        } else {
+            job.selection.clone()
+        };
+        let asked = Asked { question, notes: Vec::new() };
+        Ok(Self::with(context, taken, who, (asked, selection, job.fields.clone())))
+    }
+
+    fn with(
+        context: &Context,
+        taken: Taken,
+        who: &Who,
+        (asked, selection, fields): (Asked, Selection, Option<String>),
+    ) -> Self {
+        let settings = &context.settings;
         let spec = Spec {
             rules: RULES,
             provider: who.name.clone(),
@@ -138,8 +180,8 @@ impl Prepared {
             shape: taken.table.shape().clone(),
             selection,
             question: asked.question,
-            fields: settings.get(key::JSON_FIELDS),
-            output,
+            fields,
+            output: output_spec(context),
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
             rounds: rounds(context),
@@ -147,7 +189,7 @@ impl Prepared {
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
         let warnings = who.warnings(context);
-        Ok(Self { table: taken.table, spec, limits, notes: asked.notes, warnings })
+        Self { table: taken.table, spec, limits, notes: asked.notes, warnings }
     }
 
     /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
@@ -285,52 +327,6 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
         onto: None,
     }
-}
-
-/// What the requests are priced by: the price of this day, the limit of an answer, and how long
-/// the answers of finished rows of the same prompt were.
-fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
-    let lengths = if Store::exists(&context.home) {
-        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
-    } else {
-        Lengths::default()
-    };
-    Ok(Pricing {
-        price: who.price.clone(),
-        max_tokens: spec.question.most_output(),
-        is_embedding: spec.question.endpoint == Endpoint::Embeddings,
-        lengths,
-    })
-}
-
-/// How long the answers of finished rows of this prompt were.
-pub(super) fn lengths_of(store: &Store, prompt: &str) -> Result<Lengths, CommandError> {
-    Ok(Lengths::of(&store.answer_lengths(prompt, LEARNED_ROWS)?))
-}
-
-/// Finished rows that the length of answers is learned from at most.
-const LEARNED_ROWS: u32 = 10_000;
-
-/// The prompt tokens that may be queued: what the user set, else what a refusal told, else what
-/// is published for the account's tier.
-fn may_be_queued(context: &Context, who: &Who) -> Result<Option<u64>, CommandError> {
-    let set = context.settings.get(key::MAX_ENQUEUED_TOKENS);
-    if set.is_some() || !Store::exists(&context.home) {
-        return Ok(set.or(who.published_queue));
-    }
-    let queue = Queue {
-        base_url: who.stored_url.clone(),
-        account: who.account.clone(),
-        model: who.model.clone(),
-    };
-    let since = context.clock.unix() - LEARNED_FOR;
-    let store = open_store(context)?;
-    let mut learned = store.learned_limit(&queue, since)?;
-    if learned.is_none() {
-        // A plan needs no key, so it may not know whose account it is.
-        learned = store.learned_limit(&Queue { account: String::new(), ..queue }, since)?;
-    }
-    Ok(learned.or(who.published_queue))
 }
 
 /// The provider's limits with their margin, lowered by what the settings say.

@@ -5,13 +5,14 @@ use std::path::Path;
 use super::begin::{begin, waits};
 use super::follow::Follow;
 use super::go_on::go_on_with;
-use super::jobs::open_store;
+use super::jobs::{Found, open_store};
+use super::money::require_limits;
 use super::on_done::with_on_done;
 use super::output::{Destination, require_place};
 use super::plan::{Planned, Scratch, reuse};
 use super::show::{show_estimate, show_plan};
 use super::signals::Listening;
-use super::who::{Need, Who, who_is_asked};
+use super::who::{Need, Who, who_asked_like, who_is_asked};
 use crate::commands::Context;
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
@@ -67,20 +68,40 @@ pub(in crate::commands) fn run_workflow(
     send(input, &who, &destination, context)
 }
 
-/// Plans a table and prints what it would cost; sends nothing.
+/// Plans a table and prints what it would cost; sends nothing. Where a run is meant, it ends as
+/// the limits would end that.
 pub(in crate::commands) fn estimate(
     input: &Path,
     who: &Who,
     context: &Context,
+    is_of_run: bool,
 ) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, who, false);
     let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
-    show_estimate(context, &planned, who)
+    let exit = show_estimate(context, &planned, who)?;
+    if is_of_run {
+        require_limits(context, &planned, who)?;
+    }
+    Ok(exit)
 }
 
-/// Builds everything, shows the plan and the first request, sends nothing.
+/// The same for the question, the provider and the rows of a job, with what the line says on top.
+pub(in crate::commands) fn estimate_like(
+    context: &Context,
+    store: &Store,
+    (input, found): (&Path, &Found),
+) -> Result<ExitCode, CommandError> {
+    let who = who_asked_like(context, found)?;
+    let scratch = Scratch::new(store.home())?;
+    let reuse = reuse(context, store, &who, false);
+    let planned = Planned::like(context, (input, &found.spec), &who, scratch.folder(), reuse)?;
+    show_estimate(context, &planned, &who)
+}
+
+/// Builds everything, shows the plan and the first request, sends nothing; it ends as the limits
+/// would end the run.
 pub(in crate::commands) fn dry_run(
     input: &Path,
     who: &Who,
@@ -90,5 +111,7 @@ pub(in crate::commands) fn dry_run(
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, who, false);
     let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
-    show_plan(context, &planned, who, scratch.folder())
+    let exit = show_plan(context, &planned, who, scratch.folder())?;
+    require_limits(context, &planned, who)?;
+    Ok(exit)
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::cost_json::{CostDocument, PriceDocument};
+use super::paid_before::paid_before;
 use super::plan::Planned;
 use super::who::Who;
 use crate::commands::Context;
-use crate::cost::{Estimate, Heading, Range};
+use crate::cost::{Estimate, Heading, Range, labelled};
 use crate::job::{JobFolder, build_shard, waves};
 use crate::ui::{CommandError, ExitCode, counted};
 
@@ -44,7 +45,7 @@ pub(in crate::commands) fn plan_lines(
     context: &Context,
     planned: &Planned,
     who: &Who,
-) -> Vec<String> {
+) -> Result<Vec<String>, CommandError> {
     let spec = &planned.spec;
     let source = named_from(&context.folder, &spec.source);
     let published = who.api.limits(spec.question.endpoint);
@@ -57,10 +58,13 @@ pub(in crate::commands) fn plan_lines(
         limits: Some((published.max_requests, published.max_bytes)),
         queue: planned.may_be_queued.map(|limit| (limit, waves(&planned.plan.shards, limit))),
     }));
+    if let Some(text) = paid_before(context, planned)? {
+        lines.extend(labelled("Again", &[text]));
+    }
     if who.is_loopback {
         lines.push("Sandbox   nothing leaves this machine and nothing is charged".to_owned());
     }
-    lines
+    Ok(lines)
 }
 
 /// A file as a person in this folder names it.
@@ -128,7 +132,7 @@ fn show(
         })?;
         return Ok(ExitCode::Success);
     }
-    for line in plan_lines(context, planned, who) {
+    for line in plan_lines(context, planned, who)? {
         context.printer.data(&line)?;
     }
     if let Some(request) = first_request {

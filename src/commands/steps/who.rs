@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::asking_like::said_model;
 use super::follow::default_interval;
 use super::jobs::Found;
 use crate::base::Secret;
@@ -110,6 +111,12 @@ pub(in crate::commands) fn who_asked(
 ) -> Result<Who, CommandError> {
     let model = Some(found.spec.question.model.clone());
     open_account(context, &found.job.provider, model, Need::NoKey)
+}
+
+/// The same with the model that the line names.
+pub(super) fn who_asked_like(context: &Context, found: &Found) -> Result<Who, CommandError> {
+    let model = said_model(context).unwrap_or_else(|| found.spec.question.model.clone());
+    open_account(context, &found.job.provider, Some(model), Need::NoKey)
 }
 
 fn open_account(

@@ -44,8 +44,7 @@ struct Phase {
 
 impl BarReporter {
     pub(super) fn new(printer: Printer, clock: Arc<dyn Clock>) -> Self {
-        let target = ProgressDrawTarget::term_like(Box::new(AtTheMargin::new()));
-        let bars = MultiProgress::with_draw_target(target);
+        let bars = MultiProgress::with_draw_target(target());
         let bar = bars.add(ProgressBar::new_spinner());
         printer.stand_beside(bars);
         let view = Arc::default();
@@ -128,6 +127,11 @@ impl BarReporter {
     fn say(&self, text: Option<String>) {
         self.show(View { text: text.unwrap_or_default(), ..View::default() });
     }
+}
+
+/// Where bars are drawn.
+pub(in crate::ui) fn target() -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like(Box::new(AtTheMargin::new()))
 }
 
 /// Cells of a line on the terminal, one less than it has: some wrap when the last one is filled.

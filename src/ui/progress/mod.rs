@@ -1,7 +1,7 @@
 //! How a run is shown while it goes on: a bar on a terminal, plain lines elsewhere, JSON lines
 //! for programs, or nothing. All of it goes to stderr.
 
-mod bar;
+pub(super) mod bar;
 mod json;
 mod margin;
 mod plain;

@@ -1,0 +1,58 @@
+//! What a plan takes from the ledger of earlier jobs: how long answers were, and how much a
+//! provider let be queued.
+
+use super::jobs::open_store;
+use super::who::Who;
+use crate::commands::Context;
+use crate::config::key;
+use crate::cost::{Lengths, Pricing};
+use crate::job::{LEARNED_FOR, Spec};
+use crate::request::Endpoint;
+use crate::store::{Queue, Store};
+use crate::ui::CommandError;
+
+/// What the requests are priced by: the price of this day, the limit of an answer, and how long
+/// the answers of finished rows of the same prompt were.
+pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
+    let lengths = if Store::exists(&context.home) {
+        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
+    } else {
+        Lengths::default()
+    };
+    Ok(Pricing {
+        price: who.price.clone(),
+        max_tokens: spec.question.most_output(),
+        is_embedding: spec.question.endpoint == Endpoint::Embeddings,
+        lengths,
+    })
+}
+
+/// How long the answers of finished rows of this prompt were.
+pub(super) fn lengths_of(store: &Store, prompt: &str) -> Result<Lengths, CommandError> {
+    Ok(Lengths::of(&store.answer_lengths(prompt, LEARNED_ROWS)?))
+}
+
+/// Finished rows that the length of answers is learned from at most.
+const LEARNED_ROWS: u32 = 10_000;
+
+/// The prompt tokens that may be queued: what the user set, else what a refusal told, else what
+/// is published for the account's tier.
+pub(super) fn may_be_queued(context: &Context, who: &Who) -> Result<Option<u64>, CommandError> {
+    let set = context.settings.get(key::MAX_ENQUEUED_TOKENS);
+    if set.is_some() || !Store::exists(&context.home) {
+        return Ok(set.or(who.published_queue));
+    }
+    let queue = Queue {
+        base_url: who.stored_url.clone(),
+        account: who.account.clone(),
+        model: who.model.clone(),
+    };
+    let since = context.clock.unix() - LEARNED_FOR;
+    let store = open_store(context)?;
+    let mut learned = store.learned_limit(&queue, since)?;
+    if learned.is_none() {
+        // A plan needs no key, so it may not know whose account it is.
+        learned = store.learned_limit(&Queue { account: String::new(), ..queue }, since)?;
+    }
+    Ok(learned.or(who.published_queue))
+}
