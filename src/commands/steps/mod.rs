@@ -24,6 +24,7 @@ mod on_done;
 mod output;
 mod plan;
 mod rival;
+mod room;
 mod row_check;
 mod same_line;
 mod send;
