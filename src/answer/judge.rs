@@ -135,6 +135,7 @@ fn status_of_failure(kind: FailureKind) -> RowStatus {
         FailureKind::Network
         | FailureKind::RateLimited
         | FailureKind::Server
+        | FailureKind::NoAnswer
         | FailureKind::Credentials
         | FailureKind::Account
         | FailureKind::Invalid

@@ -21,6 +21,8 @@ pub enum FailureKind {
     RateLimited,
     /// The provider had a fault of its own.
     Server,
+    /// The request ran and may have been billed, and its line holds no answer.
+    NoAnswer,
     /// The key is missing, wrong or not allowed.
     Credentials,
     /// No money, no quota, no such right: stop and tell the user.
@@ -40,10 +42,11 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Network,
         Self::RateLimited,
         Self::Server,
+        Self::NoAnswer,
         Self::Credentials,
         Self::Account,
         Self::Invalid,
@@ -60,6 +63,7 @@ impl FailureKind {
             Self::Network => "network",
             Self::RateLimited => "rate_limited",
             Self::Server => "server",
+            Self::NoAnswer => "no_answer",
             Self::Credentials => "credentials",
             Self::Account => "account",
             Self::Invalid => "invalid",
@@ -85,7 +89,12 @@ impl FailureKind {
     pub fn is_repeatable(self) -> bool {
         matches!(
             self,
-            Self::Network | Self::RateLimited | Self::Server | Self::QueueFull | Self::Expired
+            Self::Network
+                | Self::RateLimited
+                | Self::Server
+                | Self::NoAnswer
+                | Self::QueueFull
+                | Self::Expired
         )
     }
 

@@ -263,8 +263,11 @@ fn nothing_in(status: Option<u16>, line: &str) -> Failure {
     let message = format!("the result line holds no answer: {}", quote(line));
     let words = ErrorWords { code: None, error_type: None, message };
     let mut failure = words.into_failure(status, None);
-    if status.is_none_or(|status| status < 300) {
-        failure.kind = FailureKind::Server;
+    match status {
+        // Status and all, as a request that was run: nothing says that it is not billed.
+        Some(200) => failure.kind = FailureKind::NoAnswer,
+        None | Some(0..300) => failure.kind = FailureKind::Server,
+        Some(_) => {}
     }
     failure
 }

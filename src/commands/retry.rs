@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(value_name = "ID")]
     pub id: String,
     /// Ask only rows of this class again; may be repeated [default: all that may succeed]
-    #[arg(long = "class", value_name = "CLASS", value_parser = [
+    #[arg(long = "class", value_name = "CLASS", value_delimiter = ',', value_parser = [
         "error", "expired", "missing", "cancelled", "refused", "truncated", "unparsed", "invalid",
         "skipped",
     ])]

@@ -14,6 +14,7 @@ use super::flags::JsonArg;
 use super::steps::{
     Bare, Found, exit_of_job, find_job, look, open_store, row_counts, spent, spent_briefly,
 };
+use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::config::key;
 use crate::cost::{CostDocument, Spent, grouped};
@@ -111,6 +112,41 @@ impl JobView {
         })
     }
 
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.job.clone(),
+            self.state.to_string(),
+            minute(self.created),
+            shorten(&self.provider, 12),
+            shorten(&self.model, 20),
+            self.input_name(),
+            self.spent.short(),
+            self.statuses(),
+        ]
+    }
+
+    fn few_cells(&self) -> Vec<String> {
+        let is_good = |status: &str| RowStatus::read(status).is_some_and(RowStatus::is_good);
+        let good: u64 =
+            self.statuses.iter().filter(|(status, _)| is_good(status)).map(|(_, n)| n).sum();
+        // Without the year.
+        let started = minute(self.created).chars().skip("2026-".len()).collect();
+        vec![
+            self.job.clone(),
+            self.state.to_string(),
+            started,
+            shorten(&self.model, 14),
+            shorten(&self.input_name(), 12),
+            self.spent.short(),
+            format!("{}/{}", grouped(good), grouped(self.rows)),
+        ]
+    }
+
+    fn input_name(&self) -> String {
+        let name = Path::new(&self.input).file_name();
+        name.map_or_else(|| self.input.clone(), |name| name.to_string_lossy().into_owned())
+    }
+
     fn statuses(&self) -> String {
         let parts: Vec<_> =
             self.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
@@ -133,27 +169,62 @@ fn list(context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
         context.printer.note("no jobs yet; batchctl demo   runs a small one without a key");
         return Ok(ExitCode::Success);
     }
-    let header = ["job", "state", "started", "provider", "model", "input", "cost", "rows"];
-    let rows: Vec<Vec<String>> = views
-        .iter()
-        .map(|view| {
-            vec![
-                view.job.clone(),
-                view.state.to_string(),
-                minute(view.created),
-                shorten(&view.provider, 12),
-                shorten(&view.model, 20),
-                Path::new(&view.input)
-                    .file_name()
-                    .map_or_else(|| view.input.clone(), |name| name.to_string_lossy().into_owned()),
-                view.spent.short(),
-                view.statuses(),
-            ]
-        })
-        .collect();
-    let header = header.iter().map(ToString::to_string).collect();
-    for line in grid(&[vec![header], rows].concat(), &[]) {
+    for line in lines(&views, context.printer.columns()) {
         context.printer.row(&line)?;
     }
     Ok(ExitCode::Success)
+}
+
+/// A line for each job; on a terminal none is wider than that, so some columns are shorter there.
+fn lines(views: &[JobView], columns: Option<usize>) -> Vec<String> {
+    let wide = ["job", "state", "started", "provider", "model", "input", "cost", "rows"];
+    let narrow = ["job", "state", "started", "model", "input", "cost", "good"];
+    let header = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let of = |head: Vec<String>, cells: fn(&JobView) -> Vec<String>| {
+        let rows: Vec<_> = std::iter::once(head).chain(views.iter().map(cells)).collect();
+        grid(&rows, &[])
+    };
+    let lines = of(header(&wide), JobView::cells);
+    let Some(most) = columns.map(|columns| columns.saturating_sub(1)) else { return lines };
+    if lines.iter().all(|line| line.chars().count() <= most) {
+        return lines;
+    }
+    let lines = of(header(&narrow), JobView::few_cells);
+    lines.iter().map(|line| shorten(line, most)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_job_has_one_line_of_a_terminal() {
+        let spent = Spent { is_charged: true, ..Spent::default() };
+        let view = JobView {
+            job: "k7f2qd".into(),
+            state: JobState::NeedsOperator,
+            reason: None,
+            provider: "a-provider-of-my-own".into(),
+            model: "a-model-with-a-very-long-name-2026-11-21".into(),
+            input: "/home/me/the reviews of last year.csv".into(),
+            output: None,
+            folder: String::new(),
+            created: 0,
+            updated: 0,
+            rows: 1_000_000,
+            statuses: BTreeMap::from([("error", 3), ("ok", 999_000), ("truncated", 997)]),
+            usage: Usage::default(),
+            cost: spent.document(),
+            exit_code: 0,
+            pruned: None,
+            spent,
+        };
+        let views = [view];
+        assert!(lines(&views, None)[1].contains("truncated 997"), "a pipe has it whole");
+        assert_eq!(lines(&views, Some(400)), lines(&views, None));
+        let narrow = lines(&views, Some(80));
+        assert!(narrow.iter().all(|line| line.chars().count() < 80), "{narrow:#?}");
+        assert!(narrow[1].ends_with("999,000/1,000,000"), "{narrow:#?}");
+        assert!(lines(&views, Some(30)).iter().all(|line| line.chars().count() < 30));
+    }
 }

@@ -203,14 +203,21 @@ impl Spent {
                 words.push(format!("{least}{} in batch{so_far};", money.show()));
             }
             (Some(money), _) => {
-                words.push(format!("would be {} at {}{so_far};", money.show(), self.provider));
+                // A price of the user's own for the sandbox is nobody else's.
+                let at = match self.provider.as_str() {
+                    "" | "sandbox" => String::new(),
+                    provider => format!(" at {provider}"),
+                };
+                words.push(format!("would be {}{at}{so_far};", money.show()));
             }
             (None, Some(known)) => {
                 let answers = counted(self.all.unpriced, "answer");
                 words.push(format!("at least {};", known.show()));
                 words.push(format!("the price of {answers} is unknown;"));
             }
-            (None, None) if !self.is_charged => {}
+            (None, None) if !self.is_charged => {
+                words.push("what it would be is unknown: no price of it is known;".to_owned());
+            }
             (None, None) => words.push("unknown: no price of it is known;".to_owned()),
         }
         words.extend(self.expected_words());

@@ -38,7 +38,35 @@ pub struct Forecast {
     pub reserve: Option<u64>,
 }
 
+impl Range {
+    /// Both together; what is unknown of one is unknown of both.
+    fn and(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        Self {
+            low: sum(self.low, other.low),
+            likely: sum(self.likely, other.likely),
+            high: sum(self.high, other.high),
+            worst: sum(self.worst, other.worst),
+        }
+    }
+}
+
 impl Forecast {
+    /// What is expected of a job and of rows that are asked again, both together; their prices
+    /// are in one currency.
+    #[must_use]
+    pub fn and(self, again: &Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        Self {
+            requests: self.requests.saturating_add(again.requests),
+            input_tokens: sum(self.input_tokens, again.input_tokens),
+            output_tokens: self.output_tokens.and(again.output_tokens),
+            cost: self.cost.and(again.cost),
+            learned_from: self.learned_from,
+            reserve: sum(self.reserve, again.reserve),
+        }
+    }
+
     /// What it may well come to, for asking whether that is all right: the upper end of the range
     /// where lengths of answers were learned, else what is reserved. In trillionths; `None` =
     /// unknown.
@@ -58,4 +86,20 @@ pub struct Terms {
     pub max_cost: Option<Money>,
     /// How many requests it may send at most, over all rounds.
     pub max_requests: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_forecasts_together() {
+        let of = |likely, worst| Forecast {
+            requests: 2,
+            cost: Range { likely, worst, ..Range::default() },
+            ..Forecast::default()
+        };
+        let both = of(Some(5), Some(9)).and(&of(Some(2), None));
+        assert_eq!((both.requests, both.cost.likely, both.cost.worst), (4, Some(7), None));
+    }
 }

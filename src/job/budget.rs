@@ -30,6 +30,15 @@ pub struct OverBudget {
     pub raise: Raise,
 }
 
+const TO_GO_ON: &str = "; to go on: ";
+const OR: &str = ", or ";
+
+/// The lines that go on with a job, from the reason that was recorded where it met a limit.
+pub fn lines_in_reason(reason: &str) -> impl Iterator<Item = &str> {
+    let lines = reason.split_once(TO_GO_ON).map(|(_, lines)| lines.split(OR));
+    lines.into_iter().flatten()
+}
+
 /// What lets a job go on that met a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Raise {
@@ -46,7 +55,7 @@ pub enum Raise {
 impl OverBudget {
     /// Why, and the line that goes on, in one sentence.
     pub(super) fn sentence(&self, job: &str) -> String {
-        format!("{}; to go on: {}", self.why, self.lines(job).join(", or "))
+        format!("{}{TO_GO_ON}{}", self.why, self.lines(job).join(OR))
     }
 
     /// The line that goes on with the job, and what it depends on.

@@ -19,6 +19,8 @@ pub struct Most {
     pub tokens: Option<u64>,
     /// What the job may cost, in trillionths of its price's currency.
     pub cost: Option<u64>,
+    /// Requests that the job may send: a shard ends there, so that as many are sent.
+    pub requests: Option<u64>,
 }
 
 /// Parts into which a limit on cost is divided. What has run costs less than it was counted as, so
@@ -63,19 +65,31 @@ pub(super) fn by_tokens(
     }
     let fill = Fill::of(most, &shards);
     let is_over = |shard: &NewShard| !fill.holds(shard.tokens, shard.reserve.unwrap_or(0));
-    if shards.iter().any(|shard| shard.rows > 1 && is_over(shard)) {
-        return recut(&shards, (tokens, reserve), fill, folder);
+    let ends_at = most.requests.filter(|last| is_within(*last, &shards));
+    if ends_at.is_some() || shards.iter().any(|shard| shard.rows > 1 && is_over(shard)) {
+        return recut(&shards, (tokens, reserve), (fill, ends_at), folder);
     }
     Ok(shards)
+}
+
+/// Whether so many requests end in the middle of a shard.
+fn is_within(requests: u64, shards: &[NewShard]) -> bool {
+    let mut sum = 0_u64;
+    shards.iter().any(|shard| {
+        let before = sum;
+        sum = sum.saturating_add(shard.rows);
+        before < requests && requests < sum
+    })
 }
 
 /// Writes all row lists anew beside the old ones, then puts them in their place.
 fn recut(
     shards: &[NewShard],
     (tokens, reserve): (&[u32], Reserve<'_>),
-    fill: Fill,
+    (fill, ends_at): (Fill, Option<u64>),
     folder: &JobFolder,
 ) -> Result<Vec<NewShard>, JobError> {
+    let mut ends_at = ends_at.and_then(|at| usize::try_from(at).ok());
     let list = |stem: &str| folder.rows_file(stem);
     let mut rest = tokens;
     let mut parts = Vec::new();
@@ -85,7 +99,9 @@ fn recut(
         let (mine, others) = rest.split_at(entries.len().min(rest.len()));
         rest = others;
         let mut from = 0;
-        for to in ends(mine, reserve, fill) {
+        let inside = ends_at.filter(|at| (1..mine.len()).contains(at));
+        ends_at = ends_at.and_then(|at| at.checked_sub(mine.len()));
+        for to in with_end(ends(mine, reserve, fill), inside) {
             let number = parts.len() as u64 + 1;
             let path = list(&format!("cut-{number}"));
             let part = &entries[from..to];
@@ -146,6 +162,16 @@ fn ends(tokens: &[u32], reserve: Reserve<'_>, fill: Fill) -> Vec<usize> {
     ends
 }
 
+/// The same with a further end, which leaves parts that are smaller.
+fn with_end(mut ends: Vec<usize>, at: Option<usize>) -> Vec<usize> {
+    if let Some(at) = at
+        && let Err(place) = ends.binary_search(&at)
+    {
+        ends.insert(place, at);
+    }
+    ends
+}
+
 /// How many times a queue of this size fills up with these shards, in their order.
 pub fn waves(shards: &[NewShard], limit: u64) -> u64 {
     let (mut waves, mut sum) = (0, u64::MAX);
@@ -186,7 +212,8 @@ mod tests {
     fn parts_fit_below_a_limit_of_cost() {
         let shard =
             |reserve| NewShard { round: 1, number: 1, rows: 8, bytes: 1, tokens: 40, reserve };
-        let fill = |cost, reserve| Fill::of(Most { tokens: None, cost }, &[shard(reserve)]).cost;
+        let fill =
+            |cost, reserve| Fill::of(Most { cost, ..Most::default() }, &[shard(reserve)]).cost;
         assert_eq!(fill(Some(400), Some(1_000)), 100);
         assert_eq!(fill(Some(1_000), Some(1_000)), u64::MAX, "what fits stays whole");
         assert_eq!(fill(Some(400), None), u64::MAX, "nothing is known of its cost");
@@ -242,11 +269,18 @@ mod tests {
             by_tokens(shards.clone(), (&tokens, &|_| None), Most::default(), &folder).unwrap();
         assert!(whole.iter().all(|shard| shard.reserve.is_none()), "unknown is not 0");
         assert_eq!(whole.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 18]);
-        let most = Most { tokens: Some(12), cost: None };
+        let most = Most { tokens: Some(12), ..Most::default() };
         let parts = by_tokens(shards, (&tokens, &reserve), most, &folder).unwrap();
         let reserves: Vec<_> = parts.iter().map(|shard| shard.reserve).collect();
         assert_eq!(reserves, [Some(22), Some(122), Some(61)], "B10");
         assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 12, 6]);
+        let most = Most { requests: Some(4), ..Most::default() };
+        let parts = by_tokens(parts, (&tokens, &reserve), most, &folder).unwrap();
+        assert_eq!(parts.iter().map(|s| s.rows).collect::<Vec<_>>(), [2, 2, 1], "it stood so");
+        let most = Most { requests: Some(3), ..Most::default() };
+        let parts = by_tokens(parts, (&tokens, &reserve), most, &folder).unwrap();
+        assert_eq!(parts.iter().map(|s| s.rows).collect::<Vec<_>>(), [2, 1, 1, 1]);
+        assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 6, 6, 6]);
         let mut rows = Vec::new();
         for part in &parts {
             let list = RowsReader::open(&folder.rows_file(&part.as_record().stem())).unwrap();

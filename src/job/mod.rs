@@ -40,7 +40,7 @@ mod tally;
 mod told;
 mod unsent;
 
-pub use budget::{DailyBudget, OverBudget, Raise};
+pub use budget::{DailyBudget, OverBudget, Raise, lines_in_reason};
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use by_tokens::{Most, waves};
 pub use cancel::cancel_unsent;

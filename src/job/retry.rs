@@ -9,7 +9,7 @@ use super::rounds::list_round;
 use super::{JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
 use crate::batch::FailureKind;
-use crate::cost::Price;
+use crate::cost::{Price, Terms};
 use crate::request::{Compiled, CustomId, Question, Source};
 use crate::shard::{Cutter, Limits, RowEntry};
 use crate::store::{EqualRow, NewRetry, NewShard, Store};
@@ -84,13 +84,14 @@ impl RetryPlan {
         }
     }
 
-    /// Records it: from then on the job goes on with it. A question of its own comes with the
-    /// price of another model than the job's.
+    /// Records it: from then on the job goes on with it, under these terms. A question of its own
+    /// comes with the price of another model than the job's.
     pub fn begin(
         &self,
         store: &Store,
         job: &str,
         (question, price): (Option<&Question>, Option<&Price>),
+        terms: &Terms,
         now: i64,
     ) -> Result<(), JobError> {
         let question = question.map(|question| {
@@ -99,7 +100,9 @@ impl RetryPlan {
         let price = price.map(|price| {
             serde_json::to_string(price).expect("a price is plain data with text keys")
         });
+        let terms = serde_json::to_string(terms).expect("terms are plain data with text keys");
         let retry = NewRetry {
+            terms: &terms,
             round: self.round,
             question: question.as_deref(),
             price: price.as_deref(),

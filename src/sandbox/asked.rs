@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::family::{Endpoint, Family};
 use super::refusal::Refusal;
+use super::tokens::of_image;
 use crate::request::beside;
 
 /// A request body, read.
@@ -16,6 +17,8 @@ pub(super) struct Asked {
     pub(super) inputs: Vec<String>,
     /// The images of all messages, in order.
     pub(super) images: Vec<Image>,
+    /// What those are billed as.
+    pub(super) image_tokens: u64,
     pub(super) form: Form,
     pub(super) max_tokens: Option<u64>,
     pub(super) dimensions: Option<u64>,
@@ -151,6 +154,9 @@ impl Asked {
                 let url = url.and_then(|url| url.as_str().or_else(|| url.get("url")?.as_str()));
                 let url = url.ok_or_else(|| Refusal::missing(&format!("{place}.image_url")))?;
                 self.images.push(image(url)?);
+                let detail = part.get("detail").or_else(|| part.get("image_url")?.get("detail"));
+                let detail = detail.and_then(Value::as_str);
+                self.image_tokens += of_image(&self.model, url, detail);
             }
             _ => {
                 return Err(Refusal::bad(format!("Invalid value '{kind}' for '{place}.type'."))

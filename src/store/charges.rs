@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::budget::{item_of, local_day};
 use super::{OutcomeRecord, ShardState};
 use crate::answer::RowStatus;
+use crate::batch::FailureKind;
 
 /// What the surplus batches of a shard cost, as far as that is known; `None` if there is none.
 fn surplus_cost(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<u64>> {
@@ -162,9 +163,13 @@ fn ran(record: &OutcomeRecord) -> bool {
 
 /// Whether a row may have been billed and nobody told how much.
 fn is_silent(record: &OutcomeRecord) -> bool {
-    use RowStatus::{Invalid, Missing, Ok, Truncated, Unparsed};
-    let has_answer =
-        record.place.is_some() && matches!(record.status, Ok | Truncated | Unparsed | Invalid);
+    use RowStatus::{Error, Invalid, Missing, Ok, Truncated, Unparsed};
+    let has_answer = record.place.is_some()
+        && match record.status {
+            Ok | Truncated | Unparsed | Invalid => true,
+            Error => matches!(record.class, None | Some(FailureKind::NoAnswer)),
+            _ => false,
+        };
     record.cost.is_none() && (has_answer || record.status == Missing)
 }
 

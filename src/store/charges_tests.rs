@@ -216,10 +216,17 @@ fn b10_what_a_silent_answer_is_taken_to_cost() {
             record.cost = None;
         }
     };
-    let table: [(&str, Change, Option<u64>); 6] = [
+    let failed = |class| {
+        move |record: &mut OutcomeRecord| {
+            silent(RowStatus::Error, true)(record);
+            record.class = Some(class);
+        }
+    };
+    let table: [(&str, Change, Option<u64>); 7] = [
         ("answered", Box::new(silent(RowStatus::Ok, true)), Some(60)),
         ("lost", Box::new(silent(RowStatus::Missing, false)), Some(60)),
-        ("failed", Box::new(silent(RowStatus::Error, true)), Some(0)),
+        ("failed", Box::new(failed(FailureKind::Server)), Some(0)),
+        ("empty", Box::new(failed(FailureKind::NoAnswer)), Some(60)),
         ("expired", Box::new(silent(RowStatus::Expired, true)), None),
         ("cancelled", Box::new(silent(RowStatus::Cancelled, false)), None),
         ("free", Box::new(|record| record.cost = Some(0)), Some(0)),

@@ -26,8 +26,10 @@ pub struct Equal {
     pub cost: Option<u64>,
 }
 
-/// Statuses of rows that the model answered, or may have; of the last ones no line came.
-const ANSWERED: &str = "('ok', 'truncated', 'refused', 'unparsed', 'invalid')";
+/// Rows that the model answered, well or not, or for which it ran without an answer that came
+/// here.
+const ANSWERED: &str = "(status IN ('ok', 'truncated', 'refused', 'unparsed', 'invalid') OR \
+    (status = 'error' AND place IS NOT NULL AND (class IS NULL OR class = 'no_answer')))";
 
 fn read_used(row: &Row<'_>, at: usize) -> rusqlite::Result<Used> {
     let (rows, priced): (u64, u64) = (row.get(at)?, row.get(at + 1)?);
@@ -98,17 +100,18 @@ impl Store {
     pub fn rows_without_usage(&self, job: &str) -> Result<u64, StoreError> {
         self.read(|c| {
             // Most jobs have none, and need not be sorted to know that.
-            let any = "SELECT EXISTS (SELECT 1 FROM outcome WHERE job = ?1 AND round > 0 AND \
-                 prompt_tokens IS NULL AND status IN ('missing', 'ok', 'truncated', 'refused', \
-                 'unparsed', 'invalid'))";
-            if number(c, any, job)? == 0 {
+            let any = format!(
+                "SELECT EXISTS (SELECT 1 FROM outcome WHERE job = ?1 AND round > 0 AND \
+                 prompt_tokens IS NULL AND (status = 'missing' OR {ANSWERED}))"
+            );
+            if number(c, &any, job)? == 0 {
                 return Ok(0);
             }
             let silent = number(
                 c,
                 &format!(
                     "SELECT count(*) FROM (SELECT 1 FROM outcome WHERE job = ?1 AND round > 0 \
-                     AND place IS NOT NULL AND status IN {ANSWERED} GROUP BY artifact, place \
+                     AND place IS NOT NULL AND {ANSWERED} GROUP BY artifact, place \
                      HAVING max(prompt_tokens) IS NULL)"
                 ),
                 job,
@@ -118,7 +121,7 @@ impl Store {
                 &format!(
                     "SELECT count(*) FROM outcome WHERE job = ?1 AND round > 0 AND \
                      prompt_tokens IS NULL AND place IS NULL AND (status = 'missing' OR \
-                     status IN {ANSWERED}) AND row NOT IN (SELECT row FROM equal_row WHERE job = ?1)"
+                     {ANSWERED}) AND row NOT IN (SELECT row FROM equal_row WHERE job = ?1)"
                 ),
                 job,
             )?;
@@ -212,6 +215,7 @@ mod tests {
     use super::super::tests::{outcome, store_with_job};
     use super::*;
     use crate::answer::RowStatus;
+    use crate::batch::FailureKind;
     use crate::store::{ArtifactKind, ArtifactRecord, OutcomeRecord};
 
     const JOB: &str = "k7f2qd0000";
@@ -283,15 +287,21 @@ mod tests {
         let (_home, store, shard) = with_file();
         let silent =
             |row, status, place| OutcomeRecord { usage: None, ..answer(row, status, place, None) };
+        let failed = |row, class| OutcomeRecord {
+            class: Some(class),
+            ..silent(row, RowStatus::Error, Some(row * 9))
+        };
         let table = [
             (silent(0, RowStatus::Ok, Some(0)), 1),
             (silent(1, RowStatus::Ok, Some(0)), 1),
             (silent(2, RowStatus::Truncated, Some(9)), 2),
-            (silent(3, RowStatus::Error, Some(18)), 2),
+            (failed(3, FailureKind::Server), 2),
             (silent(4, RowStatus::Expired, None), 2),
             (silent(5, RowStatus::Missing, None), 3),
             (answer(6, RowStatus::Ok, Some(27), None), 3),
             (OutcomeRecord { round: 0, ..silent(7, RowStatus::Cached, Some(36)) }, 3),
+            (failed(8, FailureKind::NoAnswer), 4),
+            (failed(9, FailureKind::Invalid), 4),
         ];
         for (record, expected) in table {
             store.settle_shard(JOB, shard, std::slice::from_ref(&record)).unwrap();

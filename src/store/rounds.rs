@@ -50,6 +50,8 @@ pub struct NewRetry<'a> {
     pub question: Option<&'a str>,
     /// The price of that question's model as JSON, where it is another than the job's and known.
     pub price: Option<&'a str>,
+    /// What the job is made under from now on, as JSON.
+    pub terms: &'a str,
     /// Its shards.
     pub shards: &'a [NewShard],
     /// Every row that is asked again, itself or by an equal one.
@@ -146,8 +148,8 @@ impl Store {
             tx.execute(
                 "UPDATE job SET state = 'waiting', reason = 'rows are to go out again', \
                  counted_from = ?2, halt = NULL, halt_told = 0, exit = NULL, written = NULL, \
-                 updated = ?3 WHERE key = ?1",
-                params![job, retry.round, retry.now],
+                 updated = ?3, terms = ?4 WHERE key = ?1",
+                params![job, retry.round, retry.now, retry.terms],
             )?;
             Ok(())
         })

@@ -240,6 +240,11 @@ impl Printer {
         out.flush()
     }
 
+    /// Cells of a line of stdout where that is a terminal.
+    pub fn columns(&self) -> Option<usize> {
+        self.terminals[0].as_ref().map(columns_of)
+    }
+
     /// The same for a line that only people read: on a terminal it is broken between words.
     pub fn row(&self, text: &str) -> io::Result<()> {
         self.data(&folded(&clean(text), self.terminals[0].as_ref()))
@@ -280,9 +285,12 @@ impl Printer {
 /// The text as it fits into a terminal, if it goes to one.
 fn folded(text: &str, terminal: Option<&console::Term>) -> String {
     let Some(terminal) = terminal else { return text.to_owned() };
-    let columns = terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).max(1));
     // Some begin a new line when the last cell is filled.
-    fold(text, columns - 1).join("\n")
+    fold(text, columns_of(terminal) - 1).join("\n")
+}
+
+fn columns_of(terminal: &console::Term) -> usize {
+    terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).max(1))
 }
 
 /// JSON without loaded keys, and with everything escaped that a terminal might obey: JSON itself

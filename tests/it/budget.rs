@@ -160,8 +160,8 @@ fn b10_requests_are_counted_over_the_whole_job() {
     let purse = Purse::new();
     let flags = "--max-tokens 50 --set max_requests=5";
     let stopped = purse.job("Weigh", flags).run().exits(7);
-    stopped.says(&["requests sent: 4, reserved 0; shard 3 could add 2, and max_requests is 5"]);
-    assert_eq!((purse.rows("Weigh", "ok"), purse.rows("Weigh", "pending")), (4, 8));
+    stopped.says(&["requests sent: 5, reserved 0; shard 4 could add 1, and max_requests is 5"]);
+    assert_eq!((purse.rows("Weigh", "ok"), purse.rows("Weigh", "pending")), (5, 7));
     purse.batchctl("resume last --set max_requests=12 --max-wait 0").run().exits(6);
     purse.batchctl("resume last").run().exits(0);
     assert_eq!(purse.rows("Weigh", "ok"), ROWS);
@@ -174,19 +174,21 @@ fn b10_a_limit_without_waiting() {
     let flags = "--max-tokens 50 --set max_requests=5";
     purse.job("Weigh", &format!("{flags} --no-wait")).run().exits(7).says(&["max_requests is 5"]);
     purse.batchctl("watch last").run().exits(7).says(&["max_requests is 5"]);
-    assert_eq!((purse.rows("Weigh", "ok"), purse.rows("Weigh", "pending")), (4, 8));
+    assert_eq!((purse.rows("Weigh", "ok"), purse.rows("Weigh", "pending")), (5, 7));
     purse.batchctl("cancel last").run();
-    assert_eq!((purse.rows("Weigh", "ok"), purse.rows("Weigh", "cancelled")), (4, 8));
+    assert_eq!((purse.rows("Weigh", "ok"), purse.rows("Weigh", "cancelled")), (5, 7));
 }
 
 /// A limit that cannot be held is refused before anything is sent.
 #[test]
 fn b10_limits_that_cannot_be_held() {
     let purse = Purse::new();
+    purse.dir.config("[prices.halfless]\ninput = 1\noutput = 2\ncurrency = \"USD\"\n");
     let table = [
         ("--max-cost 5CNY", 2, ["--max-cost is 5CNY", "paid in USD"]),
         ("--max-cost 5USD --model no-such-1", 7, ["is unknown", "[prices.\"no-such-1\"]"]),
         ("--max-cost five", 2, ["five", "no amount"]),
+        ("--max-cost 5USD --model halfless", 7, ["batch price", "[prices.\"halfless\"]"]),
         ("--max-cost 0.0001USD", 7, ["likely", "add --max-cost"]),
         ("--set daily_budget=1CNY", 2, ["daily_budget is 1CNY", "paid in USD"]),
     ];
@@ -194,4 +196,32 @@ fn b10_limits_that_cannot_be_held() {
         purse.job("Weigh", flags).run().exits(exit).says(&words);
     }
     assert_eq!(purse.sandbox.created(), 0);
+}
+
+/// A limit of one's own in another currency is in no rehearsal's way, and what it would do is said.
+#[test]
+fn b10_a_day_of_another_currency_is_told_in_a_rehearsal() {
+    let purse = Purse::new();
+    purse.dir.config("[defaults]\ndaily_budget = \"1 CNY\"\n");
+    let words = ["daily_budget is 1CNY", "paid in USD", "a real run would be refused"];
+    purse.job("Weigh", "--max-tokens 50").run().exits(0).says(&words);
+}
+
+/// A retry above the limit of its job is refused before anything is changed.
+#[test]
+fn b10_a_retry_above_the_limit_leaves_the_job_as_it_is() {
+    let dir = Purse::new().dir;
+    let sandbox = Sandbox::with(&["--faults", "result#1: truncated 4"]);
+    let purse = Purse { dir, sandbox };
+    purse.job("Weigh", "--max-tokens 50 --max-cost 0.01USD").run().exits(3);
+    let again = "retry last --class truncated --max-tokens 5000";
+    let refused = purse.batchctl(again).run().exits(7);
+    refused.says(&["--max-cost is $0.010", "nothing was sent", "--class truncated", "--max-cost"]);
+    let status = purse.status("last");
+    assert_eq!(status["job"]["state"], "done");
+    let before = status["job"]["cost"]["likely"].as_f64().unwrap_or_default();
+    purse.batchctl(&format!("{again} --max-cost 1USD")).run().exits(0);
+    let status = purse.status("last");
+    let after = status["job"]["cost"]["likely"].as_f64().unwrap_or_default();
+    assert!(after > before, "what the retry was expected to cost is part of it: {after}");
 }

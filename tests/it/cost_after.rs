@@ -141,6 +141,20 @@ fn field_54_billed_answers_that_are_not_good_are_counted() {
     ]);
 }
 
+/// Field report 25: a line without an answer whose request ran was billed all the same.
+#[test]
+fn field_25_an_empty_body_was_billed() {
+    let faults = "result: empty-body 2; result: input-only 2; result: fails status=400";
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--faults", faults]);
+    let dir = folder(9);
+    let output = at(&sandbox, dir.batchctl("workflow in.csv out.csv --rounds 1")).run().exits(3);
+    output.says(&["usage unknown for 4 rows"]);
+    let cost = status(&sandbox, &dir)["cost"].clone();
+    assert_eq!((bill(&sandbox).len(), cost["usage_unknown"].as_u64()), (8, Some(4)));
+    let report = at(&sandbox, dir.batchctl("analyze last")).run().exits(0);
+    assert!(report.stdout.contains("usage of 4 answers unknown"), "{}", report.stdout);
+}
+
 /// A retry with another model is paid by that model's price, in the account of the same job.
 #[test]
 fn a_retry_with_another_model_is_paid_by_its_price() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Args, Report};
 use crate::answer::judge;
-use crate::batch::{Outcome, ResultFile, ResultLine, Used};
+use crate::batch::{FailureKind, Outcome, ResultFile, ResultLine, Used};
 use crate::commands::steps::price_of;
 use crate::commands::{Context, config_error};
 use crate::config::{Account, is_loopback};
@@ -135,7 +135,8 @@ fn add_line(line: &ResultLine, report: &mut Report) {
         Outcome::Failed(_) => None,
     };
     let usage = line.usage.filter(|usage| usage.total() > 0);
-    report.without_usage += u64::from(reply.is_some() && usage.is_none());
+    let has_run = reply.is_some() || judged.class == Some(FailureKind::NoAnswer);
+    report.without_usage += u64::from(has_run && usage.is_none());
     report.analysis.add(&Seen {
         name: &line.custom_id,
         status: judged.status,

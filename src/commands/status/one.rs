@@ -10,6 +10,7 @@ use super::waits::{Around, CollectBefore, collect_before, is_unclear, waits_for}
 use crate::commands::Context;
 use crate::commands::steps::Found;
 use crate::cost::grouped;
+use crate::job::lines_in_reason;
 use crate::store::{CallRecord, JobState, ShardState, Store, Transition};
 use crate::ui::{CommandError, ExitCode, Verbosity, counted, moment};
 
@@ -201,10 +202,17 @@ fn steps(history: &[Transition]) -> Vec<String> {
 
 fn next_steps(view: &JobView) -> Vec<String> {
     match view.state {
-        JobState::Prepared | JobState::Running | JobState::Waiting => vec![
-            format!("go on     batchctl resume {}", view.job),
-            format!("stop it   batchctl cancel {}", view.job),
-        ],
+        JobState::Prepared | JobState::Running | JobState::Waiting => {
+            // At a limit the plain line would only meet it again.
+            let reason = view.reason.as_deref().unwrap_or_default();
+            let mut lines: Vec<String> =
+                lines_in_reason(reason).map(|line| format!("go on     {line}")).collect();
+            if lines.is_empty() {
+                lines.push(format!("go on     batchctl resume {}", view.job));
+            }
+            lines.push(format!("stop it   batchctl cancel {}", view.job));
+            lines
+        }
         JobState::NeedsOperator => vec![
             "a batch may or may not exist, so nothing more is sent: look for it in the provider's \
              console"

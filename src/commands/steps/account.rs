@@ -14,6 +14,9 @@ use crate::cost::Spent;
 use crate::job::Ending;
 use crate::ui::{Align, count, counted, duration, grid, shorten};
 
+/// Cells of a line.
+const WIDTH: usize = 80;
+
 /// Cells of a message that are shown; the whole text is in the table's column `error`.
 const MESSAGE_WIDTH: usize = 150;
 
@@ -155,11 +158,16 @@ impl Account<'_> {
             let which =
                 if self.again == bad { "the rest".into() } else { counted(self.again, "row") };
             let price = match self.spent.shown(self.again_cost).as_str() {
-                _ if !self.spent.is_charged => String::new(),
                 "unknown" => ", price unknown".to_owned(),
-                price => format!(", about {price}"),
+                price if self.spent.is_charged => format!(", about {price}"),
+                price => format!(", would be about {price}"),
             };
-            lines.push(format!("  {which} as one more batch, up to 24 h{price}:   {retry}"));
+            let what = format!("  {which} as one more batch, up to 24 h{price}:");
+            if what.chars().count() + 3 + retry.len() <= WIDTH {
+                lines.push(format!("{what}   {retry}"));
+            } else {
+                lines.extend([what, format!("    {retry}")]);
+            }
         }
         let stays = bad - self.again;
         let skipped = self.counts.get(&RowStatus::Skipped).copied().unwrap_or(0).min(stays);

@@ -12,6 +12,7 @@ use super::finish::{ending_of, report};
 use super::follow::Follow;
 use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
+use super::room::require_room;
 use super::waits;
 use super::who::{Who, who_of_retry};
 use crate::answer::{Fields, RowStatus};
@@ -41,6 +42,22 @@ pub(in crate::commands) struct Change {
     pub(in crate::commands) prompt_file: Option<PathBuf>,
     /// Send nothing.
     pub(in crate::commands) only_shows: bool,
+}
+
+impl Change {
+    /// The line that asks for it.
+    fn line(&self, context: &Context, job: &str) -> String {
+        let mut line = format!("batchctl retry {job}");
+        let mut add = |flag: &str, value: &str| {
+            line += &format!(" {flag} {}", context.shell.quote(value));
+        };
+        self.classes.iter().for_each(|class| add("--class", class.as_str()));
+        self.model.iter().for_each(|model| add("--model", model));
+        self.max_tokens.iter().for_each(|most| add("--max-tokens", &most.to_string()));
+        self.prompt.iter().for_each(|prompt| add("--prompt", prompt));
+        self.prompt_file.iter().for_each(|file| add("--prompt-file", &file.to_string_lossy()));
+        line
+    }
 }
 
 /// Asks rows of a job again: lists them with their price, asks about money, and drives the job.
@@ -95,10 +112,13 @@ pub(in crate::commands) fn retry(
     if plan.requests() == 0 {
         return as_it_stands(context, store, &found);
     }
+    let line = change.line(context, found.job.short());
+    require_room(context, store, (&found, &who), (&plan, &price), &line)?;
     price.approve(context, &who, plan.requests())?;
     let other = is_changed.then_some(&question);
     let new_price = price.price().filter(|_| question.model != found.spec.question.model);
-    plan.begin(store, &found.job.key, (other, new_price), context.clock.unix())?;
+    let terms = price.terms_with(&found, plan.requests());
+    plan.begin(store, &found.job.key, (other, new_price), &terms, context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
     found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");

@@ -6,7 +6,7 @@ use super::learned::lengths_of;
 use super::money::Purchase;
 use super::who::Who;
 use crate::commands::Context;
-use crate::cost::{Biller, Forecast, Lengths, Money, Price, Pricing};
+use crate::cost::{Biller, Forecast, Lengths, Money, Price, Pricing, Range, Terms};
 use crate::job::terms_of;
 use crate::request::{Endpoint, Question};
 use crate::store::Store;
@@ -17,7 +17,7 @@ pub(super) struct AgainPrice {
     pricing: Pricing,
     /// Prompt tokens of a row; `None` where there are images of unknown size.
     prompt: Option<u64>,
-    model: String,
+    pub(super) model: String,
 }
 
 impl AgainPrice {
@@ -66,6 +66,21 @@ impl AgainPrice {
         let reserve = self.prompt.and_then(|prompt| biller.reserve(prompt));
         let reserve = reserve.map(|reserve| reserve.saturating_mul(rows));
         Forecast { reserve, ..bill.forecast(tokens, self.pricing.lengths.count()) }
+    }
+
+    /// What the job is made under once so many rows of it are asked again: what they are expected
+    /// to cost is part of what the whole job is.
+    pub(super) fn terms_with(&self, found: &Found, rows: u64) -> Terms {
+        let mut terms = terms_of(&found.job);
+        let currency = |price: &Price| price.currency;
+        let is_same = terms.price.as_ref().map(currency) == self.price().map(currency);
+        let mut again = self.forecast(rows);
+        if !is_same {
+            // Currencies are never added.
+            (again.cost, again.reserve) = (Range::default(), None);
+        }
+        terms.forecast = terms.forecast.map(|forecast| forecast.and(&again));
+        terms
     }
 
     /// What so many rows will likely cost, for people.

@@ -40,6 +40,45 @@ pub(in crate::commands) fn require_daily_budget(
     limit(context, who, key::DAILY_BUDGET, (model, price)).map(|_| ())
 }
 
+/// Says in a rehearsal which limits of a file could not be held where it is paid.
+pub(super) fn tell_unheld(context: &Context, who: &Who, (model, price): (&str, Option<&Price>)) {
+    let Some(currency) = price.map(|price| price.currency).filter(|_| who.is_loopback) else {
+        return;
+    };
+    for key in [key::MAX_COST, key::DAILY_BUDGET] {
+        let caps = context.settings.get(key).and_then(|text| text.parse::<Caps>().ok());
+        if let Some(caps) = caps.filter(|caps| caps.of(currency).is_none()) {
+            let name = key.name;
+            context.printer.note(&format!(
+                "{name} is {caps}, {model} is paid in {currency}: a real run would be refused"
+            ));
+        }
+    }
+}
+
+/// The most that a retry leaves its job: what the line says, else what the job was made under.
+pub(super) fn max_cost_of_retry(
+    context: &Context,
+    who: &Who,
+    found: &Found,
+    (model, price): (&str, Option<&Price>),
+) -> Result<Option<Money>, CommandError> {
+    if context.settings.source(key::MAX_COST) == Some(&Source::Flag) {
+        return max_cost(context, who, (model, price));
+    }
+    let Some(limit) = terms_of(&found.job).max_cost else { return Ok(None) };
+    let asked = (model, who.name.as_str());
+    match price.filter(|price| price.batch.is_some()) {
+        None => Err(unknown_price("price", &format!("--max-cost {}", limit.typed()), asked)),
+        Some(price) if price.currency != limit.currency => {
+            let caps = limit.typed().parse::<Caps>();
+            let caps = caps.map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+            Err(other_currency("--max-cost", &caps, asked, price.currency))
+        }
+        Some(_) => Ok(Some(limit)),
+    }
+}
+
 /// The most that all jobs of this home may cost in a day, for a job that there is.
 pub(super) fn daily_budget(context: &Context, found: &Found, who: &Who) -> DailyBudget {
     let price = terms_of(&found.job).price;
@@ -90,11 +129,13 @@ fn limit(
     let name = if is_flag { "--max-cost" } else { key.name };
     // Nothing is charged on loopback, so what a file says of money is not in its way.
     let may_pass = who.is_loopback && source != Some(&Source::Flag);
-    let Some(price) = price else {
+    // Without a price in a batch no figure could ever be held against it.
+    let Some(price) = price.filter(|price| price.batch.is_some()) else {
         if may_pass {
             return Ok(None);
         }
-        return Err(unknown_price(&format!("{name} {caps}"), (model, &who.name)));
+        let what = if price.is_some() { "batch price" } else { "price" };
+        return Err(unknown_price(what, &format!("{name} {caps}"), (model, &who.name)));
     };
     match caps.of(price.currency) {
         None if may_pass => Ok(None),
@@ -103,17 +144,17 @@ fn limit(
     }
 }
 
-fn unknown_price(limit: &str, (model, provider): (&str, &str)) -> CommandError {
+fn unknown_price(what: &str, limit: &str, (model, provider): (&str, &str)) -> CommandError {
     CommandError::message(
         ExitCode::Limit,
         format!(
-            "the price of {model} at {provider} is unknown, so {limit} cannot be held; nothing \
-             was sent"
+            "the {what} of {model} at {provider} is unknown, so {limit} cannot be held; \
+             nothing was sent"
         ),
     )
     .hint(format!(
         "below [prices.\"{model}\"] of your config.toml set input and output (for a million \
-         tokens) and currency"
+         tokens), batch_factor and currency"
     ))
 }
 

@@ -29,6 +29,7 @@ mod output;
 mod paid_before;
 mod plan;
 mod rival;
+mod room;
 mod row_check;
 mod same_line;
 mod send;

@@ -2,7 +2,7 @@
 //! larger one and stops above it. Loopback and free models cost nothing and are never asked about;
 //! what is unknown always is.
 
-use super::limits::{max_cost, require_daily_budget};
+use super::limits::{max_cost, require_daily_budget, tell_unheld};
 use super::paid_before::paid_before;
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
@@ -86,7 +86,9 @@ impl<'a> Purchase<'a> {
         let asked = (self.model, self.price);
         let limit = max_cost(context, self.who, asked)?;
         require_daily_budget(context, self.who, asked)?;
-        if let Some(limit) = limit {
+        tell_unheld(context, self.who, asked);
+        // A retry was held against what its job may cost in all.
+        if let Some(limit) = limit.filter(|_| !self.is_again) {
             self.require_below(limit)?;
         }
         Ok(limit)
@@ -126,7 +128,12 @@ impl<'a> Purchase<'a> {
     /// A limit below what is likely would only be hit half-way.
     fn require_below(&self, limit: Money) -> Result<(), CommandError> {
         let Some(likely) = self.forecast.cost.likely.and_then(|pico| self.money(pico)) else {
-            return Ok(());
+            let text = format!(
+                "{}, so the limit of {} cannot be held; nothing was sent",
+                self.unknown(),
+                limit.show()
+            );
+            return Err(CommandError::message(ExitCode::Limit, text));
         };
         if likely.pico <= limit.pico {
             return Ok(());

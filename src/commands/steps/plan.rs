@@ -128,7 +128,8 @@ impl Planned {
         let may_be_queued = may_be_queued(context, who)?;
         let pricing = pricing(context, who, spec)?;
         let cost = lowest_limit(context, who, (&spec.question.model, pricing.price.as_ref()));
-        let limits = (limits, Most { tokens: may_be_queued, cost });
+        let requests = context.settings.get(key::MAX_REQUESTS);
+        let limits = (limits, Most { tokens: may_be_queued, cost, requests });
         let plan = plan((spec, &pricing), table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub use self::reference::size_of_data_url;
+
 use self::file::Stamp;
 use self::locate::Roots;
 use self::memo::Memo;

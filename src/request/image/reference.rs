@@ -60,3 +60,10 @@ pub(super) fn check_data_url(url: &str, max_bytes: u64) -> Result<Option<ImageSi
     sniff::kind(&start).map_err(unfit)?;
     Ok(size_of(&start))
 }
+
+/// The pixels of an image in a data URL, by its header; `None` where that does not tell.
+pub fn size_of_data_url(url: &str) -> Option<ImageSize> {
+    let (_, data) = url.split_once(";base64,")?;
+    let start = data.as_bytes().get(..data.len().min(LOOKED_AT))?;
+    size_of(&STANDARD.decode(start).ok()?)
+}
