@@ -69,12 +69,11 @@ impl Report {
         let Some(currency) = currency.filter(|_| used.unpriced < used.rows) else { return };
         let is_same =
             |cost: &&mut Cost| cost.money.currency == currency && cost.is_charged == is_charged;
-        match self.costs.iter_mut().find(is_same) {
-            Some(Cost { money, .. }) => money.pico = money.pico.saturating_add(used.known),
-            None => {
-                let money = Money { currency, pico: used.known };
-                self.costs.push(Cost { money, is_charged });
-            }
+        if let Some(Cost { money, .. }) = self.costs.iter_mut().find(is_same) {
+            money.pico = money.pico.saturating_add(used.known);
+        } else {
+            let money = Money { currency, pico: used.known };
+            self.costs.push(Cost { money, is_charged });
         }
     }
 }

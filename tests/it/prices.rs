@@ -82,8 +82,7 @@ fn s1_20_the_users_own_prices_are_marked_in_the_list() {
     let row = |list: &str, model: &str| -> Vec<String> {
         let rows = list.lines().map(|line| line.split_whitespace().map(str::to_owned));
         rows.map(Iterator::collect)
-            .filter(|row: &Vec<String>| row[..].first().is_some_and(|name| name == model))
-            .last()
+            .rfind(|row: &Vec<String>| row.first().is_some_and(|name| name == model))
             .unwrap_or_default()
     };
     let list = dir.batchctl("prices --provider openai").run().exits(0).stdout;
