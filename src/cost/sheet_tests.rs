@@ -75,11 +75,11 @@ fn s1_20_the_table_people_see() {
     Model     gpt-4o   openai   tokenizer o200k_base (exact)   prices of 2026-11-20
                      requests   input tok    output tok      realtime      batch
       text                  9       3,879       ≤ 4,608        $0.056     $0.028
-      images (high)         9       6,885             –        $0.017    $0.0086
+      images (high)     9 img       6,885             –        $0.017    $0.0086
       answered before      -2      -2,392       - 1,024       -$0.016   -$0.0081
       to send               7       8,372       ≤ 3,584        $0.057     $0.028
     Likely    $0.021   output tokens 2,100
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     $0.028 if every answer has 512 tokens (--max-tokens)
     Saves     $0.021 (50 %) against realtime   $0.0060 by earlier answers
     Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
@@ -97,12 +97,12 @@ fn b04_what_need_not_be_sent_is_taken_off() {
     Model     gpt-4o   openai   tokenizer o200k_base (exact)   prices of 2026-11-20
                      requests   input tok    output tok      realtime      batch
       text                  9       3,879       ~ 2,700        $0.037     $0.018
-      images (high)         9       6,885             –        $0.017    $0.0086
+      images (high)     9 img       6,885             –        $0.017    $0.0086
       answered before      -2      -2,392         - 600       -$0.012   -$0.0060
       equal rows           -1        -782         - 300      -$0.0050   -$0.0025
       to send               6       7,590       ~ 1,800        $0.037     $0.018
     Likely    $0.018   output tokens 1,800
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     without --max-tokens it is the model's own maximum (16,384 tokens a
               row), which is of no use; reserved: $0.028, 1.5 x likely
     Saves     $0.018 (50 %) against realtime   $0.0060 by earlier answers
@@ -148,10 +148,10 @@ fn field_52_unknown_is_said() {
     Model     qwen-vl   router   tokenizer o200k_base (estimate)   prices unknown
                      requests   input tok    output tok      realtime      batch
       text                  2         ~40         ~ 600       unknown    unknown
-      images (high)         2     unknown             –       unknown    unknown
+      images (high)     2 img     unknown             –       unknown    unknown
       to send               2     unknown         ~ 600       unknown    unknown
     Likely    unknown   output tokens 600
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     without --max-tokens it is the model's own maximum, which is of no use
     Upload    1.9 MB in 1 shard
     Queue     prompt tokens that may be queued: unknown
@@ -173,7 +173,7 @@ fn field_50_a_batch_price_that_is_not_known_is_not_guessed() {
       text                  9         900          ≤ 90       $0.0032    unknown
       to send               9         900          ≤ 90       $0.0032    unknown
     Likely    unknown   output tokens 90
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     unknown if every answer has 10 tokens (--max-tokens)
     Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
     Queue     prompt tokens 900 of 90,000 that may be queued
@@ -194,21 +194,21 @@ fn free_models_and_other_currencies() {
       text                  9        ~900       ~ 2,700          free       free
       to send               9        ~900       ~ 2,700          free       free
     Likely    free   output tokens 2,700
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Upload    1.9 MB in 1 shard (limit 50,000 requests, 200 MB)
     Queue     prompt tokens that may be queued: unknown
     ");
     let yuan = Pricing { price: price("zhipu", "glm-4-plus"), ..free };
     let heading = Heading { model: "glm-4-plus", ..heading };
     let estimated = estimate(&yuan, [(1, 3, Some(0)), NONE, NONE], false);
-    insta::assert_snapshot!(text(&estimated, &heading), @r"
+    insta::assert_snapshot!(text(&estimated, &heading), @"
     Model     glm-4-plus   zhipu   tokenizer o200k_base (estimate)
               prices of 2026-09
                      requests   input tok    output tok      realtime      batch
       text                  1          ~3         ~ 300       ¥0.0015    ¥0.0008
       to send               1          ~3         ~ 300       ¥0.0015    ¥0.0008
     Likely    ¥0.0008   output tokens 300
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     without --max-tokens it is the model's own maximum, which is of no
               use; reserved: ¥0.0011, 1.5 x likely
     Saves     ¥0.0008 (50 %) against realtime

@@ -30,6 +30,7 @@ mod pictures;
 mod points;
 mod prices;
 mod prices_before;
+mod prices_shown;
 mod prune;
 mod ranges;
 mod readme;

@@ -53,7 +53,7 @@ fn field_52_the_price_of_an_unknown_model_is_unknown() {
       text                  3         ~33         ≤ 300       unknown    unknown
       to send               3         ~33         ≤ 300       unknown    unknown
     Likely    unknown   output tokens 300
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     unknown if every answer has 100 tokens (--max-tokens)
     Upload    552 B in 1 shard (limit 50,000 requests, 200 MB)
     Queue     prompt tokens that may be queued: unknown
@@ -116,7 +116,7 @@ fn an_old_price_says_so() {
       text                  3         ~33         ≤ 300       $0.0004    $0.0002
       to send               3         ~33         ≤ 300       $0.0004    $0.0002
     Likely    $0.0002   output tokens 300
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     $0.0002 if every answer has 100 tokens (--max-tokens)
     Saves     $0.0002 (50 %) against realtime
     Upload    552 B in 1 shard (limit 50,000 requests, 200 MB)
@@ -141,7 +141,7 @@ fn a_free_model_is_not_asked_about() {
       text                  3         ~33         ~ 900          free       free
       to send               3         ~33         ~ 900          free       free
     Likely    free   output tokens 900
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Upload    501 B in 1 shard (limit 50,000 requests, 100 MB)
     Queue     prompt tokens that may be queued: unknown
     --- stderr
@@ -168,7 +168,7 @@ fn b08_a_step_of_the_price_is_crossed() {
       text                  2     273,016       ≤ 2,000         $1.40      $0.70
       to send               2     273,016       ≤ 2,000         $1.40      $0.70
     Likely    $0.69   output tokens 600
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     $0.70 if every answer has 1,000 tokens (--max-tokens)
     Step      1 row with 272,001 or more prompt tokens: another price holds for
               them, $0.69 of what is likely
@@ -192,7 +192,7 @@ fn without_max_tokens_there_is_no_worst_case() {
       text                  3          33         ~ 900       $0.0091    $0.0045
       to send               3          33         ~ 900       $0.0091    $0.0045
     Likely    $0.0045   output tokens 900
-              assumed: no row of this prompt has been answered yet
+              assumed: no finished row of exactly this question
     Worst     without --max-tokens it is the model's own maximum (16,384 tokens a
               row), which is of no use; reserved: $0.0068, 1.5 x likely
     Saves     $0.0045 (50 %) against realtime

@@ -28,6 +28,7 @@ fn an_address_at_which_nobody_answers() {
     exit 5
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     asks: column `text`
+    rehearsal, nothing is charged; at the provider: likely $0.0045, $0.0068 set aside as there is no --max-tokens for 3 requests at openai, gpt-4o, prices of [TIME]
     job [JOB] not reachable at openai · 3 rows in [DURATION]
       no connection to 127.0.0.1: Connection refused (os error 111)
       pending  3

@@ -58,6 +58,7 @@ fn a_key_that_is_refused() {
     exit 4
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
     asks: column `text`
+    rehearsal, nothing is charged; at the provider: likely $0.0045, $0.0068 set aside as there is no --max-tokens for 3 requests at openai, gpt-4o, prices of [TIME]
     job [JOB] refused at openai · 3 rows in [DURATION]
       Incorrect API key provided. The sandbox takes only keys that start with 'sandbox-'. (HTTP 401, invalid_api_key)
       pending  3
@@ -115,6 +116,7 @@ fn a_file_refused_at_validation() {
     assert_snapshot!(super::text_of(&all), @"
     exit 3
     openai is at http://127.0.0.1:[PORT]/v1 (from OPENAI_BASE_URL)
+    rehearsal, nothing is charged; at the provider: likely $0.0030, $0.0045 set aside as there is no --max-tokens for 2 requests at openai, gpt-4o, prices of [TIME]
     warning: openai refused 1 of 2 rows of shard 1 at validation (nothing ran, nothing is billed): row 1 (line 2): duplicate_custom_id: The custom_id 'x' is used more than once in the file.; the other 1 go out again
     job [JOB] done at openai · 2 rows in [DURATION]
       ok       1
@@ -141,6 +143,7 @@ fn a_model_that_is_not_on_the_batch_list() {
     exit 5
     zhipu is at http://127.0.0.1:[PORT]/api/paas/v4 (from ZHIPUAI_BASE_URL)
     asks: column `text`
+    rehearsal, nothing is charged; at the provider: the price of glm-9-mega at zhipu is unknown: 3 requests at zhipu, glm-9-mega
     job [JOB] refused at zhipu · 3 rows in [DURATION]
       第1行 模型 glm-9-mega 不支持 Batch，支持的模型 (line 1: not a batch model; accepted are): glm-5.1, glm-5-turbo, glm-4-plus, glm-4-air, glm-4-air-250414, glm-4-flash, glm-4-flash-250414, glm-4-flashx-250414, glm-4-long, glm-4-0520, glm-4, glm-3-turbo, glm-4v, glm-4v-plus, glm-4v-plus-0111, embedding-2, embedding-3, cogview-3-plus, cogvideox-2 (HTTP 400, 1210)
       pending  3
