@@ -129,16 +129,18 @@ impl JobView {
         let is_good = |status: &str| RowStatus::read(status).is_some_and(RowStatus::is_good);
         let good: u64 =
             self.statuses.iter().filter(|(status, _)| is_good(status)).map(|(_, n)| n).sum();
+        // Rounded down, so that only all of them are 100 %.
+        let tenths = good * 1000 / self.rows.max(1);
         // Without the year.
         let started = minute(self.created).chars().skip("2026-".len()).collect();
         vec![
             self.job.clone(),
             self.state.to_string(),
             started,
-            shorten(&self.model, 14),
-            shorten(&self.input_name(), 12),
+            shorten(&self.model, 11),
+            shorten(&self.input_name(), 10),
             self.spent.short(),
-            format!("{}/{}", grouped(good), grouped(self.rows)),
+            format!("{}.{} %", tenths / 10, tenths % 10),
         ]
     }
 
@@ -224,7 +226,7 @@ mod tests {
         assert_eq!(lines(&views, Some(400)), lines(&views, None));
         let narrow = lines(&views, Some(80));
         assert!(narrow.iter().all(|line| line.chars().count() < 80), "{narrow:#?}");
-        assert!(narrow[1].ends_with("999,000/1,000,000"), "{narrow:#?}");
+        assert!(narrow[1].ends_with("99.9 %"), "{narrow:#?}");
         assert!(lines(&views, Some(30)).iter().all(|line| line.chars().count() < 30));
     }
 }

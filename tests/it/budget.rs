@@ -217,6 +217,9 @@ fn b10_a_retry_above_the_limit_leaves_the_job_as_it_is() {
     let again = "retry last --class truncated --max-tokens 5000";
     let refused = purse.batchctl(again).run().exits(7);
     refused.says(&["--max-cost is $0.010", "nothing was sent", "--class truncated", "--max-cost"]);
+    let few = format!("{again} --max-cost 1USD --set max_requests=13");
+    let words = ["has sent 12 requests, and 2 more", "--set max_requests=14"];
+    purse.batchctl(&few).run().exits(7).says(&words);
     let status = purse.status("last");
     assert_eq!(status["job"]["state"], "done");
     let before = status["job"]["cost"]["likely"].as_f64().unwrap_or_default();

@@ -6,9 +6,10 @@ use super::jobs::Found;
 use super::limits::max_cost_of_retry;
 use super::who::Who;
 use crate::commands::Context;
+use crate::config::{Source, key};
 use crate::cost::Money;
-use crate::job::RetryPlan;
-use crate::store::Store;
+use crate::job::{RetryPlan, terms_of};
+use crate::store::{Budget, Item, Store};
 use crate::ui::{CommandError, ExitCode, counted};
 
 /// Returns if what the job has spent and what the retry is likely to cost stay below the most it
@@ -20,6 +21,7 @@ pub(super) fn require_room(
     (plan, price): (&RetryPlan, &AgainPrice),
     line: &str,
 ) -> Result<(), CommandError> {
+    require_requests(context, store, found, (plan, line))?;
     let asked = (price.model.as_str(), price.price());
     let Some(limit) = max_cost_of_retry(context, who, found, asked)? else { return Ok(()) };
     let forecast = price.forecast(plan.requests());
@@ -47,6 +49,33 @@ pub(super) fn require_room(
         limit.show()
     );
     Err(refused(text).hint(format!("{line} --max-cost {}", enough.typed())))
+}
+
+/// The same for the number of requests.
+fn require_requests(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+    (plan, line): (&RetryPlan, &str),
+) -> Result<(), CommandError> {
+    let is_flag = context.settings.source(key::MAX_REQUESTS) == Some(&Source::Flag);
+    let said = context.settings.get(key::MAX_REQUESTS).filter(|_| is_flag);
+    let max_requests = said.or(terms_of(&found.job).max_requests);
+    let budget = Budget { max_requests, ..Budget::none() };
+    let Some(first) = store.shards(&found.job.key)?.into_iter().next() else { return Ok(()) };
+    let (item, charged) = store.counted(first.id, &budget, context.clock.unix())?;
+    let item = Item { rows: plan.requests(), ..item };
+    let Some(over) = budget.passed_by(&item, &charged) else { return Ok(()) };
+    let sent = over.spent.saturating_add(over.reserved);
+    let text = format!(
+        "job {} has sent {}, and {} more would pass its max_requests of {}; nothing was sent",
+        found.job.short(),
+        counted(sent, "request"),
+        plan.requests(),
+        over.most
+    );
+    let enough = sent.saturating_add(plan.requests());
+    Err(refused(text).hint(format!("{line} --set max_requests={enough}")))
 }
 
 fn refused(text: String) -> CommandError {
