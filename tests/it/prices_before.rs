@@ -74,7 +74,7 @@ fn field_52_the_price_of_an_unknown_model_is_unknown() {
     openai is at https://no-such-host.invalid/v1 (from OPENAI_BASE_URL)
     asks: column `text`
     error: the price of my-finetune at openai is unknown, so --max-cost 5USD cannot be held; nothing was sent
-      fix: below [prices."my-finetune"] of your config.toml set input and output (for a million tokens) and currency
+      fix: below [prices."my-finetune"] of your config.toml set input and output (for a million tokens), batch_factor and currency
     "#);
 }
 
@@ -177,6 +177,7 @@ fn b08_a_step_of_the_price_is_crossed() {
     Queue     prompt tokens that may be queued: unknown
     --- stderr
     asks: column `text`
+    row 1 (line 3) has a cell of more than 1 MiB
     ");
 }
 

@@ -110,7 +110,7 @@ fn s1_08_the_worst_case_ends_at_the_models_own_maximum() {
     assert_eq!(worst(&own.stdout), worst(&more.stdout));
 }
 
-/// A bare `estimate` prices what the newest job asked, where it asked it, of the same rows.
+/// A bare `estimate` prices what the newest job asked, where it asked it, of all rows of the table.
 #[test]
 fn a_bare_estimate_is_of_the_newest_job() {
     let dir = folder(40);
@@ -120,14 +120,14 @@ fn a_bare_estimate_is_of_the_newest_job() {
     let estimate = |line: &str| dir.batchctl(line).run().exits(0).json();
     let bare = estimate("estimate --json");
     assert_eq!((&bare["provider"], &bare["model"]), (&"sandbox".into(), &"gpt-4o-mini".into()));
-    assert_eq!(bare["rows"], 20);
+    assert_eq!((&bare["rows"], &bare["estimate"]["requests"]), (&40.into(), &20.into()));
     assert_eq!(bare["estimate"]["answered"]["requests"], 20, "the same question: {bare}");
     assert_eq!(bare["learned_from"], 20);
-    let all = estimate("estimate --json --end-row 40");
-    assert_eq!(all["estimate"]["requests"], 20, "the flags of the line go on top");
+    let some = estimate("estimate --json --end-row 30");
+    assert_eq!(some["estimate"]["requests"], 10, "the flags of the line go on top");
     let longer = estimate("estimate --json --max-tokens 90");
     assert_eq!(longer["estimate"]["max_tokens"], 90);
-    assert_eq!((&longer["learned_from"], &longer["estimate"]["requests"]), (&0.into(), &20.into()));
+    assert_eq!((&longer["learned_from"], &longer["estimate"]["requests"]), (&0.into(), &40.into()));
     let other = dir.batchctl("estimate --prompt").arg("Translate {text}").run().exits(0);
     other.says(&["with the question of this line"]);
 }

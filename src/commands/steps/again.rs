@@ -106,6 +106,8 @@ pub(in crate::commands) fn retry(
     tell_plan(context, &plan, &price);
     if change.only_shows {
         show_again(context, &found, &plan, &price)?;
+        let line = change.line(context, found.job.short());
+        require_room(context, store, (&found, &who), (&plan, &price), &line)?;
         price.require_limits(context, &who, plan.requests())?;
         return Ok(stands(&found, ExitCode::Success));
     }

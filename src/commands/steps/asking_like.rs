@@ -26,16 +26,6 @@ pub(in crate::commands) fn words_question(context: &Context) -> bool {
         || said(context, key::PROVIDER)
 }
 
-/// Whether the line itself says which rows.
-pub(super) fn says_rows(context: &Context) -> bool {
-    said(context, key::START_ROW)
-        || said(context, key::END_ROW)
-        || said(context, key::WHERE)
-        || said(context, key::MAX_ROWS)
-        || said(context, key::SAMPLE)
-        || said(context, key::SKIP_FILLED)
-}
-
 /// Whether the line itself names a model.
 pub(super) fn said_model(context: &Context) -> Option<String> {
     if said(context, key::MODEL) { context.settings.get(key::MODEL) } else { None }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::asking::{Asked, ask};
-use super::asking_like::{ask_like, says_rows};
+use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
 use super::input::{Taken, take_in};
@@ -151,14 +151,11 @@ impl Prepared {
         Ok(Self::with(context, taken, who, (asked, selection, fields)))
     }
 
-    /// The question and the rows of a job, as far as the line names no others.
+    /// The question of a job, as far as the line words no other. The rows are those of the line:
+    /// after a few rows the question is what all of them cost.
     fn like(context: &Context, taken: Taken, who: &Who, job: &Spec) -> Result<Self, CommandError> {
         let question = ask_like(context, who, &job.question)?;
-        let selection = if says_rows(context) {
-            selection(context, &taken.table)?
-        } else {
-            job.selection.clone()
-        };
+        let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
         Ok(Self::with(context, taken, who, (asked, selection, job.fields.clone())))
     }
