@@ -12,7 +12,7 @@ use crate::support::workdir::{Run, WorkDir};
 const NOWHERE: &str = "https://no-such-host.invalid/v1";
 
 /// A folder with a table of so many short rows.
-fn folder(rows: usize) -> WorkDir {
+pub(crate) fn folder(rows: usize) -> WorkDir {
     let dir = WorkDir::new();
     let mut table = "id,text\n".to_owned();
     for row in 0..rows {
@@ -23,7 +23,7 @@ fn folder(rows: usize) -> WorkDir {
 }
 
 /// A run whose keys are made up and whose addresses answer nobody.
-fn remote(dir: &WorkDir, line: &str) -> Run {
+pub(crate) fn remote(dir: &WorkDir, line: &str) -> Run {
     dir.batchctl(line)
         .env("OPENAI_BASE_URL", NOWHERE)
         .env("OPENAI_API_KEY", "sk-made-up")

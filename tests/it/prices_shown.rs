@@ -1,35 +1,12 @@
 //! What is shown of money before a run: the line that stands before anything is sent, what
 //! `--dry-run` and `--estimate-cost` say of limits, and what a bare `estimate` prices.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
+use crate::prices_before::{folder, remote};
 use crate::support::runs::at;
 use crate::support::sandbox::Sandbox;
-use crate::support::workdir::{Run, WorkDir};
 
-/// An address that nothing is sent to.
-const NOWHERE: &str = "https://no-such-host.invalid/v1";
-
-/// A folder with a table of so many short rows.
-fn folder(rows: usize) -> WorkDir {
-    let dir = WorkDir::new();
-    let mut table = "id,text\n".to_owned();
-    for row in 0..rows {
-        let _ = writeln!(table, "{row},review number {row}");
-    }
-    dir.write("in.csv", table);
-    dir
-}
-
-/// A run whose key is made up and whose address answers nobody.
-fn remote(dir: &WorkDir, line: &str) -> Run {
-    dir.batchctl(line)
-        .env("OPENAI_BASE_URL", NOWHERE)
-        .env("OPENAI_API_KEY", "sk-made-up")
-        .env("BATCHCTL_HOME", dir.home())
-}
 
 /// S1.08: the price is seen before anything is sent, below the limit of asking too.
 #[test]

@@ -5,6 +5,7 @@ use std::thread;
 
 use serde_json::Value;
 
+use crate::support::memory::chance::Dice;
 use crate::support::workdir::{Run, WorkDir};
 
 /// Rows that are asked first.
@@ -14,38 +15,25 @@ const ROWS: usize = 200;
 /// Tables that are tried.
 const SEEDS: u64 = 20;
 
-/// A small generator of numbers (splitmix64): the tables are the same in every run.
-struct Dice(u64);
+/// From 0 to below 1.
+fn share(dice: &mut Dice) -> f64 {
+    f64::from(u32::try_from(dice.below(1 << 32)).expect("half of the bits")) / 4_294_967_296.0
+}
 
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to below 1.
-    fn share(&mut self) -> f64 {
-        f64::from(u32::try_from(self.next() >> 32).expect("half of the bits")) / 4_294_967_296.0
-    }
-
-    /// Near 0, rarely beyond 3 to either side.
-    fn bell(&mut self) -> f64 {
-        (0..12).map(|_| self.share()).sum::<f64>() - 6.0
-    }
+/// Near 0, rarely beyond 3 to either side.
+fn bell(dice: &mut Dice) -> f64 {
+    (0..12).map(|_| share(dice)).sum::<f64>() - 6.0
 }
 
 /// How many words the answer to a row has: four kinds of tables in turn, even, bell-shaped,
 /// skewed, and of two kinds of rows.
 fn words(seed: u64, dice: &mut Dice) -> usize {
     let words = match seed % 4 {
-        0 => 5.0 + 60.0 * dice.share(),
-        1 => 40.0 + 10.0 * dice.bell(),
-        2 => (3.0 + 0.8 * dice.bell()).exp(),
-        _ if dice.share() < 0.7 => 6.0 + 4.0 * dice.share(),
-        _ => 90.0 + 20.0 * dice.share(),
+        0 => 5.0 + 60.0 * share(dice),
+        1 => 40.0 + 10.0 * bell(dice),
+        2 => (3.0 + 0.8 * bell(dice)).exp(),
+        _ if share(dice) < 0.7 => 6.0 + 4.0 * share(dice),
+        _ => 90.0 + 20.0 * share(dice),
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 400")]
     let whole = words.clamp(1.0, 400.0) as usize;
@@ -53,7 +41,7 @@ fn words(seed: u64, dice: &mut Dice) -> usize {
 }
 
 fn folder(seed: u64) -> WorkDir {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut table = "text\n".to_owned();
     for row in 0..ROWS {
         let words = words(seed, &mut dice);
