@@ -7,7 +7,6 @@ use crate::prices_before::{folder, remote};
 use crate::support::runs::at;
 use crate::support::sandbox::Sandbox;
 
-
 /// S1.08: the price is seen before anything is sent, below the limit of asking too.
 #[test]
 fn s1_08_one_line_of_price_stands_before_anything_is_sent() {
