@@ -215,6 +215,12 @@ fn play(script: &'static Script) {
                 let expected: BTreeMap<String, u64> =
                     statuses.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
                 assert!(expected.is_empty() || counted == expected, "{counted:?} {}", context());
+                if script.id == "cancelled/download" {
+                    let count = |name: &str| counted.get(name).copied().unwrap_or(0);
+                    assert_eq!(count("cancelled"), 1, "{counted:?} {}", context());
+                    assert_eq!(count("ok") + count("error"), 8, "{counted:?} {}", context());
+                    assert!(count("error") <= 1, "{counted:?} {}", context());
+                }
                 let output = output.says(words);
                 assert!(!output.stderr.is_empty());
                 site.every_row_has_its_status();
