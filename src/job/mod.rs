@@ -39,6 +39,7 @@ mod surplus;
 mod tally;
 mod told;
 mod unsent;
+mod workers;
 
 pub use budget::{DailyBudget, OverBudget, Raise, lines_in_reason};
 pub use build::{BuiltFile, build_shard, each_row, require_space};

@@ -5,11 +5,11 @@
 use std::thread;
 
 use super::by_tokens::{Most, Reserve, by_tokens};
-use super::count::TokenCounter;
 use super::unsent::{Reuse, Unsent, Way};
+use super::workers::{Batch, Request, Taken, Workers};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
 use crate::cost::{Biller, Estimate, Part, Pricing, Tokenizer, image_tokens};
-use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind, Source};
+use crate::request::{Compiled, CustomId, Endpoint, Message, Outline, Skip, SkipKind, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{CachedFile, EqualRow, NewShard};
 use crate::table::{Position, Row, Selection, Table, Verdict};
@@ -87,13 +87,15 @@ pub fn plan(
     reporter: &dyn Reporter,
 ) -> Result<Plan, JobError> {
     thread::scope(|scope| {
-        let is_chat = spec.question.endpoint != Endpoint::Embeddings;
         let mut planner = Planner {
             spec,
             pricing,
             table,
+            workers: Workers::start(scope, &spec.question.model),
+            batch: Batch::default(),
             waiting: Vec::new(),
             ways: Vec::new(),
+            of_texts: Vec::new(),
             of_images: Vec::new(),
             most,
             unsent: Unsent::begin(spec, reuse, folder)?,
@@ -103,7 +105,6 @@ pub fn plan(
             folder,
             open: None,
             digest: digest_of(spec),
-            counter: Some(TokenCounter::start(scope, &spec.question, is_chat)),
             plan: Plan::empty(spec, pricing),
         };
         let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
@@ -155,20 +156,19 @@ pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
     hasher
 }
 
-/// A row that can be sent, until it is known whether it need be.
-struct Waiting {
-    entry: RowEntry,
-    images: u64,
-    image_tokens: Option<u64>,
-}
-
 struct Planner<'a> {
     spec: &'a Spec,
     pricing: &'a Pricing,
     table: &'a Table,
-    waiting: Vec<Waiting>,
-    /// What becomes of each request, in the order in which its tokens are counted.
+    workers: Workers,
+    /// Rows that go to the workers next.
+    batch: Batch,
+    /// Rows that came back and wait for their ways.
+    waiting: Vec<Request>,
+    /// What becomes of each request, in the order of the rows.
     ways: Vec<Way>,
+    /// Tokens of the texts of each request, in the same order.
+    of_texts: Vec<u32>,
     /// Tokens of the images of each request, in the same order.
     of_images: Vec<u32>,
     most: Most,
@@ -180,63 +180,95 @@ struct Planner<'a> {
     folder: &'a JobFolder,
     open: Option<(NewShard, RowsWriter)>,
     digest: blake3::Hasher,
-    /// Until all rows were read.
-    counter: Option<TokenCounter<'a>>,
     plan: Plan,
 }
 
 impl Planner<'_> {
     fn take(&mut self, row: &Row) -> Result<(), JobError> {
         self.plan.tally.see(row);
-        self.digest.update(&row.number().to_le_bytes());
-        match self.fit(row) {
-            Ok(measure) => self.wait(row, &measure),
+        let taken = match self.ask(row) {
+            Ok(request) => Taken::Asked(request),
             Err(skip) => {
                 self.plan.estimate.skipped += 1;
-                // That it is skipped is part of what was asked; the words of the reason are not: they
-                // may hold paths, and a release that words them anew must not ask everything again.
-                self.digest.update(format!("{:?}", skip.kind).as_bytes());
+                let (row_number, kind) = (row.number(), skip.kind);
                 self.plan.tally.skip(row, skip);
-                Ok(())
+                Taken::Skipped { row: row_number, kind }
             }
-        }
-    }
-
-    fn fit(&mut self, row: &Row) -> Result<Measure, Skip> {
-        if let Some(fault) = row.fault() {
-            return Err(Skip::new(SkipKind::Ragged, fault.to_string()));
-        }
-        let measure = self.compiled.measure(row, CustomId::length(row.number(), 1))?;
-        self.cutter.check(measure.line_bytes)?;
-        Ok(measure)
+        };
+        self.batch.rows.push(taken);
+        if self.batch.is_full() { self.hand_over() } else { Ok(()) }
     }
 
     /// Takes a row that can be sent. Texts are counted as they would be sent, images by their
     /// size; base64 is never given to a tokenizer.
-    fn wait(&mut self, row: &Row, measure: &Measure) -> Result<(), JobError> {
-        self.digest.update(&measure.content_key);
-        if let Some(counter) = &mut self.counter {
-            counter.add(self.compiled.prompt_texts(row).unwrap_or_default());
-        }
+    fn ask(&mut self, row: &Row) -> Result<Request, Skip> {
+        let Outline { line_bytes, image_headers } = self.fit(row)?;
+        self.batch.cells.push(|out| row.push_hashed(out));
+        let texts = self.compiled.prompt_texts(row).unwrap_or_default();
         let question = &self.spec.question;
+        self.batch.prompts.push(texts, question.endpoint != Endpoint::Embeddings);
+        // The form that tools, a schema and the like have in the prompt is not known.
+        self.plan.estimate.exact &= !texts.iter().any(Message::is_beside);
         let detail = question.images.detail.into();
-        let tokens = measure.image_headers.iter().map(|size| {
+        let tokens = image_headers.iter().map(|size| {
             size.and_then(|size| image_tokens(&question.model, size.width, size.height, detail))
         });
-        let position = row.position();
-        self.waiting.push(Waiting {
-            entry: RowEntry {
-                row: row.number(),
-                line: row.line(),
-                offset: position.offset,
-                line_bytes: measure.line_bytes,
-                row_hash: row.hash(),
-                content_key: measure.content_key,
-            },
-            images: measure.image_headers.len() as u64,
+        let Position { row: number, line, offset } = row.position();
+        let entry =
+            RowEntry { row: number, line, offset, line_bytes, row_hash: 0, content_key: [0; 16] };
+        Ok(Request {
+            entry,
+            text_tokens: 0,
+            images: image_headers.len() as u64,
             image_tokens: tokens.sum(),
-        });
-        if self.waiting.len() >= TOGETHER { self.part_ways() } else { Ok(()) }
+        })
+    }
+
+    fn fit(&mut self, row: &Row) -> Result<Outline, Skip> {
+        if let Some(fault) = row.fault() {
+            return Err(Skip::new(SkipKind::Ragged, fault.to_string()));
+        }
+        let Self { batch, compiled, cutter, .. } = self;
+        batch.contents.try_push(|out| {
+            let outline = compiled.outline(row, CustomId::length(row.number(), 1), out)?;
+            cutter.check(outline.line_bytes)?;
+            Ok(outline)
+        })
+    }
+
+    /// Hands the batch to the workers, and goes on with what they are done with.
+    fn hand_over(&mut self) -> Result<(), JobError> {
+        let next = self.workers.spare();
+        self.workers.give(std::mem::replace(&mut self.batch, next));
+        while let Some(batch) = self.workers.make_room() {
+            self.go_on(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with rows whose hashes and tokens are known.
+    fn go_on(&mut self, mut batch: Batch) -> Result<(), JobError> {
+        for taken in batch.rows.drain(..) {
+            match taken {
+                Taken::Asked(request) => {
+                    self.digest.update(&request.entry.row.to_le_bytes());
+                    self.digest.update(&request.entry.content_key);
+                    self.waiting.push(request);
+                }
+                Taken::Skipped { row, kind } => {
+                    self.digest.update(&row.to_le_bytes());
+                    // That it is skipped is part of what was asked; the words of the reason are
+                    // not: they may hold paths, and a release that words them anew must not ask
+                    // everything again.
+                    self.digest.update(format!("{kind:?}").as_bytes());
+                }
+            }
+            if self.waiting.len() >= TOGETHER {
+                self.part_ways()?;
+            }
+        }
+        self.workers.keep(batch);
+        Ok(())
     }
 
     /// Finds out which of the waiting rows need not be sent, and places the others.
@@ -250,6 +282,7 @@ impl Planner<'_> {
             let part = part_of(&mut self.plan.estimate, *way);
             part.requests += 1;
             part.images += row.images;
+            self.of_texts.push(row.text_tokens);
             let of_images = row.image_tokens.unwrap_or(0);
             self.of_images.push(u32::try_from(of_images).unwrap_or(u32::MAX));
             part.image_tokens = part.image_tokens.zip(row.image_tokens).map(|(sum, n)| sum + n);
@@ -298,6 +331,10 @@ impl Planner<'_> {
     }
 
     fn finish(mut self) -> Result<Plan, JobError> {
+        self.hand_over()?;
+        while let Some(batch) = self.workers.take_back() {
+            self.go_on(batch)?;
+        }
         self.part_ways()?;
         self.close()?;
         if let Some(unsent) = self.unsent.take() {
@@ -306,11 +343,7 @@ impl Planner<'_> {
         self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
-        if let Some(counter) = &self.counter {
-            self.plan.estimate.exact &= !counter.has_beside();
-        }
-        let texts = self.counter.take().map_or_else(Vec::new, TokenCounter::finish);
-        let sent = self.price(&texts);
+        let sent = self.price();
         let shards = std::mem::take(&mut self.plan.shards);
         let estimate = &self.plan.estimate;
         let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
@@ -332,12 +365,12 @@ impl Planner<'_> {
 
     /// Adds up tokens and costs of all requests, those in the order of the rows; returns the
     /// prompt tokens of those that are sent.
-    fn price(&mut self, texts: &[u32]) -> Vec<u32> {
+    fn price(&mut self) -> Vec<u32> {
         let estimate = &mut self.plan.estimate;
         let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
         estimate.bills = [biller.bill(), biller.bill(), biller.bill()];
         let mut sent = Vec::new();
-        for ((text, of_images), way) in texts.iter().zip(&self.of_images).zip(&self.ways) {
+        for ((text, of_images), way) in self.of_texts.iter().zip(&self.of_images).zip(&self.ways) {
             let (text, of_images) = (*text, *of_images);
             part_of(estimate, *way).text_tokens += u64::from(text);
             biller.add(&mut estimate.bills[*way as usize], u64::from(text), u64::from(of_images));
