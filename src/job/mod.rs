@@ -21,6 +21,7 @@ mod found_file;
 mod halt;
 mod id;
 mod plan;
+mod planner;
 mod poll;
 mod price;
 mod queue;
