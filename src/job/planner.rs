@@ -299,3 +299,7 @@ fn part_of(estimate: &mut Estimate, way: Way) -> &mut Part {
         Way::Equal => &mut estimate.equal,
     }
 }
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

@@ -207,3 +207,83 @@ fn run_errands(tokenizer: &'static Tokenizer, to_do: &Mutex<Receiver<Errand>>) {
         let _ = back.send(batch);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::text_tokens;
+    use crate::request::Message;
+
+    fn text(row: u64) -> String {
+        // One is larger than all that may be under way.
+        let times = if row == 700 { UNDER_WAY / 16 } else { row as usize % 50 };
+        format!("{row} 很好 good, ").repeat(times)
+    }
+
+    fn push(batch: &mut Batch, row: u64) {
+        if row.is_multiple_of(9) {
+            return batch.rows.push(Taken::Skipped { row, kind: SkipKind::Empty });
+        }
+        let text = text(row);
+        batch.cells.push(|out| out.extend_from_slice(text.as_bytes()));
+        let refused = batch.contents.try_push(|out| {
+            out.push(b'x');
+            Err::<(), _>(())
+        });
+        assert_eq!(refused, Err(()));
+        let written = batch.contents.try_push(|out| {
+            out.extend_from_slice(&row.to_le_bytes());
+            Ok::<_, ()>(7)
+        });
+        assert_eq!(written, Ok(7));
+        batch.prompts.push(&[Message::spoken("user", &text)], false);
+        let (line, offset, line_bytes) = (0, 0, 0);
+        let entry = RowEntry { row, line, offset, line_bytes, row_hash: 0, content_key: [0; 16] };
+        batch.rows.push(Taken::Asked(Request {
+            entry,
+            text_tokens: 0,
+            images: 0,
+            image_tokens: None,
+        }));
+    }
+
+    /// Whatever the threads do first, rows come back in their order, each with its own figures.
+    #[test]
+    fn rows_come_back_in_their_order_with_what_was_found() {
+        const ROWS: u64 = 6_000;
+        let mut back = Vec::new();
+        thread::scope(|scope| {
+            let mut workers = Workers::start(scope, "gpt-4o");
+            let mut batch = workers.spare();
+            for row in 0..ROWS {
+                push(&mut batch, row);
+                if batch.is_full() || row == ROWS - 1 {
+                    let next = workers.spare();
+                    workers.give(std::mem::replace(&mut batch, next));
+                    while let Some(mut done) = workers.make_room() {
+                        back.append(&mut done.rows);
+                        workers.keep(done);
+                    }
+                    assert!(workers.bytes <= UNDER_WAY);
+                }
+            }
+            while let Some(mut done) = workers.take_back() {
+                back.append(&mut done.rows);
+            }
+        });
+        assert_eq!(back.len() as u64, ROWS);
+        for (row, taken) in (0..).zip(back) {
+            match taken {
+                Taken::Skipped { row: number, .. } => assert_eq!((number, row % 9), (row, 0)),
+                Taken::Asked(request) => {
+                    let entry = request.entry;
+                    assert_eq!(entry.row, row);
+                    let text = text(row);
+                    assert_eq!(entry.row_hash, short_hash(&blake3::hash(text.as_bytes())));
+                    assert_eq!(entry.content_key, content_key(&row.to_le_bytes()));
+                    assert_eq!(u64::from(request.text_tokens), text_tokens("gpt-4o", &text));
+                }
+            }
+        }
+    }
+}
