@@ -15,10 +15,9 @@ use crate::cost::{Counter, Tokenizer};
 use crate::request::{SkipKind, content_key};
 use crate::shard::RowEntry;
 
-/// Bytes of a batch: enough work to be worth a message to another thread.
-const BATCH: usize = 1 << 18;
-/// Bytes that may be under way.
-const UNDER_WAY: usize = 16 * BATCH;
+/// Bytes of a batch: enough work to be worth a message to another thread, and so little that what
+/// one thread wrote is near when another reads it.
+const BATCH: usize = 1 << 17;
 /// What a row is counted as besides its texts: batches of rows that are skipped end too.
 const ROW: usize = 128;
 /// Threads: more wait for the rows.
@@ -145,6 +144,8 @@ pub(super) struct Workers {
     /// Batches in their order, with their bytes.
     under_way: VecDeque<(usize, Receiver<Batch>)>,
     bytes: usize,
+    /// Bytes that may be under way: two batches for each thread and some more.
+    most: usize,
     /// Batches whose memory is used again.
     spare: Vec<Batch>,
 }
@@ -160,7 +161,8 @@ impl Workers {
             let to_do = Arc::clone(&to_do);
             scope.spawn(move || run_errands(tokenizer, &to_do));
         }
-        Self { errands, under_way: VecDeque::new(), bytes: 0, spare: Vec::new() }
+        let most = 2 * (count + 1) * BATCH;
+        Self { errands, under_way: VecDeque::new(), bytes: 0, most, spare: Vec::new() }
     }
 
     /// An empty batch.
@@ -179,7 +181,7 @@ impl Workers {
 
     /// Waits for the oldest batch, if too much is under way for another one.
     pub(super) fn make_room(&mut self) -> Option<Batch> {
-        if self.bytes > UNDER_WAY { self.take_back() } else { None }
+        if self.bytes > self.most { self.take_back() } else { None }
     }
 
     /// Waits for the oldest batch.
@@ -216,7 +218,7 @@ mod tests {
 
     fn text(row: u64) -> String {
         // One is larger than all that may be under way.
-        let times = if row == 700 { UNDER_WAY / 16 } else { row as usize % 50 };
+        let times = if row == 700 { 2 * BATCH } else { row as usize % 50 };
         format!("{row} 很好 good, ").repeat(times)
     }
 
@@ -264,7 +266,7 @@ mod tests {
                         back.append(&mut done.rows);
                         workers.keep(done);
                     }
-                    assert!(workers.bytes <= UNDER_WAY);
+                    assert!(workers.bytes <= workers.most);
                 }
             }
             while let Some(mut done) = workers.take_back() {
