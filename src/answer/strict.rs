@@ -43,7 +43,7 @@ impl Schema {
     pub fn strict_faults(&self) -> Vec<String> {
         let mut walk = Walk::default();
         let top = self.value();
-        if top.get("type").and_then(Value::as_str) != Some("object") {
+        if !self.says_object() {
             walk.fault("/", "the top must say \"type\": \"object\"");
         }
         walk.schema(top, "", 0);

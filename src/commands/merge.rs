@@ -296,8 +296,7 @@ fn merge_files(
     let given = selection(context, &table)?;
     let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
-    let asked = form(context);
-    let expected = expected(&if asked.is_json() { asked } else { origin.form() })?;
+    let expected = expected(&form(context)?.over(&origin.form()))?;
     let wanted = expected.wanted();
     let fill = selection.filled_column();
     if let Some(column) = fill {
