@@ -14,15 +14,6 @@ pub struct Form {
 }
 
 impl Form {
-    /// This form, and what it leaves open as another says.
-    #[must_use]
-    pub fn over(self, other: &Self) -> Self {
-        Self {
-            fields: self.fields.or_else(|| other.fields.clone()),
-            schema: self.schema.or_else(|| other.schema.clone()),
-        }
-    }
-
     /// Whether JSON is wanted.
     pub fn is_json(&self) -> bool {
         self.fields.is_some() || self.schema.is_some()

@@ -11,12 +11,12 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "KEYS")]
     pub json_fields: Option<String>,
     /// JSON schema that every answer must fit; its keys become columns
-    #[arg(long, value_name = "FILE|JSON")]
+    #[arg(long, value_name = "FILE|JSON", hide_short_help = true)]
     pub json_schema: Option<String>,
     /// Tell the model nothing of the wanted JSON, and do not ask for JSON mode
     #[arg(long, hide_short_help = true)]
     pub no_json_hint: bool,
-    /// Name of the column with the answer [default: response; of JSON `raw_response`]
+    /// Name of the column with the answer [default: response, of JSON `raw_response`]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub response_column: Option<String>,
     /// Add columns about each answer: ids, finish reason, tokens, seconds

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::answer::{Expected, Schema};
+use crate::answer::{Expected, FormError, Schema};
 use crate::commands::Context;
 use crate::config::key;
 use crate::request::Form;
@@ -19,7 +19,7 @@ pub(super) fn wants_json(context: &Context) -> bool {
 }
 
 /// The form that the settings want.
-pub(in crate::commands) fn form(context: &Context) -> Result<Form, CommandError> {
+pub(super) fn form(context: &Context) -> Result<Form, CommandError> {
     let schema = context.settings.get(key::JSON_SCHEMA);
     Ok(Form {
         fields: context.settings.get(key::JSON_FIELDS),
@@ -27,9 +27,25 @@ pub(in crate::commands) fn form(context: &Context) -> Result<Form, CommandError>
     })
 }
 
+/// A form that was asked for before, with what the settings want on top: fields that are named
+/// choose among those of the schema that was given before.
+pub(in crate::commands) fn form_on(before: &Form, context: &Context) -> Result<Form, CommandError> {
+    let asked = form(context)?;
+    Ok(Form {
+        fields: asked.fields.or_else(|| before.fields.clone()),
+        schema: asked.schema.or_else(|| before.schema.clone()),
+    })
+}
+
 /// A form as the user gave it, read.
 pub(in crate::commands) fn expected(form: &Form) -> Result<Expected, CommandError> {
-    Expected::read(form).map_err(|error| CommandError::new(ExitCode::Usage, error))
+    Expected::read(form).map_err(|error| {
+        let flag = match &error {
+            FormError::Fields(_) | FormError::NotInSchema { .. } => "--json-fields",
+            FormError::Schema(_) => "--json-schema",
+        };
+        CommandError::new(ExitCode::Usage, error).context(flag)
+    })
 }
 
 /// A schema on one line, so that its line breaks and spaces make no other run of it.

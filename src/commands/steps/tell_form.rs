@@ -28,8 +28,11 @@ pub(super) fn tell_form(
         Source::Prompt { template, .. } => template.as_str(),
         Source::Messages { .. } | Source::Foreign => "",
     };
-    question.json_hint = field_hint(&fields.typed(), prompt, question.system.as_deref());
-    question.json_mode = mode != JsonMode::Unknown;
+    // JSON mode of Responses wants the word JSON in the input, whatever the instructions say.
+    let system = question.system.as_deref();
+    let system = system.filter(|_| question.endpoint != Endpoint::Responses);
+    question.json_hint = field_hint(&fields.typed(), prompt, system);
+    question.json_mode = mode != JsonMode::Unknown && may_say_json(question);
     question.json_hint.as_ref().map(|hint| format!("added to the prompt: {hint}"))
 }
 
@@ -38,16 +41,26 @@ pub(super) fn tells_form(question: &Question) -> bool {
     question.json_hint.is_some() || question.json_mode || question.json_schema.is_some()
 }
 
+/// Whether what is added can stand where JSON mode looks for the word JSON: of ready-made messages
+/// it goes into the system text, which Responses does not count.
+fn may_say_json(question: &Question) -> bool {
+    let is_system_text = matches!(question.source, Source::Messages { .. });
+    !(is_system_text && question.endpoint == Endpoint::Responses)
+}
+
 /// What is said where the schema stays here.
 pub(super) fn kept_here(why: &str) -> String {
-    format!("JSON schema: {why}; every answer is held against it here")
+    format!("JSON schema: {why}; each answer is checked on this machine")
 }
 
 fn tell_schema(question: &mut Question, schema: &Schema, who: (&str, JsonMode)) -> String {
     if let Some(parameter) = own_format(question) {
         return kept_here(&format!("not sent, since --param {parameter} says what is"));
     }
-    let (way, said) = way(schema, &question.model, who);
+    let (way, said) = match way(schema, &question.model, who) {
+        (SchemaWay::Object, said) if !may_say_json(question) => (SchemaWay::Prompt, said),
+        chosen => chosen,
+    };
     let wanted = JsonSchema { name: schema.name().to_owned(), schema: schema.value().clone(), way };
     question.json_hint = wanted.hint();
     question.json_schema = Some(wanted);
@@ -66,7 +79,7 @@ fn way(schema: &Schema, model: &str, (service, mode): (&str, JsonMode)) -> (Sche
             (SchemaWay::Object, format!("{service} has JSON mode for {model}, {in_prompt}"))
         }
         JsonMode::Schema => {
-            let faults = schema.strict_faults();
+            let faults = schema.strict_faults(model.starts_with("ft:"));
             if faults.is_empty() {
                 (SchemaWay::Strict, format!("{service} holds {model} to it (strict mode)"))
             } else if schema.says_object() {
