@@ -44,7 +44,7 @@ pub struct Compiled {
     images: ImageStore,
     notes: Vec<String>,
     system: Option<String>,
-    /// The parameters that are part of the prompt.
+    /// The members of the body that are part of the prompt: tools, the schema of the answers.
     beside: Option<Message>,
     scratch: Vec<u8>,
     messages: Vec<Message>,
@@ -63,8 +63,8 @@ impl Compiled {
     }
 
     /// Names the members of the body that every request has besides its text.
-    pub(super) fn with_parameters(mut self, parameters: &[(String, Value)]) -> Self {
-        self.beside = Message::beside(beside(&parameters.iter().cloned().collect()));
+    pub(super) fn with_members(mut self, members: Vec<(String, Value)>) -> Self {
+        self.beside = Message::beside(beside(&members.into_iter().collect()));
         self
     }
 
