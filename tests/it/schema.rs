@@ -357,9 +357,9 @@ fn s1_11_request_files_are_merged_by_their_schema() {
     assert_eq!(dir.cells("merged.csv").column("status"), ["ok", "invalid"]);
 }
 
-/// S1.09: a schema is part of the prompt and is counted, wherever it stands.
+/// S1.08: a schema is part of the prompt and is counted, wherever it stands.
 #[test]
-fn s1_09_the_tokens_of_a_schema_are_counted() {
+fn s1_08_the_tokens_of_a_schema_are_counted() {
     let sandbox = Sandbox::start();
     let tokens = |kind: &str, path: &str, model: &str, more: &[&str]| {
         let dir = ads();
