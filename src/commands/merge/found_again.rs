@@ -154,7 +154,7 @@ fn of_manifest(
         .zip(halves)
         .map(|(row, half)| Hashed { row: *row, hash: (*half).into() })
         .collect();
-    let pairs = pair(&mut mine, &mut theirs, Known::Half(low_half));
+    let pairs = pair(&mut mine, &mut theirs, Known::Half);
     Ok(FoundAgain::of(RowMap::moved(&pairs), asked))
 }
 

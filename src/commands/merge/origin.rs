@@ -21,8 +21,6 @@ pub(super) enum Origin {
     Job {
         /// The job.
         found: Box<Found>,
-        /// Whether it was named on the line, so that its account counts and not only its files.
-        is_named: bool,
     },
     /// Request files of `convert`.
     Convert {
@@ -98,7 +96,7 @@ impl Origins {
         context: &Context,
         store: &Store,
     ) -> Result<Self, CommandError> {
-        let named = |found: &Found| Origin::Job { found: Box::new(found.clone()), is_named: true };
+        let named = |found: &Found| Origin::Job { found: Box::new(found.clone()) };
         let folders = sources.files.iter().filter_map(|file| file.parent());
         let mut folders: Vec<PathBuf> = std::iter::once(Path::new(""))
             .chain(folders)
@@ -127,9 +125,7 @@ impl Origins {
         // Of a pruned job nothing is left to compare with.
         let is_whole = |found: &Found| if_pruned(store, found).map(|words| words.is_none());
         let origin = match found {
-            Some(found) if is_whole(&found)? => {
-                Some(Origin::Job { found: Box::new(found), is_named: false })
-            }
+            Some(found) if is_whole(&found)? => Some(Origin::Job { found: Box::new(found) }),
             Some(_) => None,
             None => self.manifest(job6)?,
         };
