@@ -212,14 +212,16 @@ struct OwnLines {
     used: u64,
 }
 
+/// The better of two lines of a row; of equal ones that of the later origin.
 fn better(
     held: Candidate,
     found: Candidate,
     artifacts: &mut Artifacts,
     wanted: Wanted<'_>,
 ) -> Result<Candidate, ResultError> {
-    let weight = weigh(held.spot, artifacts, wanted)?;
-    Ok(if weigh(found.spot, artifacts, wanted)? > weight { found } else { held })
+    let weight = weigh(held.spot, artifacts, wanted)?.merit();
+    let is_better = weigh(found.spot, artifacts, wanted)?.merit() >= weight;
+    Ok(if is_better { found } else { held })
 }
 
 fn count_rows(table: &Table) -> Result<u64, ResultError> {

@@ -171,10 +171,7 @@ impl<'a> Fixes<'a> {
             }
             None => vec![
                 self.line(&self.results(), Some(("--id-column", "COLUMN"))),
-                format!(
-                    "none of the table's columns holds them now; they are: {}",
-                    table.headers().join(", ")
-                ),
+                format!("columns: {} (none of them holds these ids)", table.headers().join(", ")),
             ],
         }
     }
