@@ -119,7 +119,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     require_writable(&destination, output.overwrite, &store, None)?;
     let reading = Reading { args, context, store: &store, sources: &sources, table: &table };
     let found = read(&reading, &mut origins)?;
-    write(&reading, &origins, found, output)
+    write(&reading, &origins, &found, output)
 }
 
 /// Stops at files that are no results, and at a table in their place.

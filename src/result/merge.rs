@@ -252,9 +252,13 @@ impl MergeIndex {
         };
         let first = || FirstId { id: id.clone().into_owned(), artifact, line: line.number };
         let Some((kind, number, round)) = self.number(&id, artifact, &first)? else {
-            return Ok(self.stranger(&id));
+            self.stranger(&id);
+            return Ok(());
         };
-        let Some(at) = self.group_of(kind, first) else { return Ok(self.stranger(&id)) };
+        let Some(at) = self.group_of(kind, first) else {
+            self.stranger(&id);
+            return Ok(());
+        };
         let group = &mut self.groups[at];
         group.note(artifact, number);
         let old = group.places.get(number);
@@ -267,7 +271,6 @@ impl MergeIndex {
         }
         let spot = Spot { place: line.place, round, sharing: Sharing::Own };
         match group.offer(number, spot, &mut self.artifacts, wanted) {
-            Ok(()) => {}
             Err(Contradiction::Unread(error)) => return Err(error),
             Err(Contradiction::TwoAnswers(old)) if self.contradiction.is_none() => {
                 self.contradiction = Some(ResultError::TwoAnswers {
@@ -276,7 +279,7 @@ impl MergeIndex {
                     second: self.artifacts.path(artifact).to_owned(),
                 });
             }
-            Err(Contradiction::TwoAnswers(_)) => {}
+            Ok(()) | Err(Contradiction::TwoAnswers(_)) => {}
         }
         Ok(())
     }

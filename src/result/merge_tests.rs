@@ -226,7 +226,7 @@ fn field_22_23_24_44_odd_lines_are_counted_and_the_rest_is_merged() {
     ];
     let range = RowRange { start: 1, end: None };
     let told = vec![(2, RowStatus::Skipped, "image not found: a.png")];
-    let look = Look { range, told, ..Look::default() };
+    let look = Look { told, range, ..Look::default() };
     let merged = bench.merge(&[&first, &second], look).unwrap();
     let statuses = ["|unasked", "|skipped", "d|ok", "|expired"];
     assert_eq!(Bench::statuses(&merged), statuses);

@@ -69,11 +69,9 @@ impl Places {
     /// All lines with their numbers, in order of these.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Spot)> {
         self.pages.iter().enumerate().flat_map(|(page, slots)| {
-            slots.iter().flat_map(|slots| slots.iter()).enumerate().filter_map(
-                move |(index, slot)| {
-                    (slot.length > 0).then(|| ((page * PAGE + index) as u64, slot.spot()))
-                },
-            )
+            let all = slots.iter().flat_map(|slots| slots.iter()).enumerate();
+            let filled = all.filter(|(_, slot)| slot.length > 0);
+            filled.map(move |(index, slot)| ((page * PAGE + index) as u64, slot.spot()))
         })
     }
 }

@@ -13,12 +13,15 @@ fn paired(asked: &[u64], table: &[u64], known: Known) -> Vec<(u32, u32)> {
     pairs
 }
 
+/// What it is, the rows asked, the rows now, how much is known, the pairs.
+type Case<'a> = (&'a str, &'a [u64], &'a [u64], Known, &'a [(u32, u32)]);
+
 #[test]
 fn rows_are_found_again_where_they_stand_now() {
     let half = Known::Half;
     // Rows that differ, and not in that half of their hash.
     let (one, other, two) = (1 | (1 << 40), 1 | (1 << 41), 2 | (1 << 40));
-    let table: [(&str, &[u64], &[u64], Known, &[(u32, u32)]); 11] = [
+    let table: [Case<'_>; 11] = [
         ("the same", &[1, 2, 3], &[1, 2, 3], Known::Whole, &[(0, 0), (1, 1), (2, 2)]),
         ("sorted", &[1, 2, 3], &[3, 1, 2], Known::Whole, &[(0, 1), (1, 2), (2, 0)]),
         ("one edited", &[1, 2, 3], &[1, 9, 3], Known::Whole, &[(0, 0), (2, 2)]),

@@ -168,6 +168,7 @@ fn write_selected(
         judged: judged.as_ref(),
         usage,
         is_parsed,
+        repairs: mended(judged.as_ref()),
     };
     let numbers = answer.numbers();
     let cells: Vec<Cell<'_>> =
@@ -219,6 +220,8 @@ struct Answer<'a> {
     judged: Option<&'a Judged<'a>>,
     usage: Option<Usage>,
     is_parsed: bool,
+    /// What was mended to read the answer.
+    repairs: String,
 }
 
 /// Numbers as values, so that JSON outputs have numbers.
@@ -268,6 +271,7 @@ impl Answer<'_> {
                 .judged
                 .and_then(|judged| judged.parse_status)
                 .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
+            Column::Repairs => model(Some(&self.repairs)),
             Column::Rounds => number(&numbers.rounds),
             Column::PromptTokens => number(&numbers.prompt_tokens),
             Column::CompletionTokens => number(&numbers.completion_tokens),
@@ -276,6 +280,11 @@ impl Answer<'_> {
             Column::Provider => Cell::Empty,
         }
     }
+}
+
+fn mended(judged: Option<&Judged<'_>>) -> String {
+    let repairs = judged.iter().flat_map(|judged| &judged.repairs);
+    repairs.map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn model(text: Option<&str>) -> Cell<'_> {

@@ -141,8 +141,8 @@ impl Origins {
 
     /// What the answers are to hold, as the newest one that wants something of them has it.
     pub(super) fn form(&self) -> Form {
-        let forms = self.all.iter().rev().map(Origin::form);
-        forms.cloned().find(Form::is_json).unwrap_or_default()
+        let mut forms = self.all.iter().rev().map(Origin::form);
+        forms.find(|form| form.is_json()).cloned().unwrap_or_default()
     }
 
     /// The table that the newest one asked about.

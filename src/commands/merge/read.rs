@@ -8,7 +8,7 @@ use super::unsent::{add_job, add_unsent, skipped};
 use super::{Args, found_again};
 use crate::answer::Expected;
 use crate::commands::Context;
-use crate::commands::steps::{expected, form};
+use crate::commands::steps::{expected, form_on};
 use crate::config::nearest;
 use crate::result::{IdMap, IdRule, MergeIndex, Onto, Told};
 use crate::store::Store;
@@ -42,8 +42,7 @@ pub(super) struct Lines {
 /// Reads all results.
 pub(super) fn read(reading: &Reading<'_>, origins: &mut Origins) -> Result<Lines, CommandError> {
     let Reading { args, context, store, sources, table } = *reading;
-    let wanted_form = form(context);
-    let form = if wanted_form.is_json() { wanted_form } else { origins.form() };
+    let form = form_on(&origins.form(), context)?;
     let expected = expected(&form)?;
     let fixes = Fixes::of(reading);
     let mut index = MergeIndex::new(id_rule(args, sources, table)?);
@@ -82,19 +81,19 @@ pub(super) fn read(reading: &Reading<'_>, origins: &mut Origins) -> Result<Lines
         known.add(origin, group, told)?;
     }
     let Known { mut ontos, asked, is_by_content, fixes, .. } = known;
-    let jobs = ontos.len();
+    let of_jobs = ontos.len();
     for group in chosen {
         if ontos.iter().all(|onto| onto.group != group) {
             let map = index.base_of(group, table).map_err(|error| fixes.explain(error, &index))?;
             ontos.push(Onto { group, map, told: Told::default() });
         }
     }
-    let is_alone = jobs == 1 && ontos.len() == 1 && !is_by_content;
+    let is_alone = of_jobs == 1 && ontos.len() == 1 && !is_by_content;
     let only = is_alone.then(|| {
         let job6 = index.groups()[ontos[0].group].kind().job6();
         origins.all().iter().position(|origin| Some(origin.job6()) == job6)
     });
-    let asked = (jobs > 0).then_some(asked);
+    let asked = (of_jobs > 0).then_some(asked);
     Ok(Lines { index, ontos, expected, asked, only: only.flatten() })
 }
 

@@ -7,7 +7,7 @@ use super::origin::{Origin, Origins};
 use super::read::{Lines, Reading};
 use crate::answer::RowStatus;
 use crate::commands::steps::{
-    Filled, Found, MergeReport, MergeSource, columns, cost_of_lines, digest_at, report_merge,
+    FillReport, Found, MergeReport, MergeSource, columns, cost_of_lines, digest_at, report_merge,
     require_fillable, selection, write_options,
 };
 use crate::config::key;
@@ -20,11 +20,11 @@ use crate::ui::{CommandError, ExitCode};
 pub(super) fn write(
     reading: &Reading<'_>,
     origins: &Origins,
-    lines: Lines,
+    lines: &Lines,
     mut output: OutputSpec,
 ) -> Result<ExitCode, CommandError> {
     let Reading { context, store, table, .. } = *reading;
-    let Chosen { rows: chosen, are_all_asked } = chosen_rows(reading, origins, &lines)?;
+    let Chosen { rows: chosen, are_all_asked } = chosen_rows(reading, origins, lines)?;
     let wanted = lines.expected.wanted();
     if let Some(column) = chosen.filled_column() {
         output.all_rows = true;
@@ -45,15 +45,15 @@ pub(super) fn write(
         selection: &chosen,
         columns: &columns,
         wanted,
-        unsettled: unsettled(reading, &lines),
+        unsettled: unsettled(reading, lines),
         all_rows: output.all_rows,
         provider: "",
     };
-    let Lines { index, ontos, asked, .. } = &lines;
+    let Lines { index, ontos, asked, .. } = lines;
     let asked = asked.as_ref().filter(|_| !are_all_asked).map_or(Asked::All, Asked::Rows);
     let merged = index.write(join, ontos, asked, &mut writer);
     let merged = merged.map_err(|error| Fixes::of(reading).explain(error, index))?;
-    let filled = chosen.filled_column().map(|column| Filled {
+    let filled = chosen.filled_column().map(|column| FillReport {
         column: table.headers()[column].clone(),
         filled: writer.filled(),
         left: merged.summary.selected.saturating_sub(writer.filled()),

@@ -21,7 +21,7 @@ pub(in crate::commands) struct MergeReport {
     /// Where they came from.
     pub(in crate::commands) sources: Vec<MergeSource>,
     /// The column whose empty cells were filled.
-    pub(in crate::commands) filled: Option<Filled>,
+    pub(in crate::commands) filled: Option<FillReport>,
     /// The table; `None` is stdout.
     pub(in crate::commands) output: Option<PathBuf>,
 }
@@ -39,7 +39,7 @@ pub(in crate::commands) struct MergeSource {
 
 /// A column whose empty cells were filled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in crate::commands) struct Filled {
+pub(in crate::commands) struct FillReport {
     /// Its name.
     pub(in crate::commands) column: String,
     /// Cells that got an answer.
@@ -63,7 +63,7 @@ struct Document<'a> {
     currency: Option<Currency>,
     files: MergeCounts,
     sources: &'a [MergeSource],
-    filled: Option<&'a Filled>,
+    filled: Option<&'a FillReport>,
     output: Option<String>,
 }
 
@@ -114,7 +114,7 @@ fn lines(report: &MergeReport) -> Vec<String> {
         let (read, rows) = (counted(*read, "line"), counted(*rows, "row"));
         lines.push(format!("From      {source}: {read}, answers of {rows}"));
     }
-    if let Some(Filled { column, filled, left }) = &report.filled {
+    if let Some(FillReport { column, filled, left }) = &report.filled {
         let (filled, left) = (counted(*filled, "empty cell"), grouped(*left));
         lines.push(format!("Filled    {filled} of {column}; {left} left empty"));
     }
