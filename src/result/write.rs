@@ -69,9 +69,6 @@ pub struct Join<'a> {
     pub all_rows: bool,
     /// Who was asked, for `--details`.
     pub provider: &'a str,
-    /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
-    /// it knows nothing of.
-    pub is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
 }
 
 /// Writes the table with the answers of a job. The settled rows come in row order; those for
@@ -142,11 +139,6 @@ fn write_selected(
     writer: &mut Writer,
     summary: &mut Summary,
 ) -> Result<(), ResultError> {
-    if let Some(is_same_row) = join.is_same_row
-        && !is_same_row(row.number(), row.hash())
-    {
-        return Err(ResultError::OtherTable { row: row.number(), line: row.line() });
-    }
     let line = match settled.and_then(|settled| settled.place) {
         Some(place) => Some(decode_line(artifacts.read(place)?)),
         None => None,
