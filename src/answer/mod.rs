@@ -5,6 +5,7 @@
 
 mod defaults;
 mod ending;
+mod expected;
 mod explode;
 mod extract;
 mod fields;
@@ -22,6 +23,7 @@ mod strict;
 mod wanted;
 
 pub use defaults::{DefaultError, Defaults, Filled};
+pub use expected::{Expected, FormError};
 pub use explode::{Exploded, explode};
 pub use extract::{Extracted, ParseStatus, extract};
 pub use fields::{Field, FieldError, Fields, Step, cell_text};

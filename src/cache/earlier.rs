@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::answer::{Fields, RowStatus, judge};
+use crate::answer::{Expected, RowStatus, judge};
 use crate::base::DiskFile;
 use crate::batch::{ResultLine, decode_line};
 use crate::request::CustomId;
@@ -18,14 +18,14 @@ const MOST_OPEN: usize = 64;
 const MOST_BYTES: u64 = 64 << 20;
 
 /// For what an answer must be good.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Asked {
     /// Where the new job's calls go, as it is stored: answers from elsewhere are not looked at.
     pub base_url: String,
     /// Whether that is a sandbox. What a sandbox made up is used for nothing else.
     pub is_sandbox: bool,
-    /// The wanted fields: an answer without them is not good.
-    pub fields: Option<Fields>,
+    /// What an answer is to hold: one without it is not good.
+    pub expected: Expected,
 }
 
 /// Looks up what earlier jobs of this home were answered.
@@ -93,12 +93,13 @@ impl<'a> Earlier<'a> {
 /// Whether an answer is good for what is asked now.
 fn is_good(line: &ResultLine, asked: &Asked) -> bool {
     let made_up = line.model.as_deref().is_some_and(|model| model.starts_with(SANDBOX_MODEL));
-    (asked.is_sandbox || !made_up) && judge(line, asked.fields.as_ref()).status == RowStatus::Ok
+    (asked.is_sandbox || !made_up) && judge(line, asked.expected.wanted()).status == RowStatus::Ok
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Fields;
 
     /// What may be used for what is asked now: by the field list, by the finish reason, by who
     /// made it up.
@@ -124,7 +125,8 @@ mod tests {
         ];
         for (model, content, finish, fields, is_sandbox, expected) in table {
             let fields = fields.map(|fields| Fields::parse(fields).unwrap());
-            let asked = Asked { base_url: String::new(), is_sandbox, fields };
+            let expected_of = Expected::from(fields);
+            let asked = Asked { base_url: String::new(), is_sandbox, expected: expected_of };
             let case = (model, content, finish, is_sandbox);
             assert_eq!(is_good(&line(model, content, finish), &asked), expected, "{case:?}");
         }

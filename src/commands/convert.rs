@@ -89,7 +89,7 @@ fn manifest(spec: &Spec, converted: &Converted) -> Result<Manifest, CommandError
         shape: serde_json::to_value(&spec.shape)?,
         selection: serde_json::to_value(&spec.selection)?,
         question: spec.question.clone(),
-        fields: spec.fields.clone(),
+        form: spec.form.clone(),
         files: converted
             .files
             .iter()

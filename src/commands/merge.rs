@@ -13,15 +13,15 @@ use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs, whole};
 use super::steps::{
     Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, cost_of_lines, digest_at,
-    ending_of, find_job, if_pruned, open_store, open_table, output_spec, report, report_merge,
-    require_writable, selection, with_look, write_job_table, write_options,
+    ending_of, expected, find_job, form, if_pruned, open_store, open_table, output_spec, report,
+    report_merge, require_writable, selection, with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
 
-use crate::answer::{Fields, RowStatus};
+use crate::answer::RowStatus;
 use crate::config::{Overrides, key, nearest};
 use crate::job::{JobError, OutputSpec};
-use crate::request::CustomId;
+use crate::request::{CustomId, Form};
 use crate::result::{IdMap, IdRule, Join, MergeIndex, MergeOptions, ResultError, Settled};
 use crate::shard::Manifest;
 use crate::store::Store;
@@ -210,11 +210,11 @@ impl Origin {
         }
     }
 
-    fn fields(&self) -> Option<String> {
+    fn form(&self) -> Form {
         match self {
-            Self::Job(found) => found.spec.fields.clone(),
-            Self::Convert { manifest, .. } => manifest.fields.clone(),
-            Self::Unknown { .. } => None,
+            Self::Job(found) => found.spec.form.clone(),
+            Self::Convert { manifest, .. } => manifest.form.clone(),
+            Self::Unknown { .. } => Form::default(),
         }
     }
 
@@ -296,21 +296,21 @@ fn merge_files(
     let given = selection(context, &table)?;
     let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
-    let fields = context.settings.get(key::JSON_FIELDS).or_else(|| origin.fields());
-    let fields = fields.as_deref().map(Fields::parse).transpose();
-    let fields = fields.map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    let asked = form(context);
+    let expected = expected(&if asked.is_json() { asked } else { origin.form() })?;
+    let wanted = expected.wanted();
     let fill = selection.filled_column();
     if let Some(column) = fill {
         output.all_rows = true;
-        if fields.is_none() {
+        if !wanted.is_json() {
             output.response_column.get_or_insert_with(|| table.headers()[column].clone());
         }
     }
-    let columns = columns(fields.as_ref(), &output);
+    let columns = columns(wanted, &output);
     let paths: Vec<_> = files.iter().map(|file| context.folder.join(file)).collect();
     let options = MergeOptions {
         ids: id_rule(args, &table)?,
-        fields: fields.as_ref(),
+        wanted,
         job6: origin.job6().map(str::to_owned),
     };
     let mut index = MergeIndex::build(&paths, options).map_err(usage)?;
@@ -332,7 +332,7 @@ fn merge_files(
         table: &table,
         selection,
         columns: &columns,
-        fields: fields.as_ref(),
+        wanted,
         unsettled: match origin {
             Origin::Unknown { .. } => RowStatus::Unasked,
             _ => RowStatus::Missing,

@@ -140,16 +140,20 @@ pub fn visit_selected<E: From<crate::table::TableError>>(
 /// Everything but the rows that decides what is sent and to whom. Not in it: paths, dates, the
 /// account, and where the answers go.
 pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
-    let fixed = serde_json::json!({
+    let mut fixed = serde_json::json!({
         "rules": spec.rules,
         "provider": spec.provider,
         "base_url": spec.base_url,
         "question": spec.question.digest(),
-        "fields": spec.fields,
+        "fields": spec.form.fields,
         "selection": spec.selection,
         // Finished requests are sent as they stand, ids included.
         "requests": (spec.question.source == Source::Foreign).then_some(&spec.source_digest),
     });
+    // Only where there is one: jobs of before there were schemas keep their digest.
+    if let Some(schema) = &spec.form.schema {
+        fixed["schema"] = schema.as_str().into();
+    }
     let mut hasher = blake3::Hasher::new();
     hasher.update(fixed.to_string().as_bytes());
     hasher

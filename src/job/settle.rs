@@ -8,7 +8,7 @@ use super::build::each_row;
 use super::drive::Driver;
 use super::price::{larger, used};
 use super::{Event, JobError};
-use crate::answer::{Fields, RowStatus, judge};
+use crate::answer::{Expected, RowStatus, judge};
 use crate::batch::{BadLine, Batch, BatchStatus, FailureKind, ResultFile};
 use crate::request::{CustomId, Source};
 use crate::shard::{RowEntry, RowsReader};
@@ -60,7 +60,7 @@ impl Driver<'_> {
     ) -> Result<Settlement, JobError> {
         let entries = self.entries(shard)?;
         let ids = self.ids(shard)?;
-        let fields = self.fields()?;
+        let expected = self.expected()?;
         let prices = self.prices()?;
         let keys: HashMap<u64, [u8; 16]> =
             entries.iter().map(|entry| (entry.row, entry.content_key)).collect();
@@ -85,7 +85,7 @@ impl Driver<'_> {
                     settlement.foreign += 1;
                     continue;
                 };
-                let judged = judge(&line, fields.as_ref());
+                let judged = judge(&line, expected.wanted());
                 let record = OutcomeRecord {
                     row,
                     round: shard.round,
@@ -173,12 +173,9 @@ impl Driver<'_> {
         Ok(Ids::Given(rows))
     }
 
-    pub(super) fn fields(&self) -> Result<Option<Fields>, JobError> {
-        self.spec
-            .fields
-            .as_deref()
-            .map(Fields::parse)
-            .transpose()
+    /// What each answer is to hold.
+    pub(super) fn expected(&self) -> Result<Expected, JobError> {
+        Expected::read(&self.spec.form)
             .map_err(|e| JobError::Spec { job: self.job.short().to_owned(), detail: e.to_string() })
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
-use crate::request::{Question, RULES, Source};
+use crate::request::{Form, Question, RULES, Source};
 use crate::shard::Limits;
 use crate::store::JobRecord;
 use crate::table::{Selection, Shape};
@@ -34,8 +34,9 @@ pub struct Spec {
     pub selection: Selection,
     /// What is asked of each.
     pub question: Question,
-    /// The fields wanted from each answer, as typed.
-    pub fields: Option<String>,
+    /// What each answer is to hold.
+    #[serde(flatten)]
+    pub form: Form,
     /// Where and how the table is written.
     pub output: OutputSpec,
     /// Keep request files after their batch exists.

@@ -143,7 +143,7 @@ impl Driver<'_> {
     /// What the files of a surplus batch hold, by id: of two lines for one id the good one, else
     /// the first, and the larger count of tokens.
     fn spare_lines(&self, surplus: &SurplusRecord) -> Result<HashMap<String, Spare>, JobError> {
-        let fields = self.fields()?;
+        let expected = self.expected()?;
         let start = self.spare_name(surplus, ArtifactKind::Output)?;
         let start = start.trim_end_matches("output.jsonl");
         let mut lines: HashMap<String, Spare> = HashMap::new();
@@ -153,7 +153,7 @@ impl Driver<'_> {
             for line in ResultFile::open(&path).map_err(JobError::file("read", &path))? {
                 let (offset, length, line) = line.map_err(JobError::file("read", &path))?;
                 let Ok(line) = line else { continue };
-                let judged = judge(&line, fields.as_ref());
+                let judged = judge(&line, expected.wanted());
                 let mut spare = Spare {
                     place: (artifact.id, offset, length),
                     status: judged.status,

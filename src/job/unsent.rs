@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::{JobError, JobFolder, Spec};
-use crate::answer::Fields;
+use crate::answer::{Expected, FormError};
 use crate::base::AtomicFile;
 use crate::cache::{Asked, Earlier, EqualRequests};
 use crate::request::Source;
@@ -54,14 +54,14 @@ impl<'a> Unsent<'a> {
         let Some(reuse) = reuse.filter(|_| spec.question.source != Source::Foreign) else {
             return Ok(None);
         };
-        let bad_fields = |error: crate::answer::FieldError| JobError::Spec {
+        let bad_form = |error: FormError| JobError::Spec {
             job: "that is planned".to_owned(),
             detail: error.to_string(),
         };
         let asked = Asked {
             base_url: spec.base_url.clone(),
             is_sandbox: reuse.is_sandbox,
-            fields: spec.fields.as_deref().map(Fields::parse).transpose().map_err(bad_fields)?,
+            expected: Expected::read(&spec.form).map_err(bad_form)?,
         };
         Ok(Some(Self {
             equal: EqualRequests::default(),

@@ -1,6 +1,6 @@
 //! Which answer columns the output has, and in which order.
 
-use crate::answer::Fields;
+use crate::answer::Wanted;
 
 /// What the user wants to see beside the answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,15 +56,16 @@ const DETAILS: [(Column, &str); 9] = [
 ];
 
 impl Columns {
-    /// The columns for these fields and options.
-    pub fn new(fields: Option<&Fields>, options: &ColumnOptions) -> Self {
+    /// The columns for what is wanted and for these options.
+    pub fn new(wanted: Wanted<'_>, options: &ColumnOptions) -> Self {
         let mut new = Self { columns: Vec::new(), names: Vec::new() };
-        for (number, name) in fields.iter().flat_map(|fields| fields.columns()).enumerate() {
+        for (number, name) in wanted.fields().iter().flat_map(|fields| fields.columns()).enumerate()
+        {
             new.push(Column::Field(number), name);
         }
-        let raw = if fields.is_some() { "raw_response" } else { "response" };
+        let raw = if wanted.is_json() { "raw_response" } else { "response" };
         new.push(Column::Raw, options.response_column.as_deref().unwrap_or(raw));
-        if fields.is_some() {
+        if wanted.is_json() {
             new.push(Column::ParsingSuccess, "parsing_success");
         }
         new.push(Column::Status, "status");
@@ -101,13 +102,19 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::{Expected, Fields};
 
     #[test]
     fn s0_18_columns_in_their_order() {
-        let fields = Fields::parse("label,status").unwrap();
-        let names = |fields: Option<&Fields>, details: bool, response: Option<&str>| {
+        let fields = Expected::from(Some(Fields::parse("label,status").unwrap()));
+        let names = |fields: Option<&Expected>, details: bool, response: Option<&str>| {
             let response_column = response.map(str::to_owned);
-            Columns::new(fields, &ColumnOptions { details, response_column }).names().join(",")
+            Columns::new(
+                fields.map(Expected::wanted).unwrap_or_default(),
+                &ColumnOptions { details, response_column },
+            )
+            .names()
+            .join(",")
         };
         let table = [
             (None, false, None, "response,status,error,model"),

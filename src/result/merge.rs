@@ -17,7 +17,7 @@ use super::places::{MOST_FILES, Places};
 use super::prefer::Weight;
 use super::summary::{Summary, counted};
 use super::write::{Join, Settled, write_rows};
-use crate::answer::Fields;
+use crate::answer::Wanted;
 use crate::batch::decode_line;
 use crate::table::Writer;
 
@@ -29,8 +29,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct MergeOptions<'a> {
     /// From id to row.
     pub ids: IdRule,
-    /// Wanted fields: of two answers the one that has them is better.
-    pub fields: Option<&'a Fields>,
+    /// What is wanted: of two answers the one that has it is better.
+    pub wanted: Wanted<'a>,
     /// Only our ids of this job (its first six characters) count; all others are unknown.
     pub job6: Option<String>,
 }
@@ -100,7 +100,7 @@ impl MergeIndex {
         if paths.len() > MOST_FILES {
             return Err(ResultError::TooManyFiles(MOST_FILES));
         }
-        let MergeOptions { ids, fields, job6 } = options;
+        let MergeOptions { ids, wanted, job6 } = options;
         let mut index = Self {
             places: Places::default(),
             artifacts: Artifacts::new(paths.to_vec()),
@@ -111,7 +111,7 @@ impl MergeIndex {
             stranger: None,
         };
         for (artifact, path) in (0u32..).zip(paths) {
-            index.add_file(artifact, path, fields)?;
+            index.add_file(artifact, path, wanted)?;
         }
         Ok(index)
     }
@@ -227,7 +227,7 @@ impl MergeIndex {
         &mut self,
         artifact: u32,
         path: &Path,
-        fields: Option<&Fields>,
+        wanted: Wanted<'_>,
     ) -> Result<(), ResultError> {
         let failed = |source| ResultError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
@@ -246,13 +246,13 @@ impl MergeIndex {
                 let too_long = |_| failed(io::Error::other("a line of more than 4 GiB"));
                 let length = u32::try_from(content.len()).map_err(too_long)?;
                 let place = Place { artifact, offset: offset + skipped, length };
-                self.add_line(Line { content, place, number }, fields)?;
+                self.add_line(Line { content, place, number }, wanted)?;
             }
             offset += read as u64;
         }
     }
 
-    fn add_line(&mut self, line: Line<'_>, fields: Option<&Fields>) -> Result<(), ResultError> {
+    fn add_line(&mut self, line: Line<'_>, wanted: Wanted<'_>) -> Result<(), ResultError> {
         self.counts.lines += 1;
         let Some(id) = custom_id(line.content) else {
             self.counts.broken_lines += 1;
@@ -272,8 +272,8 @@ impl MergeIndex {
         if old_line == line.content {
             return Ok(());
         }
-        let held = Weight::of(old_line, old_round, fields);
-        let new = Weight::of(line.content, round, fields);
+        let held = Weight::of(old_line, old_round, wanted);
+        let new = Weight::of(line.content, round, wanted);
         let ours = self.first.as_ref().is_some_and(|first| first.pattern.is_ours());
         if !ours && old.artifact != line.place.artifact && held.contradicts(&new) {
             return Err(ResultError::TwoAnswers {

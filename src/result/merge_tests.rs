@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::answer::Fields;
 use crate::answer::RowStatus;
 use crate::result::{ColumnOptions, Columns, IdMap};
 use crate::table::{ReadOptions, RowRange, Selection, Table, Target, WriteOptions};
@@ -47,14 +48,14 @@ impl Bench {
             std::fs::write(&path, lines.join("\n")).unwrap();
             paths.push(path);
         }
-        let fields = options.fields;
-        let columns = Columns::new(fields, &ColumnOptions::default());
+        let wanted = options.wanted;
+        let columns = Columns::new(wanted, &ColumnOptions::default());
         let selection = Selection::new(range, Vec::new(), None, self.table.headers()).unwrap();
         let join = Join {
             table: &self.table,
             selection: &selection,
             columns: &columns,
-            fields,
+            wanted,
             unsettled: RowStatus::Unasked,
             all_rows: false,
             provider: "",
@@ -264,7 +265,7 @@ fn the_newest_good_answer_counts_and_a_later_bad_one_never_does() {
     for (what, mut lines, fields, expected) in table {
         for _ in 0..2 {
             let bench = Bench::new(1);
-            let options = MergeOptions { fields, ..MergeOptions::default() };
+            let options = MergeOptions { wanted: fields.into(), ..MergeOptions::default() };
             let merged = bench.merge(&[&lines], options).unwrap();
             assert_eq!(Bench::statuses(&merged), [expected], "{what}");
             lines.reverse();

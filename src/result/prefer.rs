@@ -1,6 +1,6 @@
 //! Which of several lines for one row counts.
 
-use crate::answer::{Fields, RowStatus, judge};
+use crate::answer::{RowStatus, Wanted, judge};
 use crate::batch::{Outcome, ResultLine, decode_line};
 
 /// What decides between two lines for one row; the greater one counts. The order is total, so
@@ -26,13 +26,13 @@ enum Rank {
 
 impl Weight {
     /// Weighs a raw line.
-    pub(super) fn of(line: &[u8], round: u32, fields: Option<&Fields>) -> Self {
+    pub(super) fn of(line: &[u8], round: u32, wanted: Wanted<'_>) -> Self {
         let digest = *blake3::hash(line).as_bytes();
         let Ok(decoded) = decode_line(line) else {
             let content = String::new();
             return Self { rank: Rank::Broken, created_at: None, round, content, digest };
         };
-        let (rank, created_at, content) = weigh(&decoded, fields);
+        let (rank, created_at, content) = weigh(&decoded, wanted);
         Self { rank, created_at, round, content, digest }
     }
 
@@ -42,11 +42,11 @@ impl Weight {
     }
 }
 
-fn weigh(line: &ResultLine, fields: Option<&Fields>) -> (Rank, Option<i64>, String) {
+fn weigh(line: &ResultLine, wanted: Wanted<'_>) -> (Rank, Option<i64>, String) {
     match &line.outcome {
         Outcome::Failed(_) => (Rank::Failed, None, String::new()),
         Outcome::Answered(reply) => {
-            let rank = match judge(line, fields).status {
+            let rank = match judge(line, wanted).status {
                 RowStatus::Ok => Rank::Good,
                 _ => Rank::AnsweredBadly,
             };

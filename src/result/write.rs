@@ -6,7 +6,7 @@ use super::ResultError;
 use super::artifacts::{Artifacts, Place};
 use super::columns::{Column, Columns};
 use super::summary::Summary;
-use crate::answer::{Fields, Judged, ParseStatus, RowStatus, judge};
+use crate::answer::{Judged, ParseStatus, RowStatus, Wanted, judge};
 use crate::batch::{BadLine, Outcome, ResultLine, Usage, decode_line};
 use crate::cost::PICO;
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
@@ -61,8 +61,8 @@ pub struct Join<'a> {
     pub selection: &'a Selection,
     /// The columns to add: those the writer was created with.
     pub columns: &'a Columns,
-    /// The wanted fields.
-    pub fields: Option<&'a Fields>,
+    /// What each answer is to hold.
+    pub wanted: Wanted<'a>,
     /// The status of selected rows of which nothing is on record: `pending`, `missing`, `unasked`.
     pub unsettled: RowStatus,
     /// `--all-rows`: rows that are not selected are written too, their answer columns empty.
@@ -110,7 +110,7 @@ pub(super) fn write_rows(
     to_the_end: bool,
 ) -> Result<Summary, ResultError> {
     let mut summary = Summary::default();
-    summary.parsed = join.fields.map(|_| 0);
+    summary.parsed = join.wanted.is_json().then_some(0);
     let unselected = vec![Cell::Empty; join.columns.names().len()];
     let mut selection = join.selection.fresh();
     let mut rows = join.table.rows()?;
@@ -154,7 +154,7 @@ fn write_selected(
     summary.lines.lines += u64::from(line.is_some());
     summary.lines.broken_lines += u64::from(matches!(line, Some(Err(_))));
     let judged = match &line {
-        Some(Ok(line)) => Some(judge(line, join.fields)),
+        Some(Ok(line)) => Some(judge(line, join.wanted)),
         _ => None,
     };
     let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());

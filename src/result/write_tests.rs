@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::answer::Fields;
 use crate::result::{ColumnOptions, ResultError};
 use crate::table::{Format, ReadOptions, RowRange, Target, WriteOptions};
 
@@ -43,13 +44,14 @@ impl Bench {
         look: Look<'_>,
     ) -> Result<(String, Summary), ResultError> {
         let fields = look.fields.map(|fields| Fields::parse(fields).unwrap());
+        let wanted = Wanted::from(fields.as_ref());
         let options = ColumnOptions { details: look.details, response_column: None };
-        let columns = Columns::new(fields.as_ref(), &options);
+        let columns = Columns::new(wanted, &options);
         let join = Join {
             table: &self.table,
             selection,
             columns: &columns,
-            fields: fields.as_ref(),
+            wanted,
             unsettled: RowStatus::Pending,
             all_rows: look.all_rows,
             provider: "openai",
@@ -192,13 +194,13 @@ fn another_table_is_refused_by_row_and_line() {
 #[test]
 fn records_that_break_off_stop_the_merge() {
     let bench = Bench::new(TABLE, &lines());
-    let columns = Columns::new(None, &ColumnOptions::default());
+    let columns = Columns::new(Wanted::default(), &ColumnOptions::default());
     let selection = Selection::default();
     let join = Join {
         table: &bench.table,
         selection: &selection,
         columns: &columns,
-        fields: None,
+        wanted: Wanted::default(),
         unsettled: RowStatus::Pending,
         all_rows: false,
         provider: "openai",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::RowHashes;
 use crate::base::AtomicFile;
-use crate::request::Question;
+use crate::request::{Form, Question};
 
 /// What request files were made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,8 +28,9 @@ pub struct Manifest {
     pub selection: Value,
     /// What was asked.
     pub question: Question,
-    /// The wanted fields, as in `--json-fields`.
-    pub fields: Option<String>,
+    /// What each answer is to hold.
+    #[serde(flatten)]
+    pub form: Form,
     /// The request files, in order.
     pub files: Vec<ManifestFile>,
     /// Rows that made no request.
@@ -119,7 +120,7 @@ mod tests {
             shape: serde_json::json!({"format": "csv", "later": [1]}),
             selection: serde_json::json!({"range": null}),
             question: Question::default(),
-            fields: Some("a,b.c".into()),
+            form: Form { fields: Some("a,b.c".into()), schema: None },
             files: vec![ManifestFile {
                 name: "out.jsonl".into(),
                 requests: 2,

@@ -209,7 +209,7 @@ fn asked_otherwise(
         .hint("write {column} where a cell belongs"));
     }
     if (question.json_hint.is_some() || question.json_mode)
-        && let Some(fields) = found.spec.fields.as_deref()
+        && let Some(fields) = found.spec.form.fields.as_deref()
     {
         let fields =
             Fields::parse(fields).map_err(|e| CommandError::new(ExitCode::Unexpected, e))?;

@@ -1,7 +1,7 @@
 //! Which rows the settings choose, and whether the answers can go where they should.
 
+use super::form::{expected, form};
 use super::tables::columns;
-use crate::answer::Fields;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{JobError, OutputSpec};
@@ -43,11 +43,10 @@ pub(super) fn require_fillable(
     output: &OutputSpec,
 ) -> Result<(), CommandError> {
     let Some(column) = selection.filled_column() else { return Ok(()) };
-    let fields = context.settings.get(key::JSON_FIELDS);
-    let fields = fields.as_deref().map(Fields::parse).transpose();
-    let fields = fields.map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    let expected = expected(&form(context))?;
+    let wanted = expected.wanted();
     let name = headers[column].trim();
-    let columns = columns(fields.as_ref(), output);
+    let columns = columns(wanted, output);
     if columns.names().iter().any(|added| added.trim() == name) {
         return Ok(());
     }
@@ -55,7 +54,7 @@ pub(super) fn require_fillable(
         "--skip-filled {name} fills a column that the answers do not have: they have {}",
         columns.names().join(", ")
     ))
-    .hint(if fields.is_some() {
+    .hint(if wanted.is_json() {
         format!("name one of --json-fields `{name}`")
     } else {
         "leave out --response-column".to_owned()

@@ -159,7 +159,7 @@ pub(in crate::commands) fn report(
             .any(|state| states.contains_key(state)),
         rows: found.job.rows,
         counts,
-        wants_fields: found.spec.fields.is_some(),
+        wants_fields: found.spec.form.is_json(),
         errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
         spent,
         took,

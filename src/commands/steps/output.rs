@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copies::require_files_folder;
+use super::form::form;
 use super::jobs::Found;
 use super::plan::output_spec;
 use crate::base::hex_of_file;
@@ -97,8 +98,9 @@ pub(in crate::commands) fn with_look(
     }
     found.spec.output.add(output_spec(context));
     require_files_folder(found.spec.output.files_folder.as_deref())?;
-    if let Some(fields) = context.settings.get(key::JSON_FIELDS) {
-        found.spec.fields = Some(fields);
+    let asked = form(context);
+    if asked.is_json() {
+        found.spec.form = asked;
     }
     Ok(found)
 }

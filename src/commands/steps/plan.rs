@@ -6,6 +6,7 @@ use super::asking::{Asked, ask};
 use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
+use super::form::form;
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
@@ -15,7 +16,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
-use crate::request::RULES;
+use crate::request::{Form, RULES};
 use crate::shard::Limits;
 use crate::store::Store;
 use crate::table::{Selection, Table};
@@ -147,8 +148,7 @@ impl Prepared {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
         require_fillable(&selection, taken.table.headers(), context, &output_spec(context))?;
-        let fields = context.settings.get(key::JSON_FIELDS);
-        Ok(Self::with(context, taken, who, (asked, selection, fields)))
+        Ok(Self::with(context, taken, who, (asked, selection, form(context))))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:
@@ -157,14 +157,14 @@ impl Prepared {
         let question = ask_like(context, who, &job.question)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
-        Ok(Self::with(context, taken, who, (asked, selection, job.fields.clone())))
+        Ok(Self::with(context, taken, who, (asked, selection, job.form.clone())))
     }
 
     fn with(
         context: &Context,
         taken: Taken,
         who: &Who,
-        (asked, selection, fields): (Asked, Selection, Option<String>),
+        (asked, selection, form): (Asked, Selection, Form),
     ) -> Self {
         let settings = &context.settings;
         let spec = Spec {
@@ -178,7 +178,7 @@ impl Prepared {
             shape: taken.table.shape().clone(),
             selection,
             question: asked.question,
-            fields,
+            form,
             output: output_spec(context),
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,

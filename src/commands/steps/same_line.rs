@@ -103,7 +103,7 @@ fn differences(job: &Spec, line: &Spec) -> Vec<String> {
                 || was.endpoint != is.endpoint,
             "the parameters",
         ),
-        (job.fields != line.fields || was.json_hint != is.json_hint, "the fields"),
+        (job.form != line.form || was.json_hint != is.json_hint, "the fields"),
         (images(job) != images(line), "the image columns"),
         (job.source_digest != line.source_digest, "the cells of the table"),
     ];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::copies::copy_results;
 use super::jobs::Found;
 use super::output::{beside, digest_at};
-use crate::answer::{Fields, RowStatus};
+use crate::answer::{Expected, RowStatus, Wanted};
 use crate::commands::Context;
 use crate::job::{Event, JobError, OutputSpec};
 use crate::result::{Artifacts, ColumnOptions, Columns, Join, Place, Settled, write_table};
@@ -115,9 +115,10 @@ fn write_to(
             ..Settled::new(record.row, Some(record.status))
         })
     });
-    let fields = spec.fields.as_deref().map(Fields::parse).transpose();
-    let fields = fields.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
-    let columns = columns(fields.as_ref(), &spec.output);
+    let expected = Expected::read(&spec.form);
+    let expected = expected.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
+    let wanted = expected.wanted();
+    let columns = columns(wanted, &spec.output);
     let mut options = write_options(&spec.output, &target, table);
     options.fill = found.written_selection().filled_column();
     let mut writer =
@@ -126,7 +127,7 @@ fn write_to(
         table,
         selection: found.written_selection(),
         columns: &columns,
-        fields: fields.as_ref(),
+        wanted,
         unsettled: RowStatus::Pending,
         all_rows: spec.output.all_rows,
         provider: &spec.provider,
@@ -141,10 +142,10 @@ fn write_to(
 }
 
 /// Which columns the answers become.
-pub(in crate::commands) fn columns(fields: Option<&Fields>, spec: &OutputSpec) -> Columns {
+pub(in crate::commands) fn columns(wanted: Wanted<'_>, spec: &OutputSpec) -> Columns {
     let options =
         ColumnOptions { details: spec.details, response_column: spec.response_column.clone() };
-    Columns::new(fields, &options)
+    Columns::new(wanted, &options)
 }
 
 /// How the table is written: as it came, but for what was asked.

@@ -12,7 +12,7 @@ use batchctl::job::{
     DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, Most, NoReport, OutputSpec,
     Reporter, Spec, Stop, plan,
 };
-use batchctl::request::{Question, RULES, Source};
+use batchctl::request::{Form, Question, RULES, Source};
 use batchctl::shard::Limits;
 use batchctl::store::{Inserted, NewJob, Store};
 use batchctl::table::{ReadOptions, Selection, Table};
@@ -71,7 +71,7 @@ impl Planned {
                 source: Source::Prompt { template, jinja: false },
                 ..Question::default()
             },
-            fields: None,
+            form: Form::default(),
             output: OutputSpec::default(),
             keep_request_files: false,
             limits: None,

@@ -1,0 +1,81 @@
+//! The form that each answer is to have, read.
+
+use super::fields::{FieldError, Fields};
+use super::schema::{Schema, SchemaError};
+use super::wanted::Wanted;
+use crate::request::Form;
+
+/// A form that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// The fields.
+    #[error(transparent)]
+    Fields(#[from] FieldError),
+    /// The schema.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+/// A form that was read: held for a whole run and lent to each judgement as [`Wanted`].
+#[derive(Debug, Default, PartialEq)]
+pub struct Expected {
+    fields: Option<Fields>,
+    schema: Option<Schema>,
+}
+
+impl Expected {
+    /// Reads and compiles a form.
+    pub fn read(form: &Form) -> Result<Self, FormError> {
+        Ok(Self {
+            fields: form.fields.as_deref().map(Fields::parse).transpose()?,
+            schema: form.schema.as_deref().map(Schema::compile).transpose()?,
+        })
+    }
+
+    /// What is wanted of one answer.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted::new(self.fields.as_ref(), self.schema.as_ref())
+    }
+
+    /// The schema, if there is one.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
+    }
+}
+
+impl From<Option<Fields>> for Expected {
+    fn from(fields: Option<Fields>) -> Self {
+        Self { fields, schema: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_go_before_those_of_the_schema() {
+        let schema = r#"{"type": "object", "properties": {"mood": {"type": "string"}}}"#;
+        let table = [
+            (None, None, Ok("")),
+            (Some("a,b"), None, Ok("a,b")),
+            (None, Some(schema), Ok("mood")),
+            (Some("a"), Some(schema), Ok("a")),
+            (
+                None,
+                Some("{"),
+                Err("the schema is not JSON: EOF while parsing an object at line 1 column 1"),
+            ),
+        ];
+        for (fields, schema, expected) in table {
+            let form =
+                Form { fields: fields.map(str::to_owned), schema: schema.map(str::to_owned) };
+            let columns = Expected::read(&form).map(|expected| {
+                let fields = expected.wanted().fields();
+                fields.map(|f| f.columns().collect::<Vec<_>>().join(",")).unwrap_or_default()
+            });
+            let columns = columns.map_err(|error| error.to_string());
+            assert_eq!(columns.as_deref().map_err(String::as_str), expected);
+        }
+    }
+}
