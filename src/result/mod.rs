@@ -15,6 +15,7 @@ mod merge;
 mod places;
 mod prefer;
 mod summary;
+mod values;
 mod write;
 
 pub use analyze::{Analysis, ErrorGroup, Sample, Seen};
@@ -25,4 +26,5 @@ pub use histogram::{Histogram, Spread};
 pub use ids::{IdMap, IdRule};
 pub use merge::{MergeCounts, MergeIndex, MergeOptions, looks_like_results};
 pub use summary::Summary;
+pub use values::{FieldReport, NumberSpread, ValueCount};
 pub use write::{Join, Settled, write_table};

@@ -1,14 +1,16 @@
 //! What was found, for people and for programs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Report;
+use crate::answer::ParseStatus;
 use crate::batch::Usage;
 use crate::cost::{Currency, labelled, shown, tokens_lines};
-use crate::result::{ErrorGroup, Sample, Spread};
-use crate::ui::{count, counted, shorten};
+use crate::result::{ErrorGroup, FieldReport, NumberSpread, Sample, Spread};
+use crate::ui::{count, counted, duration, shorten};
 
 /// Cells of a line.
 const WIDTH: usize = 80;
@@ -31,10 +33,15 @@ pub(super) struct Document<'a> {
     errors: Vec<ErrorGroup>,
     finish_reasons: &'a BTreeMap<String, u64>,
     models: &'a BTreeMap<String, u64>,
+    /// How the wanted JSON was found.
+    parse_statuses: BTreeMap<ParseStatus, u64>,
+    fields: Vec<FieldReport>,
     usage: Usage,
     usage_unknown: u64,
     prompt_tokens: Option<Spread>,
     completion_tokens: Option<Spread>,
+    /// From the making of a batch to an answer of it.
+    seconds: Option<Spread>,
     /// One for each currency; empty where no price is known.
     costs: Vec<CostOf>,
     price_unknown: u64,
@@ -70,10 +77,13 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         errors: analysis.errors(),
         finish_reasons: analysis.finish_reasons(),
         models: analysis.models(),
+        parse_statuses: analysis.parse_statuses().clone(),
+        fields: analysis.fields(),
         usage: report.used.usage,
         usage_unknown: report.without_usage,
         prompt_tokens: analysis.prompts(),
         completion_tokens: analysis.completions(),
+        seconds: analysis.seconds(),
         costs: report
             .costs
             .iter()
@@ -112,9 +122,13 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     };
     lines.extend(words(analysis.finish_reasons(), "finish"));
     lines.extend(words(analysis.models(), "models"));
+    let parsed = analysis.parse_statuses().iter();
+    lines.extend(listed("parsed", parsed.map(|(status, n)| (status.as_str(), *n))));
+    lines.extend(fields(&analysis.fields()));
     lines.extend(tokens_lines(report.used.usage));
     lines.extend(analysis.prompts().map(|spread| length("prompts", spread)));
     lines.extend(analysis.completions().map(|spread| length("answers", spread)));
+    lines.extend(analysis.seconds().map(waits));
     lines.extend(cost(report));
     for (number, sample) in analysis.samples().iter().enumerate() {
         let label = if number == 0 { "samples" } else { "" };
@@ -147,6 +161,58 @@ fn errors(groups: &[ErrorGroup]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What is said for each field: two lines, the second of them of its values.
+fn fields(reports: &[FieldReport]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, field) in reports.iter().enumerate() {
+        let label = if number == 0 { "fields" } else { "" };
+        let empty = match field.empty {
+            0 => String::new(),
+            empty => format!(", empty in {}", count(empty)),
+        };
+        let name = shorten(&field.name, NAME);
+        lines.push(format!("{label:10}{name}: filled in {}{empty}", count(field.filled)));
+        let values = values(field);
+        if !values.is_empty() {
+            lines.push(shorten(&format!("{:12}{}", "", values.join("   ")), WIDTH));
+        }
+    }
+    lines
+}
+
+/// Of numbers their spread, of other values the commonest.
+fn values(field: &FieldReport) -> Vec<String> {
+    let mut pieces = Vec::new();
+    if let Some(numbers) = field.numbers.filter(|numbers| numbers.count == field.filled) {
+        let NumberSpread { min, median, max, .. } = numbers;
+        pieces.push(format!("least {min}, median {median}, most {max}"));
+    }
+    match field.distinct {
+        None if pieces.is_empty() => pieces.push("more different values than are counted".into()),
+        Some(distinct) if distinct == field.filled && distinct > 1 => {
+            pieces.push("all different".to_owned());
+        }
+        _ => pieces.extend(
+            field
+                .commonest
+                .iter()
+                .map(|value| format!("{} × {}", count(value.rows), shorten(&value.value, NAME))),
+        ),
+    }
+    pieces
+}
+
+/// How long answers took, from the making of their batch on.
+fn waits(spread: Spread) -> String {
+    let time = |seconds: u64| duration(Duration::from_secs(seconds));
+    format!(
+        "time      half within {}   95 % within {}   longest {}",
+        time(spread.p50),
+        time(spread.p95),
+        time(spread.max)
+    )
 }
 
 fn length(label: &str, spread: Spread) -> String {
@@ -192,8 +258,10 @@ fn cost(report: &Report) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::answer::RowStatus;
+    use crate::answer::{Fields, RowStatus};
     use crate::batch::{FailureKind, Used};
     use crate::result::Seen;
 
@@ -209,6 +277,8 @@ mod tests {
             text: is_good.then_some(text),
             finish_reason: Some(if is_good { "stop" } else { "length" }),
             model: Some("gpt-4o-2024-08-06"),
+            seconds: Some(75),
+            ..Seen::default()
         }
     }
 
@@ -231,6 +301,18 @@ mod tests {
             ("row 6", RowStatus::Error, &long),
         ] {
             report.analysis.add(&seen(name, status, text));
+        }
+        let fields = Fields::parse("mood,score,why").unwrap();
+        for (parse_status, values) in [
+            (ParseStatus::Direct, [Some(json!("good")), Some(json!(4)), Some(json!(long))]),
+            (ParseStatus::Repaired, [Some(json!("\u{1b}[1mgood")), Some(json!(1.5)), None]),
+            (ParseStatus::Failed, [None, None, None]),
+        ] {
+            report.analysis.add(&Seen {
+                parse_status: Some(parse_status),
+                values: Some((&fields, &values)),
+                ..seen("row 7", RowStatus::Invalid, "`score` is missing where a number is wanted")
+            });
         }
         report.analysis.add_broken();
         let usage = Usage { prompt_tokens: 60, completion_tokens: 2_400, ..Usage::default() };

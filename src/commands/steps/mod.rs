@@ -5,6 +5,7 @@ mod account;
 mod again;
 mod again_json;
 mod again_price;
+mod answers;
 mod asking;
 mod asking_like;
 mod begin;
@@ -43,6 +44,7 @@ mod tables;
 mod who;
 
 pub(super) use again::{Change, retry};
+pub(super) use answers::{Answers, Pages};
 pub(super) use asking_like::words_question;
 pub(super) use begin::waits;
 pub(super) use choice::selection;

@@ -3,19 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::answers::Answers;
 use super::copies::copy_results;
 use super::jobs::Found;
 use super::output::{beside, digest_at};
 use crate::answer::{Expected, RowStatus, Wanted};
 use crate::commands::Context;
 use crate::job::{Event, JobError, OutputSpec};
-use crate::result::{Artifacts, ColumnOptions, Columns, Join, Place, Settled, write_table};
-use crate::store::{OutcomeRecord, Store};
+use crate::result::{ColumnOptions, Columns, Join, write_table};
+use crate::store::Store;
 use crate::table::{Format, Table, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
-
-/// Outcomes read from the ledger at a time.
-const PAGE: usize = 10_000;
 
 /// Why a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,26 +93,9 @@ fn write_to(
     (target, before): (Target, impl FnOnce(&str) -> io::Result<()>),
 ) -> Result<(), CommandError> {
     let spec = &found.spec;
-    let records = store.artifacts(&found.job.key)?;
-    let mut artifacts =
-        Artifacts::new(records.iter().map(|a| found.folder.results().join(&a.name)).collect());
-    let number_of = |id: i64| records.iter().position(|record| record.id == id);
-    let settled = Pages::new(store, &found.job.key).map(|record| {
-        record.map(|record| Settled {
-            place: record.place.and_then(|(id, offset, length)| {
-                Some(Place {
-                    artifact: u32::try_from(number_of(id)?).ok()?,
-                    offset,
-                    length: u32::try_from(length).ok()?,
-                })
-            }),
-            error: record.error,
-            cost: record.cost,
-            rounds: record.round,
-            is_shared: record.usage.is_none(),
-            ..Settled::new(record.row, Some(record.status))
-        })
-    });
+    let answers = Answers::of(store, found)?;
+    let mut artifacts = answers.artifacts();
+    let settled = answers.all(store, &found.job.key);
     let expected = Expected::read(&spec.form);
     let expected = expected.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
     let wanted = expected.wanted();
@@ -166,37 +147,5 @@ pub(in crate::commands) fn write_options(
         fill: None,
         encoding: None,
         delimiter: None,
-    }
-}
-
-/// The outcomes of a job, read page by page so that they are never all in memory.
-struct Pages<'a> {
-    store: &'a Store,
-    job: &'a str,
-    page: std::vec::IntoIter<OutcomeRecord>,
-    next: u64,
-}
-
-impl<'a> Pages<'a> {
-    fn new(store: &'a Store, job: &'a str) -> Self {
-        Self { store, job, page: Vec::new().into_iter(), next: 0 }
-    }
-}
-
-impl Iterator for Pages<'_> {
-    type Item = Result<OutcomeRecord, crate::store::StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(record) = self.page.next() {
-            return Some(Ok(record));
-        }
-        match self.store.outcomes_from(self.job, self.next, PAGE) {
-            Ok(page) => {
-                self.next = page.last()?.row + 1;
-                self.page = page.into_iter();
-                self.page.next().map(Ok)
-            }
-            Err(error) => Some(Err(error)),
-        }
     }
 }
