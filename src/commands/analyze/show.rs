@@ -192,7 +192,9 @@ fn values(field: &FieldReport) -> Vec<String> {
     match field.distinct {
         None if pieces.is_empty() => pieces.push("more different values than are counted".into()),
         Some(distinct) if distinct == field.filled && distinct > 1 => {
-            pieces.push("all different".to_owned());
+            if pieces.is_empty() {
+                pieces.push("all different".to_owned());
+            }
         }
         _ => pieces.extend(
             field
@@ -320,28 +322,41 @@ mod tests {
         report.pay(used, Some(Currency::USD), true);
         let text: Vec<String> = lines(&report).iter().map(|line| crate::ui::clean(line)).collect();
         assert!(text.iter().all(|line| line.chars().count() <= WIDTH), "{text:#?}");
-        insta::assert_snapshot!(text.join("\n"), @r"
-        rows      6 in 1 job and 2 files
+        insta::assert_snapshot!(text.join("\n"), @"
+        rows      9 in 1 job and 2 files
                   copy.jsonl is left out: the same as output.jsonl
-        good      3 (50.0 %)
-        statuses  ok 3   truncated 1   error 2
+        good      3 (33.3 %)
+        statuses  ok 3   truncated 1   invalid 3   error 2
         broken    1 line cannot be read
-        errors    2 × error (server), such as row 5
+        errors    3 × invalid, such as row 7
+                    `score` is missing where a number is wanted
+                  2 × error (server), such as row 5
                     a long answer a long answer a long answer a long answer a long answ…
                   1 × truncated, such as row 4
                     cut off at the token limit; raise --max-tokens
-        finish    length 3   stop 3
-        models    gpt-4o-2024-08-06 6
+        finish    length 6   stop 3
+        models    gpt-4o-2024-08-06 9
+        parsed    direct 1   repaired 1   failed 1
+        fields    mood: filled in 2
+                    all different
+                  score: filled in 2
+                    least 1.5, median 1.5, most 4
+                  why: filled in 1, empty in 1
+                    1 × a long answer a long an…
         tokens    60 prompt, 2,400 completion
         prompts   mean 10.0   half up to 10   95 % up to 10   most 10
         answers   mean 400.0   half up to 400   95 % up to 400   most 400
+        time      half within 1m 15s   95 % within 1m 15s   longest 1m 15s
         cost      at least $0.025 in batch   price of 2 answers unknown
         samples   k7f2qd-0000001-r1: good
                   k7f2qd-0000002-r1: a long answer a long answer a long answer a long a…
                   row 3: red and a second line
         ");
         let document = serde_json::to_value(document(&report)).unwrap();
-        assert_eq!((&document["rows"], &document["good"]), (&6.into(), &3.into()));
+        assert_eq!((&document["rows"], &document["good"]), (&9.into(), &3.into()));
+        assert_eq!(document["parse_statuses"], json!({"direct": 1, "repaired": 1, "failed": 1}));
+        assert_eq!(document["fields"][1]["numbers"]["median"], 1.5);
+        assert_eq!(document["seconds"]["p50"], 75);
         assert_eq!(document["costs"][0]["actual"], 0.025);
         assert_eq!(document["costs"][0]["charged"], true);
         assert_eq!(document["same"][0]["same_as"], "output.jsonl");
