@@ -338,6 +338,7 @@ fn merge_files(
             _ => RowStatus::Missing,
         },
         all_rows: output.all_rows,
+        only: &[],
         provider: "",
         is_same_row: Some(&is_same_row),
     };

@@ -15,6 +15,7 @@ pub mod convert;
 pub mod demo;
 pub mod download;
 pub mod estimate;
+pub mod export;
 pub mod help;
 pub mod login;
 pub mod logout;

@@ -101,6 +101,26 @@ pub struct Sample {
     pub text: String,
 }
 
+/// The sums of what was seen, for programs.
+#[derive(Debug, Serialize)]
+pub struct Statistics<'a> {
+    rows: u64,
+    good: u64,
+    /// Rows by status; sums to `rows`.
+    statuses: BTreeMap<&'static str, u64>,
+    broken_lines: u64,
+    errors: Vec<ErrorGroup>,
+    finish_reasons: &'a BTreeMap<String, u64>,
+    models: &'a BTreeMap<String, u64>,
+    /// How the wanted JSON was found.
+    parse_statuses: &'a BTreeMap<ParseStatus, u64>,
+    fields: Vec<FieldReport>,
+    prompt_tokens: Option<Spread>,
+    completion_tokens: Option<Spread>,
+    /// From the making of a batch to an answer of it.
+    seconds: Option<Spread>,
+}
+
 #[derive(Debug, Default)]
 struct Messages {
     rows: u64,
@@ -187,6 +207,24 @@ impl Analysis {
         } else if self.messages < MOST_MESSAGES || group.texts.is_empty() {
             self.messages += 1;
             group.texts.insert(text, (1, seen.name.to_owned()));
+        }
+    }
+
+    /// All sums together, for programs.
+    pub fn statistics(&self) -> Statistics<'_> {
+        Statistics {
+            rows: self.total(),
+            good: self.good(),
+            statuses: self.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            broken_lines: self.broken,
+            errors: self.errors(),
+            finish_reasons: &self.finish_reasons,
+            models: &self.models,
+            parse_statuses: &self.parse,
+            fields: self.fields(),
+            prompt_tokens: self.prompts(),
+            completion_tokens: self.completions(),
+            seconds: self.seconds(),
         }
     }
 

@@ -67,11 +67,20 @@ pub struct Join<'a> {
     pub unsettled: RowStatus,
     /// `--all-rows`: rows that are not selected are written too, their answer columns empty.
     pub all_rows: bool,
+    /// `--status`: only rows of these statuses are written, where some are named. All are counted.
+    pub only: &'a [RowStatus],
     /// Who was asked, for `--details`.
     pub provider: &'a str,
     /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
     /// it knows nothing of.
     pub is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
+}
+
+impl Join<'_> {
+    /// Whether rows of this status are wanted.
+    pub(super) fn takes(&self, status: RowStatus) -> bool {
+        self.only.is_empty() || self.only.contains(&status)
+    }
 }
 
 /// Writes the table with the answers of a job. The settled rows come in row order; those for
@@ -131,8 +140,7 @@ pub(super) fn write_rows(
         if verdict == Verdict::Take {
             let settled = lookup(row.number())?;
             write_selected(&join, row, settled.as_ref(), artifacts, writer, &mut summary)?;
-            summary.written += 1;
-        } else if join.all_rows {
+        } else if join.all_rows && join.only.is_empty() {
             writer.write(row, &unselected)?;
             summary.written += 1;
         }
@@ -150,6 +158,10 @@ fn write_selected(
 ) -> Result<(), ResultError> {
     with_answer(join, row, settled, artifacts, |answer| {
         answer.count(summary);
+        if !join.takes(answer.status) {
+            return Ok(());
+        }
+        summary.written += 1;
         let numbers = answer.numbers();
         let cells: Vec<Cell<'_>> =
             join.columns.iter().map(|column| answer.cell(column, &numbers)).collect();
@@ -323,7 +335,7 @@ fn model(text: Option<&str>) -> Cell<'_> {
 
 /// Units of the currency as a decimal number, for a cell.
 #[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
-fn in_units(pico: u64) -> f64 {
+pub(super) fn in_units(pico: u64) -> f64 {
     pico as f64 / PICO as f64
 }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Report;
-use crate::answer::ParseStatus;
 use crate::batch::Usage;
 use crate::cost::{Currency, labelled, shown, tokens_lines};
-use crate::result::{ErrorGroup, FieldReport, NumberSpread, Sample, Spread};
+use crate::result::{ErrorGroup, FieldReport, NumberSpread, Sample, Spread, Statistics};
 use crate::ui::{count, counted, duration, shorten};
 
 /// Cells of a line.
@@ -25,23 +24,10 @@ pub(super) struct Document<'a> {
     jobs: &'a [String],
     /// Sources that were left out, as they are the same as another.
     same: Vec<SameSource<'a>>,
-    rows: u64,
-    good: u64,
-    /// Rows by status; sums to `rows`.
-    statuses: BTreeMap<&'static str, u64>,
-    broken_lines: u64,
-    errors: Vec<ErrorGroup>,
-    finish_reasons: &'a BTreeMap<String, u64>,
-    models: &'a BTreeMap<String, u64>,
-    /// How the wanted JSON was found.
-    parse_statuses: BTreeMap<ParseStatus, u64>,
-    fields: Vec<FieldReport>,
+    #[serde(flatten)]
+    statistics: Statistics<'a>,
     usage: Usage,
     usage_unknown: u64,
-    prompt_tokens: Option<Spread>,
-    completion_tokens: Option<Spread>,
-    /// From the making of a batch to an answer of it.
-    seconds: Option<Spread>,
     /// One for each currency; empty where no price is known.
     costs: Vec<CostOf>,
     price_unknown: u64,
@@ -70,20 +56,9 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         files: &report.files,
         jobs: &report.jobs,
         same: report.same.iter().map(|(name, same_as)| SameSource { name, same_as }).collect(),
-        rows: analysis.total(),
-        good: analysis.good(),
-        statuses: analysis.counts().iter().map(|(status, n)| (status.as_str(), *n)).collect(),
-        broken_lines: analysis.broken(),
-        errors: analysis.errors(),
-        finish_reasons: analysis.finish_reasons(),
-        models: analysis.models(),
-        parse_statuses: analysis.parse_statuses().clone(),
-        fields: analysis.fields(),
+        statistics: analysis.statistics(),
         usage: report.used.usage,
         usage_unknown: report.without_usage,
-        prompt_tokens: analysis.prompts(),
-        completion_tokens: analysis.completions(),
-        seconds: analysis.seconds(),
         costs: report
             .costs
             .iter()
@@ -263,7 +238,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::answer::{Fields, RowStatus};
+    use crate::answer::{Fields, ParseStatus, RowStatus};
     use crate::batch::{FailureKind, Used};
     use crate::result::Seen;
 

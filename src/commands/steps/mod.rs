@@ -68,5 +68,7 @@ pub(super) use show::{show_estimate, show_plan};
 pub(super) use side_by_side::side_by_side;
 pub(super) use signals::Listening;
 pub(super) use spent::{cost_of_lines, spent, spent_briefly};
-pub(super) use tables::{Rewrite, columns, write_job_table, write_options};
+pub(super) use tables::{
+    Rewrite, columns, export_table, mark_export, write_job_table, write_options,
+};
 pub(super) use who::{Need, Who, price_of, price_tables, who_is_asked, who_of_job};

@@ -10,7 +10,7 @@ use super::output::{beside, digest_at};
 use crate::answer::{Expected, RowStatus, Wanted};
 use crate::commands::Context;
 use crate::job::{Event, JobError, OutputSpec};
-use crate::result::{ColumnOptions, Columns, Join, write_table};
+use crate::result::{ColumnOptions, Columns, Join, Summary, write_table};
 use crate::store::Store;
 use crate::table::{Format, Table, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
@@ -91,7 +91,7 @@ fn write_to(
     found: &Found,
     table: &Table,
     (target, before): (Target, impl FnOnce(&str) -> io::Result<()>),
-) -> Result<(), CommandError> {
+) -> Result<Summary, CommandError> {
     let spec = &found.spec;
     let answers = Answers::of(store, found)?;
     let mut artifacts = answers.artifacts();
@@ -111,15 +111,44 @@ fn write_to(
         wanted,
         unsettled: RowStatus::Pending,
         all_rows: spec.output.all_rows,
+        only: &spec.output.only,
         provider: &spec.provider,
         is_same_row: None,
     };
-    write_table(join, settled, &mut artifacts, &mut writer)?;
+    let summary = write_table(join, settled, &mut artifacts, &mut writer)?;
     let written = writer.finish_after(before).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }
-    Ok(())
+    Ok(summary)
+}
+
+/// Writes the job's table in another place or look, beside its own: the same way, but it is not
+/// the table that the job keeps up to date.
+pub(in crate::commands) fn export_table(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+) -> Result<Summary, CommandError> {
+    let table = found.written_table()?;
+    let Some(path) = &found.spec.output.path else {
+        return write_to(context, store, found, &table, (Target::Stdout, |_| Ok(())));
+    };
+    let earlier = digest_at(path).map_err(JobError::file("read", path))?;
+    let mark = |digest: &str| mark_export(context, store, path, (digest, earlier.as_deref()));
+    write_to(context, store, found, &table, (Target::Path(path.clone()), mark))
+}
+
+/// Records a file that is ours, and no job's own table: it may be written anew without being asked
+/// for. Called before the file gets its name.
+pub(in crate::commands) fn mark_export(
+    context: &Context,
+    store: &Store,
+    path: &Path,
+    digests: (&str, Option<&str>),
+) -> io::Result<()> {
+    let marked = store.mark_output(&path.to_string_lossy(), digests, None, context.clock.unix());
+    marked.map_err(io::Error::other)
 }
 
 /// Which columns the answers become.
@@ -136,8 +165,8 @@ pub(in crate::commands) fn write_options(
     table: &Table,
 ) -> WriteOptions {
     let named = match target {
-        Target::Path(path) => Format::from_name(path),
-        _ => None,
+        Target::Path(path) => spec.format.or_else(|| Format::from_name(path)),
+        _ => spec.format,
     };
     WriteOptions {
         format: Format::of_output(named, table.shape().format),
