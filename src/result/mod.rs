@@ -5,28 +5,37 @@
 //! From there on both are one: the table is streamed, each answer line is read where it lies,
 //! judged, and written beside its row. Answers are never held in memory, and nothing is printed.
 
+mod agree;
 mod analyze;
 mod artifacts;
 mod columns;
+mod compare;
 mod error;
 mod export;
 mod histogram;
 mod ids;
 mod merge;
+mod pairs;
 mod places;
 mod prefer;
 mod summary;
 mod values;
 mod write;
 
+pub use agree::{Accuracy, Agreement, Differing, Right};
 pub use analyze::{Analysis, ErrorGroup, Sample, Seen, Statistics};
 pub use artifacts::{Artifacts, Place};
 pub use columns::{ColumnOptions, Columns};
+pub use compare::{
+    Compared, Comparison, Difference, Reference, Side, common_columns, compare, difference_columns,
+    row_hashes,
+};
 pub use error::ResultError;
 pub use export::{Asked, Exported, each_status, export_rows};
 pub use histogram::{Histogram, Spread};
 pub use ids::{IdMap, IdRule};
 pub use merge::{MergeCounts, MergeIndex, MergeOptions, looks_like_results};
+pub use pairs::{Pairs, RowHash};
 pub use summary::Summary;
 pub use values::{FieldReport, NumberSpread, ValueCount};
 pub use write::{Join, Settled, write_table};
