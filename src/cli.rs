@@ -8,9 +8,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
-    Context, analyze, cancel, completions, config, convert, demo, download, estimate, export, help,
-    login, logout, logs, merge, prices, prune, resolve, resume, retry, sandbox, status, submit,
-    watch, workflow,
+    Context, analyze, cancel, compare, completions, config, convert, demo, download, estimate,
+    export, help, login, logout, logs, merge, prices, prune, resolve, resume, retry, sandbox,
+    status, submit, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -56,6 +56,8 @@ pub enum Command {
     Merge(Box<merge::Args>),
     /// What result files or jobs hold: errors, lengths, cost, samples
     Analyze(Box<analyze::Args>),
+    /// Two jobs over the same rows: where they agree, and who is right
+    Compare(compare::Args),
     /// A job's rows as a table, a JSON document, or request files
     Export(Box<export::Args>),
     /// Go on with an unfinished job, inside what was approved
@@ -87,7 +89,13 @@ pub enum Command {
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "prices", "demo"]),
-    ("Steps", &["convert", "submit", "status", "watch", "download", "merge", "analyze", "export"]),
+    (
+        "Steps",
+        &[
+            "convert", "submit", "status", "watch", "download", "merge", "analyze", "compare",
+            "export",
+        ],
+    ),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
@@ -132,6 +140,7 @@ impl Command {
             Self::Download(args) => args.json,
             Self::Merge(args) => args.json,
             Self::Analyze(args) => args.json,
+            Self::Compare(args) => args.json,
             Self::Export(args) => args.json,
             Self::Resume(args) => args.json,
             Self::Cancel(args) => args.json,
@@ -174,6 +183,7 @@ impl Command {
             Self::Download(args) => download::run(args, context),
             Self::Merge(args) => merge::run(args, context),
             Self::Analyze(args) => analyze::run(args, context),
+            Self::Compare(args) => compare::run(args, context),
             Self::Export(args) => export::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Resolve(args) => resolve::run(args, context),

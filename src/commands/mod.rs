@@ -9,6 +9,7 @@ pub mod flags;
 
 pub mod analyze;
 pub mod cancel;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod convert;
