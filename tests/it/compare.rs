@@ -35,7 +35,7 @@ fn scripted(dir: &WorkDir) -> Sandbox {
 /// Runs one of the two questions over a table; gives the job.
 fn asked(sandbox: &Sandbox, dir: &WorkDir, table: &str, question: &str, exit: i32) -> String {
     let fields = "--json-fields mood,score --no-json-hint --rounds 1";
-    let line = format!("workflow {table} {question}.csv {fields} -p");
+    let line = format!("workflow {table} {question}-{table} {fields} -p");
     at(sandbox, dir.batchctl(&line)).arg(format!("{question} {{text}}")).run().exits(exit);
     job_of(dir)
 }
