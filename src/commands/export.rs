@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::document::write_document;
 use self::requests::write_requests;
 use super::Context;
-use super::flags::{AnswerArgs, Flags, JsonArg, WriteArgs};
+use super::flags::{AnswerArgs, Flags, JsonArg, LookArgs};
 use super::steps::{
     Bare, Destination, Found, export_table, find_job, if_pruned, open_store, require_writable,
     with_look,
@@ -31,8 +31,11 @@ pub struct Args {
     #[arg(value_name = "JOB")]
     pub job: String,
     /// File to write, its ending says the format; "-" is stdout [default: named after job and format]
-    #[arg(value_name = "OUT", conflicts_with = "output_flag")]
+    #[arg(value_name = "OUT")]
     pub out: Option<PathBuf>,
+    /// The same as OUT
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out", hide = true)]
+    pub output: Option<PathBuf>,
     /// A table (csv, jsonl, xlsx), one document with messages, answers and statistics (json), or the requests anew, for `vllm run-batch`
     #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json", "jsonl", "xlsx", "vllm"])]
     pub format: Option<String>,
@@ -44,7 +47,7 @@ pub struct Args {
     pub answer: AnswerArgs,
     /// How the output is written.
     #[command(flatten)]
-    pub write: WriteArgs,
+    pub look: LookArgs,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
@@ -53,7 +56,7 @@ pub struct Args {
 impl Flags for Args {
     fn lay(&self, over: &mut Overrides) {
         self.answer.lay(over);
-        self.write.lay(over);
+        self.look.lay(over);
     }
 }
 
@@ -152,7 +155,7 @@ struct Wrote {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
-    let named = args.out.as_deref().or(args.write.output.as_deref());
+    let named = args.out.as_deref().or(args.output.as_deref());
     let kind = Kind::choose(args.format.as_deref(), named)?;
     let store = open_store(context)?;
     let found = find_job(context, &store, Some(&args.job), Bare::Last)?;

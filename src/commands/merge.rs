@@ -13,7 +13,7 @@ use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs, whole};
 use super::steps::{
     Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, cost_of_lines, digest_at,
-    ending_of, expected, find_job, form, if_pruned, open_store, open_table, output_spec, report,
+    ending_of, expected, find_job, form_on, if_pruned, open_store, open_table, output_spec, report,
     report_merge, require_writable, selection, with_look, write_job_table, write_options,
 };
 use anyhow::Context as _;
@@ -296,8 +296,8 @@ fn merge_files(
     let given = selection(context, &table)?;
     let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
-    let asked = form(context);
-    let expected = expected(&if asked.is_json() { asked } else { origin.form() })?;
+    let form = form_on(&origin.form(), context)?;
+    let expected = expected(&form)?;
     let wanted = expected.wanted();
     let fill = selection.filled_column();
     if let Some(column) = fill {

@@ -56,6 +56,8 @@ struct RowDocument<'a> {
     fields: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parse_status: Option<&'static str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    repairs: &'a str,
     model: Option<&'a str>,
     finish_reason: Option<&'a str>,
     custom_id: Option<String>,
@@ -183,6 +185,7 @@ fn document<'a>(
             fields.columns().enumerate().map(|(at, name)| (name.to_owned(), value(at))).collect()
         }),
         parse_status: judged.and_then(|judged| judged.parse_status).map(|status| status.as_str()),
+        repairs: &answer.repairs,
         model: answer.line.and_then(|line| line.model.as_deref()),
         finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),
         custom_id: None,

@@ -204,6 +204,7 @@ pub(super) fn with_answer<T>(
         judged: judged.as_ref(),
         usage: line.and_then(|line| line.usage).filter(|_| !is_shared),
         is_parsed: parsed.is_some_and(|parsed| parsed != ParseStatus::Failed),
+        repairs: mended(judged.as_ref()),
         has_line,
         is_broken,
     })
@@ -253,6 +254,8 @@ pub(super) struct Answer<'a> {
     /// Its own tokens: those of a shared line count where it was paid for.
     pub(super) usage: Option<Usage>,
     is_parsed: bool,
+    /// What was mended to read the answer.
+    pub(super) repairs: String,
     has_line: bool,
     is_broken: bool,
 }
@@ -319,6 +322,7 @@ impl Answer<'_> {
                 .judged
                 .and_then(|judged| judged.parse_status)
                 .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
+            Column::Repairs => model(Some(&self.repairs)),
             Column::Rounds => number(&numbers.rounds),
             Column::PromptTokens => number(&numbers.prompt_tokens),
             Column::CompletionTokens => number(&numbers.completion_tokens),
@@ -327,6 +331,11 @@ impl Answer<'_> {
             Column::Provider => Cell::Empty,
         }
     }
+}
+
+fn mended(judged: Option<&Judged<'_>>) -> String {
+    let repairs = judged.iter().flat_map(|judged| &judged.repairs);
+    repairs.map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn model(text: Option<&str>) -> Cell<'_> {

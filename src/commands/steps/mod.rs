@@ -41,6 +41,7 @@ mod side_by_side;
 mod signals;
 mod spent;
 mod tables;
+mod tell_form;
 mod who;
 
 pub(super) use again::{Change, retry};
@@ -51,7 +52,7 @@ pub(super) use choice::selection;
 pub(super) use clean::{Cleaned, clean_remote, list_remote, must_stay};
 pub(super) use finish::{ending_of, exit_of_job, reason, report, row_counts};
 pub(super) use follow::{Follow, with_driver};
-pub(super) use form::{expected, form};
+pub(super) use form::{expected, form_on};
 pub(super) use go_on::{Drove, drive_job, go_on, if_pruned};
 pub(super) use input::{not_there, open_table, read_in_place};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
