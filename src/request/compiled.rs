@@ -157,6 +157,20 @@ impl Compiled {
         Ok(())
     }
 
+    /// Appends the body of a row's request as it is sent, for people: of an image stands what the
+    /// cell says, not its bytes. On a skip the buffer is as it was.
+    pub fn write_shown(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), Skip> {
+        let start = out.len();
+        out.extend_from_slice(&self.frame.head);
+        let written = self.content.write(row, out, &mut Named);
+        // Without what ends the line after the body.
+        out.extend_from_slice(&self.frame.tail[..self.frame.tail.len() - 2]);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
     /// The texts of a row's request, for counting tokens, and what stands beside them; images are
     /// not among them.
     pub fn prompt_texts(&mut self, row: &Row) -> Result<&[Message], Skip> {
@@ -228,6 +242,16 @@ impl Pictures for Plan<'_> {
         self.bytes += bytes;
         self.sizes.push(size);
         self.keys.extend_from_slice(&key);
+        Ok(())
+    }
+}
+
+/// Names images instead of writing them.
+struct Named;
+
+impl Pictures for Named {
+    fn put(&mut self, cell: &str, out: &mut Vec<u8>) -> Result<(), Skip> {
+        escape(cell, out);
         Ok(())
     }
 }

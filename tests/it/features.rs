@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::repo;
 
 /// What each id asks for, in a few words.
-const FEATURES: [(&str, &str); 46] = [
+const FEATURES: [(&str, &str); 47] = [
     ("S1.01", "one command, input and output"),
     ("S1.02", "--model"),
     ("S1.03", "--start-row"),
@@ -29,6 +29,7 @@ const FEATURES: [(&str, &str); 46] = [
     ("S1.23", "messages for what goes wrong"),
     ("S2.07", "objects with messages and arrays of messages"),
     ("S2.08", "several turns; a bad message is named"),
+    ("S2.20", "export JSON with responses and statistics"),
     ("S4.01", "Zhipu's endpoint path"),
     ("S4.02", "glm-4-flash"),
     ("S4.06", "purpose batch, file bounds"),

@@ -16,7 +16,7 @@ pub use general::{GeneralArgs, JsonArg};
 pub use question::QuestionArgs;
 pub use rows::{RangeArgs, RowsArgs};
 pub use running::{LimitArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
-pub use table::{ReadArgs, WriteArgs};
+pub use table::{LookArgs, ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 
 use std::str::FromStr;
