@@ -29,6 +29,7 @@ mod on_done;
 mod output;
 mod paid_before;
 mod plan;
+mod reask;
 mod rival;
 mod room;
 mod row_check;

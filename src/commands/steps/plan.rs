@@ -10,10 +10,11 @@ use super::form::form;
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
+use super::reask::reasks;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
-use crate::config::key;
+use crate::config::{Source, key};
 use crate::cost::grouped;
 use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
 use crate::request::{Form, RULES};
@@ -148,7 +149,9 @@ impl Prepared {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
         require_fillable(&selection, taken.table.headers(), context, &output_spec(context))?;
-        Ok(Self::with(context, taken, who, (asked, selection, form(context))))
+        let form = form(context);
+        let reask = reasks(context, &form, &asked.question)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:
@@ -157,14 +160,19 @@ impl Prepared {
         let question = ask_like(context, who, &job.question)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
-        Ok(Self::with(context, taken, who, (asked, selection, job.form.clone())))
+        let form = job.form.clone();
+        let reask = match context.settings.source(key::REASK) {
+            Some(Source::Flag) => reasks(context, &form, &asked.question)?,
+            _ => job.reask,
+        };
+        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 
     fn with(
         context: &Context,
         taken: Taken,
         who: &Who,
-        (asked, selection, form): (Asked, Selection, Form),
+        (asked, selection, form, reask): (Asked, Selection, Form, u32),
     ) -> Self {
         let settings = &context.settings;
         let spec = Spec {
@@ -183,6 +191,7 @@ impl Prepared {
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
             rounds: rounds(context),
+            reask,
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };

@@ -76,6 +76,7 @@ impl Planned {
             keep_request_files: false,
             limits: None,
             rounds: None,
+            reask: 0,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
         let planned = plan(
