@@ -8,7 +8,7 @@ use super::by_tokens::{Most, Reserve, by_tokens};
 use super::count::TokenCounter;
 use super::unsent::{Reuse, Unsent, Way};
 use super::{Event, JobError, JobFolder, Reporter, Spec, Tally};
-use crate::cost::{Biller, Estimate, Part, Pricing, Tokenizer, image_tokens};
+use crate::cost::{Biller, Estimate, Part, Pricing, ReaskBills, Tokenizer, image_tokens};
 use crate::request::{Compiled, CustomId, Endpoint, Measure, Skip, SkipKind, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{CachedFile, EqualRow, NewShard};
@@ -340,6 +340,8 @@ impl Planner<'_> {
         let estimate = &mut self.plan.estimate;
         let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
         estimate.bills = [biller.bill(), biller.bill(), biller.bill()];
+        let reasks = self.pricing.reasking.times > 0;
+        let mut reasks = reasks.then(|| ReaskBills::new(&biller));
         let mut sent = Vec::new();
         for ((text, of_images), way) in texts.iter().zip(&self.of_images).zip(&self.ways) {
             let (text, of_images) = (*text, *of_images);
@@ -347,6 +349,9 @@ impl Planner<'_> {
             biller.add(&mut estimate.bills[*way as usize], u64::from(text), u64::from(of_images));
             if *way == Way::Sent {
                 sent.push(text.saturating_add(of_images));
+                if let Some(reasks) = &mut reasks {
+                    reasks.add(&biller, (u64::from(text), u64::from(of_images)));
+                }
             }
         }
         let parts = [estimate.sent, estimate.answered, estimate.equal];
@@ -355,6 +360,9 @@ impl Planner<'_> {
                 bill.make_unknown();
             }
         }
+        let is_known = estimate.sent.input_tokens().is_some();
+        let reasks = reasks.filter(|_| estimate.sent.requests > 0 && is_known);
+        estimate.reasks = reasks.map(|reasks| reasks.finish(&biller));
         sent
     }
 }

@@ -57,7 +57,7 @@ impl Objections<'_> {
 }
 
 /// The line that names the wanted keys; a schema is part of each request or held to apart from it.
-fn form_line(spec: &Spec) -> Option<String> {
+pub fn form_line(spec: &Spec) -> Option<String> {
     let fields = spec.form.fields.as_deref()?;
     let fields = Fields::parse(fields).ok()?;
     field_hint(&fields.typed(), "", None)
@@ -132,6 +132,7 @@ impl Driver<'_> {
             max_tokens: question.most_output(),
             is_embedding: question.endpoint == Endpoint::Embeddings,
             lengths: Lengths::of(&lengths),
+            ..Pricing::default()
         };
         let biller = Biller::new(&pricing, entries.len() as u64, true);
         let mut rest = entries;

@@ -59,7 +59,7 @@ impl Driver<'_> {
         if is_open || self.store.open_surplus(&self.job.key)? > 0 {
             return Ok(Vec::new());
         }
-        let rounds = Rounds { most: self.options.rounds, reasks: self.spec.reask };
+        let rounds = Rounds { most: self.options.rounds, reasks: self.options.reasks };
         Ok(self.store.leftovers(&self.job.key, rounds)?)
     }
 

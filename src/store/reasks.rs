@@ -102,3 +102,82 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{outcome, store_with_job};
+    use super::super::{Leftover, Rounds};
+    use super::*;
+    use crate::answer::RowStatus;
+    use crate::batch::FailureKind;
+
+    const JOB: &str = "k7f2qd0000";
+
+    /// B07: who is asked again, with what, and when that ends; each question goes out as often as
+    /// the first, and answers that no second question can better are left alone.
+    #[test]
+    fn b07_who_is_asked_again() {
+        use RowStatus::{
+            Cancelled, Error, Expired, Invalid, Missing, Ok, Refused, Skipped, Truncated, Unparsed,
+        };
+        // What became of a row round by round; with two second questions and two rounds: whether
+        // it goes out again, and whether because of an answer.
+        let table: [(&[RowStatus], Option<bool>); 18] = [
+            (&[Unparsed], Some(true)),
+            (&[Invalid], Some(true)),
+            (&[Truncated], None),
+            (&[Refused], None),
+            (&[Ok], None),
+            (&[Unparsed, Ok], None),
+            (&[Unparsed, Invalid], Some(true)),
+            (&[Unparsed, Invalid, Unparsed], None),
+            (&[Unparsed, Refused], None),
+            (&[Unparsed, Cancelled], None),
+            (&[Unparsed, Skipped], None),
+            (&[Unparsed, Expired], Some(true)),
+            (&[Unparsed, Expired, Missing], None),
+            (&[Expired, Unparsed], Some(true)),
+            (&[Expired, Unparsed, Expired], None),
+            (&[Expired], Some(false)),
+            (&[Expired, Missing], None),
+            (&[Unparsed, Error], Some(true)),
+        ];
+        let (_home, store) = store_with_job();
+        for (row, (rounds, _)) in table.iter().enumerate() {
+            for (round, status) in rounds.iter().enumerate() {
+                let class = (*status == Error).then_some(FailureKind::Server);
+                let round = u32::try_from(round).unwrap() + 1;
+                let record = OutcomeRecord { round, class, ..outcome(row as u64, *status) };
+                store.record_outcomes(JOB, &[record]).unwrap();
+            }
+        }
+        let left = store.leftovers(JOB, Rounds { most: 2, reasks: 2 }).unwrap();
+        let of = |row: usize| left.iter().find(|left| left.row == row as u64);
+        for (row, (rounds, expected)) in table.iter().enumerate() {
+            assert_eq!(of(row).map(|left| left.is_reask), *expected, "{rounds:?}");
+        }
+        let none = store.leftovers(JOB, Rounds { most: 2, reasks: 0 }).unwrap();
+        let asks = |left: &Leftover| left.status == Unparsed || left.status == Invalid;
+        assert!(!none.iter().any(asks), "only where it is wanted: {none:?}");
+    }
+
+    /// Field report 39: an answer is not given up for none, nor for one that holds less.
+    #[test]
+    fn field_39_the_outcome_of_the_most_worth_counts() {
+        let (_home, store) = store_with_job();
+        for (row, (one, other)) in RowStatus::ALL
+            .iter()
+            .flat_map(|one| RowStatus::ALL.iter().map(move |other| (*one, *other)))
+            .enumerate()
+        {
+            let row = row as u64;
+            let records = [(1, one), (2, other)]
+                .map(|(round, status)| OutcomeRecord { round, ..outcome(row, status) });
+            store.record_outcomes(JOB, &records).unwrap();
+            let counts = &store.outcomes_between(JOB, row, row).unwrap()[..];
+            let expected = if one.worth() > other.worth() { (1, one) } else { (2, other) };
+            assert_eq!(counts.len(), 1);
+            assert_eq!((counts[0].round, counts[0].status), expected, "{one} then {other}");
+        }
+    }
+}

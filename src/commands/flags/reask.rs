@@ -10,7 +10,7 @@ pub const MOST_REASKS: u64 = 5;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Answer")]
 pub struct ReaskArgs {
-    /// Ask again, up to N times, with what was wrong with the answer, where it is not the JSON that is wanted; each time is a further round, which --rounds does not count [default: 0]
+    /// Ask again, at most N times, where the answer is not the wanted JSON; --rounds does not count it [default: 0]
     #[arg(long, value_name = "N", value_parser = reasks, hide_short_help = true)]
     pub reask: Option<u64>,
 }

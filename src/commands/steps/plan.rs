@@ -10,11 +10,11 @@ use super::form::form;
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
-use super::reask::reasks;
+use super::reask::{reasks, reasks_like};
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
-use crate::config::{Source, key};
+use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
 use crate::request::{Form, RULES};
@@ -161,10 +161,7 @@ impl Prepared {
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
         let form = job.form.clone();
-        let reask = match context.settings.source(key::REASK) {
-            Some(Source::Flag) => reasks(context, &form, &asked.question)?,
-            _ => job.reask,
-        };
+        let reask = reasks_like(context, job, &asked.question)?;
         Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 

@@ -3,8 +3,22 @@
 use crate::commands::Context;
 use crate::commands::flags::MOST_REASKS;
 use crate::config::{Source, key};
+use crate::job::Spec;
 use crate::request::{Endpoint, Form, Question, Source as Text};
 use crate::ui::CommandError;
+
+/// How often rows of a job that was planned so are asked again: as often as it was planned with,
+/// unless the line says otherwise.
+pub(super) fn reasks_like(
+    context: &Context,
+    job: &Spec,
+    question: &Question,
+) -> Result<u32, CommandError> {
+    match context.settings.source(key::REASK) {
+        Some(Source::Flag) => reasks(context, &job.form, question),
+        _ => Ok(job.reask),
+    }
+}
 
 /// How often a row of such a question is asked again. What was said for all jobs holds where it
 /// can; said on the line it is refused where it cannot.
@@ -21,6 +35,11 @@ pub(super) fn reasks(
     }
     let obstacle = if times == 0 {
         return Ok(0);
+    } else if context.settings.get(key::FINISH) == "none" {
+        Some((
+            "--reask asks again in further rounds, and with --finish none there are none",
+            "drop one of the two",
+        ))
     } else if question.source == Text::Foreign {
         Some((
             "--reask adds to requests, and those of this file came ready-made",

@@ -231,6 +231,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 max_enqueued_tokens: None,
                 published_enqueued_tokens: None,
                 rounds: 3,
+                reasks: 0,
                 abort_share: 1.0,
                 daily_budget: DailyBudget::None,
             },
