@@ -14,7 +14,7 @@ const ASSUMED_FIRST: f64 = 0.05;
 /// The same of answers to second questions.
 const ASSUMED_AGAIN: f64 = 0.5;
 /// Prompt tokens of what is said about an answer, besides the wanted form: likely, and at most.
-const REMARK: (u64, u64) = (60, 1_500);
+const REMARK: (u64, u64) = (60, 660);
 
 /// How often rows are asked again, and how common answers are because of which they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -167,7 +167,7 @@ impl Reasks {
             }
         };
         let mut pieces = vec![
-            format!("up to {times} a row, where the JSON is not as wanted"),
+            format!("at most {times} a row, where the JSON is not as wanted"),
             format!("likely +{} ({source})", shown(self.cost.likely)),
         ];
         pieces.push(match self.cost.worst {
@@ -266,8 +266,8 @@ mod tests {
             ..Pricing::default()
         };
         // A question of 1,000 with an answer of 50 and 100 more: 1,150 tokens, and 50 for the
-        // next answer; at worst 1,000 + 200 + 1,540 and 200.
-        let (one, most) = (1_150 * 2 + 50 * 10, 2_740 * 2 + 200 * 10);
+        // next answer; at worst 1,000 + 200 + 700 and 200.
+        let (one, most) = (1_150 * 2 + 50 * 10, 1_900 * 2 + 200 * 10);
         let table = [
             (reasking(1, (0, 0), (0, 0)), 5, one * 5, most * 100),
             (reasking(2, (0, 0), (0, 0)), 8, one * 15 / 2, most * 200),

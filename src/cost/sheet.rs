@@ -230,9 +230,9 @@ impl Estimate {
                 ),
             };
             let again = match self.reasks.map(|reasks| reasks.times) {
-                None => "",
-                Some(1) => " and is asked for once more",
-                Some(_) => " and is asked for each time more",
+                None => String::new(),
+                Some(1) => ", and every row is asked once more".to_owned(),
+                Some(times) => format!(", and every row is asked {times} times more"),
             };
             return format!("{price} if every answer has {limit}{again}");
         }

@@ -8,7 +8,7 @@ use crate::base::redact;
 /// Characters of an answer that are shown again; what is longer is no JSON that lacks a comma.
 const MOST_ANSWER: usize = 16_000;
 /// Characters of what is wrong with it.
-const MOST_FAULT: usize = 500;
+const MOST_FAULT: usize = 300;
 
 const ASSISTANT: &[u8] = b",{\"role\":\"assistant\",\"content\":\"";
 const USER: &[u8] = b"\"},{\"role\":\"user\",\"content\":\"";

@@ -182,6 +182,237 @@ fn without_the_flag_nothing_is_asked_again() {
     assert_eq!((&job["statuses"]["unparsed"], &job["statuses"]["invalid"]), (&4.into(), &2.into()));
 }
 
+/// The requests that were sent in a round, by row.
+fn requests(sandbox: &Sandbox, round: u32) -> BTreeMap<u64, Value> {
+    let mut found = BTreeMap::new();
+    for request in sandbox.requests() {
+        let id = request["custom_id"].as_str().expect("an id").to_owned();
+        let mut parts = id.split('-').skip(1);
+        let row: u64 = parts.next().and_then(|row| row.parse().ok()).expect("an id has a row");
+        if parts.next() == Some(&format!("r{round}")) {
+            found.insert(row, request["body"].clone());
+        }
+    }
+    found
+}
+
+/// Field report 37: the second question is the first one, the answer, and what is wrong with it;
+/// what comes beside the messages stays as it is.
+#[test]
+fn field_37_a_second_question_holds_the_answer_and_what_is_wrong_with_it() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3"]);
+    at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "1"]).run().exits(3);
+    let (first, second) = (requests(&sandbox, 1), requests(&sandbox, 2));
+    assert_eq!(second.keys().copied().collect::<Vec<_>>(), [0, 1, 4, 20, 21, 24]);
+    for (row, answer, wrong) in [
+        (1, "Hard to say, 难说 (b1).", "no JSON with the wanted fields in the answer"),
+        (24, "{\"score\": \"g1\"}", "`score` is the text \"g1\" where a number is wanted"),
+    ] {
+        let (mut again, before) = (second[&row].clone(), &first[&row]);
+        let messages = again["messages"].as_array().expect("messages").clone();
+        let (old, new) = messages.split_at(messages.len() - 2);
+        assert_eq!(old, before["messages"].as_array().expect("messages"), "row {row}");
+        assert_eq!(new[0], serde_json::json!({"role": "assistant", "content": answer}));
+        assert_eq!(new[1]["role"], "user");
+        let said = new[1]["content"].as_str().expect("a text");
+        let start = format!("That answer cannot be used: {wrong}. Answer with one JSON object");
+        assert!(said.starts_with(&start) && said.contains("{\"score\":0}"), "{said}");
+        again["messages"] = before["messages"].clone();
+        assert_eq!(&again, before, "row {row}");
+    }
+}
+
+/// The same at the endpoint that takes `input`, and for cells that hold messages.
+#[test]
+fn field_37_every_kind_of_request_can_be_put_again() {
+    let roles = |body: &Value, key: &str| -> Vec<String> {
+        let list = body[key].as_array().expect("messages");
+        list.iter().map(|m| m["role"].as_str().expect("a role").to_owned()).collect()
+    };
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3"]);
+    let line = format!("{LINE} --endpoint responses --reask 1");
+    at(&sandbox, dir.batchctl(&line)).run().exits(3);
+    let second = requests(&sandbox, 2);
+    assert_eq!(second.len(), 6);
+    assert_eq!(roles(&second[&0], "input"), ["user", "assistant", "user"]);
+    let (dir, sandbox) = scene(1, &["--batch-seconds", "0.3"]);
+    let cell = r#"[{"role":"system","content":"JSON: score"},{"role":"user","content":"kind-a"}]"#;
+    dir.table("in.csv", &[&["id", "messages"], &["1", cell]]);
+    let line = "workflow in.csv out.csv --json-fields score:number --reask 1 --check-interval 2";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    assert_eq!(
+        roles(&requests(&sandbox, 2)[&0], "messages"),
+        ["system", "system", "user", "assistant", "user"]
+    );
+}
+
+/// A row that asks the same gets the second answer too, and so does a later job: it is an answer to
+/// that very question, and asked again the question would be answered badly and paid for first.
+#[test]
+fn b04_a_second_answer_is_good_for_equal_rows_and_later_jobs() {
+    let (dir, sandbox) = scene(1, &["--batch-seconds", "0.3"]);
+    dir.write("in.csv", "id,text\n1,kind-a\n2,kind-c\n3,kind-a\n4,fine\n");
+    let line = format!("{LINE} --reask 2");
+    at(&sandbox, dir.batchctl(&line))
+        .run()
+        .exits(3)
+        .says(&["re-asked  3 rows, of which 2 are good now;", "3 further answers"]);
+    assert_eq!(dir.cells("out.csv").column("status"), ["ok", "invalid", "ok", "ok"]);
+    assert_eq!(bill(&sandbox).len(), 3 + 2 + 1, "equal rows are asked once, each time");
+    let answers = dir.cells("out.csv");
+    assert_eq!(answers.column("raw_response")[2], "{\"score\": 7}");
+    dir.write("in.csv", "id,text\n9,kind-a\n");
+    at(&sandbox, dir.batchctl(LINE)).arg("--overwrite").run().exits(0);
+    assert_eq!(dir.cells("out.csv").column("status"), ["cached"]);
+    assert_eq!(bill(&sandbox).len(), 6, "nothing was sent");
+}
+
+/// B10: second questions are reserved like all others: where a limit has no room for them they wait
+/// (exit 7), and go on where it is raised.
+#[test]
+fn b10_second_questions_are_reserved_before_they_are_sent() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.1"]);
+    let run = |line: &str| at(&sandbox, dir.batchctl(line)).run();
+    run(&format!("{LINE} --reask 2 --no-wait --max-cost 1USD")).exits(0);
+    until("the first questions have run", || bill(&sandbox).len() == 40);
+    #[expect(clippy::cast_precision_loss, reason = "less than a dollar")]
+    let spent = priced(bill(&sandbox).iter()) as f64 / 1e12;
+    let output = run(&format!("resume last --max-cost {:.6}USD", spent + 0.0005)).exits(7);
+    output.says(&["round 2:", "--max-cost is", "go on:"]);
+    assert_eq!(bill(&sandbox).len(), 40, "only the first questions");
+    let job = status(&sandbox, &dir);
+    assert_eq!((&job["state"], &job["statuses"]["unparsed"]), (&"waiting".into(), &4.into()));
+    run("resume last --max-cost 1USD").exits(3);
+    holds(&dir, &sandbox, 40);
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.1"]);
+    let run = |line: &str| at(&sandbox, dir.batchctl(line)).run();
+    run(&format!("{LINE} --reask 2 --set max_requests=42")).exits(7).says(&["max_requests is 42"]);
+    assert_eq!(bill(&sandbox).len(), 40);
+    // Whoever does not want to pay for them keeps the answers there are.
+    run("cancel last").exits(3);
+    let job = status(&sandbox, &dir);
+    assert_eq!((&job["statuses"]["unparsed"], &job["statuses"]["invalid"]), (&4.into(), &2.into()));
+}
+
+/// What stands before and after: how often, how likely, at worst; learned where rows of this
+/// prompt were answered.
+#[test]
+fn b07_the_price_of_second_questions_is_shown() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3"]);
+    let line = format!("{LINE} --reask 2");
+    let plan = at(&sandbox, dir.batchctl(&line)).arg("--estimate-cost").run().exits(0);
+    for words in ["Re-asks   at most 2 times a row, where", "(assumed: 5 %", "asked 2 times more"] {
+        assert!(plan.stdout.contains(words), "{words}: {}", plan.stdout);
+    }
+    at(&sandbox, dir.batchctl(&line)).run().exits(3).says(&[
+        "re-asks: at most 2 times a row",
+        "re-asked  6 rows, of which 4 are good now;",
+        "9 further answers, $",
+    ]);
+    let cost = status(&sandbox, &dir)["cost"].clone();
+    let reasks = &cost["reasks"];
+    assert_eq!(
+        (&reasks["rows"], &reasks["good"], &reasks["answers"]),
+        (&6.into(), &4.into(), &9.into())
+    );
+    let later = |(id, ..): &&(String, u64, u64)| !id.ends_with("-r1");
+    assert_eq!(pico(&reasks["cost"]), priced(bill(&sandbox).iter().filter(later)));
+    let again = at(&sandbox, dir.batchctl(&line)).args(&["--again", "--estimate-cost"]);
+    let again = again.run().exits(0).stdout;
+    assert!(again.contains("6 of 40 earlier answers were bad"), "{again}");
+    let shown = at(&sandbox, dir.batchctl("status last")).run().stdout;
+    assert!(shown.contains("asked again"), "{shown}");
+}
+
+/// Where there is nothing to be asked again, the flag is refused with the way out; a setting for
+/// all jobs is left aside.
+#[test]
+fn b07_the_flag_needs_an_answer_that_can_be_wrong() {
+    let (dir, sandbox) = scene(2, &["--batch-seconds", "0.3"]);
+    let run = |line: &str| at(&sandbox, dir.batchctl(line)).run();
+    run("workflow in.csv out.csv --reask 1").exits(2).says(&["--json-fields"]);
+    run("workflow in.csv out.csv --reask 9").exits(2).says(&["0 to 5"]);
+    let both = format!("{LINE} --reask 1 --finish none");
+    run(&both).exits(2).says(&["--finish none"]);
+    run("workflow in.csv out.csv --input-column text --set reask=9").exits(2).says(&["0 to 5"]);
+    assert_eq!(sandbox.created(), 0);
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv --input-column text"))
+        .env("BATCHCTL_REASK", "2")
+        .run()
+        .exits(0);
+}
+
+/// A job keeps the number that it was made with and whose price was agreed to; `retry` may pay for
+/// another.
+#[test]
+fn a_job_keeps_its_number_and_retry_may_change_it() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3"]);
+    at(&sandbox, dir.batchctl(LINE)).run().exits(3);
+    let line = format!("{LINE} --reask 2");
+    at(&sandbox, dir.batchctl(&line))
+        .run()
+        .exits(3)
+        .says(&["nothing is sent", "keeps the --reask 0"]);
+    assert_eq!(bill(&sandbox).len(), 40);
+    let retry = at(&sandbox, dir.batchctl("retry last --reask 2")).run().exits(3);
+    retry.says(&["re-asks: at most 2 times a row", "round 3:", "round 4:"]);
+    let job = status(&sandbox, &dir);
+    assert_eq!((&job["statuses"]["ok"], &job["statuses"]["invalid"]), (&34.into(), &2.into()));
+    assert_eq!(bill(&sandbox).len(), 40 + 6 + 6 + 3, "asked anew, then twice with the answer");
+    assert_eq!(pico(&job["cost"]["actual"]), priced(bill(&sandbox).iter()), "P7");
+}
+
+/// A batch of second questions that expires goes out again like any other, and what was answered
+/// before stays (field report 39).
+#[test]
+fn second_questions_that_expire_go_out_again() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3", "--faults", "batch#2: expire 0%"]);
+    let line = format!("{LINE} --reask 1");
+    at(&sandbox, dir.batchctl(&line)).run().exits(3).says(&["6 expired of 6 rows", "round 3:"]);
+    let second: Vec<_> = requests(&sandbox, 2).into_values().collect();
+    assert_eq!(second, requests(&sandbox, 3).into_values().collect::<Vec<_>>(), "the same request");
+    let job = status(&sandbox, &dir);
+    assert_eq!((&job["statuses"]["ok"], &job["statuses"]["expired"]), (&33.into(), &Value::Null));
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3", "--faults", "batch#2: expire 0%"]);
+    at(&sandbox, dir.batchctl(&line)).args(&["--rounds", "1"]).run().exits(3);
+    let job = status(&sandbox, &dir);
+    assert_eq!((&job["statuses"]["unparsed"], &job["statuses"]["invalid"]), (&4.into(), &2.into()));
+    let raw = dir.cells("out.csv");
+    assert_eq!(raw.column("raw_response")[0], "It is rather good, I think (a1).");
+}
+
+/// P1 to P4 at the steps of the program itself: a sample of them, or with BATCHCTL_TEST_POINTS=all
+/// each one.
+#[test]
+fn p1_p4_a_ladder_that_dies_at_any_step_goes_on() {
+    let line = format!("{LINE} --set max_shard_requests=30 --reask 1");
+    let hurry = |run: crate::support::workdir::Run| run.env("BATCHCTL_TIME_SCALE", "20000");
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.1"]);
+    let count = dir.path("count");
+    let run = at(&sandbox, dir.batchctl(&line)).env("BATCHCTL_CRASH_COUNT", &count);
+    hurry(run).run().exits(3);
+    let undisturbed = dir.bytes("out.csv");
+    let reference = requests(&sandbox, 2);
+    let counted = std::fs::read_to_string(count).expect("the run wrote it");
+    let passages = counted.lines().filter(|line| !line.starts_with("operation")).count();
+    let is_whole = std::env::var("BATCHCTL_TEST_POINTS").is_ok_and(|which| which == "all");
+    let step = if is_whole { 1 } else { passages / 10 };
+    for passage in (1..=passages).rev().step_by(step.max(1)) {
+        let (dir, sandbox) = scene(40, &["--batch-seconds", "0.1"]);
+        let run = || hurry(at(&sandbox, dir.batchctl(&line)));
+        run().env("BATCHCTL_CRASH", passage.to_string()).start().end();
+        run().run().exits(3);
+        let mut times: BTreeMap<String, u64> = BTreeMap::new();
+        bill(&sandbox).into_iter().for_each(|(id, ..)| *times.entry(id).or_default() += 1);
+        assert!(times.values().all(|n| *n == 1), "P1, at {passage}: {times:?}");
+        assert_eq!(times.len(), 46, "P3, at {passage}");
+        assert_eq!(dir.bytes("out.csv"), undisturbed, "P4, at {passage}");
+        let mut sent = requests(&sandbox, 2);
+        sent.extend(requests(&sandbox, 3));
+        assert_eq!(sent, reference, "the same second questions, at {passage}");
+    }
+}
+
 /// P1, P3, P4: killed between any two moments of it, nothing is paid twice and nothing is lost.
 #[test]
 fn p1_p4_a_killed_ladder_goes_on_where_it_was() {
