@@ -14,6 +14,14 @@ pub enum FormError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// A field that the schema does not have.
+    #[error("field `{field}`: the schema does not have it; {remedy}")]
+    NotInSchema {
+        /// As it was typed, without its type.
+        field: String,
+        /// What to write instead.
+        remedy: String,
+    },
 }
 
 /// A form that was read: held for a whole run and lent to each judgement as [`Wanted`].
@@ -26,10 +34,15 @@ pub struct Expected {
 impl Expected {
     /// Reads and compiles a form.
     pub fn read(form: &Form) -> Result<Self, FormError> {
-        Ok(Self {
+        let read = Self {
             fields: form.fields.as_deref().map(Fields::parse).transpose()?,
             schema: form.schema.as_deref().map(Schema::compile).transpose()?,
-        })
+        };
+        match (&read.fields, &read.schema) {
+            (Some(fields), Some(schema)) => require_known(fields, schema)?,
+            _ => {}
+        }
+        Ok(read)
     }
 
     /// What is wanted of one answer.
@@ -49,6 +62,19 @@ impl From<Option<Fields>> for Expected {
     }
 }
 
+fn require_known(fields: &Fields, schema: &Schema) -> Result<(), FormError> {
+    for field in fields {
+        let Some(stranger) = schema.stranger(field) else { continue };
+        let remedy = match stranger.nearest {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if stranger.known.is_empty() => "there is nothing further in".to_owned(),
+            None => format!("there it has {}", stranger.known.join(", ")),
+        };
+        return Err(FormError::NotInSchema { field: field.column.clone(), remedy });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,7 +86,22 @@ mod tests {
             (None, None, Ok("")),
             (Some("a,b"), None, Ok("a,b")),
             (None, Some(schema), Ok("mood")),
-            (Some("a"), Some(schema), Ok("a")),
+            (Some("mood:good|bad"), Some(schema), Ok("mood")),
+            (
+                Some("mood, modo"),
+                Some(schema),
+                Err("field `modo`: the schema does not have it; did you mean `mood`?"),
+            ),
+            (
+                Some("zzz"),
+                Some(schema),
+                Err("field `zzz`: the schema does not have it; there it has mood"),
+            ),
+            (
+                Some("mood.x"),
+                Some(schema),
+                Err("field `mood.x`: the schema does not have it; there is nothing further in"),
+            ),
             (
                 None,
                 Some("{"),

@@ -157,7 +157,9 @@ settings! {
 
     /// Keys of a JSON answer that become columns.
     JSON_FIELDS: Option<String> = "json_fields", Kind::Names, None, Place::Anywhere;
-    /// Do not tell the model which JSON keys are wanted.
+    /// The JSON schema of the answers: a file, or the schema itself.
+    JSON_SCHEMA: Option<String> = "json_schema", Kind::Text, None, Place::Anywhere;
+    /// Do not tell the model which JSON is wanted.
     NO_JSON_HINT: bool = "no_json_hint", Kind::Flag, Some("false"), Place::Anywhere;
     /// How often a row is asked again whose answer is not the JSON that is wanted.
     REASK: u64 = "reask", Kind::Whole, Some("0"), Place::Anywhere;

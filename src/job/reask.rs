@@ -58,6 +58,9 @@ impl Objections<'_> {
 
 /// The line that names the wanted keys; a schema is part of each request or held to apart from it.
 pub fn form_line(spec: &Spec) -> Option<String> {
+    if spec.form.schema.is_some() {
+        return None;
+    }
     let fields = spec.form.fields.as_deref()?;
     let fields = Fields::parse(fields).ok()?;
     field_hint(&fields.typed(), "", None)

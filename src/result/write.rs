@@ -69,9 +69,6 @@ pub struct Join<'a> {
     pub all_rows: bool,
     /// Who was asked, for `--details`.
     pub provider: &'a str,
-    /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
-    /// it knows nothing of.
-    pub is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
 }
 
 /// Writes the table with the answers of a job. The settled rows come in row order; those for
@@ -142,11 +139,6 @@ fn write_selected(
     writer: &mut Writer,
     summary: &mut Summary,
 ) -> Result<(), ResultError> {
-    if let Some(is_same_row) = join.is_same_row
-        && !is_same_row(row.number(), row.hash())
-    {
-        return Err(ResultError::OtherTable { row: row.number(), line: row.line() });
-    }
     let line = match settled.and_then(|settled| settled.place) {
         Some(place) => Some(decode_line(artifacts.read(place)?)),
         None => None,
@@ -176,6 +168,7 @@ fn write_selected(
         judged: judged.as_ref(),
         usage,
         is_parsed,
+        repairs: mended(judged.as_ref()),
     };
     let numbers = answer.numbers();
     let cells: Vec<Cell<'_>> =
@@ -227,6 +220,8 @@ struct Answer<'a> {
     judged: Option<&'a Judged<'a>>,
     usage: Option<Usage>,
     is_parsed: bool,
+    /// What was mended to read the answer.
+    repairs: String,
 }
 
 /// Numbers as values, so that JSON outputs have numbers.
@@ -276,6 +271,7 @@ impl Answer<'_> {
                 .judged
                 .and_then(|judged| judged.parse_status)
                 .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
+            Column::Repairs => model(Some(&self.repairs)),
             Column::Rounds => number(&numbers.rounds),
             Column::PromptTokens => number(&numbers.prompt_tokens),
             Column::CompletionTokens => number(&numbers.completion_tokens),
@@ -284,6 +280,11 @@ impl Answer<'_> {
             Column::Provider => Cell::Empty,
         }
     }
+}
+
+fn mended(judged: Option<&Judged<'_>>) -> String {
+    let repairs = judged.iter().flat_map(|judged| &judged.repairs);
+    repairs.map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn model(text: Option<&str>) -> Cell<'_> {

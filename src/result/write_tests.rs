@@ -55,7 +55,6 @@ impl Bench {
             unsettled: RowStatus::Pending,
             all_rows: look.all_rows,
             provider: "openai",
-            is_same_row: look.is_same_row,
         };
         let path = self.folder.path().join("out");
         let mut options = WriteOptions::like(&self.table, None);
@@ -78,7 +77,6 @@ struct Look<'a> {
     format: Option<Format>,
     details: bool,
     all_rows: bool,
-    is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
 }
 
 fn read(path: &Path) -> String {
@@ -156,9 +154,9 @@ fn s0_18_details_and_json() {
     let look = Look { fields: Some(FIELDS), format, details: true, ..Look::default() };
     let (text, summary) = bench.write(&selection, settled, look).unwrap();
     insta::assert_snapshot!(text, @r#"
-    {"id":"a","text":"one, 1","label":"=good","tags":["x","y"],"raw_response":"{\"label\":\"=good\",\"tags\":[\"x\",\"y\"]}","parsing_success":"True","status":"cached","error":null,"model":"m-1","custom_id":"k7f2qd-0000000-r1","provider":"openai","finish_reason":"stop","parse_status":"direct","rounds":1,"prompt_tokens":10,"completion_tokens":2,"cost":null,"seconds":1.5}
-    {"id":"b","text":"two","label":null,"tags":null,"raw_response":"no idea","parsing_success":"False","status":"unparsed","error":"no JSON with the wanted fields in the answer","model":"m-1","custom_id":"k7f2qd-0000001-r1","provider":"openai","finish_reason":"stop","parse_status":"failed","rounds":1,"prompt_tokens":10,"completion_tokens":2,"cost":null,"seconds":null}
-    {"id":"c","text":"three","label":null,"tags":null,"raw_response":null,"parsing_success":"False","status":"error","error":"no such model (code bad)","model":null,"custom_id":"k7f2qd-0000002-r1","provider":"openai","finish_reason":null,"parse_status":null,"rounds":1,"prompt_tokens":null,"completion_tokens":null,"cost":null,"seconds":null}
+    {"id":"a","text":"one, 1","label":"=good","tags":["x","y"],"raw_response":"{\"label\":\"=good\",\"tags\":[\"x\",\"y\"]}","parsing_success":"True","status":"cached","error":null,"model":"m-1","custom_id":"k7f2qd-0000000-r1","provider":"openai","finish_reason":"stop","parse_status":"direct","repairs":null,"rounds":1,"prompt_tokens":10,"completion_tokens":2,"cost":null,"seconds":1.5}
+    {"id":"b","text":"two","label":null,"tags":null,"raw_response":"no idea","parsing_success":"False","status":"unparsed","error":"no JSON with the wanted fields in the answer","model":"m-1","custom_id":"k7f2qd-0000001-r1","provider":"openai","finish_reason":"stop","parse_status":"failed","repairs":null,"rounds":1,"prompt_tokens":10,"completion_tokens":2,"cost":null,"seconds":null}
+    {"id":"c","text":"three","label":null,"tags":null,"raw_response":null,"parsing_success":"False","status":"error","error":"no such model (code bad)","model":null,"custom_id":"k7f2qd-0000002-r1","provider":"openai","finish_reason":null,"parse_status":null,"repairs":null,"rounds":1,"prompt_tokens":null,"completion_tokens":null,"cost":null,"seconds":null}
     "#);
     assert_eq!(summary.count(RowStatus::Cached), 1);
     assert_eq!(summary.usage.prompt_tokens, 10, "a cached answer is not paid again");
@@ -179,18 +177,6 @@ fn rows_not_selected_are_written_only_when_asked_for() {
     }
 }
 
-/// Defect 11 of the tools before: an index alone merges wrongly once the table has changed.
-#[test]
-fn another_table_is_refused_by_row_and_line() {
-    let bench = Bench::new(TABLE, &lines());
-    let is_same = |row: u64, _hash: u64| row != 2;
-    let all = Selection::default();
-    let look = Look { is_same_row: Some(&is_same), ..Look::default() };
-    let error = bench.write(&all, Vec::new(), look).unwrap_err().to_string();
-    assert!(error.starts_with("row 2 (line 4) is not the row that was asked"), "{error}");
-    assert!(!bench.folder.path().join("out").exists(), "P5: nothing half-written");
-}
-
 #[test]
 fn records_that_break_off_stop_the_merge() {
     let bench = Bench::new(TABLE, &lines());
@@ -204,7 +190,6 @@ fn records_that_break_off_stop_the_merge() {
         unsettled: RowStatus::Pending,
         all_rows: false,
         provider: "openai",
-        is_same_row: None,
     };
     let target = Target::Path(bench.folder.path().join("out"));
     let options = WriteOptions::like(&bench.table, None);

@@ -222,6 +222,26 @@ fn field_37_a_second_question_holds_the_answer_and_what_is_wrong_with_it() {
     }
 }
 
+/// A schema is held to in every round, in the provider's own way, and is what the second answer is
+/// judged by.
+#[test]
+fn b07_answers_against_the_schema_are_asked_for_again() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3"]);
+    let schema = r#"{"type": "object", "properties": {"score": {"type": "number"}},
+        "required": ["score"], "additionalProperties": false}"#;
+    dir.write("schema.json", schema);
+    let line = "workflow in.csv out.csv --json-schema schema.json --max-tokens 64 --reask 2 \
+                --input-column text --check-interval 2";
+    at(&sandbox, dir.batchctl(line)).run().exits(3).says(&["round 2:", "round 3:"]);
+    holds(&dir, &sandbox, 40);
+    let second = requests(&sandbox, 2);
+    assert_eq!(second[&4]["response_format"], requests(&sandbox, 1)[&4]["response_format"]);
+    let said = second[&4]["messages"].as_array().and_then(|all| all.last()).expect("a remark");
+    let said = said["content"].as_str().expect("a text");
+    assert!(said.starts_with("That answer cannot be used: ") && said.contains("score"), "{said}");
+    assert!(said.contains("in the form that was asked for"), "{said}");
+}
+
 /// The same at the endpoint that takes `input`, and for cells that hold messages.
 #[test]
 fn field_37_every_kind_of_request_can_be_put_again() {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copies::require_files_folder;
-use super::form::form;
+use super::form::{expected, form_on};
 use super::jobs::Found;
 use super::plan::output_spec;
 use crate::base::hex_of_file;
@@ -98,10 +98,8 @@ pub(in crate::commands) fn with_look(
     }
     found.spec.output.add(output_spec(context));
     require_files_folder(found.spec.output.files_folder.as_deref())?;
-    let asked = form(context);
-    if asked.is_json() {
-        found.spec.form = asked;
-    }
+    found.spec.form = form_on(&found.spec.form, context)?;
+    expected(&found.spec.form)?;
     Ok(found)
 }
 

@@ -6,7 +6,7 @@ use super::asking::{Asked, ask};
 use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
-use super::form::form;
+use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
@@ -148,8 +148,10 @@ impl Prepared {
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
-        require_fillable(&selection, taken.table.headers(), context, &output_spec(context))?;
-        let form = form(context);
+        let (form, output) = (form(context)?, output_spec(context));
+        let expected = expected(&form)?;
+        let headers = taken.table.headers();
+        require_fillable("--skip-filled", &selection, headers, expected.wanted(), &output)?;
         let reask = reasks(context, &form, &asked.question)?;
         Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
@@ -157,7 +159,7 @@ impl Prepared {
     /// The question of a job, as far as the line words no other. The rows are those of the line:
     /// after a few rows the question is what all of them cost.
     fn like(context: &Context, taken: Taken, who: &Who, job: &Spec) -> Result<Self, CommandError> {
-        let question = ask_like(context, who, &job.question)?;
+        let question = ask_like(context, who, job)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
         let form = job.form.clone();
@@ -321,7 +323,7 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         path: None,
         response_column: settings
             .get(key::RESPONSE_COLUMN)
-            .or_else(|| filled.clone().filter(|_| settings.get(key::JSON_FIELDS).is_none())),
+            .or_else(|| filled.clone().filter(|_| !wants_json(context))),
         details: settings.get(key::DETAILS),
         all_rows: settings.get(key::ALL_ROWS) || filled.is_some(),
         row_index: settings.get(key::ROW_INDEX),

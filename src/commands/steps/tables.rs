@@ -131,7 +131,6 @@ fn write_to(
         unsettled: RowStatus::Pending,
         all_rows: spec.output.all_rows,
         provider: &spec.provider,
-        is_same_row: None,
     };
     write_table(join, settled, &mut artifacts, &mut writer)?;
     let written = writer.finish_after(before).map_err(JobError::from)?;
