@@ -33,6 +33,7 @@ fn spec(table: &Table) -> Spec {
         keep_request_files: false,
         limits: None,
         rounds: None,
+        reask: 0,
     }
 }
 
