@@ -76,6 +76,7 @@ impl Bench {
             wanted,
             unsettled: if look.known.is_empty() { RowStatus::Unasked } else { RowStatus::Missing },
             all_rows: false,
+            only: &[],
             provider: "",
         };
         let out = self.folder.path().join("out.csv");

@@ -35,6 +35,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("S1.23", "messages for what goes wrong"),
     ("S2.07", "objects with messages and arrays of messages"),
     ("S2.08", "several turns; a bad message is named"),
+    ("S2.20", "export JSON with responses and statistics"),
     ("S4.01", "Zhipu's endpoint path"),
     ("S4.02", "glm-4-flash"),
     ("S4.06", "purpose batch, file bounds"),

@@ -47,6 +47,7 @@ pub(super) fn write(
         wanted,
         unsettled: unsettled(reading, lines),
         all_rows: output.all_rows,
+        only: &[],
         provider: "",
     };
     let Lines { index, ontos, asked, .. } = lines;
