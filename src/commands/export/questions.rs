@@ -47,7 +47,7 @@ impl<'a> Questions<'a> {
         let (mut of_shard, mut of_row) = (HashMap::new(), HashMap::new());
         if !asks.is_empty() {
             for shard in store.shards(&found.job.key)? {
-                let Some(ask) = shard.ask else { continue };
+                let Some(ask) = shard.asks.ask else { continue };
                 of_shard.insert(shard.id, ask);
                 let path = found.folder.rows_file(&shard.stem());
                 for entry in RowsReader::open(&path).map_err(JobError::from)? {
