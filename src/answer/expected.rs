@@ -38,9 +38,8 @@ impl Expected {
             fields: form.fields.as_deref().map(Fields::parse).transpose()?,
             schema: form.schema.as_deref().map(Schema::compile).transpose()?,
         };
-        match (&read.fields, &read.schema) {
-            (Some(fields), Some(schema)) => require_known(fields, schema)?,
-            _ => {}
+        if let (Some(fields), Some(schema)) = (&read.fields, &read.schema) {
+            require_known(fields, schema)?;
         }
         Ok(read)
     }

@@ -46,10 +46,9 @@ impl Form {
         let Some(format) = format else { return Ok(Self::Text) };
         let kind = format.get("type").and_then(Value::as_str).unwrap_or_default();
         match (family, kind) {
-            (_, "text") => Ok(Self::Text),
+            (Family::Zhipu, "json_object") => Ok(Self::Object),
             // Zhipu takes schemas and does nothing with them.
-            (Family::Zhipu, "json_schema") => Ok(Self::Text),
-            (Family::Zhipu, _) => Ok(if kind == "json_object" { Self::Object } else { Self::Text }),
+            (_, "text") | (Family::Zhipu, _) => Ok(Self::Text),
             (Family::OpenAi, "json_object" | "json_schema") => {
                 refuse_older(model, kind, param)?;
                 if kind == "json_object" {
@@ -115,12 +114,11 @@ fn refuse_older(model: &str, kind: &str, param: &str) -> Result<(), Refusal> {
 }
 
 fn schema(format: &Value, endpoint: Endpoint, param: &str) -> Result<Form, Refusal> {
-    let (inner, place) = match endpoint {
-        Endpoint::Responses => (format, param.to_owned()),
-        _ => {
-            let place = format!("{param}.json_schema");
-            (format.get("json_schema").ok_or_else(|| Refusal::missing(&place))?, place)
-        }
+    let (inner, place) = if endpoint == Endpoint::Responses {
+        (format, param.to_owned())
+    } else {
+        let place = format!("{param}.json_schema");
+        (format.get("json_schema").ok_or_else(|| Refusal::missing(&place))?, place)
     };
     let name = inner.get("name").and_then(Value::as_str).unwrap_or_default();
     let name_place = format!("{place}.name");
