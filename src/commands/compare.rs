@@ -85,7 +85,6 @@ impl Job {
             all_rows: false,
             only: &[],
             provider: &self.found.spec.provider,
-            is_same_row: None,
         }
     }
 

@@ -64,7 +64,6 @@ fn join<'a>(bench: &'a Bench, selection: &'a Selection, columns: &'a Columns) ->
         all_rows: false,
         only: &[],
         provider: "",
-        is_same_row: None,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::batch::Usage;
 use crate::table::{AsJson, Row, Verdict};
 
 /// What the caller knows of a job besides its rows.
-pub trait Asked {
+pub trait Asking {
     /// Appends the body of the request that a row was sent with, or would be: as people see it,
     /// on one line. Nothing where no request can be made of it.
     fn body(&mut self, row: &Row, settled: Option<&Settled>, out: &mut Vec<u8>);
@@ -84,7 +84,7 @@ pub fn export_rows<E: std::fmt::Display>(
     join: Join<'_>,
     settled: impl IntoIterator<Item = Result<Settled, E>>,
     artifacts: &mut Artifacts,
-    asked: &mut dyn Asked,
+    asked: &mut dyn Asking,
     out: &mut dyn Write,
 ) -> Result<Exported, ResultError> {
     let mut exported = Exported::default();

@@ -36,6 +36,11 @@ impl Weight {
         Self { rank, created_at, round, content, digest }
     }
 
+    /// What is better about an answer, whatever it says: its kind and its time.
+    pub(super) fn merit(&self) -> impl Ord + use<> {
+        (self.rank, self.created_at)
+    }
+
     /// Whether both are good and say different things.
     pub(super) fn contradicts(&self, other: &Self) -> bool {
         self.rank == Rank::Good && other.rank == Rank::Good && self.content != other.content

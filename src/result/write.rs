@@ -71,9 +71,6 @@ pub struct Join<'a> {
     pub only: &'a [RowStatus],
     /// Who was asked, for `--details`.
     pub provider: &'a str,
-    /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
-    /// it knows nothing of.
-    pub is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
 }
 
 impl Join<'_> {
@@ -177,11 +174,6 @@ pub(super) fn with_answer<T>(
     artifacts: &mut Artifacts,
     then: impl FnOnce(&Answer<'_>) -> Result<T, ResultError>,
 ) -> Result<T, ResultError> {
-    if let Some(is_same_row) = join.is_same_row
-        && !is_same_row(row.number(), row.hash())
-    {
-        return Err(ResultError::OtherTable { row: row.number(), line: row.line() });
-    }
     let line = match settled.and_then(|settled| settled.place) {
         Some(place) => Some(decode_line(artifacts.read(place)?)),
         None => None,

@@ -56,7 +56,6 @@ impl Bench {
             all_rows: look.all_rows,
             only: look.only,
             provider: "openai",
-            is_same_row: look.is_same_row,
         };
         let path = self.folder.path().join("out");
         let mut options = WriteOptions::like(&self.table, None);
@@ -80,7 +79,6 @@ struct Look<'a> {
     details: bool,
     all_rows: bool,
     only: &'a [RowStatus],
-    is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
 }
 
 fn read(path: &Path) -> String {
@@ -186,18 +184,6 @@ fn rows_not_selected_are_written_only_when_asked_for() {
     }
 }
 
-/// Defect 11 of the tools before: an index alone merges wrongly once the table has changed.
-#[test]
-fn another_table_is_refused_by_row_and_line() {
-    let bench = Bench::new(TABLE, &lines());
-    let is_same = |row: u64, _hash: u64| row != 2;
-    let all = Selection::default();
-    let look = Look { is_same_row: Some(&is_same), ..Look::default() };
-    let error = bench.write(&all, Vec::new(), look).unwrap_err().to_string();
-    assert!(error.starts_with("row 2 (line 4) is not the row that was asked"), "{error}");
-    assert!(!bench.folder.path().join("out").exists(), "P5: nothing half-written");
-}
-
 #[test]
 fn records_that_break_off_stop_the_merge() {
     let bench = Bench::new(TABLE, &lines());
@@ -212,7 +198,6 @@ fn records_that_break_off_stop_the_merge() {
         unsettled: RowStatus::Pending,
         all_rows: false,
         provider: "openai",
-        is_same_row: None,
     };
     let target = Target::Path(bench.folder.path().join("out"));
     let options = WriteOptions::like(&bench.table, None);

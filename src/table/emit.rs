@@ -121,6 +121,11 @@ impl Emit {
         Some((fill.column, cell))
     }
 
+    /// Whether one of these cells goes into the table's own column.
+    pub(super) fn fills(&self, cells: &[Cell<'_>]) -> bool {
+        self.filling(cells).is_some()
+    }
+
     /// The added column that is written into one of the table's.
     pub(super) fn fill(&self) -> Option<Fill> {
         self.fill

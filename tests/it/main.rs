@@ -25,6 +25,7 @@ mod limits;
 mod logs;
 mod looks;
 mod matrix;
+mod merging;
 mod no_keys;
 mod odd_results;
 mod on_done;

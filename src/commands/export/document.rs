@@ -61,7 +61,6 @@ pub(super) fn write_document(
         all_rows: false,
         only: &spec.output.only,
         provider: &spec.provider,
-        is_same_row: None,
     };
     // The sums stand first and are known last.
     let folder = path.and_then(|path| path.parent()).filter(|path| path.is_dir());

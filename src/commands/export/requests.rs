@@ -36,7 +36,6 @@ pub(super) fn write_requests(
         all_rows: false,
         only: &spec.output.only,
         provider: &spec.provider,
-        is_same_row: None,
     };
     let mut wrote = Wrote { rows: found.job.rows, ..Wrote::default() };
     let mut place = Place::create(path)?;

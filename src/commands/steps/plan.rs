@@ -6,7 +6,7 @@ use super::asking::{Asked, ask};
 use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
-use super::form::{form, wants_json};
+use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
@@ -147,8 +147,11 @@ impl Prepared {
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
-        require_fillable(&selection, taken.table.headers(), context, &output_spec(context))?;
-        Ok(Self::with(context, taken, who, (asked, selection, form(context)?)))
+        let (form, output) = (form(context)?, output_spec(context));
+        let expected = expected(&form)?;
+        let headers = taken.table.headers();
+        require_fillable("--skip-filled", &selection, headers, expected.wanted(), &output)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form)))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:

@@ -113,7 +113,6 @@ fn write_to(
         all_rows: spec.output.all_rows,
         only: &spec.output.only,
         provider: &spec.provider,
-        is_same_row: None,
     };
     let summary = write_table(join, settled, &mut artifacts, &mut writer)?;
     let written = writer.finish_after(before).map_err(JobError::from)?;
