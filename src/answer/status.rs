@@ -89,6 +89,18 @@ impl RowStatus {
     pub fn is_good(self) -> bool {
         matches!(self, Self::Ok | Self::Cached)
     }
+
+    /// Of several outcomes of a row the one of the most worth counts, and of equals the newest: an
+    /// answer that a later question did not better is not given up for none.
+    pub fn worth(self) -> u8 {
+        match self {
+            Self::Ok | Self::Cached => 4,
+            Self::Invalid => 3,
+            Self::Unparsed => 2,
+            Self::Truncated | Self::Refused => 1,
+            _ => 0,
+        }
+    }
 }
 
 impl fmt::Display for RowStatus {

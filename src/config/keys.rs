@@ -161,6 +161,8 @@ settings! {
     JSON_SCHEMA: Option<String> = "json_schema", Kind::Text, None, Place::Anywhere;
     /// Do not tell the model which JSON is wanted.
     NO_JSON_HINT: bool = "no_json_hint", Kind::Flag, Some("false"), Place::Anywhere;
+    /// How often a row is asked again whose answer is not the JSON that is wanted.
+    REASK: u64 = "reask", Kind::Whole, Some("0"), Place::Anywhere;
     /// The name of the column with the raw answer.
     RESPONSE_COLUMN: Option<String> = "response_column", Kind::Text, None, Place::Anywhere;
     /// Add columns about each answer: ids, tokens, finish reason.

@@ -48,6 +48,9 @@ pub struct Spec {
     /// How many rounds a row may run in, where that was said.
     #[serde(default)]
     pub rounds: Option<u32>,
+    /// How often a row is asked again whose answer is not the JSON that is wanted.
+    #[serde(default)]
+    pub reask: u32,
 }
 
 /// Where and how the table with the answers is written.

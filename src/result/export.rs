@@ -15,12 +15,12 @@ use super::ResultError;
 use super::analyze::{Analysis, Seen};
 use super::artifacts::{Artifacts, Place};
 use super::write::{Answer, Join, Settled, in_order, in_units, with_answer};
-use crate::answer::{Fields, ParseStatus, RowStatus};
+use crate::answer::{Fields, RowStatus};
 use crate::batch::Usage;
 use crate::table::{AsJson, Row, Verdict};
 
 /// What the caller knows of a job besides its rows.
-pub trait Asking {
+pub trait AsSent {
     /// Appends the body of the request that a row was sent with, or would be: as people see it,
     /// on one line. Nothing where no request can be made of it.
     fn body(&mut self, row: &Row, settled: Option<&Settled>, out: &mut Vec<u8>);
@@ -84,7 +84,7 @@ pub fn export_rows<E: std::fmt::Display>(
     join: Join<'_>,
     settled: impl IntoIterator<Item = Result<Settled, E>>,
     artifacts: &mut Artifacts,
-    asked: &mut dyn Asking,
+    asked: &mut dyn AsSent,
     out: &mut dyn Write,
 ) -> Result<Exported, ResultError> {
     let mut exported = Exported::default();
@@ -184,7 +184,7 @@ fn document<'a>(
             let value = |at: usize| values.get(at).cloned().flatten().unwrap_or_default();
             fields.columns().enumerate().map(|(at, name)| (name.to_owned(), value(at))).collect()
         }),
-        parse_status: judged.and_then(|judged| judged.parse_status).map(ParseStatus::as_str),
+        parse_status: judged.and_then(|judged| judged.parse_status).map(|status| status.as_str()),
         repairs: &answer.repairs,
         model: answer.line.and_then(|line| line.model.as_deref()),
         finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),

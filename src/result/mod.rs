@@ -37,7 +37,7 @@ pub use compare::{
 };
 pub use counts::{MergeCounts, Share};
 pub use error::ResultError;
-pub use export::{Asking, Exported, each_status, export_rows};
+pub use export::{AsSent, Exported, each_status, export_rows};
 pub use group::{FirstId, Group, Span};
 pub use histogram::{Histogram, Spread};
 pub use ids::{IdKind, IdMap, IdRule};

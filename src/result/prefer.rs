@@ -20,7 +20,8 @@ pub(super) struct Weight {
 enum Rank {
     Broken,
     Failed,
-    AnsweredBadly,
+    /// With the worth of its status.
+    AnsweredBadly(u8),
     Good,
 }
 
@@ -53,7 +54,7 @@ fn weigh(line: &ResultLine, wanted: Wanted<'_>) -> (Rank, Option<i64>, String) {
         Outcome::Answered(reply) => {
             let rank = match judge(line, wanted).status {
                 RowStatus::Ok => Rank::Good,
-                _ => Rank::AnsweredBadly,
+                status => Rank::AnsweredBadly(status.worth()),
             };
             (rank, reply.created_at, reply.content.clone())
         }

@@ -37,6 +37,7 @@ mod prices_shown;
 mod prune;
 mod ranges;
 mod readme;
+mod reask;
 mod rehearsal;
 mod replacing;
 mod request_files;

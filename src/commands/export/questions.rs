@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::commands::steps::{Answers, Found};
 use crate::job::JobError;
 use crate::request::{Compiled, CustomId, Question, Skip, Source};
-use crate::result::{Asking, Place, Settled};
+use crate::result::{AsSent, Place, Settled};
 use crate::shard::RowsReader;
 use crate::store::Store;
 use crate::table::{Row, Rows, Table};
@@ -101,7 +101,7 @@ fn rows_of(table: &Table) -> Result<Rows, CommandError> {
     Ok(table.rows().map_err(JobError::from)?)
 }
 
-impl Asking for Questions<'_> {
+impl AsSent for Questions<'_> {
     fn body(&mut self, row: &Row, settled: Option<&Settled>, out: &mut Vec<u8>) {
         // A table that cannot be read any more ends the export by the other reading of it.
         let _ = self.ask(row, settled, |compiled, asked| compiled.write_shown(asked, out));

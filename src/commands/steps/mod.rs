@@ -30,6 +30,7 @@ mod on_done;
 mod output;
 mod paid_before;
 mod plan;
+mod reask;
 mod rival;
 mod room;
 mod same_line;

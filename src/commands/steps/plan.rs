@@ -10,6 +10,7 @@ use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
+use super::reask::{reasks, reasks_like};
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
@@ -151,7 +152,8 @@ impl Prepared {
         let expected = expected(&form)?;
         let headers = taken.table.headers();
         require_fillable("--skip-filled", &selection, headers, expected.wanted(), &output)?;
-        Ok(Self::with(context, taken, who, (asked, selection, form)))
+        let reask = reasks(context, &form, &asked.question)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:
@@ -160,14 +162,16 @@ impl Prepared {
         let question = ask_like(context, who, job)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
-        Ok(Self::with(context, taken, who, (asked, selection, job.form.clone())))
+        let form = job.form.clone();
+        let reask = reasks_like(context, job, &asked.question)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 
     fn with(
         context: &Context,
         taken: Taken,
         who: &Who,
-        (asked, selection, form): (Asked, Selection, Form),
+        (asked, selection, form, reask): (Asked, Selection, Form, u32),
     ) -> Self {
         let settings = &context.settings;
         let spec = Spec {
@@ -186,6 +190,7 @@ impl Prepared {
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
             rounds: rounds(context),
+            reask,
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
