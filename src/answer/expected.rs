@@ -21,6 +21,7 @@ pub enum FormError {
 pub struct Expected {
     fields: Option<Fields>,
     schema: Option<Schema>,
+    explodes: bool,
 }
 
 impl Expected {
@@ -29,12 +30,14 @@ impl Expected {
         Ok(Self {
             fields: form.fields.as_deref().map(Fields::parse).transpose()?,
             schema: form.schema.as_deref().map(Schema::compile).transpose()?,
+            explodes: form.explode,
         })
     }
 
     /// What is wanted of one answer.
     pub fn wanted(&self) -> Wanted<'_> {
-        Wanted::new(self.fields.as_ref(), self.schema.as_ref())
+        let (fields, schema) = (self.fields.as_ref(), self.schema.as_ref());
+        if self.explodes { Wanted::of_each(fields, schema) } else { Wanted::new(fields, schema) }
     }
 
     /// The schema, if there is one.
@@ -45,7 +48,7 @@ impl Expected {
 
 impl From<Option<Fields>> for Expected {
     fn from(fields: Option<Fields>) -> Self {
-        Self { fields, schema: None }
+        Self { fields, ..Self::default() }
     }
 }
 
@@ -56,20 +59,23 @@ mod tests {
     #[test]
     fn fields_go_before_those_of_the_schema() {
         let schema = r#"{"type": "object", "properties": {"mood": {"type": "string"}}}"#;
+        let list = r#"{"type": "object", "properties": {"things": {"type": "array",
+            "items": {"type": "object", "properties": {"name": {}, "price": {}}}}}}"#;
+        let not_json = "the schema is not JSON: EOF while parsing an object at line 1 column 1";
         let table = [
-            (None, None, Ok("")),
-            (Some("a,b"), None, Ok("a,b")),
-            (None, Some(schema), Ok("mood")),
-            (Some("a"), Some(schema), Ok("a")),
-            (
-                None,
-                Some("{"),
-                Err("the schema is not JSON: EOF while parsing an object at line 1 column 1"),
-            ),
+            (None, None, false, Ok("")),
+            (Some("a,b"), None, false, Ok("a,b")),
+            (None, Some(schema), false, Ok("mood")),
+            (Some("a"), Some(schema), false, Ok("a")),
+            (None, Some(schema), true, Ok("mood")),
+            (None, Some(list), false, Ok("things")),
+            (None, Some(list), true, Ok("name,price")),
+            (Some("a"), Some(list), true, Ok("a")),
+            (None, Some("{"), false, Err(not_json)),
         ];
-        for (fields, schema, expected) in table {
-            let form =
-                Form { fields: fields.map(str::to_owned), schema: schema.map(str::to_owned) };
+        for (fields, schema, explode, expected) in table {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let form = Form { fields: text(fields), schema: text(schema), explode };
             let columns = Expected::read(&form).map(|expected| {
                 let fields = expected.wanted().fields();
                 fields.map(|f| f.columns().collect::<Vec<_>>().join(",")).unwrap_or_default()

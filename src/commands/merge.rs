@@ -12,9 +12,10 @@ use super::Context;
 use super::files::expand;
 use super::flags::{AnswerArgs, Flags, JsonArg, RangeArgs, ReadArgs, WriteArgs, whole};
 use super::steps::{
-    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, cost_of_lines, digest_at,
-    ending_of, expected, find_job, form, if_pruned, open_store, open_table, output_spec, report,
-    report_merge, require_writable, selection, with_look, write_job_table, write_options,
+    Bare, Destination, Found, Rewrite, RowCheck, Scratch, columns, cost_of_lines, defaults,
+    digest_at, ending_of, expected, find_job, form_on, if_pruned, open_store, open_table,
+    output_spec, report, report_merge, require_shape, require_writable, selection, with_look,
+    write_job_table, write_options,
 };
 use anyhow::Context as _;
 
@@ -130,7 +131,7 @@ fn merge_job(
     let table = found.written_table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
     let ending = ending_of(&found.job);
-    report(context, store, &found, (&ending, false), written.as_deref(), Duration::ZERO)
+    report(context, store, &found, (&ending, false), Some(&written), Duration::ZERO)
 }
 
 /// Where the ids of result files come from, as far as this home or the manifests here know.
@@ -296,8 +297,8 @@ fn merge_files(
     let given = selection(context, &table)?;
     let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
-    let asked = form(context);
-    let expected = expected(&if asked.is_json() { asked } else { origin.form() })?;
+    let form = form_on(&origin.form(), context);
+    let expected = expected(&form)?;
     let wanted = expected.wanted();
     let fill = selection.filled_column();
     if let Some(column) = fill {
@@ -306,6 +307,8 @@ fn merge_files(
             output.response_column.get_or_insert_with(|| table.headers()[column].clone());
         }
     }
+    require_shape(&form, wanted, &output, fill.is_some())?;
+    let defaults = defaults(wanted, &output)?;
     let columns = columns(wanted, &output);
     let paths: Vec<_> = files.iter().map(|file| context.folder.join(file)).collect();
     let options = MergeOptions {
@@ -338,6 +341,7 @@ fn merge_files(
             _ => RowStatus::Missing,
         },
         all_rows: output.all_rows,
+        defaults: defaults.as_ref(),
         provider: "",
         is_same_row: Some(&is_same_row),
     };

@@ -159,6 +159,10 @@ settings! {
     JSON_FIELDS: Option<String> = "json_fields", Kind::Names, None, Place::Anywhere;
     /// Do not tell the model which JSON keys are wanted.
     NO_JSON_HINT: bool = "no_json_hint", Kind::Flag, Some("false"), Place::Anywhere;
+    /// What stands in the field of a row without a good answer once its job is over, as field=value.
+    DEFAULT: Vec<String> = "default", Kind::List, None, Place::Anywhere;
+    /// Make a row of each thing in an answer that is a list.
+    EXPLODE: bool = "explode", Kind::Flag, Some("false"), Place::Anywhere;
     /// The name of the column with the raw answer.
     RESPONSE_COLUMN: Option<String> = "response_column", Kind::Text, None, Place::Anywhere;
     /// Add columns about each answer: ids, tokens, finish reason.

@@ -58,6 +58,7 @@ impl Bench {
             wanted,
             unsettled: RowStatus::Unasked,
             all_rows: false,
+            defaults: None,
             provider: "",
             is_same_row: None,
         };

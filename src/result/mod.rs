@@ -7,6 +7,7 @@
 
 mod analyze;
 mod artifacts;
+mod cells;
 mod columns;
 mod error;
 mod histogram;
@@ -24,5 +25,5 @@ pub use error::ResultError;
 pub use histogram::{Histogram, Spread};
 pub use ids::{IdMap, IdRule};
 pub use merge::{MergeCounts, MergeIndex, MergeOptions, looks_like_results};
-pub use summary::Summary;
+pub use summary::{Summary, shown_counts, shown_rows_out};
 pub use write::{Join, Settled, write_table};

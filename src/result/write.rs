@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::ResultError;
 use super::artifacts::{Artifacts, Place};
-use super::columns::{Column, Columns};
+use super::cells::Answer;
+use super::columns::Columns;
 use super::summary::Summary;
-use crate::answer::{Judged, ParseStatus, RowStatus, Wanted, judge};
-use crate::batch::{BadLine, Outcome, ResultLine, Usage, decode_line};
-use crate::cost::PICO;
+use crate::answer::{Defaults, Filled, Judged, ParseStatus, RowStatus, Wanted, judge};
+use crate::batch::{BadLine, ResultLine, decode_line};
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
 /// What is on record about a row.
@@ -67,6 +67,8 @@ pub struct Join<'a> {
     pub unsettled: RowStatus,
     /// `--all-rows`: rows that are not selected are written too, their answer columns empty.
     pub all_rows: bool,
+    /// What stands in the cells of rows without a good answer.
+    pub defaults: Option<&'a Defaults>,
     /// Who was asked, for `--details`.
     pub provider: &'a str,
     /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
@@ -111,6 +113,7 @@ pub(super) fn write_rows(
 ) -> Result<Summary, ResultError> {
     let mut summary = Summary::default();
     summary.parsed = join.wanted.is_json().then_some(0);
+    summary.is_exploded = join.wanted.is_of_each();
     let unselected = vec![Cell::Empty; join.columns.names().len()];
     let mut selection = join.selection.fresh();
     let mut rows = join.table.rows()?;
@@ -125,7 +128,6 @@ pub(super) fn write_rows(
         if verdict == Verdict::Take {
             let settled = lookup(row.number())?;
             write_selected(&join, row, settled.as_ref(), artifacts, writer, &mut summary)?;
-            summary.written += 1;
         } else if join.all_rows {
             writer.write(row, &unselected)?;
             summary.written += 1;
@@ -153,11 +155,18 @@ fn write_selected(
     };
     summary.lines.lines += u64::from(line.is_some());
     summary.lines.broken_lines += u64::from(matches!(line, Some(Err(_))));
-    let judged = match &line {
+    let mut judged = match &line {
         Some(Ok(line)) => Some(judge(line, join.wanted)),
         _ => None,
     };
     let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());
+    let mut things = things_of(judged.as_mut(), join.columns);
+    let is_answer = status.is_good() && judged.as_ref().is_some_and(|judged| judged.is_empty_list);
+    let defaults = join.defaults.filter(|_| !is_answer);
+    let filled =
+        defaults.and_then(|defaults| fill(defaults, status, error.as_deref(), &mut things));
+    let was = status;
+    let (status, error) = filled.unwrap_or((status, error));
     let line = line.as_ref().and_then(|line| line.as_ref().ok());
     let parsed = judged.as_ref().and_then(|judged| judged.parse_status);
     let is_parsed = parsed.is_some_and(|parsed| parsed != ParseStatus::Failed);
@@ -167,6 +176,9 @@ fn write_selected(
     let is_shared = settled.is_some_and(|settled| settled.is_shared);
     let usage = line.and_then(|line| line.usage).filter(|_| !is_shared);
     summary.add(status, error.as_deref(), usage);
+    if status != was {
+        summary.count_filled(was);
+    }
     let answer = Answer {
         provider: join.provider,
         status,
@@ -177,11 +189,43 @@ fn write_selected(
         usage,
         is_parsed,
     };
-    let numbers = answer.numbers();
-    let cells: Vec<Cell<'_>> =
-        join.columns.iter().map(|column| answer.cell(column, &numbers)).collect();
-    writer.write(row, &cells)?;
+    let mut numbers = answer.numbers();
+    for values in &things {
+        let cells: Vec<Cell<'_>> =
+            join.columns.iter().map(|column| answer.cell(column, values, &numbers)).collect();
+        writer.write(row, &cells)?;
+        summary.written += 1;
+        summary.rows_out += 1;
+        if things.len() > 1 {
+            numbers = numbers.of_further();
+        }
+    }
     Ok(())
+}
+
+/// The values of each thing in an answer; those of a single one, all empty, where there is none:
+/// no row is ever lost.
+fn things_of(judged: Option<&mut Judged<'_>>, columns: &Columns) -> Vec<Vec<Option<Value>>> {
+    let Some(judged) = judged else { return vec![vec![None; columns.fields()]] };
+    let further = std::mem::take(&mut judged.further);
+    std::iter::once(std::mem::take(&mut judged.values)).chain(further).collect()
+}
+
+/// Fills what is empty by the user's rule; the status and the error that follow if anything was.
+fn fill(
+    defaults: &Defaults,
+    status: RowStatus,
+    error: Option<&str>,
+    things: &mut [Vec<Option<Value>>],
+) -> Option<(RowStatus, Option<String>)> {
+    let mut said = None;
+    for values in things {
+        if let Some(Filled { status, error, values: new }) = defaults.fill(status, error, values) {
+            *values = new;
+            said = Some((status, Some(error)));
+        }
+    }
+    said
 }
 
 /// The row's status and error from its record and its line.
@@ -215,89 +259,6 @@ fn conclude(
         }
         (None, _) => (settled.status.unwrap_or(join.unsettled), recorded),
     }
-}
-
-/// All that is known about a row, for its cells.
-struct Answer<'a> {
-    provider: &'a str,
-    status: RowStatus,
-    error: Option<String>,
-    settled: Option<&'a Settled>,
-    line: Option<&'a ResultLine>,
-    judged: Option<&'a Judged<'a>>,
-    usage: Option<Usage>,
-    is_parsed: bool,
-}
-
-/// Numbers as values, so that JSON outputs have numbers.
-struct Numbers {
-    rounds: Value,
-    prompt_tokens: Value,
-    completion_tokens: Value,
-    cost: Value,
-    seconds: Value,
-}
-
-impl Answer<'_> {
-    fn numbers(&self) -> Numbers {
-        let usage = self.usage;
-        let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
-        Numbers {
-            rounds: rounds.into(),
-            prompt_tokens: usage.map(|usage| usage.prompt_tokens).into(),
-            completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
-            cost: self.settled.and_then(|settled| settled.cost).map(in_units).into(),
-            seconds: self.settled.and_then(|settled| settled.seconds).into(),
-        }
-    }
-
-    fn cell<'s>(&'s self, column: Column, numbers: &'s Numbers) -> Cell<'s> {
-        let reply = self.line.and_then(|line| match &line.outcome {
-            Outcome::Answered(reply) => Some(reply),
-            Outcome::Failed(_) => None,
-        });
-        match column {
-            Column::Field(number) => self
-                .judged
-                .and_then(|judged| judged.values.get(number)?.as_ref())
-                .map_or(Cell::Empty, Cell::Json),
-            Column::Raw => model(self.judged.map(|judged| judged.content)),
-            Column::ParsingSuccess => Cell::Ours(if self.is_parsed { "True" } else { "False" }),
-            Column::Status => Cell::Ours(self.status.as_str()),
-            Column::Error => model(self.error.as_deref()),
-            Column::Model => model(self.line.and_then(|line| line.model.as_deref())),
-            Column::CustomId => {
-                let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
-                model(self.line.map(|line| line.custom_id.as_str()).or(sent))
-            }
-            Column::Provider if self.settled.is_some() => model(Some(self.provider)),
-            Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
-            Column::ParseStatus => self
-                .judged
-                .and_then(|judged| judged.parse_status)
-                .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
-            Column::Rounds => number(&numbers.rounds),
-            Column::PromptTokens => number(&numbers.prompt_tokens),
-            Column::CompletionTokens => number(&numbers.completion_tokens),
-            Column::Cost => number(&numbers.cost),
-            Column::Seconds => number(&numbers.seconds),
-            Column::Provider => Cell::Empty,
-        }
-    }
-}
-
-fn model(text: Option<&str>) -> Cell<'_> {
-    text.filter(|text| !text.is_empty()).map_or(Cell::Empty, Cell::Model)
-}
-
-/// Units of the currency as a decimal number, for a cell.
-#[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
-fn in_units(pico: u64) -> f64 {
-    pico as f64 / PICO as f64
-}
-
-fn number(value: &Value) -> Cell<'_> {
-    if value.is_null() { Cell::Empty } else { Cell::Json(value) }
 }
 
 #[cfg(test)]

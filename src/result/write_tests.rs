@@ -54,6 +54,7 @@ impl Bench {
             wanted,
             unsettled: RowStatus::Pending,
             all_rows: look.all_rows,
+            defaults: None,
             provider: "openai",
             is_same_row: look.is_same_row,
         };
@@ -203,6 +204,7 @@ fn records_that_break_off_stop_the_merge() {
         wanted: Wanted::default(),
         unsettled: RowStatus::Pending,
         all_rows: false,
+        defaults: None,
         provider: "openai",
         is_same_row: None,
     };

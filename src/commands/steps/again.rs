@@ -13,6 +13,7 @@ use super::follow::Follow;
 use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
 use super::room::require_room;
+use super::tables::Tabled;
 use super::waits;
 use super::who::{Who, who_of_retry};
 use crate::answer::{Fields, RowStatus};
@@ -20,7 +21,7 @@ use crate::base::FileLock;
 use crate::commands::Context;
 use crate::job::{JobError, RetryPlan, WantedRows, plan_retry};
 use crate::provider::JsonMode;
-use crate::request::{Question, Source, field_hint};
+use crate::request::{Question, Source, field_hint, list_hint};
 use crate::store::{OpenRow, Store};
 use crate::table::Table;
 use crate::ui::{Align, CommandError, ExitCode, bytes, count, counted, grid};
@@ -157,13 +158,14 @@ fn require_over(store: &Store, found: &Found) -> Result<(), CommandError> {
 fn as_it_stands(context: &Context, store: &Store, found: &Found) -> Result<Drove, CommandError> {
     let drove = stands(found, ExitCode::Success);
     let about = (&drove.ending, false);
-    let exit = report(context, store, found, about, drove.output.as_deref(), drove.took)?;
+    let exit = report(context, store, found, about, Some(&drove.table), drove.took)?;
     Ok(Drove { exit, ..drove })
 }
 
 fn stands(found: &Found, exit: ExitCode) -> Drove {
-    let output = found.job.output_path.as_deref().map(PathBuf::from);
-    Drove { ending: ending_of(&found.job), exit, output, took: Duration::ZERO }
+    let path = found.job.output_path.as_deref().map(PathBuf::from);
+    let table = Tabled { path, counts: None };
+    Drove { ending: ending_of(&found.job), exit, table, took: Duration::ZERO }
 }
 
 /// The job's question with what is to be otherwise.
@@ -213,7 +215,8 @@ fn asked_otherwise(
     {
         let fields =
             Fields::parse(fields).map_err(|e| CommandError::new(ExitCode::Unexpected, e))?;
-        question.json_hint = field_hint(&fields.typed(), &text, question.system.as_deref());
+        let hint = if found.spec.form.explode { list_hint } else { field_hint };
+        question.json_hint = hint(&fields.typed(), &text, question.system.as_deref());
         question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
     }
     Ok(question)

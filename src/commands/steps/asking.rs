@@ -11,6 +11,7 @@ use crate::job::JobError;
 use crate::provider::JsonMode;
 use crate::request::{
     Detail, Endpoint, Given, ImageOptions, InputColumn, Question, Source, field_hint, infer,
+    list_hint,
 };
 use crate::table::{Format, Table, read_text};
 use crate::ui::{CommandError, ExitCode};
@@ -134,7 +135,8 @@ fn want_json(
         return Ok(());
     }
     let prompt = prompt.map(|prompt| prompt.text.as_str()).unwrap_or_default();
-    question.json_hint = field_hint(&fields.typed(), prompt, question.system.as_deref());
+    let hint = if context.settings.get(key::EXPLODE) { list_hint } else { field_hint };
+    question.json_hint = hint(&fields.typed(), prompt, question.system.as_deref());
     question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
     Ok(())
 }

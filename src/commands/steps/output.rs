@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copies::require_files_folder;
-use super::form::form;
+use super::form::{expected, form_on, is_on_line};
 use super::jobs::Found;
 use super::plan::output_spec;
+use super::reshape::{keep_fitting, require_shape};
 use crate::base::hex_of_file;
 use crate::commands::Context;
 use crate::config::key;
@@ -96,12 +97,17 @@ pub(in crate::commands) fn with_look(
         }
         found.spec.output.path = destination.path().map(Path::to_owned);
     }
-    found.spec.output.add(output_spec(context));
-    require_files_folder(found.spec.output.files_folder.as_deref())?;
-    let asked = form(context);
-    if asked.is_json() {
-        found.spec.form = asked;
+    found.spec.form = form_on(&found.spec.form, context);
+    let is_filling = found.written_selection().filled_column().is_some();
+    let expected = expected(&found.spec.form)?;
+    keep_fitting(&mut found.spec.output.defaults, expected.wanted());
+    let mut look = output_spec(context);
+    if !is_on_line(context, key::DEFAULT) {
+        look.defaults.clear();
     }
+    found.spec.output.add(look);
+    require_files_folder(found.spec.output.files_folder.as_deref())?;
+    require_shape(&found.spec.form, expected.wanted(), &found.spec.output, is_filling)?;
     Ok(found)
 }
 

@@ -6,10 +6,11 @@ use super::asking::{Asked, ask};
 use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
-use super::form::form;
+use super::form::{expected, form};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
+use super::reshape::require_shape;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
@@ -147,8 +148,11 @@ impl Prepared {
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
-        require_fillable(&selection, taken.table.headers(), context, &output_spec(context))?;
-        Ok(Self::with(context, taken, who, (asked, selection, form(context))))
+        let (form, output) = (form(context), output_spec(context));
+        require_fillable(&selection, taken.table.headers(), context, &output)?;
+        let is_filling = selection.filled_column().is_some();
+        require_shape(&form, expected(&form)?.wanted(), &output, is_filling)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form)))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:
@@ -322,6 +326,7 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         bom: settings.get(key::BOM).unwrap_or(false),
         raw_formulas: settings.get(key::CSV_RAW),
         overwrite: settings.get(key::OVERWRITE),
+        defaults: settings.get(key::DEFAULT),
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
         onto: None,
     }

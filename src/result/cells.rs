@@ -1,0 +1,107 @@
+//! The cells that an answer becomes.
+
+use serde_json::Value;
+
+use super::columns::Column;
+use super::write::Settled;
+use crate::answer::{Judged, RowStatus};
+use crate::batch::{Outcome, ResultLine, Usage};
+use crate::cost::PICO;
+use crate::table::Cell;
+
+/// All that is known about a row, for its cells.
+pub(super) struct Answer<'a> {
+    pub(super) provider: &'a str,
+    pub(super) status: RowStatus,
+    pub(super) error: Option<String>,
+    pub(super) settled: Option<&'a Settled>,
+    pub(super) line: Option<&'a ResultLine>,
+    pub(super) judged: Option<&'a Judged<'a>>,
+    pub(super) usage: Option<Usage>,
+    pub(super) is_parsed: bool,
+}
+
+/// Numbers as values, so that JSON outputs have numbers.
+#[derive(Default)]
+pub(super) struct Numbers {
+    rounds: Value,
+    prompt_tokens: Value,
+    completion_tokens: Value,
+    cost: Value,
+    seconds: Value,
+}
+
+impl Numbers {
+    /// Those of the further rows of an answer: what it used stands in its first row alone, so
+    /// that the sum of a column stays right.
+    pub(super) fn of_further(&self) -> Self {
+        Self { rounds: self.rounds.clone(), ..Self::default() }
+    }
+}
+
+impl Answer<'_> {
+    pub(super) fn numbers(&self) -> Numbers {
+        let usage = self.usage;
+        let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
+        Numbers {
+            rounds: rounds.into(),
+            prompt_tokens: usage.map(|usage| usage.prompt_tokens).into(),
+            completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
+            cost: self.settled.and_then(|settled| settled.cost).map(in_units).into(),
+            seconds: self.settled.and_then(|settled| settled.seconds).into(),
+        }
+    }
+
+    /// One cell of the row that these values become; an answer of several things has more.
+    pub(super) fn cell<'s>(
+        &'s self,
+        column: Column,
+        values: &'s [Option<Value>],
+        numbers: &'s Numbers,
+    ) -> Cell<'s> {
+        let reply = self.line.and_then(|line| match &line.outcome {
+            Outcome::Answered(reply) => Some(reply),
+            Outcome::Failed(_) => None,
+        });
+        match column {
+            Column::Field(number) => {
+                values.get(number).and_then(Option::as_ref).map_or(Cell::Empty, Cell::Json)
+            }
+            Column::Raw => model(self.judged.map(|judged| judged.content)),
+            Column::ParsingSuccess => Cell::Ours(if self.is_parsed { "True" } else { "False" }),
+            Column::Status => Cell::Ours(self.status.as_str()),
+            Column::Error => model(self.error.as_deref()),
+            Column::Model => model(self.line.and_then(|line| line.model.as_deref())),
+            Column::CustomId => {
+                let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
+                model(self.line.map(|line| line.custom_id.as_str()).or(sent))
+            }
+            Column::Provider if self.settled.is_some() => model(Some(self.provider)),
+            Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
+            Column::ParseStatus => self
+                .judged
+                .and_then(|judged| judged.parse_status)
+                .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
+            Column::Rounds => number(&numbers.rounds),
+            Column::PromptTokens => number(&numbers.prompt_tokens),
+            Column::CompletionTokens => number(&numbers.completion_tokens),
+            Column::Cost => number(&numbers.cost),
+            Column::Seconds => number(&numbers.seconds),
+            Column::Provider => Cell::Empty,
+        }
+    }
+}
+
+fn model(text: Option<&str>) -> Cell<'_> {
+    text.filter(|text| !text.is_empty()).map_or(Cell::Empty, Cell::Model)
+}
+
+/// Units of the currency as a decimal number, for a cell.
+#[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
+fn in_units(pico: u64) -> f64 {
+    pico as f64 / PICO as f64
+}
+
+fn number(value: &Value) -> Cell<'_> {
+    if value.is_null() { Cell::Empty } else { Cell::Json(value) }
+}
