@@ -227,7 +227,7 @@ mod tests {
             let faults: Vec<usize> = exploded.rows.iter().map(|row| row.faults.len()).collect();
             (faults, exploded.all_faults().join("; "))
         };
-        let fault = |came: &str| format!("`a` is \"{came}\" where a number is wanted");
+        let fault = |came: &str| format!("`a` is the text \"{came}\" where a number is wanted");
         let (faults, text) = told(r#"[{"a":1},{"a":"x"}]"#);
         assert_eq!((faults.as_slice(), text), (&[0, 1][..], format!("item 2: {}", fault("x"))));
         assert_eq!(told(r#"[{"a":"x"}]"#).1, fault("x"), "one alone needs no number");

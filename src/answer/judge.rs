@@ -272,7 +272,7 @@ mod tests {
             (r#"{"a":1,"b":2}"#, "stop", Ok, 1, ""),
             (r#"[{"a":1,"b":2},{"a":3}]"#, "stop", Ok, 2, "not in the answer: b (item 2)"),
             ("[]", "stop", Ok, 0, ""),
-            (r#"[{"a":1},{"a":"x"}]"#, "stop", Invalid, 2, "item 2: `a` is \"x\""),
+            (r#"[{"a":1},{"a":"x"}]"#, "stop", Invalid, 2, "item 2: `a` is the text \"x\""),
             ("nothing found", "stop", Unparsed, 1, "no JSON"),
             (r#"[{"a":1,"b":2},{"a":3"#, "length", Truncated, 1, "cut off"),
         ];

@@ -20,8 +20,8 @@ pub fn list_hint(fields: &[String], prompt: &str, system: Option<&str>) -> Optio
     let (shape, types) = unsaid(fields, prompt, system)?;
     let shape = json!({ "items": [shape] });
     Some(format!(
-        "{ONE_OBJECT} of this shape and nothing else, with as many items as there are, or none: \
-         {shape}{types}"
+        "{ONE_OBJECT} of this shape and nothing else: {shape}{types}, with as many items as there \
+         are, or none"
     ))
 }
 

@@ -37,6 +37,7 @@ mod readme;
 mod rehearsal;
 mod replacing;
 mod request_files;
+mod reshape;
 mod result_files;
 mod resume_all;
 mod retry;

@@ -76,7 +76,7 @@ pub(in crate::commands) fn write_job_table(
     let counts = told(store, found, &summary)?;
     context.reporter().report(&Event::Written {
         path: path.to_string_lossy().into_owned(),
-        rows: found.job.rows,
+        rows: counts.rows_out.unwrap_or(found.job.rows),
     });
     Ok(Tabled { path: Some(path), counts: Some(counts) })
 }
