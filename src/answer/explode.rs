@@ -106,8 +106,8 @@ pub fn explode(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Exploded {
     };
     let row = |item: &Value| taken(item, group.repairs.clone(), group.status, wanted, Vec::new());
     let rows: Vec<Extracted> = group.items.iter().map(row).collect();
-    let is_mended = !group.repairs.is_empty() || rows.iter().any(|row| !row.repairs.is_empty());
-    let status = if is_mended { ParseStatus::Repaired } else { group.status };
+    let any_repair = !group.repairs.is_empty() || rows.iter().any(|row| !row.repairs.is_empty());
+    let status = if any_repair { ParseStatus::Repaired } else { group.status };
     Exploded { rows, status, faults: group.against_schema }
 }
 
@@ -231,7 +231,7 @@ mod tests {
         let (faults, text) = told(r#"[{"a":1},{"a":"x"}]"#);
         assert_eq!((faults.as_slice(), text), (&[0, 1][..], format!("item 2: {}", fault("x"))));
         assert_eq!(told(r#"[{"a":"x"}]"#).1, fault("x"), "one alone needs no number");
-        let many = format!("[{}]", vec![r#"{"a":"x"}"#; 8].join(","));
+        let many = format!("[{}]", [r#"{"a":"x"}"#; 8].join(","));
         assert!(told(&many).1.ends_with("; and 3 more"), "{}", told(&many).1);
     }
 }
