@@ -7,9 +7,12 @@ import pathlib
 import sys
 import threading
 import time
+import typing
 
 import openai
+import pydantic
 import zai
+from openai.lib._parsing._completions import type_to_response_format_param
 from sandbox_child import KEY, sandbox
 
 ROWS = 12
@@ -119,6 +122,58 @@ def with_openai(address, folder):
         print("  refused: foreign key, unknown batch")
 
 
+class Review(pydantic.BaseModel):
+    """What the SDK makes a strict schema of."""
+
+    class Topic(pydantic.BaseModel):
+        name: str
+        weight: float
+
+    mood: typing.Literal["good", "bad"]
+    score: int = pydantic.Field(ge=1, le=5)
+    topics: list[Topic]
+    summary: str | None
+
+
+def with_schemas(address, folder):
+    """The SDK's own schemas come back as objects, through both endpoints; a schema that strict mode
+    does not take is refused row by row."""
+    client = openai.OpenAI(api_key=KEY, base_url=f"{address}/v1", max_retries=0)
+    strict = type_to_response_format_param(Review)
+    inner = strict["json_schema"]
+    text = {"format": {"type": "json_schema", **inner}}
+    loose = {"type": "json_schema", "json_schema": {
+        "name": "open", "strict": True, "schema": {"type": "object", "properties": {}}}}
+    said = [{"role": "user", "content": "How is it?"}]
+    for name, url, body in (
+        ("strict", "/v1/chat/completions", {"messages": said, "response_format": strict}),
+        ("responses", "/v1/responses", {"input": "How is it?", "text": text}),
+        ("open", "/v1/chat/completions", {"messages": said, "response_format": loose}),
+    ):
+        line = json.dumps({"custom_id": "row-000000", "method": "POST", "url": url,
+                           "body": {"model": "gpt-4o-mini", **body}})
+        with write(folder, f"{name}.jsonl", [line]).open("rb") as file:
+            uploaded = client.files.create(file=file, purpose="batch")
+        batch = ended(client, client.batches.create(
+            input_file_id=uploaded.id, endpoint=url, completion_window="24h"))
+        if name == "open":
+            assert batch.request_counts.failed == 1, batch
+            result = json.loads(client.files.content(batch.error_file_id).content.decode())
+            error = result["response"]["body"]["error"]
+            assert result["response"]["status_code"] == 400, result
+            assert error["param"] == "response_format" and "'additionalProperties'" in error["message"]
+            continue
+        result = json.loads(client.files.content(batch.output_file_id).content.decode())
+        answered = result["response"]["body"]
+        if name == "responses":
+            answer = openai.types.responses.Response.construct(**answered).output_text
+        else:
+            answer = answered["choices"][0]["message"]["content"]
+        review = Review.model_validate_json(answer)
+        assert len(review.topics) == 1 and 1 <= review.score <= 5, answer
+    print("  a strict schema of the SDK through both endpoints; an open one refused")
+
+
 def with_zai(address, folder):
     client = zai.ZaiClient(api_key=KEY, base_url=f"{address}/api/paas/v4", max_retries=0)
     url = "/v4/chat/completions"
@@ -192,6 +247,7 @@ def main():
     with sandbox(binary, state, "--batch-seconds", str(SECONDS)) as address:
         print(f"openai {openai.__version__} at {address}/v1")
         with_openai(address, folder)
+        with_schemas(address, folder)
         print(f"zai-sdk {zai.__version__} at {address}/api/paas/v4")
         with_zai(address, folder)
     with local_model() as url, sandbox(

@@ -14,6 +14,14 @@ pub enum FormError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// A field that the schema does not have.
+    #[error("field `{field}`: the schema does not have it; {remedy}")]
+    NotInSchema {
+        /// As it was typed, without its type.
+        field: String,
+        /// What to write instead.
+        remedy: String,
+    },
 }
 
 /// A form that was read: held for a whole run and lent to each judgement as [`Wanted`].
@@ -27,11 +35,15 @@ pub struct Expected {
 impl Expected {
     /// Reads and compiles a form.
     pub fn read(form: &Form) -> Result<Self, FormError> {
-        Ok(Self {
+        let read = Self {
             fields: form.fields.as_deref().map(Fields::parse).transpose()?,
             schema: form.schema.as_deref().map(Schema::compile).transpose()?,
             explodes: form.explode,
-        })
+        };
+        if let (Some(fields), Some(schema)) = (&read.fields, &read.schema) {
+            require_known(fields, schema, form.explode)?;
+        }
+        Ok(read)
     }
 
     /// What is wanted of one answer.
@@ -52,6 +64,20 @@ impl From<Option<Fields>> for Expected {
     }
 }
 
+/// `of_each` says that the fields are those of the things in the schema's list.
+fn require_known(fields: &Fields, schema: &Schema, of_each: bool) -> Result<(), FormError> {
+    for field in fields {
+        let Some(stranger) = schema.stranger(field, of_each) else { continue };
+        let remedy = match stranger.nearest {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if stranger.known.is_empty() => "there is nothing further in".to_owned(),
+            None => format!("there it has {}", stranger.known.join(", ")),
+        };
+        return Err(FormError::NotInSchema { field: field.column.clone(), remedy });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,11 +92,35 @@ mod tests {
             (None, None, false, Ok("")),
             (Some("a,b"), None, false, Ok("a,b")),
             (None, Some(schema), false, Ok("mood")),
-            (Some("a"), Some(schema), false, Ok("a")),
             (None, Some(schema), true, Ok("mood")),
             (None, Some(list), false, Ok("things")),
             (None, Some(list), true, Ok("name,price")),
-            (Some("a"), Some(list), true, Ok("a")),
+            (Some("price"), Some(list), true, Ok("price")),
+            (
+                Some("nam"),
+                Some(list),
+                true,
+                Err("field `nam`: the schema does not have it; did you mean `name`?"),
+            ),
+            (Some("mood:good|bad"), Some(schema), false, Ok("mood")),
+            (
+                Some("mood, modo"),
+                Some(schema),
+                false,
+                Err("field `modo`: the schema does not have it; did you mean `mood`?"),
+            ),
+            (
+                Some("zzz"),
+                Some(schema),
+                false,
+                Err("field `zzz`: the schema does not have it; there it has mood"),
+            ),
+            (
+                Some("mood.x"),
+                Some(schema),
+                false,
+                Err("field `mood.x`: the schema does not have it; there is nothing further in"),
+            ),
             (None, Some("{"), false, Err(not_json)),
         ];
         for (fields, schema, explode, expected) in table {

@@ -21,6 +21,7 @@ mod schema;
 mod status;
 mod strict;
 mod wanted;
+mod within;
 
 pub use defaults::{DefaultError, Defaults, Filled};
 pub use expected::{Expected, FormError};

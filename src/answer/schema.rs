@@ -22,6 +22,7 @@ const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "ob
 /// A compiled schema. Equal if made from the same text.
 pub struct Schema {
     name: String,
+    given: Value,
     value: Value,
     schemas: Schemas,
     index: boon::SchemaIndex,
@@ -58,9 +59,9 @@ impl Schema {
     /// names). The wrappings in which providers take schemas are taken off.
     pub fn compile(text: &str) -> Result<Self, SchemaError> {
         let text = text.trim_start_matches('\u{feff}');
-        let value: Value =
+        let given: Value =
             serde_json::from_str(text).map_err(|error| SchemaError::NotJson(error.to_string()))?;
-        let (name, value) = unwrapped(value);
+        let (name, value) = unwrapped(given.clone());
         refuse_other_than_object(&value)?;
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
@@ -73,12 +74,22 @@ impl Schema {
         let fields = |of: &Value| Fields::of(properties(&value, of).map(Field::of_key).collect());
         let of_each = only_list(&value).and_then(fields);
         let fields = fields(&value);
-        Ok(Self { name, value, schemas, index, fields, of_each })
+        Ok(Self { name, given, value, schemas, index, fields, of_each })
     }
 
     /// The schema itself, without a wrapping.
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// What was given, with its wrapping.
+    pub fn given(&self) -> &Value {
+        &self.given
+    }
+
+    /// Whether its top says in plain words that it is an object, as services want to see it.
+    pub fn says_object(&self) -> bool {
+        self.value.get("type").and_then(Value::as_str) == Some("object")
     }
 
     /// What it is called on the wire: the name in its wrapping or its title, as far as providers
@@ -96,6 +107,11 @@ impl Schema {
     /// objects.
     pub fn fields_of_each(&self) -> Option<&Fields> {
         self.of_each.as_ref()
+    }
+
+    /// What it says of each thing in its list.
+    pub(super) fn each(&self) -> Option<&Value> {
+        only_list(&self.value)
     }
 
     /// Holds an answer against it; the first differences, innermost first told.

@@ -297,7 +297,7 @@ fn merge_files(
     let given = selection(context, &table)?;
     let check = origin.check(store, given.is_everything())?;
     let selection = origin.selection().filter(|_| given.is_everything()).unwrap_or(&given);
-    let form = form_on(&origin.form(), context);
+    let form = form_on(&origin.form(), context)?;
     let expected = expected(&form)?;
     let wanted = expected.wanted();
     let fill = selection.filled_column();

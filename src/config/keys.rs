@@ -157,7 +157,9 @@ settings! {
 
     /// Keys of a JSON answer that become columns.
     JSON_FIELDS: Option<String> = "json_fields", Kind::Names, None, Place::Anywhere;
-    /// Do not tell the model which JSON keys are wanted.
+    /// The JSON schema of the answers: a file, or the schema itself.
+    JSON_SCHEMA: Option<String> = "json_schema", Kind::Text, None, Place::Anywhere;
+    /// Do not tell the model which JSON is wanted.
     NO_JSON_HINT: bool = "no_json_hint", Kind::Flag, Some("false"), Place::Anywhere;
     /// What stands in the field of a row without a good answer once its job is over, as field=value.
     DEFAULT: Vec<String> = "default", Kind::List, None, Place::Anywhere;

@@ -21,6 +21,7 @@ mod found_file;
 mod halt;
 mod id;
 mod plan;
+mod planner;
 mod poll;
 mod price;
 mod queue;
@@ -39,6 +40,7 @@ mod surplus;
 mod tally;
 mod told;
 mod unsent;
+mod workers;
 
 pub use budget::{DailyBudget, OverBudget, Raise, lines_in_reason};
 pub use build::{BuiltFile, build_shard, each_row, require_space};

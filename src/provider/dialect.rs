@@ -8,7 +8,7 @@ use crate::shard::Limits;
 use super::models::{self, Vendor};
 
 /// How far a service can hold a model to JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JsonMode {
     /// Not known to: the prompt alone must ask for it.
     Unknown,
@@ -101,6 +101,11 @@ impl Dialect {
             }
             _ => "max_tokens",
         }
+    }
+
+    /// How far a model can be held to JSON here.
+    pub fn json_mode_of(&self, model: &str) -> JsonMode {
+        models::older_json_mode(model).map_or(self.json_mode, |mode| mode.min(self.json_mode))
     }
 
     /// The maker of this model, if it is known to be another than the one whose models this service

@@ -1,6 +1,8 @@
 //! Well-known model names: whose they are, and which of `OpenAI`'s want the newer token field.
 //! Not a list of all models: an unknown name is let through, the service decides.
 
+use super::dialect::JsonMode;
+
 /// Who makes a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vendor {
@@ -109,6 +111,22 @@ pub(super) fn refuses_max_tokens(model: &str) -> bool {
     number_after("o").is_some() || number_after("gpt-").is_some_and(|version| version >= 5)
 }
 
+/// How far `OpenAI`'s older models can be held to JSON: before gpt-4o of August 2024 none of them
+/// took a schema, and the oldest did not know JSON mode. `None` for all others.
+pub(super) fn older_json_mode(model: &str) -> Option<JsonMode> {
+    let model = base_name(model);
+    let is = |name: &str| {
+        model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '-']))
+    };
+    let without = ["gpt-4-0314", "gpt-4-0613", "gpt-4-32k", "gpt-3.5-turbo-0301"];
+    let without_too = ["gpt-3.5-turbo-0613", "gpt-3.5-turbo-16k", "o1-mini", "o1-preview"];
+    if model == "gpt-4" || without.into_iter().chain(without_too).any(is) {
+        return Some(JsonMode::Unknown);
+    }
+    let is_object = ["gpt-4", "gpt-3.5-turbo", "gpt-4o-2024-05-13"].into_iter().any(is);
+    is_object.then_some(JsonMode::Object)
+}
+
 /// `ft:gpt-4o:acme::x` is a `gpt-4o`.
 fn base_name(model: &str) -> String {
     let model = model.trim().to_ascii_lowercase();
@@ -139,6 +157,32 @@ mod tests {
         ];
         for (model, maker) in table {
             assert_eq!(Vendor::of_model(model), maker, "{model}");
+        }
+    }
+
+    #[test]
+    fn what_older_models_know_of_json() {
+        use JsonMode::{Object, Unknown};
+        let table = [
+            ("gpt-4o", None),
+            ("gpt-4o-mini", None),
+            ("gpt-4.1", None),
+            ("gpt-5", None),
+            ("o3-mini", None),
+            ("o1", None),
+            ("glm-4-flash", None),
+            ("ft:gpt-4o-2024-08-06:acme::x", None),
+            ("gpt-4o-2024-05-13", Some(Object)),
+            ("gpt-4-turbo-2024-04-09", Some(Object)),
+            ("gpt-4-1106-preview", Some(Object)),
+            ("gpt-3.5-turbo", Some(Object)),
+            ("ft:gpt-3.5-turbo:acme::x", Some(Object)),
+            ("gpt-4", Some(Unknown)),
+            ("gpt-4-0613", Some(Unknown)),
+            ("o1-mini-2024-09-12", Some(Unknown)),
+        ];
+        for (model, mode) in table {
+            assert_eq!(older_json_mode(model), mode, "{model}");
         }
     }
 

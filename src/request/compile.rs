@@ -3,7 +3,7 @@
 
 use super::columns::Columns;
 use super::content::{Content, Text};
-use super::frame::{Frame, system_text};
+use super::frame::{Frame, members, system_text};
 use super::image::ImageStore;
 use super::jinja::Jinja;
 use super::template::Template;
@@ -38,7 +38,7 @@ impl Question {
         };
         let images = ImageStore::new(&self.images);
         let compiled = Compiled::new(frame, content, images, system_text(self), notes);
-        Ok(compiled.with_parameters(&self.parameters))
+        Ok(compiled.with_members(members(self)))
     }
 
     /// Whether a prompt leaves a text column to be found: it names no column, or uses

@@ -26,6 +26,15 @@ pub struct Measure {
     pub image_headers: Vec<Option<ImageSize>>,
 }
 
+/// The same without the hash, which costs as much as all the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The length of the line in bytes, with its line feed.
+    pub line_bytes: u64,
+    /// The pixels of each image as sent, in order; `None` where only the provider will know.
+    pub image_headers: Vec<Option<ImageSize>>,
+}
+
 /// A question compiled against the headers of a table. Its buffers are reused from row to row;
 /// clone it to build on several threads.
 #[derive(Debug, Clone)]
@@ -35,7 +44,7 @@ pub struct Compiled {
     images: ImageStore,
     notes: Vec<String>,
     system: Option<String>,
-    /// The parameters that are part of the prompt.
+    /// The members of the body that are part of the prompt: tools, the schema of the answers.
     beside: Option<Message>,
     scratch: Vec<u8>,
     messages: Vec<Message>,
@@ -54,8 +63,8 @@ impl Compiled {
     }
 
     /// Names the members of the body that every request has besides its text.
-    pub(super) fn with_parameters(mut self, parameters: &[(String, Value)]) -> Self {
-        self.beside = Message::beside(beside(&parameters.iter().cloned().collect()));
+    pub(super) fn with_members(mut self, members: Vec<(String, Value)>) -> Self {
+        self.beside = Message::beside(beside(&members.into_iter().collect()));
         self
     }
 
@@ -84,6 +93,24 @@ impl Compiled {
     /// made smaller is encoded once, as nothing else tells its exact length. `id_bytes` is the
     /// length of the id ([`super::CustomId::length`]); foreign lines have their own.
     pub fn measure(&mut self, row: &Row, id_bytes: usize) -> Result<Measure, Skip> {
+        let mut hashed = std::mem::take(&mut self.scratch);
+        hashed.clear();
+        let outline = self.outline(row, id_bytes, &mut hashed);
+        let content_key = content_key(&hashed);
+        self.scratch = hashed;
+        let Outline { line_bytes, image_headers } = outline?;
+        Ok(Measure { line_bytes, content_key, image_headers })
+    }
+
+    /// The same, but [`content_key`] of what is appended to `hashed` is left to the caller: the
+    /// content, what stands for the bytes of its images, and the frame's digest. On a skip the
+    /// buffer is of no use.
+    pub fn outline(
+        &mut self,
+        row: &Row,
+        id_bytes: usize,
+        hashed: &mut Vec<u8>,
+    ) -> Result<Outline, Skip> {
         let id_bytes = match self.content.text {
             Text::Foreign => {
                 let mut id = Vec::new();
@@ -92,17 +119,17 @@ impl Compiled {
             }
             _ => id_bytes,
         };
-        self.scratch.clear();
+        let start = hashed.len();
         let mut plan =
             Plan { store: &mut self.images, bytes: 0, sizes: Vec::new(), keys: Vec::new() };
-        self.content.write(row, &mut self.scratch, &mut plan)?;
+        self.content.write(row, hashed, &mut plan)?;
         let Plan { bytes, sizes, keys, .. } = plan;
-        let line = self.frame.bytes() + id_bytes + self.scratch.len();
-        Ok(Measure {
-            line_bytes: line as u64 + bytes,
-            content_key: content_key(&self.frame.digest, &mut self.scratch, &keys),
-            image_headers: sizes,
-        })
+        let length = hashed.len() - start;
+        hashed.extend_from_slice(&keys);
+        hashed.extend_from_slice(&(length as u64).to_le_bytes());
+        hashed.extend_from_slice(&self.frame.digest);
+        let line = self.frame.bytes() + id_bytes + length;
+        Ok(Outline { line_bytes: line as u64 + bytes, image_headers: sizes })
     }
 
     /// Appends a row's request line, with its line feed. On a skip the buffer is as it was.
@@ -179,14 +206,9 @@ impl Compiled {
     }
 }
 
-/// The key of a row: a hash over the frame's digest, the content, and what stands for the bytes
-/// of its images. `content` is used up as a buffer.
-fn content_key(frame: &[u8; 32], content: &mut Vec<u8>, images: &[u8]) -> [u8; 16] {
-    let length = content.len() as u64;
-    content.extend_from_slice(images);
-    content.extend_from_slice(&length.to_le_bytes());
-    content.extend_from_slice(frame);
-    let hash = blake3::hash(content);
+/// The key of a row: a hash over all that decides its answer, as [`Compiled::outline`] wrote it.
+pub fn content_key(hashed: &[u8]) -> [u8; 16] {
+    let hash = blake3::hash(hashed);
     let mut key = [0; 16];
     key.copy_from_slice(&hash.as_bytes()[..16]);
     key

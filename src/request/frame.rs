@@ -140,7 +140,7 @@ fn tail(question: &Question) -> Vec<u8> {
 
 /// The further members of a body. What `--param` sets stands in place of what a flag sets, as
 /// no member may come twice.
-fn members(question: &Question) -> Vec<(String, Value)> {
+pub(super) fn members(question: &Question) -> Vec<(String, Value)> {
     let responses = question.endpoint == Endpoint::Responses;
     let mut members: Vec<(String, Value)> = Vec::new();
     if let Some(limit) = question.max_tokens {

@@ -22,7 +22,7 @@ mod messages;
 mod question;
 mod template;
 
-pub use compiled::{Compiled, Measure};
+pub use compiled::{Compiled, Measure, Outline, content_key};
 pub use custom_id::CustomId;
 pub use error::{RequestError, Skip, SkipKind};
 pub use foreign::{ForeignRequest, read_foreign};

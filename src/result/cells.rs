@@ -19,6 +19,8 @@ pub(super) struct Answer<'a> {
     pub(super) judged: Option<&'a Judged<'a>>,
     pub(super) usage: Option<Usage>,
     pub(super) is_parsed: bool,
+    /// What was mended to read the answer.
+    pub(super) repairs: String,
 }
 
 /// Numbers as values, so that JSON outputs have numbers.
@@ -82,6 +84,7 @@ impl Answer<'_> {
                 .judged
                 .and_then(|judged| judged.parse_status)
                 .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
+            Column::Repairs => model(Some(&self.repairs)),
             Column::Rounds => number(&numbers.rounds),
             Column::PromptTokens => number(&numbers.prompt_tokens),
             Column::CompletionTokens => number(&numbers.completion_tokens),
@@ -90,6 +93,12 @@ impl Answer<'_> {
             Column::Provider => Cell::Empty,
         }
     }
+}
+
+/// What was mended to read an answer, in words.
+pub(super) fn mended(judged: Option<&Judged<'_>>) -> String {
+    let repairs = judged.iter().flat_map(|judged| &judged.repairs);
+    repairs.map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn model(text: Option<&str>) -> Cell<'_> {

@@ -27,6 +27,8 @@ pub(super) enum Column {
     Provider,
     FinishReason,
     ParseStatus,
+    /// What was mended, in words.
+    Repairs,
     Rounds,
     PromptTokens,
     CompletionTokens,
@@ -43,11 +45,12 @@ pub struct Columns {
 }
 
 /// The columns of `--details`.
-const DETAILS: [(Column, &str); 9] = [
+const DETAILS: [(Column, &str); 10] = [
     (Column::CustomId, "custom_id"),
     (Column::Provider, "provider"),
     (Column::FinishReason, "finish_reason"),
     (Column::ParseStatus, "parse_status"),
+    (Column::Repairs, "repairs"),
     (Column::Rounds, "rounds"),
     (Column::PromptTokens, "prompt_tokens"),
     (Column::CompletionTokens, "completion_tokens"),
@@ -134,7 +137,7 @@ mod tests {
                 None,
                 true,
                 None,
-                "response,status,error,model,custom_id,provider,finish_reason,parse_status,rounds,\
+                "response,status,error,model,custom_id,provider,finish_reason,parse_status,repairs,rounds,\
                  prompt_tokens,completion_tokens,cost,seconds",
             ),
         ];

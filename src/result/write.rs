@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ResultError;
 use super::artifacts::{Artifacts, Place};
-use super::cells::Answer;
+use super::cells::{Answer, mended};
 use super::columns::Columns;
 use super::summary::Summary;
 use crate::answer::{Defaults, Filled, Judged, ParseStatus, RowStatus, Wanted, judge};
@@ -188,6 +188,7 @@ fn write_selected(
         judged: judged.as_ref(),
         usage,
         is_parsed,
+        repairs: mended(judged.as_ref()),
     };
     let mut numbers = answer.numbers();
     for values in &things {

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::asked::{Asked, Form, Image};
+use super::asked::{Asked, Image};
 use super::family::{Endpoint, Family};
+use super::form::Form;
 use super::refusal::Refusal;
 use super::schema::Maker;
 use super::script::Rule;
@@ -117,6 +118,7 @@ fn made_up(asked: &Asked, answers: &Answers) -> String {
 /// says that JSON is wanted, only a plain list of fields or an example counts.
 fn object(maker: &Maker<'_>, asked: &Asked, only_plain: bool) -> Option<Value> {
     match wanted(asked.texts(), only_plain)? {
+        Wanted::Schema(schema) => Some(maker.value(&schema)),
         Wanted::Example(example) => Some(maker.fill(&example, "")),
         Wanted::Names(names) => Some(maker.object(&names)),
     }
@@ -203,7 +205,7 @@ mod tests {
         let (text, _) = said(&chat("as JSON with \"mood\"", &object), &auto).unwrap();
         let made: Value = serde_json::from_str(&text).unwrap();
         assert!(made["mood"].as_str().unwrap().starts_with("[sandbox]"));
-        let (text, _) = said(&chat("whatever", &object), &auto).unwrap();
+        let (text, _) = said(&chat("Answer in JSON.", &object), &auto).unwrap();
         assert!(serde_json::from_str::<Value>(&text).unwrap()["answer"].is_string());
         let (text, _) = said(&chat("as JSON", &object), &Answers::Echo).unwrap();
         assert_eq!(text, "[sandbox] as JSON");

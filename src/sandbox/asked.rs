@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::family::{Endpoint, Family};
+use super::form::Form;
 use super::refusal::Refusal;
 use super::tokens::of_image;
 use crate::request::beside;
@@ -43,17 +44,6 @@ pub(super) enum Image {
     Link,
 }
 
-/// The form the answer must have.
-#[derive(Debug, Default, PartialEq)]
-pub(super) enum Form {
-    #[default]
-    Text,
-    /// Some JSON object.
-    Object,
-    /// JSON of this schema.
-    Schema(Value),
-}
-
 impl Asked {
     /// Reads a body.
     pub(super) fn read(family: Family, endpoint: Endpoint, body: &Value) -> Result<Self, Refusal> {
@@ -67,7 +57,7 @@ impl Asked {
         refuse_old_limit(family, endpoint, model, body)?;
         let mut asked = Self {
             model: model.to_owned(),
-            form: form(body),
+            form: Form::read(family, endpoint, (model, body))?,
             max_tokens: ["max_completion_tokens", "max_tokens", "max_output_tokens"]
                 .iter()
                 .find_map(|name| body.get(name).and_then(Value::as_u64)),
@@ -80,6 +70,10 @@ impl Asked {
             Endpoint::Responses => asked.take_responses_input(body)?,
             Endpoint::Embeddings => asked.inputs = embedding_inputs(body)?,
         }
+        let said = asked.messages.iter().flat_map(|message| {
+            message.texts.iter().map(|text| (message.role.as_str(), text.as_str()))
+        });
+        asked.form.require_word(family, endpoint, said)?;
         Ok(asked)
     }
 
@@ -205,20 +199,6 @@ fn refuse_old_limit(
     Ok(())
 }
 
-/// `response_format` of chat completions, `text.format` of responses.
-fn form(body: &Value) -> Form {
-    let format = body.get("response_format").or_else(|| body.get("text")?.get("format"));
-    let Some(format) = format else { return Form::Text };
-    match format.get("type").and_then(Value::as_str) {
-        Some("json_object") => Form::Object,
-        Some("json_schema") => {
-            let inner = format.get("json_schema").unwrap_or(format);
-            inner.get("schema").map_or(Form::Object, |schema| Form::Schema(schema.clone()))
-        }
-        _ => Form::Text,
-    }
-}
-
 fn image(url: &str) -> Result<Image, Refusal> {
     let Some(data) = url.strip_prefix("data:") else {
         return Ok(Image::Link);
@@ -258,7 +238,7 @@ mod tests {
             "messages": [
                 {"role": "system", "content": "be short"},
                 {"role": "user", "content": [
-                    {"type": "text", "text": "what is this?"},
+                    {"type": "text", "text": "what is this? JSON"},
                     {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8="}},
                     {"type": "image_url", "image_url": {"url": "https://example.org/a.jpg"}},
                 ]},
@@ -267,7 +247,7 @@ mod tests {
             "max_tokens": 7,
         });
         let asked = Asked::read(Family::OpenAi, Endpoint::Chat, &body).unwrap();
-        assert_eq!(asked.question(), "what is this?");
+        assert_eq!(asked.question(), "what is this? JSON");
         let data = Image::Data { kind: "image/png".into(), bytes: 5 };
         assert_eq!(asked.images, [data, Image::Link]);
         assert_eq!((asked.form, asked.max_tokens), (Form::Object, Some(7)));

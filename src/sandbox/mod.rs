@@ -25,8 +25,10 @@ mod refusal;
 
 mod answer;
 mod asked;
+mod form;
 mod schema;
 mod script;
+mod strict;
 mod tokens;
 mod wanted;
 

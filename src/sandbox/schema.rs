@@ -70,7 +70,10 @@ impl<'a> Maker<'a> {
         if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
             return self.pick(choices, name);
         }
-        for key in ["anyOf", "oneOf", "allOf"] {
+        if let Some(all) = schema.get("allOf").and_then(Value::as_array) {
+            return self.make(root, &together(root, schema, all), name, depth - 1);
+        }
+        for key in ["anyOf", "oneOf"] {
             let first = schema.get(key).and_then(Value::as_array);
             let first = first.and_then(|list| list.iter().find(|s| s["type"] != "null"));
             if let Some(first) = first {
@@ -79,11 +82,7 @@ impl<'a> Maker<'a> {
         }
         match kind(schema) {
             "object" => self.properties(root, schema, depth),
-            "array" => {
-                let count = schema["minItems"].as_u64().unwrap_or(1).clamp(1, 100);
-                let item = self.make(root, &schema["items"], name, depth - 1);
-                Value::Array((0..count).map(|_| item.clone()).collect())
-            }
+            "array" => self.list(root, schema, name, depth),
             "integer" => json!(self.whole(schema, name)),
             "number" => json!(self.between(schema, name)),
             "boolean" => json!(self.dice(name).is_multiple_of(2)),
@@ -92,10 +91,36 @@ impl<'a> Maker<'a> {
         }
     }
 
+    fn list(&self, root: &Value, schema: &Value, name: &str, depth: u32) -> Value {
+        let first = schema["prefixItems"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let least = schema["minItems"].as_u64().unwrap_or(1).clamp(1, 100);
+        let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+        let count = usize::try_from(least.max(first.len() as u64).min(most)).unwrap_or(1);
+        let is_unique = schema["uniqueItems"].as_bool() == Some(true);
+        let item = |place: usize| {
+            let inner = first.get(place).unwrap_or(&schema["items"]);
+            let name = if is_unique { format!("{name} {place}") } else { name.to_owned() };
+            match (is_unique, inner["enum"].as_array()) {
+                (true, Some(choices)) => choices.get(place).cloned().unwrap_or_default(),
+                _ => self.make(root, inner, &name, depth - 1),
+            }
+        };
+        Value::Array((0..count).map(item).collect())
+    }
+
     fn properties(&self, root: &Value, schema: &Value, depth: u32) -> Value {
         let mut object = Map::new();
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             object.insert(name.clone(), self.make(root, property, name, depth - 1));
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let is_there = object.contains_key(name);
+            if !is_there {
+                object.insert(
+                    name.to_owned(),
+                    self.make(root, &schema["additionalProperties"], name, depth - 1),
+                );
+            }
         }
         Value::Object(object)
     }
@@ -108,7 +133,11 @@ impl<'a> Maker<'a> {
         // Never on a bound, which may be exclusive: from a tenth to nine tenths of the way.
         let tenths = f64::from(u8::try_from(self.dice(name) % 9).unwrap_or(0)) + 1.0;
         let value = lowest + (highest - lowest) * tenths / 10.0;
-        (value * 100.0).round() / 100.0
+        let value = match schema["multipleOf"].as_f64() {
+            Some(step) if step > 0.0 => (value / step).floor() * step,
+            _ => (value * 100.0).round() / 100.0,
+        };
+        if value > lowest && value < highest { value } else { f64::midpoint(lowest, highest) }
     }
 
     fn whole(&self, schema: &Value, name: &str) -> i64 {
@@ -177,6 +206,29 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// Schemas that all hold, as one: keys that stand in several are taken from the last, properties
+/// from all.
+fn together(root: &Value, schema: &Value, all: &[Value]) -> Value {
+    let mut whole = schema.clone();
+    whole.as_object_mut().map(|keywords| keywords.remove("allOf"));
+    for one in all {
+        let path = one["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        let one = path.and_then(|path| root.pointer(path)).unwrap_or(one);
+        for (key, value) in one.as_object().into_iter().flatten() {
+            match (&mut whole[key.as_str()], value) {
+                (Value::Object(known), Value::Object(more)) => {
+                    known.extend(more.iter().map(|(name, inner)| (name.clone(), inner.clone())));
+                }
+                (Value::Array(known), Value::Array(more)) if key == "required" => {
+                    known.extend(more.iter().cloned());
+                }
+                (known, value) => *known = value.clone(),
+            }
+        }
+    }
+    whole
+}
+
 fn kind(schema: &Value) -> &str {
     let named = match &schema["type"] {
         Value::String(kind) => Some(kind.as_str()),
@@ -238,6 +290,36 @@ mod tests {
         assert_eq!(made["tags"], json!([{"id": 3}, {"id": 3}]));
         assert_eq!(made["name"].as_str().unwrap().chars().count(), 12);
         assert_eq!(made, Maker::new(1, "row 41").value(&schema), "equal seeds, equal values");
+    }
+
+    #[test]
+    fn what_holds_together_and_what_must_differ() {
+        let schema = json!({
+            "allOf": [
+                {"$ref": "#/$defs/a"},
+                {"properties": {"b": {"type": "integer", "minimum": 7, "maximum": 7}}},
+            ],
+            "required": ["b"],
+            "$defs": {"a": {"type": "object", "required": ["a", "c"], "properties": {
+                "a": {"type": "array", "minItems": 2, "uniqueItems": true,
+                    "items": {"type": "string", "enum": ["x", "y", "z"]}}}}},
+        });
+        let made = Maker::new(1, "row").value(&schema);
+        assert_eq!((&made["a"], &made["b"]), (&json!(["x", "y"]), &json!(7)));
+        assert!(made["c"].is_string(), "{made}");
+        for (schema, low, high) in [
+            (json!({"type": "number", "minimum": 0.001, "maximum": 0.002}), 0.001, 0.002),
+            (json!({"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.25}), 0.0, 1.0),
+        ] {
+            for seed in 0..20 {
+                let number = Maker::new(seed, "").value(&schema).as_f64().unwrap();
+                assert!((low..=high).contains(&number), "{number}");
+                assert!(
+                    schema["multipleOf"].is_null() || (number * 4.0).fract() == 0.0,
+                    "{number}"
+                );
+            }
+        }
     }
 
     #[test]

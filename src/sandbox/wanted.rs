@@ -6,6 +6,8 @@ use serde_json::Value;
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Wanted {
+    /// An object of the schema that the prompt shows.
+    Schema(Value),
     /// The object that the prompt shows.
     Example(Value),
     /// Names, with places inside (`b.c`, `d[0]`).
@@ -65,7 +67,7 @@ pub(super) fn wanted<'a>(texts: impl Iterator<Item = &'a str>, only_plain: bool)
         }
     }
     let listed = (!names.is_empty()).then_some(Wanted::Names(names));
-    example.map(Wanted::Example).or(listed)
+    example.or(listed)
 }
 
 /// Where the line says JSON for the last time.
@@ -75,7 +77,7 @@ fn mention(line: &str) -> Option<(usize, usize)> {
 }
 
 /// The first JSON object with something in it, on this line or beginning on it.
-fn example_in(text: &str) -> Option<Value> {
+fn example_in(text: &str) -> Option<Wanted> {
     let line_end = text.find('\n').unwrap_or(text.len());
     // The object may begin on the next line: "JSON like this:\n{…}".
     let next_end = text[line_end..].trim_start().starts_with('{');
@@ -83,7 +85,16 @@ fn example_in(text: &str) -> Option<Value> {
     let start = text[..until].find('{')?;
     let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
     let value = values.next()?.ok()?;
-    value.as_object().is_some_and(|object| !object.is_empty()).then_some(value)
+    if value.as_object().is_none_or(serde_json::Map::is_empty) {
+        return None;
+    }
+    let is_schema = text[..start].to_lowercase().contains("schema") && looks_like_schema(&value);
+    Some(if is_schema { Wanted::Schema(value) } else { Wanted::Example(value) })
+}
+
+fn looks_like_schema(value: &Value) -> bool {
+    let is_named = |key: &str| value.get(key).is_some_and(|v| v.is_object() || v.is_array());
+    value["$ref"].is_string() || ["properties", "anyOf", "oneOf", "allOf"].into_iter().any(is_named)
 }
 
 fn names_in(line: &str, start: usize, end: usize, only_plain: bool) -> Vec<String> {
@@ -233,11 +244,16 @@ mod tests {
                 format!("{hint}{{\"a\":\"…\",\"d\":[\"…\"]}}\n\ntext {{x}}"),
                 json!({"a": "…", "d": ["…"]}),
             ),
+            ("This JSON schema is one: {\"properties\":3}".to_owned(), json!({"properties": 3})),
             ("Use JSON like\n{\n \"a\": 1\n}\nfor: good".to_owned(), json!({"a": 1})),
         ];
         for (prompt, example) in table {
             let found = wanted(std::iter::once(prompt.as_str()), true);
             assert_eq!(found, Some(Wanted::Example(example)), "{prompt}");
         }
+        let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        let prompt = format!("Answer with one JSON object that fits this JSON schema: {schema}");
+        let found = wanted(std::iter::once(prompt.as_str()), true);
+        assert_eq!(found, Some(Wanted::Schema(schema)));
     }
 }

@@ -139,11 +139,17 @@ impl Row {
     /// The first eight bytes of the blake3 digest of its cells, each with its length before it
     /// (eight bytes, little-endian): equal for equal cells, however they are quoted.
     pub fn hash(&self) -> u64 {
-        let mut bytes = Vec::with_capacity(self.raw.len() + self.text.len() + 8 * self.len());
-        for cell in self.cells() {
-            bytes.extend_from_slice(&(cell.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(cell.as_bytes());
-        }
+        let mut bytes = Vec::new();
+        self.push_hashed(&mut bytes);
         short_hash(&blake3::hash(&bytes))
+    }
+
+    /// Appends the bytes that [`Row::hash`] hashes.
+    pub fn push_hashed(&self, out: &mut Vec<u8>) {
+        out.reserve(self.raw.len() + self.text.len() + 8 * self.len());
+        for cell in self.cells() {
+            out.extend_from_slice(&(cell.len() as u64).to_le_bytes());
+            out.extend_from_slice(cell.as_bytes());
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use encoding_rs::UTF_8;
+
 use super::error::Place;
 use super::json::{self, Columns};
 use super::json_fault;
@@ -200,10 +202,12 @@ impl Rows {
         row.number = self.next.row;
         row.line = self.next.line + if start == 0 { 0 } else { scan::line_ends(&bytes[..start]) };
         row.offset = self.next.offset + start as u64;
-        let text = str::from_utf8(&bytes[start..end])
-            .map_err(|_| TableError::Changed(self.layout.place(row.number, row.line)))?;
+        // The standard library takes several times as long to check it.
+        let text = UTF_8
+            .decode_without_bom_handling_and_without_replacement(&bytes[start..end])
+            .ok_or_else(|| TableError::Changed(self.layout.place(row.number, row.line)))?;
         row.raw.clear();
-        row.raw.push_str(text);
+        row.raw.push_str(&text);
         row.text.clear();
         row.ended = terminator(&bytes[end..]);
         // Only quoted cells and JSON elements can hold line ends of their own.

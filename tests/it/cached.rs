@@ -291,12 +291,13 @@ fn field_28_field_65_a_name_is_a_handle() {
     let status = dir.batchctl("status nightly --json").run().exits(0).json();
     assert_eq!(status["job"]["job"], job);
     at(&sandbox, dir.batchctl("resume nightly")).run().exits(0);
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--prompt", "Say {text}"], "the question"),
         (&["-m", "gpt-4.1-mini"], "gpt-4.1-mini here"),
         (&["--end-row", "1"], "the rows"),
         (&["--temperature", "0.5"], "the parameters"),
         (&["--json-fields", "a"], "the fields"),
+        (&["--json-schema", r#"{"type":"object","properties":{"a":{}}}"#], "the schema"),
     ];
     for (more, differs) in cases {
         line(more).exits(2).says(&["nightly", &job, differs]);

@@ -60,6 +60,7 @@ fn s1_16_columns_of_the_written_table() {
                 "provider",
                 "finish_reason",
                 "parse_status",
+                "repairs",
                 "rounds",
                 "prompt_tokens",
                 "completion_tokens",

@@ -43,6 +43,7 @@ mod resume_all;
 mod retry;
 mod rounds;
 mod schedules;
+mod schema;
 mod signals;
 mod status;
 mod steps;

@@ -266,3 +266,40 @@ fn s0_32_what_cannot_be_meant_is_refused_before_money() {
     }
     assert_eq!(dir.files(), ["in.csv"]);
 }
+
+const LIST: &str = r#"{"type": "object", "required": ["items"], "properties": {"items":
+    {"type": "array", "items": {"type": "object", "required": ["name", "price"],
+    "properties": {"name": {"type": "string"}, "price": {"type": "number"}}}}}}"#;
+
+const LISTED: &str = r#"
+[[rule]]
+match = "fits"
+reply = '{"items": [{"name": "tea", "price": 2}, {"name": "bun", "price": 1}]}'
+[[rule]]
+match = "wrong"
+reply = '{"items": [{"name": "tea", "price": 2}, {"name": 7, "price": 1}]}'
+"#;
+
+/// With a schema whose top holds a list, the columns are the keys of its things, and the answer is
+/// held against it as a whole.
+#[test]
+fn s0_32_the_things_of_a_schema_become_rows() {
+    let dir = WorkDir::new();
+    let rules = dir.write("rules.toml", LISTED);
+    let script = format!("script:{}", rules.display());
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--answers", &script]);
+    dir.write("in.csv", "text\nfits\nwrong\n");
+    dir.write("list.json", LIST);
+    let line = "workflow in.csv out.csv --json-schema list.json --explode --default name=?";
+    let run = at(&sandbox, dir.batchctl(line)).run().exits(3);
+    run.says(&["2 rows in, 4 rows out", "was invalid 1"]);
+    let cells = dir.cells("out.csv");
+    assert_eq!(cells.header()[..3], ["text", "name", "price"]);
+    assert_eq!(
+        seen(&cells, &["name", "price", "status"]),
+        "tea | 2 | ok\nbun | 1 | ok\ntea | 2 | defaulted\n7 | 1 | defaulted"
+    );
+    assert!(cells.column("error")[2].contains("/items/1/name"), "{}", cells.column("error")[2]);
+    let fields = line.replace("--default name=?", "--json-fields nam");
+    at(&sandbox, dir.batchctl(&fields)).run().exits(2).says(&["did you mean `name`?"]);
+}

@@ -10,7 +10,10 @@ pub struct AnswerArgs {
     /// Keys of a JSON answer that become columns, with types: a,b.c,d[0],score:number,mood:good|bad
     #[arg(long, value_name = "KEYS")]
     pub json_fields: Option<String>,
-    /// Do not add a line naming the keys, and do not ask for JSON mode
+    /// JSON schema that every answer must fit; its keys become columns
+    #[arg(long, value_name = "FILE|JSON", hide_short_help = true)]
+    pub json_schema: Option<String>,
+    /// Tell the model nothing of the wanted JSON, and do not ask for JSON mode
     #[arg(long, hide_short_help = true)]
     pub no_json_hint: bool,
     /// Fill FIELD of rows that have no good answer when the job is over; they stay `defaulted` (exit 3)
@@ -19,7 +22,7 @@ pub struct AnswerArgs {
     /// Make a row of each thing in an answer that is a list; an empty list leaves one empty row
     #[arg(long, hide_short_help = true)]
     pub explode: bool,
-    /// Name of the column with the answer [default: response, with --json-fields `raw_response`]
+    /// Name of the column with the answer [default: response, of JSON `raw_response`]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub response_column: Option<String>,
     /// Add columns about each answer: ids, finish reason, tokens, seconds
@@ -33,6 +36,7 @@ pub struct AnswerArgs {
 impl Flags for AnswerArgs {
     fn lay(&self, over: &mut Overrides) {
         over.text(key::JSON_FIELDS, self.json_fields.as_deref());
+        over.text(key::JSON_SCHEMA, self.json_schema.as_deref());
         over.switch(key::NO_JSON_HINT, self.no_json_hint);
         over.list(key::DEFAULT, &self.defaults);
         over.switch(key::EXPLODE, self.explode);

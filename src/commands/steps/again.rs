@@ -14,14 +14,14 @@ use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
 use super::room::require_room;
 use super::tables::Tabled;
+use super::tell_form::{tell_form, tells_form};
 use super::waits;
 use super::who::{Who, who_of_retry};
-use crate::answer::{Fields, RowStatus};
+use crate::answer::{Expected, RowStatus};
 use crate::base::FileLock;
 use crate::commands::Context;
 use crate::job::{JobError, RetryPlan, WantedRows, plan_retry};
-use crate::provider::JsonMode;
-use crate::request::{Question, Source, field_hint, list_hint};
+use crate::request::{Question, Source};
 use crate::store::{OpenRow, Store};
 use crate::table::Table;
 use crate::ui::{Align, CommandError, ExitCode, bytes, count, counted, grid};
@@ -192,13 +192,17 @@ fn asked_otherwise(
         field.clone_into(&mut question.max_tokens_field);
     }
     question.max_tokens = change.max_tokens.or(question.max_tokens);
-    let Some(prompt) = prompt else { return Ok(question) };
+    let Some(prompt) = prompt else {
+        if change.model.is_some() {
+            tell_again(&mut question, found, who)?;
+        }
+        return Ok(question);
+    };
     if matches!(question.source, Source::Messages { .. }) {
         return Err(CommandError::usage(
             "the rows of this job hold their own messages; there is no prompt to change",
         ));
     }
-    let text = prompt.text.clone();
     question.source = Source::Prompt { template: prompt.text, jinja: prompt.is_jinja };
     let usage = |error| CommandError::new(ExitCode::Usage, error);
     if question.wants_input_column(table.headers()).map_err(usage)?
@@ -210,16 +214,19 @@ fn asked_otherwise(
         )
         .hint("write {column} where a cell belongs"));
     }
-    if (question.json_hint.is_some() || question.json_mode)
-        && let Some(fields) = found.spec.form.fields.as_deref()
-    {
-        let fields =
-            Fields::parse(fields).map_err(|e| CommandError::new(ExitCode::Unexpected, e))?;
-        let hint = if found.spec.form.explode { list_hint } else { field_hint };
-        question.json_hint = hint(&fields.typed(), &text, question.system.as_deref());
-        question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
-    }
+    tell_again(&mut question, found, who)?;
     Ok(question)
+}
+
+/// Words the form of the answers anew, for another prompt or another model, unless nothing was
+/// told of it.
+fn tell_again(question: &mut Question, found: &Found, who: &Who) -> Result<(), CommandError> {
+    if tells_form(question) {
+        let expected = Expected::read(&found.spec.form);
+        let expected = expected.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
+        tell_form(question, &expected, (&who.name, who.api.dialect()));
+    }
+    Ok(())
 }
 
 /// The rows that are not good, by class, with what is asked again of them and its price.

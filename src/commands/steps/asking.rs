@@ -3,16 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::form::{expected, form};
+use super::tell_form::{kept_here, tell_form};
 use super::who::Who;
-use crate::answer::Fields;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::JobError;
-use crate::provider::JsonMode;
-use crate::request::{
-    Detail, Endpoint, Given, ImageOptions, InputColumn, Question, Source, field_hint, infer,
-    list_hint,
-};
+use crate::request::{Detail, Endpoint, Given, ImageOptions, InputColumn, Question, Source, infer};
 use crate::table::{Format, Table, read_text};
 use crate::ui::{CommandError, ExitCode};
 
@@ -59,7 +56,8 @@ pub(in crate::commands) fn ask(
     };
     if table.shape().format == Format::Requests {
         question.source = Source::Foreign;
-        return Ok(Asked { question, notes: Vec::new() });
+        let note = want_json(context, &mut question, who)?;
+        return Ok(Asked { question, notes: note.into_iter().collect() });
     }
     let prompt = given_text(context, settings.get(key::PROMPT), settings.get(key::PROMPT_FILE))?;
     let system = given_text(context, settings.get(key::SYSTEM), settings.get(key::SYSTEM_FILE))?;
@@ -80,9 +78,8 @@ pub(in crate::commands) fn ask(
     question.input_column = inferred.input_column;
     question.system = system.map(|system| system.text);
     question.images = image_options(context, source, inferred.image_columns)?;
-    want_json(context, &mut question, prompt.as_ref(), who)?;
-    let hint = question.json_hint.as_ref().map(|hint| format!("added to the prompt: {hint}"));
-    Ok(Asked { question, notes: inferred.note.into_iter().chain(hint).collect() })
+    let wanted = want_json(context, &mut question, who)?;
+    Ok(Asked { question, notes: inferred.note.into_iter().chain(wanted).collect() })
 }
 
 /// Whether the prompt says itself which columns are asked.
@@ -117,28 +114,25 @@ fn line_url(who: &Who, endpoint: Endpoint) -> Result<String, CommandError> {
     Ok(url.to_owned())
 }
 
-/// An error in what a flag says.
-fn usage_of<E: Into<anyhow::Error>>(flag: &'static str) -> impl FnOnce(E) -> CommandError {
-    move |error| CommandError::new(ExitCode::Usage, error).context(flag)
-}
-
-/// Names the wanted keys in the request and asks for JSON mode where the provider has it.
+/// Words the wanted form into the question, and says what was chosen.
 fn want_json(
     context: &Context,
     question: &mut Question,
-    prompt: Option<&Text>,
     who: &Who,
-) -> Result<(), CommandError> {
-    let Some(fields) = context.settings.get(key::JSON_FIELDS) else { return Ok(()) };
-    let fields = Fields::parse(&fields).map_err(usage_of("--json-fields"))?;
-    if context.settings.get(key::NO_JSON_HINT) || question.endpoint == Endpoint::Embeddings {
-        return Ok(());
+) -> Result<Option<String>, CommandError> {
+    let form = form(context)?;
+    let expected = expected(&form)?;
+    if form.schema.is_some() && question.endpoint == Endpoint::Embeddings {
+        return Err(CommandError::usage("embeddings are numbers and fit no JSON schema")
+            .hint("leave out --json-schema, or --endpoint embeddings"));
     }
-    let prompt = prompt.map(|prompt| prompt.text.as_str()).unwrap_or_default();
-    let hint = if context.settings.get(key::EXPLODE) { list_hint } else { field_hint };
-    question.json_hint = hint(&fields.typed(), prompt, question.system.as_deref());
-    question.json_mode = who.api.dialect().json_mode != JsonMode::Unknown;
-    Ok(())
+    if question.source == Source::Foreign {
+        return Ok(form.schema.map(|_| kept_here("the requests are ready-made and sent as such")));
+    }
+    if context.settings.get(key::NO_JSON_HINT) || question.endpoint == Endpoint::Embeddings {
+        return Ok(form.schema.map(|_| kept_here("not sent (--no-json-hint)")));
+    }
+    Ok(tell_form(question, &expected, (&who.name, who.api.dialect())))
 }
 
 /// The first rows, as text.

@@ -2,9 +2,12 @@
 //! on top. A line that words a question of its own is another matter.
 
 use super::asking::parameters;
+use super::form::expected;
+use super::tell_form::{tell_form, tells_form};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::{Key, Source, key};
+use crate::job::Spec;
 use crate::request::{Question, Source as Text};
 use crate::ui::CommandError;
 
@@ -21,6 +24,7 @@ pub(in crate::commands) fn words_question(context: &Context) -> bool {
         || said(context, key::IMAGE_DETAIL)
         || said(context, key::IMAGE_MAX_SIDE)
         || said(context, key::JSON_FIELDS)
+        || said(context, key::JSON_SCHEMA)
         || said(context, key::NO_JSON_HINT)
         || said(context, key::ENDPOINT)
         || said(context, key::PROVIDER)
@@ -36,12 +40,8 @@ fn said<T>(context: &Context, key: Key<T>) -> bool {
 }
 
 /// The question of a job at the model that is asked, with what the line says on top.
-pub(super) fn ask_like(
-    context: &Context,
-    who: &Who,
-    job: &Question,
-) -> Result<Question, CommandError> {
-    let mut question = job.clone();
+pub(super) fn ask_like(context: &Context, who: &Who, job: &Spec) -> Result<Question, CommandError> {
+    let mut question = job.question.clone();
     question.base_url.clone_from(&who.stored_url);
     if question.source == Text::Foreign {
         return Ok(question);
@@ -50,6 +50,9 @@ pub(super) fn ask_like(
         question.model.clone_from(&who.model);
         let field = who.api.dialect().max_tokens_field(question.endpoint, &who.model);
         field.clone_into(&mut question.max_tokens_field);
+        if tells_form(&question) {
+            tell_form(&mut question, &expected(&job.form)?, (&who.name, who.api.dialect()));
+        }
     }
     if said(context, key::MAX_TOKENS) {
         let most = context.settings.get(key::MAX_TOKENS);

@@ -43,7 +43,7 @@ pub(super) fn require_fillable(
     output: &OutputSpec,
 ) -> Result<(), CommandError> {
     let Some(column) = selection.filled_column() else { return Ok(()) };
-    let expected = expected(&form(context))?;
+    let expected = expected(&form(context)?)?;
     let wanted = expected.wanted();
     let name = headers[column].trim();
     let columns = columns(wanted, output);

@@ -42,6 +42,7 @@ mod side_by_side;
 mod signals;
 mod spent;
 mod tables;
+mod tell_form;
 mod who;
 
 pub(super) use again::{Change, retry};

@@ -97,7 +97,7 @@ pub(in crate::commands) fn with_look(
         }
         found.spec.output.path = destination.path().map(Path::to_owned);
     }
-    found.spec.form = form_on(&found.spec.form, context);
+    found.spec.form = form_on(&found.spec.form, context)?;
     let is_filling = found.written_selection().filled_column().is_some();
     let expected = expected(&found.spec.form)?;
     keep_fitting(&mut found.spec.output.defaults, expected.wanted());

@@ -6,7 +6,7 @@ use super::asking::{Asked, ask};
 use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
-use super::form::{expected, form};
+use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
@@ -148,7 +148,7 @@ impl Prepared {
     ) -> Result<Self, CommandError> {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
-        let (form, output) = (form(context), output_spec(context));
+        let (form, output) = (form(context)?, output_spec(context));
         require_fillable(&selection, taken.table.headers(), context, &output)?;
         let is_filling = selection.filled_column().is_some();
         require_shape(&form, expected(&form)?.wanted(), &output, is_filling)?;
@@ -158,7 +158,7 @@ impl Prepared {
     /// The question of a job, as far as the line words no other. The rows are those of the line:
     /// after a few rows the question is what all of them cost.
     fn like(context: &Context, taken: Taken, who: &Who, job: &Spec) -> Result<Self, CommandError> {
-        let question = ask_like(context, who, &job.question)?;
+        let question = ask_like(context, who, job)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
         Ok(Self::with(context, taken, who, (asked, selection, job.form.clone())))
@@ -319,7 +319,7 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         path: None,
         response_column: settings
             .get(key::RESPONSE_COLUMN)
-            .or_else(|| filled.clone().filter(|_| settings.get(key::JSON_FIELDS).is_none())),
+            .or_else(|| filled.clone().filter(|_| !wants_json(context))),
         details: settings.get(key::DETAILS),
         all_rows: settings.get(key::ALL_ROWS) || filled.is_some(),
         row_index: settings.get(key::ROW_INDEX),

@@ -103,7 +103,12 @@ fn differences(job: &Spec, line: &Spec) -> Vec<String> {
                 || was.endpoint != is.endpoint,
             "the parameters",
         ),
-        (job.form != line.form || was.json_hint != is.json_hint, "the fields"),
+        (job.form.schema != line.form.schema || was.json_schema != is.json_schema, "the schema"),
+        (
+            job.form.fields != line.form.fields
+                || (was.json_hint != is.json_hint && line.form.schema.is_none()),
+            "the fields",
+        ),
         (images(job) != images(line), "the image columns"),
         (job.source_digest != line.source_digest, "the cells of the table"),
     ];

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::begin::{begin, waits};
 use super::follow::Follow;
 use super::go_on::go_on_with;
+use super::input::read_in_place;
 use super::jobs::{Found, open_store};
 use super::money::require_limits;
 use super::on_done::with_on_done;
@@ -79,7 +80,10 @@ pub(in crate::commands) fn estimate(
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, who, false);
-    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
+    // No job follows that would need a copy.
+    let (taken, unchanged) = read_in_place(input, context, scratch.folder())?;
+    let planned = Planned::of(context, taken, who, scratch.folder(), reuse)?;
+    unchanged.check()?;
     let exit = show_estimate(context, &planned, who)?;
     if is_of_run {
         require_limits(context, &planned, who)?;

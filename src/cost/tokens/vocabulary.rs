@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use super::cuts::{first_cut, last_cut};
+
 /// A vocabulary with the pattern that splits a text before it is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Vocabulary {
@@ -56,6 +58,47 @@ impl Vocabulary {
             _ => Cow::Borrowed(text),
         };
         let core = tiktoken::get_encoding(self.name()).expect("it is built in");
-        core.count(&text) as u64
+        let (mut tokens, mut rest) = (0, &*text);
+        while let Some(end) = end_of_part(rest) {
+            tokens += core.count(&rest[..end]) as u64;
+            rest = &rest[end..];
+        }
+        tokens + core.count(rest) as u64
+    }
+}
+
+/// Longer texts are counted in parts: a pattern that looks around takes a time that grows with
+/// the square of its text, a minute for a megabyte of DeepSeek's.
+const PART: usize = 4 << 10;
+
+/// Where the first part of a long text ends; `None` if it is to be counted whole.
+fn end_of_part(text: &str) -> Option<usize> {
+    if text.len() <= PART {
+        return None;
+    }
+    last_cut(text, PART).or_else(|| first_cut(text, text.len() - PART))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_counted_in_parts() {
+        let words = "Is it good? 物流很快，质量不错。\n".repeat(400);
+        let far = "é".repeat(PART) + ". The end";
+        let table = [
+            ("short", None),
+            (words.as_str(), Some(4095)),
+            (&far, Some(2 * PART + 1)),
+            (&"é".repeat(PART), None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(end_of_part(text), expected, "{text:.20}");
+            for vocabulary in ALL {
+                let core = tiktoken::get_encoding(vocabulary.name()).unwrap();
+                assert_eq!(vocabulary.count(text), core.count(text) as u64, "{vocabulary:?}");
+            }
+        }
     }
 }

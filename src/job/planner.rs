@@ -1,0 +1,305 @@
+//! How a plan grows row by row. Rows are read and measured in their order, then hashed and counted
+//! by the workers, and once they are back they are placed into shards, again in their order.
+
+use std::thread::Scope;
+
+use super::by_tokens::{Reserve, by_tokens};
+use super::plan::digest_of;
+use super::unsent::{Unsent, Way};
+use super::workers::{Batch, Request, Taken, Workers};
+use super::{JobError, JobFolder, Most, Plan, Reuse, Spec};
+use crate::cost::{Biller, Estimate, Part, Pricing, image_tokens};
+use crate::request::{Compiled, CustomId, Endpoint, Message, Outline, Skip, SkipKind};
+use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
+use crate::store::NewShard;
+use crate::table::{Position, Row, Table};
+
+/// Rows whose earlier answers are looked up together.
+const TOGETHER: usize = 500;
+
+/// What is known of the rows read so far.
+pub(super) struct Planner<'a> {
+    spec: &'a Spec,
+    pricing: &'a Pricing,
+    table: &'a Table,
+    workers: Workers,
+    /// Rows that go to the workers next.
+    batch: Batch,
+    /// Rows that came back and wait for their ways.
+    waiting: Vec<Request>,
+    /// What becomes of each request, in the order of the rows.
+    ways: Vec<Way>,
+    /// Tokens of the texts of each request, in the same order.
+    of_texts: Vec<u32>,
+    /// Tokens of the images of each request, in the same order.
+    of_images: Vec<u32>,
+    most: Most,
+    unsent: Option<Unsent<'a>>,
+    /// The first row that is sent.
+    first: Option<RowEntry>,
+    compiled: Compiled,
+    cutter: Cutter,
+    folder: &'a JobFolder,
+    open: Option<(NewShard, RowsWriter)>,
+    digest: blake3::Hasher,
+    plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner that has seen no row; its threads end when it is dropped.
+    pub(super) fn new(
+        scope: &'a Scope<'a, '_>,
+        (spec, pricing): (&'a Spec, &'a Pricing),
+        table: &'a Table,
+        (limits, most): (&Limits, Most),
+        folder: &'a JobFolder,
+        reuse: Option<Reuse<'a>>,
+    ) -> Result<Self, JobError> {
+        let mut planner = Self {
+            spec,
+            pricing,
+            table,
+            workers: Workers::start(scope, &spec.question.model),
+            batch: Batch::default(),
+            waiting: Vec::new(),
+            ways: Vec::new(),
+            of_texts: Vec::new(),
+            of_images: Vec::new(),
+            most,
+            unsent: Unsent::begin(spec, reuse, folder)?,
+            first: None,
+            compiled: spec.question.compile(table.headers())?,
+            cutter: Cutter::new(*limits),
+            folder,
+            open: None,
+            digest: digest_of(spec),
+            plan: Plan::empty(spec, pricing),
+        };
+        let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
+        planner.plan.columns = names.cloned().collect();
+        Ok(planner)
+    }
+
+    /// Rows that were taken.
+    pub(super) fn rows(&self) -> u64 {
+        self.plan.tally.rows
+    }
+
+    /// Takes the next row.
+    pub(super) fn take(&mut self, row: &Row) -> Result<(), JobError> {
+        self.plan.tally.see(row);
+        let taken = match self.ask(row) {
+            Ok(request) => Taken::Asked(request),
+            Err(skip) => {
+                self.plan.estimate.skipped += 1;
+                let (row_number, kind) = (row.number(), skip.kind);
+                self.plan.tally.skip(row, skip);
+                Taken::Skipped { row: row_number, kind }
+            }
+        };
+        self.batch.rows.push(taken);
+        if self.batch.is_full() { self.hand_over() } else { Ok(()) }
+    }
+
+    /// Takes a row that can be sent. Texts are counted as they would be sent, images by their
+    /// size; base64 is never given to a tokenizer.
+    fn ask(&mut self, row: &Row) -> Result<Request, Skip> {
+        let Outline { line_bytes, image_headers } = self.fit(row)?;
+        self.batch.cells.push(|out| row.push_hashed(out));
+        let texts = self.compiled.prompt_texts(row).unwrap_or_default();
+        let question = &self.spec.question;
+        self.batch.prompts.push(texts, question.endpoint != Endpoint::Embeddings);
+        // The form that tools, a schema and the like have in the prompt is not known.
+        self.plan.estimate.exact &= !texts.iter().any(Message::is_beside);
+        let detail = question.images.detail.into();
+        let tokens = image_headers.iter().map(|size| {
+            size.and_then(|size| image_tokens(&question.model, size.width, size.height, detail))
+        });
+        let Position { row: number, line, offset } = row.position();
+        let entry =
+            RowEntry { row: number, line, offset, line_bytes, row_hash: 0, content_key: [0; 16] };
+        Ok(Request {
+            entry,
+            text_tokens: 0,
+            images: image_headers.len() as u64,
+            image_tokens: tokens.sum(),
+        })
+    }
+
+    fn fit(&mut self, row: &Row) -> Result<Outline, Skip> {
+        if let Some(fault) = row.fault() {
+            return Err(Skip::new(SkipKind::Ragged, fault.to_string()));
+        }
+        let Self { batch, compiled, cutter, .. } = self;
+        batch.contents.try_push(|out| {
+            let outline = compiled.outline(row, CustomId::length(row.number(), 1), out)?;
+            cutter.check(outline.line_bytes)?;
+            Ok(outline)
+        })
+    }
+
+    /// Hands the batch to the workers, and goes on with what they are done with.
+    fn hand_over(&mut self) -> Result<(), JobError> {
+        let next = self.workers.spare();
+        self.workers.give(std::mem::replace(&mut self.batch, next));
+        while let Some(batch) = self.workers.make_room() {
+            self.go_on(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with rows whose hashes and tokens are known.
+    fn go_on(&mut self, mut batch: Batch) -> Result<(), JobError> {
+        for taken in batch.rows.drain(..) {
+            match taken {
+                Taken::Asked(request) => {
+                    self.digest.update(&request.entry.row.to_le_bytes());
+                    self.digest.update(&request.entry.content_key);
+                    self.waiting.push(request);
+                }
+                Taken::Skipped { row, kind } => {
+                    self.digest.update(&row.to_le_bytes());
+                    // That it is skipped is part of what was asked; the words of the reason are
+                    // not: they may hold paths, and a release that words them anew must not ask
+                    // everything again.
+                    self.digest.update(format!("{kind:?}").as_bytes());
+                }
+            }
+            if self.waiting.len() >= TOGETHER {
+                self.part_ways()?;
+            }
+        }
+        self.workers.keep(batch);
+        Ok(())
+    }
+
+    /// Finds out which of the waiting rows need not be sent, and places the others.
+    fn part_ways(&mut self) -> Result<(), JobError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let ways = match &mut self.unsent {
+            Some(unsent) => unsent.ways(waiting.iter().map(|row| &row.entry))?,
+            None => vec![Way::Sent; waiting.len()],
+        };
+        for (row, way) in waiting.iter().zip(&ways) {
+            let part = part_of(&mut self.plan.estimate, *way);
+            part.requests += 1;
+            part.images += row.images;
+            self.of_texts.push(row.text_tokens);
+            let of_images = row.image_tokens.unwrap_or(0);
+            self.of_images.push(u32::try_from(of_images).unwrap_or(u32::MAX));
+            part.image_tokens = part.image_tokens.zip(row.image_tokens).map(|(sum, n)| sum + n);
+            if *way == Way::Sent {
+                self.place(&row.entry)?;
+            }
+        }
+        self.ways.extend(ways);
+        Ok(())
+    }
+
+    fn place(&mut self, entry: &RowEntry) -> Result<(), JobError> {
+        let cut = self.cutter.push(entry.line_bytes).expect("its length was checked");
+        self.first.get_or_insert(*entry);
+        if cut == Cut::New || self.open.is_none() {
+            self.close()?;
+            let number = self.plan.shards.len() as u64 + 1;
+            let path = self.folder.rows_file(&format!("r1-s{number:04}"));
+            let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
+            let shard = NewShard { round: 1, number, rows: 0, bytes: 0, tokens: 0, reserve: None };
+            self.open = Some((shard, writer));
+        }
+        let (shard, writer) = self.open.as_mut().expect("opened above");
+        shard.rows += 1;
+        shard.bytes += entry.line_bytes;
+        writer.write(entry).map_err(JobError::file("write", self.folder.root()))
+    }
+
+    /// The first line that is sent, as it will be.
+    fn first_line(&mut self) -> Result<Option<String>, JobError> {
+        let Some(RowEntry { row, line, offset, .. }) = self.first else { return Ok(None) };
+        let mut rows = self.table.rows_from(Position { row, line, offset })?;
+        let Some(row) = rows.next_row()? else { return Ok(None) };
+        let mut line = Vec::new();
+        let id = CustomId { job6: "000000".to_owned(), row: row.number(), round: 1 };
+        let written = self.compiled.write_line(row, &id.to_string(), &mut line);
+        Ok(written.is_ok().then(|| String::from_utf8_lossy(&line).trim_end().to_owned()))
+    }
+
+    fn close(&mut self) -> Result<(), JobError> {
+        if let Some((shard, writer)) = self.open.take() {
+            writer.finish().map_err(JobError::file("write", self.folder.root()))?;
+            self.plan.shards.push(shard);
+        }
+        Ok(())
+    }
+
+    /// The plan of all rows that were taken.
+    pub(super) fn finish(mut self) -> Result<Plan, JobError> {
+        self.hand_over()?;
+        while let Some(batch) = self.workers.take_back() {
+            self.go_on(batch)?;
+        }
+        self.part_ways()?;
+        self.close()?;
+        if let Some(unsent) = self.unsent.take() {
+            (self.plan.cached, self.plan.equal) = unsent.finish()?;
+        }
+        self.plan.first_request = self.first_line()?;
+        self.plan.run_digest = self.digest.finalize().to_hex().to_string();
+        self.plan.tally.finish(&self.compiled);
+        let sent = self.price();
+        let shards = std::mem::take(&mut self.plan.shards);
+        let estimate = &self.plan.estimate;
+        let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
+        let is_known = estimate.sent.input_tokens().is_some();
+        let reserve = |tokens| if is_known { biller.reserve(tokens) } else { None };
+        let costs = (sent.as_slice(), &reserve as Reserve<'_>);
+        let uncut = shards.len();
+        self.plan.shards = by_tokens(shards, costs, self.most, self.folder)?;
+        self.plan.estimate.bytes = self.plan.bytes();
+        self.plan.estimate.shards = self.plan.shards.len() as u64;
+        let reserves = self.plan.shards.iter().map(|shard| shard.reserve);
+        let reserve: Option<u64> = reserves.sum();
+        self.plan.estimate.reserve = reserve;
+        let was_cut = self.plan.shards.len() > uncut;
+        let below = self.most.cost.filter(|cost| was_cut && reserve > Some(*cost));
+        self.plan.estimate.cut_below = below;
+        Ok(self.plan)
+    }
+
+    /// Adds up tokens and costs of all requests, those in the order of the rows; returns the
+    /// prompt tokens of those that are sent.
+    fn price(&mut self) -> Vec<u32> {
+        let estimate = &mut self.plan.estimate;
+        let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
+        estimate.bills = [biller.bill(), biller.bill(), biller.bill()];
+        let mut sent = Vec::new();
+        for ((text, of_images), way) in self.of_texts.iter().zip(&self.of_images).zip(&self.ways) {
+            let (text, of_images) = (*text, *of_images);
+            part_of(estimate, *way).text_tokens += u64::from(text);
+            biller.add(&mut estimate.bills[*way as usize], u64::from(text), u64::from(of_images));
+            if *way == Way::Sent {
+                sent.push(text.saturating_add(of_images));
+            }
+        }
+        let parts = [estimate.sent, estimate.answered, estimate.equal];
+        for (part, bill) in parts.iter().zip(&mut estimate.bills) {
+            if part.input_tokens().is_none() {
+                bill.make_unknown();
+            }
+        }
+        sent
+    }
+}
+
+/// The part of the estimate that a row belongs to.
+fn part_of(estimate: &mut Estimate, way: Way) -> &mut Part {
+    match way {
+        Way::Sent => &mut estimate.sent,
+        Way::Answered => &mut estimate.answered,
+        Way::Equal => &mut estimate.equal,
+    }
+}
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;
