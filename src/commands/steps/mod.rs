@@ -29,6 +29,7 @@ mod money;
 mod on_done;
 mod output;
 mod paid_before;
+mod place;
 mod plan;
 mod reshape;
 mod rival;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::copies::require_files_folder;
 use super::form::{expected, form_on, is_on_line};
 use super::jobs::Found;
+use super::place::is_protected;
 use super::plan::output_spec;
 use super::reshape::{keep_fitting, require_shape};
 use crate::base::hex_of_file;
@@ -145,6 +146,9 @@ pub(in crate::commands) fn require_writable(
     let now = hex_of_file(path).map_err(JobError::file("read", path))?;
     if !mark.is_ours(&now) {
         return Err(refuse("was changed since batchctl wrote it".to_owned()));
+    }
+    if is_protected(path) {
+        return Err(refuse("is write-protected".to_owned()));
     }
     let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
     let old: Spec = serde_json::from_str(&spec)?;

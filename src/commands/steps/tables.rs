@@ -1,12 +1,12 @@
 //! Writing a job's table from the account and the result files.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::copies::copy_results;
 use super::counts::RowCounts;
 use super::jobs::Found;
-use super::output::{beside, digest_at};
+use super::place::place;
 use super::reshape::defaults;
 use crate::answer::{Expected, RowStatus, Wanted};
 use crate::commands::Context;
@@ -62,7 +62,9 @@ pub(in crate::commands) fn write_job_table(
         }
         return Ok(Tabled { path: None, counts });
     };
-    let (path, earlier) = place(context, store, found, path)?;
+    let Some((path, earlier)) = place(context, store, found, (path, why))? else {
+        return Ok(Tabled { path: None, counts: None });
+    };
     // Marked before it gets its name: a kill in between leaves a table that is known as ours.
     let mark = |digest: &str| {
         let digests = (digest, earlier.as_deref());
@@ -90,30 +92,6 @@ fn told(store: &Store, found: &Found, summary: &Summary) -> Result<RowCounts, Co
         counts.keep(store, &found.job)?;
     }
     Ok(counts)
-}
-
-/// The place asked for, or one beside it if somebody edited the table that stands there; with the
-/// digest of what stands there.
-fn place(
-    context: &Context,
-    store: &Store,
-    found: &Found,
-    path: &Path,
-) -> Result<(PathBuf, Option<String>), CommandError> {
-    let now = digest_at(path).map_err(JobError::file("read", path))?;
-    let Some(digest) = now else { return Ok((path.to_owned(), None)) };
-    let mark = store.output_mark(&path.to_string_lossy())?;
-    if found.spec.output.overwrite || mark.is_some_and(|mark| mark.is_ours(&digest)) {
-        return Ok((path.to_owned(), Some(digest)));
-    }
-    let other = beside(path, found.job.short());
-    context.printer.warning(&format!(
-        "{} was changed meanwhile; writing {} instead",
-        path.display(),
-        other.display()
-    ));
-    let earlier = digest_at(&other).map_err(JobError::file("read", &other))?;
-    Ok((other, earlier))
 }
 
 fn write_to(
