@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What became of one selected row; each has exactly one, so that they sum to the selected rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RowStatus {
     /// A good answer.
@@ -33,6 +35,7 @@ pub enum RowStatus {
     /// Filled by the user's rule; the original status stays in the error column.
     Defaulted,
     /// Not settled yet.
+    #[default]
     Pending,
     /// Never sent, as far as foreign result files tell.
     Unasked,
@@ -85,6 +88,18 @@ impl RowStatus {
     /// Whether the row has an answer that can be used as it is.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Ok | Self::Cached)
+    }
+
+    /// Of several outcomes of a row the one of the most worth counts, and of equals the newest: an
+    /// answer that a later question did not better is not given up for none.
+    pub fn worth(self) -> u8 {
+        match self {
+            Self::Ok | Self::Cached => 4,
+            Self::Invalid => 3,
+            Self::Unparsed => 2,
+            Self::Truncated | Self::Refused => 1,
+            _ => 0,
+        }
     }
 }
 

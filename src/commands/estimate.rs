@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AskArgs, JsonArg, ReadArgs, lays};
+use super::flags::{AskArgs, JsonArg, ReadArgs, ReaskArgs, lays};
 use super::steps::{
     Bare, Found, Need, estimate, estimate_like, find_job, open_store, side_by_side, who_is_asked,
     words_question,
@@ -21,6 +21,9 @@ pub struct Args {
     /// What turns the table into requests.
     #[command(flatten)]
     pub ask: AskArgs,
+    /// What becomes of answers that are not as wanted.
+    #[command(flatten)]
+    pub reask: ReaskArgs,
     /// How the table is read.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -38,7 +41,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: ask, read);
+lays!(Args: ask, reask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{JsonArg, RunningArgs, SpendArgs, WriteArgs, lays, whole};
+use super::flags::{JsonArg, ReaskArgs, RunningArgs, SpendArgs, WriteArgs, lays, whole};
 use super::steps::{Bare, Change, find_job, open_store, retry, with_look, with_on_done};
 use crate::answer::RowStatus;
 use crate::ui::{CommandError, ExitCode};
@@ -32,6 +32,9 @@ pub struct Args {
     /// File that holds the prompt to ask instead; a .j2 file is a Jinja template
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub prompt_file: Option<PathBuf>,
+    /// What becomes of answers that are not as wanted.
+    #[command(flatten)]
+    pub reask: ReaskArgs,
     /// What it may spend.
     #[command(flatten)]
     pub spend: SpendArgs,
@@ -46,7 +49,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: spend, running, write);
+lays!(Args: reask, spend, running, write);
 
 fn tokens(text: &str) -> Result<u32, String> {
     whole(text, "a number of tokens", 1, None)
@@ -63,6 +66,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         max_tokens: args.max_tokens,
         prompt: args.prompt.clone(),
         prompt_file: args.prompt_file.clone(),
+        reask: args.reask.reask,
         only_shows: args.spend.only_shows(),
     };
     let job = found.job.clone();

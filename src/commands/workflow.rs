@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::flags::{
-    AskArgs, JsonArg, NewJobArgs, ReadArgs, RunningArgs, SpendArgs, WriteArgs, lays,
+    AskArgs, JsonArg, NewJobArgs, ReadArgs, ReaskArgs, RunningArgs, SpendArgs, WriteArgs, lays,
 };
 use super::steps::{Destination, Need, dry_run, estimate, send, who_is_asked};
 use crate::config::key;
@@ -22,6 +22,9 @@ pub struct Args {
     /// What turns the table into requests.
     #[command(flatten)]
     pub ask: AskArgs,
+    /// What becomes of answers that are not as wanted.
+    #[command(flatten)]
+    pub reask: ReaskArgs,
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -42,7 +45,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: ask, running, new_job, spend, read, write);
+lays!(Args: ask, reask, running, new_job, spend, read, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

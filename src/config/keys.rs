@@ -165,6 +165,8 @@ settings! {
     DEFAULT: Vec<String> = "default", Kind::List, None, Place::Anywhere;
     /// Make a row of each thing in an answer that is a list.
     EXPLODE: bool = "explode", Kind::Flag, Some("false"), Place::Anywhere;
+    /// How often a row is asked again whose answer is not the JSON that is wanted.
+    REASK: u64 = "reask", Kind::Whole, Some("0"), Place::Anywhere;
     /// The name of the column with the raw answer.
     RESPONSE_COLUMN: Option<String> = "response_column", Kind::Text, None, Place::Anywhere;
     /// Add columns about each answer: ids, tokens, finish reason.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::forecast::{Bill, Level};
 use super::money::Money;
 use super::price::{Mode, Price};
+use super::reasks::Reasks;
 use super::terms::Forecast;
 
 /// Requests of an estimate, and what is known of their prompts.
@@ -87,6 +88,9 @@ pub struct Estimate {
     /// What all that is sent counts as against budgets until it is settled, in trillionths.
     #[serde(skip)]
     pub reserve: Option<u64>,
+    /// What second questions are expected to cost, where there may be some.
+    #[serde(skip)]
+    pub reasks: Option<Reasks>,
     /// The limit on cost that the files were cut for, in trillionths, where they were.
     #[serde(skip)]
     pub cut_below: Option<u64>,
@@ -98,10 +102,11 @@ impl Estimate {
         &self.bills[0]
     }
 
-    /// What is expected of what is sent.
+    /// What is expected of what is sent, second questions included.
     pub fn forecast(&self) -> Forecast {
         let forecast = self.sent_bill().forecast(self.sent.input_tokens(), self.learned_from);
-        Forecast { reserve: self.reserve, ..forecast }
+        let forecast = Forecast { reserve: self.reserve, ..forecast };
+        self.reasks.as_ref().map_or_else(|| forecast.clone(), |reasks| reasks.with(&forecast))
     }
 
     /// An amount in the price's currency.

@@ -5,6 +5,7 @@
 
 use super::lengths::Lengths;
 use super::price::{Mode, Price, Rates, Tokens};
+use super::reasks::Reasking;
 use super::terms::{Forecast, Range};
 
 /// What requests are priced by.
@@ -18,6 +19,8 @@ pub struct Pricing {
     pub is_embedding: bool,
     /// What finished rows of the same prompt had.
     pub lengths: Lengths,
+    /// How often rows are asked again because of their answer.
+    pub reasking: Reasking,
 }
 
 /// How long answers are taken to be.
@@ -125,6 +128,17 @@ impl<'a> Biller<'a> {
             }
         }
         self.step(bill, text + images);
+    }
+
+    /// How often rows are asked again because of their answer.
+    pub(super) fn reasking(&self) -> &Reasking {
+        &self.pricing.reasking
+    }
+
+    /// Completion tokens of one answer, likely and at worst.
+    pub(super) fn answer_tokens(&self) -> [u64; 2] {
+        let likely = self.answer.levels[Level::Likely as usize].map_or(0, whole);
+        [likely, self.answer.worst.unwrap_or(likely)]
     }
 
     /// What a request of a batch is counted as against a budget until it is settled: its worst

@@ -12,6 +12,7 @@ mod money;
 mod numbers;
 mod price;
 mod prices;
+mod reasks;
 mod sheet;
 mod shrink;
 mod spent;
@@ -29,6 +30,7 @@ pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
 pub use prices::{
     Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million, rate_text,
 };
+pub use reasks::{ReaskBills, Reasked, Reasking, Reasks};
 pub use sheet::{Heading, labelled};
 pub use spent::{CostDocument, Saved, Spent, shown, tokens_lines};
 pub use terms::{Forecast, Range, Terms};

@@ -160,7 +160,7 @@ impl Estimate {
         tokens.map_or("unknown".to_owned(), |tokens| format!("{mark}{}", grouped(tokens)))
     }
 
-    fn amount(&self, pico: Option<u64>) -> String {
+    pub(super) fn amount(&self, pico: Option<u64>) -> String {
         let money = pico.and_then(|pico| self.money(pico));
         money.map_or("unknown".to_owned(), |money| money.show())
     }
@@ -178,6 +178,7 @@ impl Estimate {
             if !self.is_free() {
                 lines.extend(labelled("Worst", &[self.worst()]));
             }
+            lines.extend(self.reask_lines());
         }
         for step in bill.steps() {
             let rows = if step.requests == 1 { "row" } else { "rows" };
@@ -228,10 +229,15 @@ impl Estimate {
                     grouped(own)
                 ),
             };
-            return format!("{price} if every answer has {limit}");
+            let again = match self.reasks.map(|reasks| reasks.times) {
+                None => String::new(),
+                Some(1) => ", and every row is asked once more".to_owned(),
+                Some(times) => format!(", and every row is asked {times} times more"),
+            };
+            return format!("{price} if every answer has {limit}{again}");
         }
         let own = own.map_or(String::new(), |own| format!(" ({} tokens a row)", grouped(own)));
-        let reserve = match self.reserve {
+        let reserve = match forecast.reserve {
             None => String::new(),
             reserve => format!("; reserved: {}, 1.5 x likely", self.amount(reserve)),
         };

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::money::{Currency, Money};
 use super::numbers::grouped;
+use super::reasks::Reasked;
 use super::terms::Range;
 use crate::batch::{Usage, Used};
 
@@ -39,6 +40,8 @@ pub struct Spent {
     pub all: Used,
     /// Those of them whose row was not good after it.
     pub not_good: Used,
+    /// Rows that were asked again because of their answer.
+    pub reasked: Reasked,
     /// What surplus batches used beyond the answers that were taken; its `rows` are batches.
     pub surplus: Used,
     /// Answers of which it is not known what they used.
@@ -72,11 +75,21 @@ pub struct CostDocument {
     reserved: Option<f64>,
     not_good: CountedCost,
     surplus: CountedCost,
+    reasks: ReaskedDocument,
     /// Answers of which it is not known what they used.
     usage_unknown: u64,
     /// Answers whose price is unknown.
     price_unknown: u64,
     saved: SavedDocument,
+}
+
+/// Rows that were asked again because of their answer, and what their further answers cost.
+#[derive(Debug, Clone, Serialize)]
+struct ReaskedDocument {
+    rows: u64,
+    good: u64,
+    answers: u64,
+    cost: Option<f64>,
 }
 
 /// A number of answers, rows or batches with its cost.
@@ -118,6 +131,8 @@ impl Spent {
         if self.all.rows > 0 || self.without_usage > 0 {
             lines.extend(wrapped("cost", &self.cost_words()));
             lines.extend(self.parts());
+            let reasked = self.reasked.words(|pico| self.shown(Some(pico)));
+            lines.extend(wrapped("re-asked", &reasked));
         }
         lines.extend(wrapped("saved", &self.saved_words()));
         lines
@@ -169,6 +184,12 @@ impl Spent {
             reserved: units(self.reserved.map_or(Some(0), |reserved| reserved)),
             not_good: counted(self.not_good.rows, self.not_good.cost()),
             surplus: counted(self.surplus.rows, self.surplus.cost()),
+            reasks: ReaskedDocument {
+                rows: self.reasked.rows,
+                good: self.reasked.good,
+                answers: self.reasked.used.rows,
+                cost: units(self.reasked.used.cost()),
+            },
             usage_unknown: self.without_usage,
             price_unknown: self.all.unpriced,
             saved: SavedDocument {

@@ -40,7 +40,7 @@ pub struct Forecast {
 
 impl Range {
     /// Both together; what is unknown of one is unknown of both.
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         let sum = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
         Self {
             low: sum(self.low, other.low),

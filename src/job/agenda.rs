@@ -170,6 +170,7 @@ mod tests {
             max_enqueued_tokens: None,
             published_enqueued_tokens: None,
             rounds: 3,
+            reasks: 0,
             abort_share: 1.0,
             daily_budget: DailyBudget::None,
         };

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{JobError, JobFolder, Spec};
+use super::{JobError, JobFolder, Objections, Spec};
 use crate::base::{AtomicFile, free_space};
 use crate::request::CustomId;
 use crate::shard::{RowEntry, RowsReader};
@@ -25,14 +25,15 @@ pub struct BuiltFile {
     pub lost: Vec<(u64, String)>,
 }
 
-/// Writes the request file of a shard. A row that cannot become a request any more is left out
+/// Writes the request file of a shard, each request with what there is to object to the row's last
+/// answer where that is what its rows are asked about. A row that cannot become a request any more is left out
 /// and returned.
 pub fn build_shard(
     spec: &Spec,
     table: &Table,
     folder: &JobFolder,
     job_key: &str,
-    shard: &ShardRecord,
+    (shard, mut objections): (&ShardRecord, Option<&mut Objections<'_>>),
 ) -> Result<BuiltFile, JobError> {
     let path = folder.request_file(&shard.stem());
     require_space(folder.root(), shard.bytes)?;
@@ -46,7 +47,14 @@ pub fn build_shard(
         line.clear();
         let id = CustomId { job6: job_key[..6].to_owned(), row: row.number(), round: shard.round }
             .to_string();
-        match compiled.write_line(row, &id, &mut line) {
+        let objection = match objections.as_mut().map(|all| all.of(row.number())).transpose() {
+            Ok(objection) => objection,
+            Err(reason) => {
+                built.lost.push((row.number(), reason));
+                return Ok(());
+            }
+        };
+        match compiled.write_asked(row, (&id, objection.as_ref()), &mut line) {
             Ok(()) => {
                 digest.update(&line);
                 built.bytes += line.len() as u64;

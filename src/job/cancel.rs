@@ -45,9 +45,8 @@ fn settle_unsent(
         RowsReader::open(&folder.rows_file(&shard.stem()))?.collect::<Result<_, _>>()?;
     let mut known = HashSet::new();
     if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
-        let outcomes = store.outcomes_between(&job.key, first.row, last.row)?;
-        let mine = outcomes.iter().filter(|o| o.round == shard.round);
-        known.extend(mine.filter(|o| o.status == RowStatus::Skipped).map(|o| o.row));
+        let mine = store.outcomes_of_round(&job.key, shard.round, (first.row, last.row))?;
+        known.extend(mine.iter().filter(|o| o.status == RowStatus::Skipped).map(|o| o.row));
     }
     let records: Vec<_> = entries
         .iter()

@@ -37,6 +37,9 @@ pub struct DriveOptions {
     pub published_enqueued_tokens: Option<u64>,
     /// Rounds a row may run in before it stays as it is: 1 is no further round.
     pub rounds: u32,
+    /// How often a row is asked again whose answer is not the JSON that is wanted; these rounds are
+    /// beside the others.
+    pub reasks: u32,
     /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
     pub abort_share: f64,
     /// What all jobs of this home may cost in one day.

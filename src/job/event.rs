@@ -130,6 +130,8 @@ pub enum Event {
         rows: u64,
         /// Input files of that round.
         shards: u64,
+        /// How many of them are asked again because of their answer.
+        reasked: u64,
         /// What had become of them, the commonest first.
         statuses: Vec<(RowStatus, u64)>,
     },

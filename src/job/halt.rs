@@ -87,7 +87,9 @@ impl Driver<'_> {
         shard: &ShardRecord,
         records: &[OutcomeRecord],
     ) -> Result<(), JobError> {
-        let halt = halt_of(&shard.title(), records.iter(), self.options.abort_share);
+        // That rows are bad whose answer was bad before says nothing about the others.
+        let most = if shard.asks.is_reask { 1.0 } else { self.options.abort_share };
+        let halt = halt_of(&shard.title(), records.iter(), most);
         let Some(halt) = halt else {
             return Ok(self.store.settle_shard(&self.job.key, shard.id, records)?);
         };

@@ -25,6 +25,7 @@ mod planner;
 mod poll;
 mod price;
 mod queue;
+mod reask;
 mod reconcile;
 mod refused;
 mod repack;
@@ -57,6 +58,7 @@ pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use price::{Prices, terms_of, tokens_of};
 pub use queue::LEARNED_FOR;
+pub use reask::{Objections, form_line};
 pub use reconcile::{
     LISTING_ALLOWANCE, LateJob, Search, Step, find_late, may_have_late_batches, next_step,
 };

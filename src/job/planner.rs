@@ -8,7 +8,7 @@ use super::plan::digest_of;
 use super::unsent::{Unsent, Way};
 use super::workers::{Batch, Request, Taken, Workers};
 use super::{JobError, JobFolder, Most, Plan, Reuse, Spec};
-use crate::cost::{Biller, Estimate, Part, Pricing, image_tokens};
+use crate::cost::{Biller, Estimate, Part, Pricing, ReaskBills, image_tokens};
 use crate::request::{Compiled, CustomId, Endpoint, Message, Outline, Skip, SkipKind};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::NewShard;
@@ -272,6 +272,8 @@ impl<'a> Planner<'a> {
         let estimate = &mut self.plan.estimate;
         let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
         estimate.bills = [biller.bill(), biller.bill(), biller.bill()];
+        let may_reask = self.pricing.reasking.times > 0;
+        let mut reasks = may_reask.then(|| ReaskBills::new(&biller));
         let mut sent = Vec::new();
         for ((text, of_images), way) in self.of_texts.iter().zip(&self.of_images).zip(&self.ways) {
             let (text, of_images) = (*text, *of_images);
@@ -279,6 +281,9 @@ impl<'a> Planner<'a> {
             biller.add(&mut estimate.bills[*way as usize], u64::from(text), u64::from(of_images));
             if *way == Way::Sent {
                 sent.push(text.saturating_add(of_images));
+                if let Some(reasks) = &mut reasks {
+                    reasks.add(&biller, (u64::from(text), u64::from(of_images)));
+                }
             }
         }
         let parts = [estimate.sent, estimate.answered, estimate.equal];
@@ -287,6 +292,9 @@ impl<'a> Planner<'a> {
                 bill.make_unknown();
             }
         }
+        let is_known = estimate.sent.input_tokens().is_some();
+        let reasks = reasks.filter(|_| estimate.sent.requests > 0 && is_known);
+        estimate.reasks = reasks.map(|reasks| reasks.finish(&biller));
         sent
     }
 }

@@ -109,6 +109,6 @@ impl Driver<'_> {
     /// The question that a shard asks.
     pub(super) fn ask_of(&self, shard: i64) -> Result<Option<i64>, JobError> {
         let shards: Vec<ShardRecord> = self.store.shards(&self.job.key)?;
-        Ok(shards.into_iter().find(|known| known.id == shard).and_then(|known| known.ask))
+        Ok(shards.into_iter().find(|known| known.id == shard).and_then(|known| known.asks.ask))
     }
 }

@@ -2,7 +2,7 @@
 //! again are gathered from all its shards and cut into new ones. Which rows those are is said by
 //! the ledger; nothing is sent here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::drive::Driver;
 use super::repack::share;
@@ -10,7 +10,7 @@ use super::{Event, JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
 use crate::request::{CustomId, Question, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
-use crate::store::{Leftover, NewShard, ShardRecord};
+use crate::store::{Asking, Leftover, NewShard, Rounds, ShardRecord};
 
 /// A row with the prompt tokens it is taken to have.
 pub(super) type Weighed = (RowEntry, u64);
@@ -27,12 +27,17 @@ impl Driver<'_> {
         let Some(highest) = left.iter().map(|left| left.round).max() else { return Ok(false) };
         let round = highest + 1;
         let mut first = self.store.last_number(&self.job.key, round)? + 1;
-        let mut groups = Vec::new();
-        for (ask, mut entries) in self.leftover_entries(&left, round)? {
+        let (mut groups, mut reasked) = (Vec::new(), 0);
+        for (asks, mut entries) in self.leftover_entries(&left, round)? {
             entries.sort_unstable_by_key(|(entry, _)| entry.row);
-            let shards = list_round(self.folder, &self.limits(), (round, first), &entries)?;
+            let shards = if asks.is_reask {
+                reasked += entries.len() as u64;
+                self.list_reasks(asks.ask, (round, first), &mut entries)?
+            } else {
+                list_round(self.folder, &self.limits(), (round, first), &entries)?
+            };
             first += shards.len() as u64;
-            groups.push((ask, shards));
+            groups.push((asks, shards));
         }
         self.store.insert_round(&self.job.key, &groups)?;
         let shards: Vec<&NewShard> = groups.iter().flat_map(|(_, shards)| shards).collect();
@@ -40,6 +45,7 @@ impl Driver<'_> {
             round,
             rows: shards.iter().map(|shard| shard.rows).sum(),
             shards: shards.len() as u64,
+            reasked,
             statuses: counted(&left),
         });
         Ok(!shards.is_empty())
@@ -53,7 +59,22 @@ impl Driver<'_> {
         if is_open || self.store.open_surplus(&self.job.key)? > 0 {
             return Ok(Vec::new());
         }
-        Ok(self.store.leftovers(&self.job.key, self.options.rounds)?)
+        let rounds = Rounds { most: self.options.rounds, reasks: self.options.reasks };
+        Ok(self.store.leftovers(&self.job.key, rounds)?)
+    }
+
+    /// Lists the shards of rows that are asked because of their answers.
+    fn list_reasks(
+        &self,
+        ask: Option<i64>,
+        numbers: (u32, u64),
+        entries: &mut [Weighed],
+    ) -> Result<Vec<NewShard>, JobError> {
+        let question = self.question(ask)?;
+        self.with_objections(numbers.0, &question.model, entries)?;
+        let mut shards = list_round(self.folder, &self.limits(), numbers, entries)?;
+        self.reserve((ask, &question), &mut shards, entries)?;
+        Ok(shards)
     }
 
     /// What one file may hold.
@@ -64,34 +85,36 @@ impl Driver<'_> {
     }
 
     /// The places of these rows in the table, from the row lists of the shards they were last in,
-    /// by the question they are asked. A row that was not sent but gets what an equal one gets is
-    /// in no list, and in none of the next round's.
+    /// by what they are asked; those that are asked because of an answer from where they were last
+    /// asked without one, so that all lines are as long as those of their first question. A row
+    /// that was not sent but gets what an equal one gets is in no list, and in none of the next
+    /// round's.
     fn leftover_entries(
         &self,
         left: &[Leftover],
         round: u32,
-    ) -> Result<BTreeMap<Option<i64>, Vec<Weighed>>, JobError> {
-        let rounds: BTreeSet<u32> = left.iter().map(|left| left.round).collect();
-        let keeps_ids = self.spec.question.source == Source::Foreign;
-        let mut groups: BTreeMap<Option<i64>, Vec<Weighed>> = BTreeMap::new();
-        for shard in self.store.shards(&self.job.key)? {
-            if !rounds.contains(&shard.round) {
-                continue;
-            }
+    ) -> Result<BTreeMap<Asking, Vec<Weighed>>, JobError> {
+        let mut newest: BTreeMap<u64, (Asking, Weighed)> = BTreeMap::new();
+        for shard in self.store.shards(&self.job.key)?.into_iter().filter(|s| !s.asks.is_reask) {
             for mut entry in self.entries(&shard)? {
                 let Ok(at) = left.binary_search_by_key(&entry.row, |left| left.row) else {
                     continue;
                 };
-                if left[at].round != shard.round {
+                let Leftover { round: last, is_reask, .. } = left[at];
+                if last != shard.round && !is_reask {
                     continue;
                 }
                 let tokens = share(shard.tokens, entry.line_bytes, shard.bytes);
-                if !keeps_ids {
+                if self.spec.question.source != Source::Foreign {
                     let length = |round| CustomId::length(entry.row, round) as u64;
                     entry.line_bytes = entry.line_bytes - length(shard.round) + length(round);
                 }
-                groups.entry(shard.ask).or_default().push((entry, tokens));
+                newest.insert(entry.row, (Asking { is_reask, ..shard.asks }, (entry, tokens)));
             }
+        }
+        let mut groups: BTreeMap<Asking, Vec<Weighed>> = BTreeMap::new();
+        for (asks, entry) in newest.into_values() {
+            groups.entry(asks).or_default().push(entry);
         }
         Ok(groups)
     }
@@ -99,12 +122,15 @@ impl Driver<'_> {
     /// What was asked of a shard's rows: the job's own request, with the question of the retry
     /// that the shard belongs to.
     pub(super) fn spec_of(&self, shard: &ShardRecord) -> Result<Spec, JobError> {
-        let mut spec = self.spec.clone();
-        if let Some(ask) = shard.ask {
-            let text = self.store.question(ask)?;
-            spec.question = read_question(&text, self.job.short())?;
+        Ok(Spec { question: self.question(shard.asks.ask)?, ..self.spec.clone() })
+    }
+
+    /// The question with this number; `None` is the job's own.
+    fn question(&self, ask: Option<i64>) -> Result<Question, JobError> {
+        match ask {
+            Some(ask) => read_question(&self.store.question(ask)?, self.job.short()),
+            None => Ok(self.spec.question.clone()),
         }
-        Ok(spec)
     }
 }
 

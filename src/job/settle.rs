@@ -101,7 +101,7 @@ impl Driver<'_> {
             }
         }
         for record in settlement.records.values_mut() {
-            record.cost = prices.cost(shard.ask, record.usage);
+            record.cost = prices.cost(shard.asks.ask, record.usage);
         }
         if batch.status.unwrap_or(BatchStatus::Completed) == BatchStatus::Completed {
             let is_missing = |e: &&RowEntry| !settlement.records.contains_key(&e.row);
@@ -147,8 +147,9 @@ impl Driver<'_> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(HashMap::new());
         };
-        let known = self.store.outcomes_between(&self.job.key, first.row, last.row)?;
-        let mine = |o: &OutcomeRecord| o.round == shard.round && o.status == RowStatus::Skipped;
+        let range = (first.row, last.row);
+        let known = self.store.outcomes_of_round(&self.job.key, shard.round, range)?;
+        let mine = |o: &OutcomeRecord| o.status == RowStatus::Skipped;
         Ok(known.into_iter().filter(mine).map(|known| (known.row, known)).collect())
     }
 

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
+use crate::answer::RowStatus;
 use crate::request::{Form, Question, RULES, Source};
 use crate::shard::Limits;
 use crate::store::JobRecord;
-use crate::table::{Selection, Shape};
+use crate::table::{Format, Selection, Shape};
 
 /// The whole request of one job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct Spec {
     /// How many rounds a row may run in, where that was said.
     #[serde(default)]
     pub rounds: Option<u32>,
+    /// How often a row is asked again whose answer is not the JSON that is wanted.
+    #[serde(default)]
+    pub reask: u32,
 }
 
 /// Where and how the table with the answers is written.
@@ -73,6 +77,12 @@ pub struct OutputSpec {
     pub defaults: Vec<String>,
     /// Where result files are copied for the user.
     pub files_folder: Option<PathBuf>,
+    /// The format, where the name of the file is not to say it; of one run only.
+    #[serde(skip)]
+    pub format: Option<Format>,
+    /// Rows of these statuses only, where some are named; of one run only.
+    #[serde(skip)]
+    pub only: Vec<RowStatus>,
     /// The table that the answers are written onto, if it is not the very one that was asked.
     #[serde(default)]
     pub onto: Option<Onto>,

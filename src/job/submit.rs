@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::build::{BuiltFile, build_shard};
+use super::build::BuiltFile;
 use super::drive::Driver;
 use super::{Event, JobError, id};
 use crate::answer::RowStatus;
@@ -173,8 +173,7 @@ impl Driver<'_> {
 
     /// Writes the request file; rows whose image vanished since the plan become `skipped`.
     fn build(&self, shard: &ShardRecord) -> Result<BuiltFile, JobError> {
-        let built =
-            build_shard(&self.spec_of(shard)?, self.table, self.folder, &self.job.key, shard)?;
+        let built = self.build_file(shard)?;
         if !built.lost.is_empty() {
             let lost: Vec<_> =
                 built.lost.iter().map(|(row, reason)| skipped(*row, shard, reason)).collect();

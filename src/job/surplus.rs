@@ -196,8 +196,10 @@ impl Driver<'_> {
                 (Some(id), Some(known)) if line.status.is_good() && !known.status.is_good() => {
                     let round = known.round.max(id.round);
                     // The bad answer in whose place it stands was paid for too.
-                    if round == known.round {
-                        spent.add(known.usage, known.cost);
+                    let place = (id.row, id.row);
+                    let before = self.store.outcomes_of_round(&self.job.key, round, place)?;
+                    for replaced in before {
+                        spent.add(replaced.usage, replaced.cost);
                     }
                     records.push(OutcomeRecord {
                         row: id.row,

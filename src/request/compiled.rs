@@ -6,13 +6,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Skip;
 use super::content::{Content, Pictures, Text};
 use super::escape::escape;
 use super::foreign::read_foreign;
 use super::frame::Frame;
 use super::image::{ImageSize, ImageStore, Planned};
 use super::messages::{Message, beside, split, texts_of_body};
+use super::{Objection, Skip};
 use crate::table::Row;
 
 /// What is known of a row's line before it is built.
@@ -139,22 +139,60 @@ impl Compiled {
         custom_id: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Skip> {
+        self.write_asked(row, (custom_id, None), out)
+    }
+
+    /// The same with what there is to object to the row's last answer, if there is anything.
+    pub fn write_asked(
+        &mut self,
+        row: &Row,
+        (custom_id, objection): (&str, Option<&Objection>),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Skip> {
         let start = out.len();
-        let written = self.try_write(row, custom_id, out);
+        let written = self.try_write(row, (custom_id, objection), out);
         if written.is_err() {
             out.truncate(start);
         }
         written
     }
 
-    fn try_write(&mut self, row: &Row, custom_id: &str, out: &mut Vec<u8>) -> Result<(), Skip> {
+    fn try_write(
+        &mut self,
+        row: &Row,
+        (custom_id, objection): (&str, Option<&Objection>),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Skip> {
         out.extend_from_slice(self.frame.before_id);
         escape(&self.custom_id(row, custom_id)?, out);
         out.extend_from_slice(&self.frame.after_id);
         out.extend_from_slice(&self.frame.head);
+        let start = out.len();
         self.content.write(row, out, &mut self.images)?;
-        out.extend_from_slice(&self.frame.tail);
+        let tail = self.frame.tail.as_slice();
+        match objection {
+            None => out.extend_from_slice(tail),
+            Some(objection) => {
+                // Chat messages end with `]`, of a prompt with the `}` of the only one before it.
+                let place = tail.iter().position(|byte| *byte == b']').unwrap_or(0);
+                objection.write(self.content.endpoint, (start, (tail, place)), out);
+            }
+        }
         Ok(())
+    }
+
+    /// Appends the body of a row's request as it is sent, for people: of an image stands what the
+    /// cell says, not its bytes. On a skip the buffer is as it was.
+    pub fn write_shown(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), Skip> {
+        let start = out.len();
+        out.extend_from_slice(&self.frame.head);
+        let written = self.content.write(row, out, &mut Named);
+        // Without what ends the line after the body.
+        out.extend_from_slice(&self.frame.tail[..self.frame.tail.len() - 2]);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
     }
 
     /// The texts of a row's request, for counting tokens, and what stands beside them; images are
@@ -228,6 +266,16 @@ impl Pictures for Plan<'_> {
         self.bytes += bytes;
         self.sizes.push(size);
         self.keys.extend_from_slice(&key);
+        Ok(())
+    }
+}
+
+/// Names images instead of writing them.
+struct Named;
+
+impl Pictures for Named {
+    fn put(&mut self, cell: &str, out: &mut Vec<u8>) -> Result<(), Skip> {
+        escape(cell, out);
         Ok(())
     }
 }

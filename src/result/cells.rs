@@ -1,26 +1,40 @@
 //! The cells that an answer becomes.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::columns::Column;
+use super::summary::Summary;
 use super::write::Settled;
 use crate::answer::{Judged, RowStatus};
-use crate::batch::{Outcome, ResultLine, Usage};
+use crate::batch::{Outcome, Reply, ResultLine, Usage};
 use crate::cost::PICO;
 use crate::table::Cell;
+
+/// One value for each wanted field.
+pub(super) type Values<'a> = Cow<'a, [Option<Value>]>;
 
 /// All that is known about a row, for its cells.
 pub(super) struct Answer<'a> {
     pub(super) provider: &'a str,
     pub(super) status: RowStatus,
+    /// The status it had, if it was filled by the user's rule.
+    pub(super) was: Option<RowStatus>,
     pub(super) error: Option<String>,
+    /// What each thing in the answer says, or the one thing that every row is; filled where the
+    /// user's rule says so.
+    pub(super) things: Vec<Values<'a>>,
     pub(super) settled: Option<&'a Settled>,
     pub(super) line: Option<&'a ResultLine>,
     pub(super) judged: Option<&'a Judged<'a>>,
+    /// Its own tokens: those of a shared line count where it was paid for.
     pub(super) usage: Option<Usage>,
     pub(super) is_parsed: bool,
     /// What was mended to read the answer.
     pub(super) repairs: String,
+    pub(super) has_line: bool,
+    pub(super) is_broken: bool,
 }
 
 /// Numbers as values, so that JSON outputs have numbers.
@@ -42,6 +56,25 @@ impl Numbers {
 }
 
 impl Answer<'_> {
+    /// Takes the row into the account.
+    pub(super) fn count(&self, summary: &mut Summary) {
+        summary.lines.lines += u64::from(self.has_line);
+        summary.lines.broken_lines += u64::from(self.is_broken);
+        if let Some(parsed) = summary.parsed.as_mut() {
+            *parsed += u64::from(self.is_parsed);
+        }
+        summary.add(self.status, self.error.as_deref(), self.usage);
+        self.was.into_iter().for_each(|was| summary.count_filled(was));
+    }
+
+    /// What the model replied, if it did.
+    pub(super) fn reply(&self) -> Option<&Reply> {
+        self.line.and_then(|line| match &line.outcome {
+            Outcome::Answered(reply) => Some(reply),
+            Outcome::Failed(_) => None,
+        })
+    }
+
     pub(super) fn numbers(&self) -> Numbers {
         let usage = self.usage;
         let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
@@ -61,10 +94,7 @@ impl Answer<'_> {
         values: &'s [Option<Value>],
         numbers: &'s Numbers,
     ) -> Cell<'s> {
-        let reply = self.line.and_then(|line| match &line.outcome {
-            Outcome::Answered(reply) => Some(reply),
-            Outcome::Failed(_) => None,
-        });
+        let reply = self.reply();
         match column {
             Column::Field(number) => {
                 values.get(number).and_then(Option::as_ref).map_or(Cell::Empty, Cell::Json)
@@ -107,7 +137,7 @@ fn model(text: Option<&str>) -> Cell<'_> {
 
 /// Units of the currency as a decimal number, for a cell.
 #[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
-fn in_units(pico: u64) -> f64 {
+pub(super) fn in_units(pico: u64) -> f64 {
     pico as f64 / PICO as f64
 }
 

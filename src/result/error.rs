@@ -16,27 +16,19 @@ pub enum ResultError {
         /// What the system said.
         source: io::Error,
     },
+    /// What was to be written could not be.
+    #[error("cannot write the rows")]
+    Write(#[source] io::Error),
     /// The table could not be read or written.
     #[error(transparent)]
     Table(#[from] TableError),
     /// The caller's list of settled rows broke off.
     #[error("cannot read the settled rows: {0}")]
     Settled(String),
-    /// The table is not the one the answers belong to.
-    #[error(
-        "row {row} (line {line}) is not the row that was asked: these results belong to another \
-         table, or it was edited since; give the table as it was"
-    )]
-    OtherTable {
-        /// The row, from 0.
-        row: u64,
-        /// Its line, from 1.
-        line: u64,
-    },
     /// Two ways of numbering in one merge.
     #[error(
-        "ids of two kinds: `{first}` and `{second}` ({}, line {line}); merge the files apart, or \
-         name the column that holds the ids with --id-column", path.display()
+        "ids of two kinds: `{first}` and `{second}` ({}, line {line}): what rows they mean cannot \
+         be told", path.display()
     )]
     MixedIds {
         /// The first id seen.
@@ -67,9 +59,8 @@ pub enum ResultError {
     },
     /// A foreign id has two different good answers.
     #[error(
-        "`{id}` has different good answers in {} and {}: leave one of the files out, or, if the \
-         numbering starts anew in each file, name the column that holds the ids with --id-column",
-        first.display(), second.display()
+        "`{id}` has different good answers in {} and {}: they are of different rows, or the same \
+         row was asked twice", first.display(), second.display()
     )]
     TwoAnswers {
         /// The id.
@@ -80,10 +71,7 @@ pub enum ResultError {
         second: PathBuf,
     },
     /// No line belongs to any row.
-    #[error(
-        "none of the {lines} result lines belongs to a row (the first id is `{example}`): name \
-         the column that holds the ids with --id-column"
-    )]
+    #[error("none of the {lines} result lines belongs to a row (the first id is `{example}`)")]
     NothingMatches {
         /// Lines read.
         lines: u64,

@@ -3,7 +3,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::ResultError;
-use super::places::MOST_ROWS;
 use crate::request::CustomId;
 use crate::table::Table;
 
@@ -13,43 +12,46 @@ pub enum IdRule {
     /// By pattern: ours, `row_N` and `row-N` from 0, `request-N` from 1.
     #[default]
     Pattern,
-    /// By pattern, counted from this number (`--id-base`).
-    Base(u64),
-    /// The ids stand in a column of the table (`--id-column`) or in a job's request file.
+    /// By pattern, the first row being called this (`--id-base`); one number for all files, or one
+    /// for each. Below 0 where a file goes on behind rows of others.
+    Base(Vec<i64>),
+    /// The ids stand in a column of the table (`--id-column`).
     Map(IdMap),
 }
 
-/// The patterns that are read.
+/// The kinds of ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pattern {
-    /// Ours, of one job.
+pub enum IdKind {
+    /// Ours, of the job with these first six characters.
     Ours(String),
-    /// `row_N`, `row-N`.
+    /// `row_N`, `row-N`: from 0.
     Row,
-    /// `request-N`.
+    /// `request-N`: from 1.
     Request,
+    /// Of a known pattern; the numbers were made rows by what the user said.
+    Numbered,
+    /// Found in a column of the table.
+    Listed,
 }
 
-impl Pattern {
-    /// What the numbers count from unless the user says otherwise.
-    pub(super) fn base(&self) -> u64 {
-        u64::from(*self == Self::Request)
-    }
-
-    /// Whether the ids are our own: rows asked again keep their row under another round.
-    pub(super) fn is_ours(&self) -> bool {
-        matches!(self, Self::Ours(_))
+impl IdKind {
+    /// The job whose ids these are.
+    pub fn job6(&self) -> Option<&str> {
+        match self {
+            Self::Ours(job6) => Some(job6),
+            _ => None,
+        }
     }
 }
 
-/// The number in an id, its round, and the pattern; `None` for ids of no known pattern.
-pub(super) fn read_pattern(id: &str) -> Option<(Pattern, u64, u32)> {
+/// The kind of an id, its number and its round; `None` for ids of no known pattern.
+pub(super) fn read_pattern(id: &str) -> Option<(IdKind, u64, u32)> {
     if let Some(ours) = CustomId::parse(id) {
-        return Some((Pattern::Ours(ours.job6), ours.row, ours.round));
+        return Some((IdKind::Ours(ours.job6), ours.row, ours.round));
     }
     let (pattern, digits) = match id.strip_prefix("row_").or_else(|| id.strip_prefix("row-")) {
-        Some(digits) => (Pattern::Row, digits),
-        None => (Pattern::Request, id.strip_prefix("request-")?),
+        Some(digits) => (IdKind::Row, digits),
+        None => (IdKind::Request, id.strip_prefix("request-")?),
     };
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = if is_number { digits.parse().ok()? } else { return None };
@@ -133,24 +135,19 @@ fn digest(id: &str) -> u64 {
     hasher.finish()
 }
 
-/// The row a number means when numbers count from `base`.
-pub(super) fn row_of(number: u64, base: u64) -> Option<u64> {
-    number.checked_sub(base).filter(|row| *row < MOST_ROWS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ids_by_exact_pattern_only() {
-        let ours = |job: &str| Pattern::Ours(job.to_owned());
+        let ours = |job: &str| IdKind::Ours(job.to_owned());
         let table = [
             ("k7f2qd-0000041-r1", Some((ours("k7f2qd"), 41, 1))),
             ("k7f2qd-0000041-r12", Some((ours("k7f2qd"), 41, 12))),
-            ("row_0", Some((Pattern::Row, 0, 1))),
-            ("row-000012", Some((Pattern::Row, 12, 1))),
-            ("request-1", Some((Pattern::Request, 1, 1))),
+            ("row_0", Some((IdKind::Row, 0, 1))),
+            ("row-000012", Some((IdKind::Row, 12, 1))),
+            ("request-1", Some((IdKind::Request, 1, 1))),
             ("request_1", None),
             ("row_", None),
             ("row_1a", None),

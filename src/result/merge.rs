@@ -1,89 +1,48 @@
-//! Result and error files from anywhere, in any number and order, indexed in one pass.
+//! Result and error files from anywhere, in any number and order, indexed in one pass, and the
+//! lines of jobs as their account has them.
 //!
 //! Only the place of each row's line is kept. Two lines for one row are weighed against each other
-//! when the second is met, so nothing but the rare double is decoded twice.
+//! when the second is met, so nothing but the rare double is decoded twice. Lines are kept by the
+//! kind of their ids: what rows they mean is known only when the table is.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::ResultError;
 use super::artifacts::{Artifacts, Place};
-use super::ids::{IdRule, Pattern, read_pattern, row_of};
-use super::places::{MOST_FILES, Places};
-use super::prefer::Weight;
-use super::summary::{Summary, counted};
-use super::write::{Join, Settled, write_rows};
+use super::counts::{MergeCounts, Share};
+use super::group::{Contradiction, FirstId, Group};
+use super::ids::{IdKind, IdRule, read_pattern};
+use super::places::{MOST_FILES, MOST_ROWS, Sharing, Spot};
+use super::{ResultError, RowMap};
 use crate::answer::Wanted;
 use crate::batch::decode_line;
-use crate::table::Writer;
 
 const BUFFER: usize = 1 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Kinds of ids that are kept apart; what comes after is nobody's.
+const MOST_KINDS: usize = 64;
+/// Ids of no row that are remembered, to find out where they come from.
+const MOST_STRANGERS: usize = 64;
 
-/// How a merge reads its files.
-#[derive(Debug, Default)]
-pub struct MergeOptions<'a> {
-    /// From id to row.
-    pub ids: IdRule,
-    /// What is wanted: of two answers the one that has it is better.
-    pub wanted: Wanted<'a>,
-    /// Only our ids of this job (its first six characters) count; all others are unknown.
-    pub job6: Option<String>,
-}
-
-/// What the files held. Nothing of it stops a merge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct MergeCounts {
-    /// Lines that are not blank.
-    pub lines: u64,
-    /// Surplus lines for a row: repeats, and those of other rounds.
-    pub duplicates: u64,
-    /// Lines whose id belongs to no row of this table.
-    pub unknown_ids: u64,
-    /// Lines that cannot be read.
-    pub broken_lines: u64,
-    /// Rows with a line that were not selected.
-    pub outside: u64,
-}
-
-impl MergeCounts {
-    /// One line for people for each thing that is not as it should be.
-    pub(super) fn text(self) -> Vec<String> {
-        let table = [
-            (self.broken_lines, "broken line", "set aside"),
-            (self.unknown_ids, "line", "with an id of no row here"),
-            (self.duplicates, "surplus line", "for rows that have a better or equal one"),
-            (self.outside, "answered row", "outside the selection"),
-        ];
-        let present = table.into_iter().filter(|(number, ..)| *number > 0);
-        present
-            .map(|(number, noun, what)| format!("Files     {} {what}", counted(number, noun)))
-            .collect()
-    }
-}
-
-/// The first id read by pattern: all others must be of its kind.
-#[derive(Debug)]
-struct FirstId {
-    id: String,
-    pattern: Pattern,
-}
-
-/// Result files with the best line of each row found.
+/// Result lines with the best one of each row found.
 #[derive(Debug)]
 pub struct MergeIndex {
-    places: Places,
-    artifacts: Artifacts,
-    counts: MergeCounts,
-    ids: IdRule,
-    job6: Option<String>,
-    first: Option<FirstId>,
-    /// An id that fits no row, for messages.
-    stranger: Option<String>,
+    pub(super) artifacts: Artifacts,
+    pub(super) groups: Vec<Group>,
+    pub(super) counts: MergeCounts,
+    pub(super) shares: Vec<Share>,
+    /// The first file that is no job's.
+    pub(super) first_file: u32,
+    rule: IdRule,
+    strangers: Vec<String>,
+    /// The kind of ids of the file that is read, with the first of them.
+    kind: Option<(IdKind, FirstId)>,
+    /// Two different good answers for one foreign id.
+    contradiction: Option<ResultError>,
 }
 
 /// Where a line stands, for messages and for reading it again.
@@ -95,25 +54,130 @@ struct Line<'a> {
 }
 
 impl MergeIndex {
-    /// Reads all files once.
-    pub fn build(paths: &[PathBuf], options: MergeOptions<'_>) -> Result<Self, ResultError> {
-        if paths.len() > MOST_FILES {
-            return Err(ResultError::TooManyFiles(MOST_FILES));
-        }
-        let MergeOptions { ids, wanted, job6 } = options;
-        let mut index = Self {
-            places: Places::default(),
-            artifacts: Artifacts::new(paths.to_vec()),
+    /// One without lines.
+    pub fn new(rule: IdRule) -> Self {
+        Self {
+            artifacts: Artifacts::new(Vec::new()),
+            groups: Vec::new(),
             counts: MergeCounts::default(),
-            ids,
-            job6,
-            first: None,
-            stranger: None,
-        };
-        for (artifact, path) in (0u32..).zip(paths) {
-            index.add_file(artifact, path, wanted)?;
+            shares: Vec::new(),
+            first_file: 0,
+            rule,
+            strangers: Vec::new(),
+            kind: None,
+            contradiction: None,
         }
+    }
+
+    /// Reads all files once. Of two answers the one that has what is wanted is better.
+    pub fn build(paths: &[PathBuf], rule: IdRule, wanted: Wanted<'_>) -> Result<Self, ResultError> {
+        let mut index = Self::new(rule);
+        index.add_files(paths, wanted)?;
         Ok(index)
+    }
+
+    /// Reads files that are no job's, after those of jobs.
+    pub fn add_files(&mut self, paths: &[PathBuf], wanted: Wanted<'_>) -> Result<(), ResultError> {
+        self.first_file = self.push_files([])?;
+        for path in paths {
+            let artifact = self.push_files([path.clone()])?;
+            if !matches!(&self.rule, IdRule::Base(bases) if bases.len() == 1) {
+                self.kind = None;
+            }
+            self.add_file(artifact, path, wanted)?;
+        }
+        // All is read by then, so that it can be told what the files hold.
+        self.contradiction.take().map_or(Ok(()), Err)
+    }
+
+    /// Adds the result files of a job, whose lines are found by its account
+    /// ([`MergeIndex::settle`]). Returns the number of the first.
+    pub fn add_job(
+        &mut self,
+        job6: &str,
+        files: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<u32, ResultError> {
+        let artifact = self.push_files(files)?;
+        let first = FirstId { id: job6.to_owned(), artifact, line: 0 };
+        self.group_of(IdKind::Ours(job6.to_owned()), || first);
+        Ok(artifact)
+    }
+
+    /// Takes in what a job's account has for a row: where its line lies, in which round it was
+    /// given, and whose it is.
+    pub fn settle(&mut self, job6: &str, row: u64, (place, round): (Place, u32), whose: Whose) {
+        let kind = IdKind::Ours(job6.to_owned());
+        let Some(group) = self.groups.iter_mut().find(|group| group.kind == kind) else { return };
+        let sharing = whose.sharing();
+        group.places.set(row, Spot { place, round, sharing });
+        if sharing != Sharing::Equal {
+            group.note(place.artifact, row);
+            self.counts.lines += 1;
+            self.shares[place.artifact as usize].lines += 1;
+        }
+    }
+
+    /// Gives a row of a job the line of another one that asks the same, or one of an earlier job,
+    /// unless its own is better. `false` if there is no such line.
+    pub fn lend(
+        &mut self,
+        job6: &str,
+        row: u64,
+        from: Lent,
+        wanted: Wanted<'_>,
+    ) -> Result<bool, ResultError> {
+        let kind = IdKind::Ours(job6.to_owned());
+        let Some(group) = self.groups.iter_mut().find(|group| group.kind == kind) else {
+            return Ok(false);
+        };
+        let spot = match from {
+            Lent::Row(leader) => {
+                let Some(spot) = group.places.get(leader) else { return Ok(false) };
+                Spot { sharing: Sharing::Equal, ..spot }
+            }
+            Lent::Line(place) => {
+                group.note(place.artifact, row);
+                self.counts.lines += 1;
+                self.shares[place.artifact as usize].lines += 1;
+                Spot { place, round: 0, sharing: Sharing::Cached }
+            }
+        };
+        match group.offer(row, spot, &mut self.artifacts, wanted) {
+            Err(Contradiction::Unread(error)) => Err(error),
+            Err(Contradiction::TwoAnswers(_)) | Ok(()) => Ok(true),
+        }
+    }
+
+    /// Adds a file whose lines are lent. Returns its number.
+    pub fn add_lent_file(&mut self, path: PathBuf) -> Result<u32, ResultError> {
+        self.push_files([path])
+    }
+
+    /// The kinds of ids that were met.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The groups that count. Those of known jobs do; lines of others in their files are of no row
+    /// here. Without any, all ids must be of one kind. What the user said of ids holds in any case.
+    pub fn choose(&self, is_known: impl Fn(&str) -> bool) -> Result<Vec<usize>, ResultError> {
+        let is_sure = |group: &Group| match &group.kind {
+            IdKind::Ours(job6) => is_known(job6),
+            kind => matches!(kind, IdKind::Numbered | IdKind::Listed),
+        };
+        let (sure, others): (Vec<usize>, Vec<usize>) =
+            (0..self.groups.len()).partition(|at| is_sure(&self.groups[*at]));
+        let has_lines_of =
+            |file: &u32| sure.iter().any(|at| self.groups[*at].files.contains_key(file));
+        let Some(first) = sure.first().or(others.first()) else { return Ok(Vec::new()) };
+        let stray = others
+            .iter()
+            .find(|at| **at != *first && !self.groups[**at].files.keys().all(has_lines_of));
+        if let Some(stray) = stray {
+            let (first, second) = (&self.groups[*first].first, &self.groups[*stray].first);
+            return Err(self.mixed(first.clone(), second.clone()));
+        }
+        Ok(if sure.is_empty() { vec![*first] } else { sure })
     }
 
     /// What was read so far.
@@ -121,106 +185,32 @@ impl MergeIndex {
         self.counts
     }
 
-    /// The job whose ids these are, where they are ours.
-    pub fn job6(&self) -> Option<&str> {
-        match &self.first.as_ref()?.pattern {
-            Pattern::Ours(job6) => Some(job6),
-            Pattern::Row | Pattern::Request => None,
+    /// The number of the first file that is no job's.
+    pub fn first_file(&self) -> u32 {
+        self.first_file
+    }
+
+    /// The path of a file.
+    pub fn path(&self, artifact: u32) -> &Path {
+        self.artifacts.path(artifact)
+    }
+
+    /// Some of the ids that belong to no row.
+    pub fn strangers(&self) -> &[String] {
+        &self.strangers
+    }
+
+    /// Adds files and gives the number of the first.
+    fn push_files(&mut self, paths: impl IntoIterator<Item = PathBuf>) -> Result<u32, ResultError> {
+        let first = self.artifacts.paths().len();
+        for path in paths {
+            self.artifacts.push(path);
+            self.shares.push(Share::default());
         }
-    }
-
-    /// Where the line of a row lies, and in which round it was asked.
-    pub fn place_of(&self, row: u64) -> Option<(Place, u32)> {
-        self.places.get(row)
-    }
-
-    /// Adds a file that is not searched for ids: its lines are found by the places of `known`
-    /// rows. Returns its number.
-    pub fn add_known_file(&mut self, path: PathBuf) -> u32 {
-        self.artifacts.push(path)
-    }
-
-    /// Writes the table with the answers found. `known` are rows of which something is known
-    /// without a line of their own (skipped ones, those with the line of another row), in row
-    /// order.
-    pub fn write(
-        mut self,
-        join: Join<'_>,
-        known: Vec<Settled>,
-        writer: &mut Writer,
-    ) -> Result<Summary, ResultError> {
-        let base = self.base(&join)?;
-        let (places, artifacts) = (&self.places, &mut self.artifacts);
-        let lookup = |row: u64| {
-            let (place, round) = places.get(row.checked_add(base)?)?;
-            Some(Settled { rounds: round, place: Some(place), ..Settled::new(row, None) })
-        };
-        let mut known = known.into_iter().peekable();
-        let mut shared = 0;
-        let mut next = |row: u64| {
-            while known.next_if(|settled| settled.row < row).is_some() {}
-            let known = known.next_if(|settled| settled.row == row);
-            let own = lookup(row);
-            let is_shared = own.is_none() && known.as_ref().is_some_and(|k| k.place.is_some());
-            shared += u64::from(is_shared);
-            Ok(own.or(known))
-        };
-        let mut summary = write_rows(join, &mut next, artifacts, writer, true)?;
-        let used = summary.lines;
-        let (past_the_end, _) = places.from(summary.table_rows.saturating_add(base));
-        let before_the_start =
-            (0..base).filter(|number| places.get(*number).is_some()).count() as u64;
-        let strangers = past_the_end + before_the_start;
-        summary.lines = self.counts;
-        summary.lines.unknown_ids += strangers;
-        summary.lines.broken_lines += used.broken_lines;
-        summary.lines.outside = places.filled() - strangers - (used.lines - shared);
-        if strangers == places.filled() && self.counts.lines > 0 {
-            return Err(self.nothing_matches());
+        if self.artifacts.paths().len() > MOST_FILES {
+            return Err(ResultError::TooManyFiles(MOST_FILES));
         }
-        Ok(summary)
-    }
-
-    fn nothing_matches(self) -> ResultError {
-        if self.counts.lines == self.counts.broken_lines {
-            return ResultError::NotResults { lines: self.counts.lines };
-        }
-        let example = self.stranger.or(self.first.map(|first| first.id)).unwrap_or_default();
-        ResultError::NothingMatches { lines: self.counts.lines, example }
-    }
-
-    /// What the numbers in the ids count from, if that is beyond doubt.
-    fn base(&self, join: &Join<'_>) -> Result<u64, ResultError> {
-        let pattern = match (&self.ids, &self.first) {
-            (IdRule::Base(base), Some(first)) if !first.pattern.is_ours() => return Ok(*base),
-            (IdRule::Pattern | IdRule::Base(_), Some(first)) => first,
-            _ => return Ok(0),
-        };
-        let has_zero = self.places.get(0).is_some();
-        let stem = pattern.id.trim_end_matches(|c: char| c.is_ascii_digit());
-        match &pattern.pattern {
-            Pattern::Request if has_zero => {
-                let rows = count_rows(join)?;
-                let example = format!("{stem}0");
-                Err(ResultError::DoubtfulBase {
-                    example,
-                    rows,
-                    likely: 0,
-                    other: 1,
-                    which: "first",
-                })
-            }
-            Pattern::Row if !has_zero && self.places.filled() > 0 => {
-                let rows = count_rows(join)?;
-                if self.places.from(rows) == (1, Some(rows)) {
-                    let example = format!("{stem}{rows}");
-                    let (likely, other, which) = (1, 0, "last");
-                    return Err(ResultError::DoubtfulBase { example, rows, likely, other, which });
-                }
-                Ok(0)
-            }
-            pattern => Ok(pattern.base()),
-        }
+        Ok(u32::try_from(first).unwrap_or(u32::MAX))
     }
 
     fn add_file(
@@ -253,75 +243,132 @@ impl MergeIndex {
     }
 
     fn add_line(&mut self, line: Line<'_>, wanted: Wanted<'_>) -> Result<(), ResultError> {
+        let artifact = line.place.artifact;
         self.counts.lines += 1;
+        self.shares[artifact as usize].lines += 1;
         let Some(id) = custom_id(line.content) else {
             self.counts.broken_lines += 1;
             return Ok(());
         };
-        let Some((number, round)) = self.number(&id, line)? else {
-            self.counts.unknown_ids += 1;
-            self.stranger.get_or_insert_with(|| id.into_owned());
+        let first = || FirstId { id: id.clone().into_owned(), artifact, line: line.number };
+        let Some((kind, number, round)) = self.number(&id, artifact, &first)? else {
+            self.stranger(&id);
             return Ok(());
         };
-        let Some((old, old_round)) = self.places.get(number) else {
-            self.places.set(number, line.place, round);
+        let Some(at) = self.group_of(kind, first) else {
+            self.stranger(&id);
             return Ok(());
         };
-        self.counts.duplicates += 1;
-        let old_line = self.artifacts.read(old)?;
-        if old_line == line.content {
+        let group = &mut self.groups[at];
+        group.note(artifact, number);
+        let old = group.places.get(number);
+        if let Some(old) = old
+            && old.place.length == line.place.length
+            && self.artifacts.read(old.place)? == line.content
+        {
+            group.surplus += 1;
             return Ok(());
         }
-        let held = Weight::of(old_line, old_round, wanted);
-        let new = Weight::of(line.content, round, wanted);
-        let ours = self.first.as_ref().is_some_and(|first| first.pattern.is_ours());
-        if !ours && old.artifact != line.place.artifact && held.contradicts(&new) {
-            return Err(ResultError::TwoAnswers {
-                id: id.into_owned(),
-                first: self.artifacts.path(old.artifact).to_owned(),
-                second: self.artifacts.path(line.place.artifact).to_owned(),
-            });
-        }
-        if new > held {
-            self.places.set(number, line.place, round);
+        let spot = Spot { place: line.place, round, sharing: Sharing::Own };
+        match group.offer(number, spot, &mut self.artifacts, wanted) {
+            Err(Contradiction::Unread(error)) => return Err(error),
+            Err(Contradiction::TwoAnswers(old)) if self.contradiction.is_none() => {
+                self.contradiction = Some(ResultError::TwoAnswers {
+                    id: id.into_owned(),
+                    first: self.artifacts.path(old.artifact).to_owned(),
+                    second: self.artifacts.path(artifact).to_owned(),
+                });
+            }
+            Ok(()) | Err(Contradiction::TwoAnswers(_)) => {}
         }
         Ok(())
     }
 
-    /// The number and round in an id; `None` if it can belong to no row.
-    fn number(&mut self, id: &str, line: Line<'_>) -> Result<Option<(u64, u32)>, ResultError> {
-        if let IdRule::Map(map) = &self.ids {
-            return Ok(map.row(id).map(|row| (row, 1)));
+    fn stranger(&mut self, id: &str) {
+        self.counts.unknown_ids += 1;
+        if self.strangers.len() < MOST_STRANGERS {
+            self.strangers.push(id.to_owned());
         }
-        let Some((pattern, number, round)) = read_pattern(id) else { return Ok(None) };
-        if let Some(job6) = &self.job6
-            && pattern != Pattern::Ours(job6.clone())
-        {
-            return Ok(None);
+    }
+
+    /// Kind, number and round of an id; `None` if it can belong to no row.
+    fn number(
+        &mut self,
+        id: &str,
+        artifact: u32,
+        first: &impl Fn() -> FirstId,
+    ) -> Result<Option<(IdKind, u64, u32)>, ResultError> {
+        if let IdRule::Map(map) = &self.rule {
+            return Ok(map.row(id).map(|row| (IdKind::Listed, row, 1)));
         }
-        match &self.first {
-            Some(first) if first.pattern != pattern => Err(ResultError::MixedIds {
-                first: first.id.clone(),
-                second: id.to_owned(),
-                path: self.artifacts.path(line.place.artifact).to_owned(),
-                line: line.number,
-            }),
-            Some(_) => Ok(row_of(number, 0).map(|number| (number, round))),
-            None => {
-                self.first = Some(FirstId { id: id.to_owned(), pattern });
-                Ok(row_of(number, 0).map(|number| (number, round)))
+        let Some((kind, number, round)) = read_pattern(id) else { return Ok(None) };
+        let found = match &self.rule {
+            IdRule::Base(bases) if kind.job6().is_none() => {
+                let file = (artifact - self.first_file) as usize;
+                let base = bases.get(file).or(bases.first()).copied().unwrap_or_default();
+                match &self.kind {
+                    Some((other, met)) if *other != kind => {
+                        return Err(self.mixed(met.clone(), first()));
+                    }
+                    Some(_) => {}
+                    None => self.kind = Some((kind, first())),
+                }
+                RowMap::From(base).to(number).map(|row| (IdKind::Numbered, row, round))
             }
+            _ => Some((kind, number, round)),
+        };
+        Ok(found.filter(|(_, number, _)| *number < MOST_ROWS))
+    }
+
+    /// The error for two kinds of ids that cannot both be right.
+    pub(super) fn mixed(&self, first: FirstId, second: FirstId) -> ResultError {
+        ResultError::MixedIds {
+            first: first.id,
+            path: self.artifacts.path(second.artifact).to_owned(),
+            second: second.id,
+            line: second.line,
+        }
+    }
+
+    /// The place of the group of a kind, which is made where it is new.
+    fn group_of(&mut self, kind: IdKind, first: impl FnOnce() -> FirstId) -> Option<usize> {
+        let at = self.groups.iter().position(|group| group.kind == kind);
+        if at.is_none() && self.groups.len() < MOST_KINDS {
+            self.groups.push(Group::new(kind, first()));
+            return Some(self.groups.len() - 1);
+        }
+        at
+    }
+}
+
+/// Whose line a job's account has for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The row's own.
+    Own,
+    /// That of a row which asks the same.
+    Equal,
+    /// A copy of that of an earlier job.
+    Earlier,
+}
+
+impl Whose {
+    fn sharing(self) -> Sharing {
+        match self {
+            Self::Own => Sharing::Own,
+            Self::Equal => Sharing::Equal,
+            Self::Earlier => Sharing::Cached,
         }
     }
 }
 
-fn count_rows(join: &Join<'_>) -> Result<u64, ResultError> {
-    let mut rows = join.table.rows()?;
-    let mut count = 0;
-    while rows.next_row()?.is_some() {
-        count += 1;
-    }
-    Ok(count)
+/// A line that a row has from elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub enum Lent {
+    /// That of another row of the job.
+    Row(u64),
+    /// One of a file that was added for it.
+    Line(Place),
 }
 
 /// A line without byte order mark, surrounding blanks and line end, and how much stands before.

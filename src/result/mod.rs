@@ -5,25 +5,48 @@
 //! From there on both are one: the table is streamed, each answer line is read where it lies,
 //! judged, and written beside its row. Answers are never held in memory, and nothing is printed.
 
+mod agree;
 mod analyze;
 mod artifacts;
 mod cells;
 mod columns;
+mod compare;
+mod counts;
 mod error;
+mod export;
+mod group;
 mod histogram;
 mod ids;
 mod merge;
+mod onto;
+mod pairs;
 mod places;
 mod prefer;
+mod row_map;
 mod summary;
+mod told;
+mod values;
 mod write;
 
-pub use analyze::{Analysis, ErrorGroup, Sample, Seen};
+pub use agree::{Accuracy, Agreement, Differing, Right};
+pub use analyze::{Analysis, ErrorGroup, Sample, Seen, Statistics};
 pub use artifacts::{Artifacts, Place};
 pub use columns::{ColumnOptions, Columns};
+pub use compare::{
+    Compared, Comparison, Difference, Reference, Side, common_columns, compare, difference_columns,
+    row_hashes,
+};
+pub use counts::{MergeCounts, Share};
 pub use error::ResultError;
+pub use export::{AsSent, Exported, each_status, export_rows};
+pub use group::{FirstId, Group, Span};
 pub use histogram::{Histogram, Spread};
-pub use ids::{IdMap, IdRule};
-pub use merge::{MergeCounts, MergeIndex, MergeOptions, looks_like_results};
+pub use ids::{IdKind, IdMap, IdRule};
+pub use merge::{Lent, MergeIndex, Whose, looks_like_results};
+pub use onto::{Asked, Merged, Onto};
+pub use pairs::{Pairs, RowHash};
+pub use row_map::{Hashed, Known, RowMap, pair};
 pub use summary::{Summary, shown_counts, shown_rows_out};
+pub use told::Told;
+pub use values::{FieldReport, NumberSpread, ValueCount};
 pub use write::{Join, Settled, write_table};

@@ -12,6 +12,28 @@ pub(super) const MOST_FILES: usize = 1 << 16;
 /// Rows a table can hold: ids beyond are nobody's.
 pub(super) const MOST_ROWS: u64 = 1 << 32;
 
+/// Rounds are few: the uppermost bits of their number tell whose line it is.
+const ROUND_BITS: u32 = 30;
+
+/// Whose line an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// The row's own.
+    Own,
+    /// That of a row which asks the same.
+    Equal,
+    /// That of an earlier job.
+    Cached,
+}
+
+/// The line of a number: where it lies, in which round it was given, whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) place: Place,
+    pub(super) round: u32,
+    pub(super) sharing: Sharing,
+}
+
 /// Where a row's answer is, and in which round it was given. A length of 0 means: nowhere.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
@@ -24,63 +46,61 @@ struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pages: Vec<Option<Box<[Slot]>>>,
-    filled: u64,
 }
 
 impl Places {
-    /// The place at this number, and its round.
-    pub(super) fn get(&self, number: u64) -> Option<(Place, u32)> {
+    /// The line at this number.
+    pub(super) fn get(&self, number: u64) -> Option<Spot> {
         let (page, index) = split(number)?;
         let slot = self.pages.get(page)?.as_ref()?[index];
-        (slot.length > 0).then(|| (slot.place(), slot.round))
+        (slot.length > 0).then(|| slot.spot())
     }
 
-    /// Puts a place there; lines are never empty, so its length is above 0.
-    pub(super) fn set(&mut self, number: u64, place: Place, round: u32) {
+    /// Puts a line there; lines are never empty, so its length is above 0.
+    pub(super) fn set(&mut self, number: u64, spot: Spot) {
         let Some((page, index)) = split(number) else { return };
         if page >= self.pages.len() {
             self.pages.resize_with(page + 1, || None);
         }
         let slots = self.pages[page].get_or_insert_with(|| vec![Slot::default(); PAGE].into());
-        self.filled += u64::from(slots[index].length == 0);
-        slots[index] = Slot::new(place, round);
+        slots[index] = Slot::new(spot);
     }
 
-    /// How many numbers have a place.
-    pub(super) fn filled(&self) -> u64 {
-        self.filled
-    }
-
-    /// How many numbers from this one on have a place, and the first of them.
-    pub(super) fn from(&self, number: u64) -> (u64, Option<u64>) {
-        let mut count = 0;
-        let mut first = None;
-        let begin = usize::try_from(number).unwrap_or(usize::MAX) / PAGE;
-        for (page, slots) in self.pages.iter().enumerate().skip(begin) {
-            for (index, slot) in slots.iter().flat_map(|slots| slots.iter()).enumerate() {
-                let here = (page * PAGE + index) as u64;
-                if here >= number && slot.length > 0 {
-                    count += 1;
-                    first = first.or(Some(here));
-                }
-            }
-        }
-        (count, first)
+    /// All lines with their numbers, in order of these.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Spot)> {
+        self.pages.iter().enumerate().flat_map(|(page, slots)| {
+            let all = slots.iter().flat_map(|slots| slots.iter()).enumerate();
+            let filled = all.filter(|(_, slot)| slot.length > 0);
+            filled.map(move |(index, slot)| ((page * PAGE + index) as u64, slot.spot()))
+        })
     }
 }
 
 impl Slot {
-    fn new(place: Place, round: u32) -> Self {
+    fn new(spot: Spot) -> Self {
+        let Spot { place, round, sharing } = spot;
         let file_and_offset = (u64::from(place.artifact) << OFFSET_BITS) | place.offset;
+        let whose = match sharing {
+            Sharing::Own => 0,
+            Sharing::Equal => 1,
+            Sharing::Cached => 2,
+        };
+        let round = round.min((1 << ROUND_BITS) - 1) | (whose << ROUND_BITS);
         Self { file_and_offset, length: place.length, round }
     }
 
-    fn place(self) -> Place {
-        Place {
+    fn spot(self) -> Spot {
+        let place = Place {
             artifact: u32::try_from(self.file_and_offset >> OFFSET_BITS).unwrap_or(u32::MAX),
             offset: self.file_and_offset & ((1 << OFFSET_BITS) - 1),
             length: self.length,
-        }
+        };
+        let sharing = match self.round >> ROUND_BITS {
+            0 => Sharing::Own,
+            1 => Sharing::Equal,
+            _ => Sharing::Cached,
+        };
+        Spot { place, round: self.round & ((1 << ROUND_BITS) - 1), sharing }
     }
 }
 
@@ -101,12 +121,13 @@ mod tests {
         for number in numbers {
             let artifact = if number == 1 { 65_535 } else { 3 };
             let place = Place { artifact, offset: number * 700, length: 12 };
-            places.set(number, place, 2);
-            assert_eq!(places.get(number), Some((place, 2)));
+            let spot = Spot { place, round: 2, sharing: Sharing::Cached };
+            places.set(number, spot);
+            assert_eq!(places.get(number), Some(spot));
+            places.set(number, Spot { sharing: Sharing::Own, ..spot });
+            assert_eq!(places.get(number).map(|spot| spot.sharing), Some(Sharing::Own));
         }
-        assert_eq!(places.filled(), 6);
-        assert_eq!(places.from(4096), (3, Some(4096)));
-        assert_eq!(places.from(MOST_ROWS), (0, None));
+        assert_eq!(places.iter().map(|(number, _)| number).collect::<Vec<_>>(), numbers);
         for number in [2, 5000, 999_999, MOST_ROWS, u64::MAX] {
             assert_eq!(places.get(number), None);
         }

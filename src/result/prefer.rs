@@ -20,7 +20,8 @@ pub(super) struct Weight {
 enum Rank {
     Broken,
     Failed,
-    AnsweredBadly,
+    /// With the worth of its status.
+    AnsweredBadly(u8),
     Good,
 }
 
@@ -36,6 +37,11 @@ impl Weight {
         Self { rank, created_at, round, content, digest }
     }
 
+    /// What is better about an answer, whatever it says: its kind and its time.
+    pub(super) fn merit(&self) -> impl Ord + use<> {
+        (self.rank, self.created_at)
+    }
+
     /// Whether both are good and say different things.
     pub(super) fn contradicts(&self, other: &Self) -> bool {
         self.rank == Rank::Good && other.rank == Rank::Good && self.content != other.content
@@ -48,7 +54,7 @@ fn weigh(line: &ResultLine, wanted: Wanted<'_>) -> (Rank, Option<i64>, String) {
         Outcome::Answered(reply) => {
             let rank = match judge(line, wanted).status {
                 RowStatus::Ok => Rank::Good,
-                _ => Rank::AnsweredBadly,
+                status => Rank::AnsweredBadly(status.worth()),
             };
             (rank, reply.created_at, reply.content.clone())
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::merge::MergeCounts;
+use super::counts::MergeCounts;
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::cost::grouped;
@@ -106,6 +106,10 @@ impl Summary {
     /// broken line may be the answer of a row that seems never sent.
     pub fn is_all_good(&self) -> bool {
         if self.lines.broken_lines > 0 && self.good() < self.selected {
+            return false;
+        }
+        // Answers that were paid for and are not in the table.
+        if self.lines.gone > 0 {
             return false;
         }
         self.good() + self.count(RowStatus::Unasked) == self.selected

@@ -1,10 +1,10 @@
 //! Streams the table and writes each row with its answer.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
 use super::ResultError;
 use super::artifacts::{Artifacts, Place};
-use super::cells::{Answer, mended};
+use super::cells::{Answer, Values, mended};
 use super::columns::Columns;
 use super::summary::Summary;
 use crate::answer::{Defaults, Filled, Judged, ParseStatus, RowStatus, Wanted, judge};
@@ -69,11 +69,18 @@ pub struct Join<'a> {
     pub all_rows: bool,
     /// What stands in the cells of rows without a good answer.
     pub defaults: Option<&'a Defaults>,
+    /// `--status`: only rows of these statuses are written, where some are named. All are counted.
+    pub only: &'a [RowStatus],
     /// Who was asked, for `--details`.
     pub provider: &'a str,
-    /// Whether a row (by number and [`Row::hash`]) is the one that was asked; says yes for rows
-    /// it knows nothing of.
-    pub is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
+}
+
+impl Join<'_> {
+    /// Whether rows of this status are wanted, or of the one that a filled row had.
+    pub(super) fn takes(&self, answer: &Answer<'_>) -> bool {
+        let is_named = |status: RowStatus| self.only.contains(&status);
+        self.only.is_empty() || is_named(answer.status) || answer.was.is_some_and(is_named)
+    }
 }
 
 /// Writes the table with the answers of a job. The settled rows come in row order; those for
@@ -84,9 +91,16 @@ pub fn write_table<E: std::fmt::Display>(
     artifacts: &mut Artifacts,
     writer: &mut Writer,
 ) -> Result<Summary, ResultError> {
+    write_rows(join, &mut in_order(settled), artifacts, writer, false)
+}
+
+/// Finds settled rows that come in row order, where they are asked for in row order.
+pub(super) fn in_order<E: std::fmt::Display>(
+    settled: impl IntoIterator<Item = Result<Settled, E>>,
+) -> impl FnMut(u64) -> Result<Option<Settled>, ResultError> {
     let mut settled = settled.into_iter();
     let mut held: Option<Settled> = None;
-    let mut next = |row: u64| {
+    move |row: u64| {
         while held.as_ref().is_none_or(|settled| settled.row < row) {
             match settled.next() {
                 Some(Ok(settled)) => held = Some(settled),
@@ -95,8 +109,7 @@ pub fn write_table<E: std::fmt::Display>(
             }
         }
         Ok(held.take_if(|settled| settled.row == row))
-    };
-    write_rows(join, &mut next, artifacts, writer, false)
+    }
 }
 
 /// Finds what is on record about a row; asked in row order.
@@ -128,7 +141,7 @@ pub(super) fn write_rows(
         if verdict == Verdict::Take {
             let settled = lookup(row.number())?;
             write_selected(&join, row, settled.as_ref(), artifacts, writer, &mut summary)?;
-        } else if join.all_rows {
+        } else if join.all_rows && join.only.is_empty() {
             writer.write(row, &unselected)?;
             summary.written += 1;
         }
@@ -144,72 +157,77 @@ fn write_selected(
     writer: &mut Writer,
     summary: &mut Summary,
 ) -> Result<(), ResultError> {
-    if let Some(is_same_row) = join.is_same_row
-        && !is_same_row(row.number(), row.hash())
-    {
-        return Err(ResultError::OtherTable { row: row.number(), line: row.line() });
-    }
+    with_answer(join, row, settled, artifacts, |answer| {
+        answer.count(summary);
+        if !join.takes(answer) {
+            return Ok(());
+        }
+        let mut numbers = answer.numbers();
+        for values in &answer.things {
+            let cells: Vec<Cell<'_>> =
+                join.columns.iter().map(|column| answer.cell(column, values, &numbers)).collect();
+            writer.write(row, &cells)?;
+            summary.written += 1;
+            summary.rows_out += 1;
+            if answer.things.len() > 1 {
+                numbers = numbers.of_further();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Reads and judges the answer of a selected row, and lends all that is known of it.
+pub(super) fn with_answer<T>(
+    join: &Join<'_>,
+    row: &Row,
+    settled: Option<&Settled>,
+    artifacts: &mut Artifacts,
+    then: impl FnOnce(&Answer<'_>) -> Result<T, ResultError>,
+) -> Result<T, ResultError> {
     let line = match settled.and_then(|settled| settled.place) {
         Some(place) => Some(decode_line(artifacts.read(place)?)),
         None => None,
     };
-    summary.lines.lines += u64::from(line.is_some());
-    summary.lines.broken_lines += u64::from(matches!(line, Some(Err(_))));
-    let mut judged = match &line {
+    let (has_line, is_broken) = (line.is_some(), matches!(line, Some(Err(_))));
+    let judged = match &line {
         Some(Ok(line)) => Some(judge(line, join.wanted)),
         _ => None,
     };
     let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());
-    let mut things = things_of(judged.as_mut(), join.columns);
+    let mut things = things_of(judged.as_ref(), join.columns);
     let is_answer = status.is_good() && judged.as_ref().is_some_and(|judged| judged.is_empty_list);
     let defaults = join.defaults.filter(|_| !is_answer);
     let filled =
         defaults.and_then(|defaults| fill(defaults, status, error.as_deref(), &mut things));
-    let was = status;
+    let was = filled.is_some().then_some(status);
     let (status, error) = filled.unwrap_or((status, error));
     let line = line.as_ref().and_then(|line| line.as_ref().ok());
     let parsed = judged.as_ref().and_then(|judged| judged.parse_status);
-    let is_parsed = parsed.is_some_and(|parsed| parsed != ParseStatus::Failed);
-    if let Some(parsed) = summary.parsed.as_mut() {
-        *parsed += u64::from(is_parsed);
-    }
     let is_shared = settled.is_some_and(|settled| settled.is_shared);
-    let usage = line.and_then(|line| line.usage).filter(|_| !is_shared);
-    summary.add(status, error.as_deref(), usage);
-    if status != was {
-        summary.count_filled(was);
-    }
-    let answer = Answer {
+    then(&Answer {
         provider: join.provider,
         status,
+        was,
         error,
+        things,
         settled,
         line,
         judged: judged.as_ref(),
-        usage,
-        is_parsed,
+        usage: line.and_then(|line| line.usage).filter(|_| !is_shared),
+        is_parsed: parsed.is_some_and(|parsed| parsed != ParseStatus::Failed),
         repairs: mended(judged.as_ref()),
-    };
-    let mut numbers = answer.numbers();
-    for values in &things {
-        let cells: Vec<Cell<'_>> =
-            join.columns.iter().map(|column| answer.cell(column, values, &numbers)).collect();
-        writer.write(row, &cells)?;
-        summary.written += 1;
-        summary.rows_out += 1;
-        if things.len() > 1 {
-            numbers = numbers.of_further();
-        }
-    }
-    Ok(())
+        has_line,
+        is_broken,
+    })
 }
 
 /// The values of each thing in an answer; those of a single one, all empty, where there is none:
 /// no row is ever lost.
-fn things_of(judged: Option<&mut Judged<'_>>, columns: &Columns) -> Vec<Vec<Option<Value>>> {
-    let Some(judged) = judged else { return vec![vec![None; columns.fields()]] };
-    let further = std::mem::take(&mut judged.further);
-    std::iter::once(std::mem::take(&mut judged.values)).chain(further).collect()
+fn things_of<'a>(judged: Option<&'a Judged<'_>>, columns: &Columns) -> Vec<Values<'a>> {
+    let Some(judged) = judged else { return vec![Cow::Owned(vec![None; columns.fields()])] };
+    let further = judged.further.iter().map(|values| Cow::Borrowed(values.as_slice()));
+    std::iter::once(Cow::Borrowed(judged.values.as_slice())).chain(further).collect()
 }
 
 /// Fills what is empty by the user's rule; the status and the error that follow if anything was.
@@ -217,12 +235,12 @@ fn fill(
     defaults: &Defaults,
     status: RowStatus,
     error: Option<&str>,
-    things: &mut [Vec<Option<Value>>],
+    things: &mut [Values<'_>],
 ) -> Option<(RowStatus, Option<String>)> {
     let mut said = None;
     for values in things {
         if let Some(Filled { status, error, values: new }) = defaults.fill(status, error, values) {
-            *values = new;
+            *values = Cow::Owned(new);
             said = Some((status, Some(error)));
         }
     }

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::*;
 use crate::answer::Fields;
 use crate::result::{ColumnOptions, ResultError};
@@ -55,8 +57,8 @@ impl Bench {
             unsettled: RowStatus::Pending,
             all_rows: look.all_rows,
             defaults: None,
+            only: look.only,
             provider: "openai",
-            is_same_row: look.is_same_row,
         };
         let path = self.folder.path().join("out");
         let mut options = WriteOptions::like(&self.table, None);
@@ -79,7 +81,7 @@ struct Look<'a> {
     format: Option<Format>,
     details: bool,
     all_rows: bool,
-    is_same_row: Option<&'a dyn Fn(u64, u64) -> bool>,
+    only: &'a [RowStatus],
 }
 
 fn read(path: &Path) -> String {
@@ -177,19 +179,12 @@ fn rows_not_selected_are_written_only_when_asked_for() {
         assert_eq!(text.lines().count() as u64, written + 1);
         assert_eq!(text.contains("a,\"one, 1\",,,,\r\n"), all_rows, "{text}");
         assert!(text.contains("b,two,no idea,ok,,m-1\r\n"), "{text}");
+        // Of named statuses alone, whatever else; the account is of all selected rows.
+        let look = Look { only: &[RowStatus::Error, RowStatus::Expired], ..look };
+        let (text, summary) = bench.write(&selection, everything(&bench), look).unwrap();
+        assert_eq!((summary.selected, summary.written), (2, 1));
+        assert!(text.ends_with("c,three,,error,no such model (code bad),\r\n"), "{text}");
     }
-}
-
-/// Defect 11 of the tools before: an index alone merges wrongly once the table has changed.
-#[test]
-fn another_table_is_refused_by_row_and_line() {
-    let bench = Bench::new(TABLE, &lines());
-    let is_same = |row: u64, _hash: u64| row != 2;
-    let all = Selection::default();
-    let look = Look { is_same_row: Some(&is_same), ..Look::default() };
-    let error = bench.write(&all, Vec::new(), look).unwrap_err().to_string();
-    assert!(error.starts_with("row 2 (line 4) is not the row that was asked"), "{error}");
-    assert!(!bench.folder.path().join("out").exists(), "P5: nothing half-written");
 }
 
 #[test]
@@ -198,6 +193,7 @@ fn records_that_break_off_stop_the_merge() {
     let columns = Columns::new(Wanted::default(), &ColumnOptions::default());
     let selection = Selection::default();
     let join = Join {
+        only: &[],
         table: &bench.table,
         selection: &selection,
         columns: &columns,
@@ -206,7 +202,6 @@ fn records_that_break_off_stop_the_merge() {
         all_rows: false,
         defaults: None,
         provider: "openai",
-        is_same_row: None,
     };
     let target = Target::Path(bench.folder.path().join("out"));
     let options = WriteOptions::like(&bench.table, None);

@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::budget::{item_of, local_day};
-use super::{OutcomeRecord, ShardState};
+use super::{Asking, OutcomeRecord, ShardState};
 use crate::answer::RowStatus;
 use crate::batch::FailureKind;
 
@@ -68,17 +68,16 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    /// Adds up the shards in which the rows of a question first went out.
-    pub(super) fn of(
-        tx: &Transaction<'_>,
-        (job, ask): (&str, Option<i64>),
-    ) -> rusqlite::Result<Self> {
+    /// Adds up the shards in which the rows of a question first went out. Rows that are asked about
+    /// their answers went out in those that were measured for it, longer from time to time.
+    pub(super) fn of(tx: &Transaction<'_>, (job, asks): (&str, Asking)) -> rusqlite::Result<Self> {
         let mut all = Self { reserve: Some(0), rows: 0, bytes: 0 };
         let mut shards = tx.prepare(
-            "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND taken = 0 \
-             AND round = (SELECT min(round) FROM shard WHERE job = ?1 AND ask IS ?2 AND round > 0)",
+            "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND reask = ?3 \
+             AND taken = 0 AND round = (SELECT CASE ?3 WHEN 0 THEN min(round) ELSE max(round) END \
+             FROM shard WHERE job = ?1 AND ask IS ?2 AND reask = ?3 AND round > 0 AND (?3 = 0 OR taken = 0))",
         )?;
-        let mut found = shards.query(params![job, ask])?;
+        let mut found = shards.query(params![job, asks.ask, asks.is_reask])?;
         while let Some(row) = found.next()? {
             let reserve: Option<u64> = row.get(0)?;
             all.reserve = all.reserve.zip(reserve).map(|(sum, reserve)| sum + u128::from(reserve));

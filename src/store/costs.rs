@@ -11,6 +11,8 @@ use crate::batch::{Usage, Used};
 pub struct CostGroup {
     /// The retry's question; `None` is the job's own, or one whose files were pruned.
     pub ask: Option<i64>,
+    /// Whether they were asked for because of an answer before them.
+    pub is_reask: bool,
     /// Whether their rows are good.
     pub is_good: bool,
     /// What they used.
@@ -65,18 +67,23 @@ impl Store {
         self.read(|c| {
             // By file first: joining a million rows to their shards takes longer than adding them.
             c.prepare(
-                "SELECT s.ask, g.good, sum(g.n), sum(g.priced), sum(g.cost), sum(g.prompt), \
-                 sum(g.completion), sum(g.cached), sum(g.reasoning) FROM ( \
+                "SELECT s.ask, coalesce(s.reask, 0), g.good, sum(g.n), sum(g.priced), sum(g.cost), \
+                 sum(g.prompt), sum(g.completion), sum(g.cached), sum(g.reasoning) FROM ( \
                  SELECT artifact, status IN ('ok', 'cached') AS good, count(*) AS n, \
                  count(cost) AS priced, coalesce(sum(cost), 0) AS cost, \
                  sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion, \
                  sum(cached_tokens) AS cached, sum(reasoning_tokens) AS reasoning \
                  FROM outcome WHERE job = ?1 AND prompt_tokens IS NOT NULL \
                  GROUP BY artifact, good) g LEFT JOIN artifact a ON a.id = g.artifact \
-                 LEFT JOIN shard s ON s.id = a.shard GROUP BY s.ask, g.good",
+                 LEFT JOIN shard s ON s.id = a.shard GROUP BY s.ask, s.reask, g.good",
             )?
             .query_map([job], |row| {
-                Ok(CostGroup { ask: row.get(0)?, is_good: row.get(1)?, used: read_used(row, 2)? })
+                Ok(CostGroup {
+                    ask: row.get(0)?,
+                    is_reask: row.get(1)?,
+                    is_good: row.get(2)?,
+                    used: read_used(row, 3)?,
+                })
             })?
             .collect()
         })

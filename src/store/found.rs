@@ -3,7 +3,9 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::calls::{CallKind, begin, end};
-use super::{CallEnd, CreateState, NewShard, ShardState, Store, StoreError, charges, shards};
+use super::{
+    Asking, CallEnd, CreateState, NewShard, ShardState, Store, StoreError, charges, shards,
+};
 
 /// A batch that was found, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,18 +55,19 @@ impl Store {
             let remote_id = Some(found.batch.clone());
             end(tx, call, &CallEnd { class: "ok", remote_id, now, ..CallEnd::default() })?;
             // What goes on with the other rows of a shard asks what that one asked.
-            let ask = closed.first().map_or(Ok(None), |shard| shards::ask_of(tx, *shard))?;
+            let asks = closed.first().map(|shard| shards::asking_of(tx, *shard));
+            let asks = asks.transpose()?.unwrap_or_default();
             if let Holder::New(new) = holder {
-                let reserve = charges::Planned::of(tx, (job, ask))?.share(new.rows, new.bytes);
-                let update = "UPDATE shard SET ask = ?2, reserve = ?3 WHERE id = ?1";
-                tx.execute(update, params![shard, ask, reserve])?;
+                let reserve = charges::Planned::of(tx, (job, asks))?.share(new.rows, new.bytes);
+                let update = "UPDATE shard SET ask = ?2, reserve = ?3, reask = ?4 WHERE id = ?1";
+                tx.execute(update, params![shard, asks.ask, reserve, asks.is_reask])?;
             }
             shards::set_state(tx, shard, ShardState::Running, None)?;
             for shard in closed {
                 let detail = format!("rows of it are in batch {}", found.batch);
                 shards::set_state(tx, *shard, ShardState::Settled, Some(&detail))?;
             }
-            shards::insert(tx, job, rest, ask)
+            shards::insert(tx, job, rest, asks)
         })
     }
 
@@ -105,7 +108,7 @@ impl Store {
 }
 
 fn insert_taken(tx: &Transaction<'_>, job: &str, new: &NewShard) -> rusqlite::Result<i64> {
-    shards::insert(tx, job, std::slice::from_ref(new), None)?;
+    shards::insert(tx, job, std::slice::from_ref(new), Asking::default())?;
     let shard = tx.last_insert_rowid();
     tx.execute("UPDATE shard SET taken = 1 WHERE id = ?1", [shard])?;
     Ok(shard)

@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    KnownRows, NewShard, OutcomeRecord, Store, StoreError, known, outcomes, shards, stored_words,
-    word,
+    Asking, KnownRows, NewShard, OutcomeRecord, Store, StoreError, known, outcomes, shards,
+    stored_words, word,
 };
 
 stored_words! {
@@ -221,7 +221,7 @@ impl Store {
                     job.prompt,
                 ],
             )?;
-            shards::insert(tx, &job.key, new_shards, None)?;
+            shards::insert(tx, &job.key, new_shards, Asking::default())?;
             outcomes::insert(tx, &job.key, skipped.iter())?;
             known::insert(tx, &job.key, rows)?;
             Ok(Inserted::New)

@@ -19,6 +19,7 @@ mod logs;
 mod migrations;
 mod outcomes;
 mod queue;
+mod reasks;
 mod records;
 mod rounds;
 mod search;
@@ -46,9 +47,10 @@ pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
+pub use reasks::{BadAnswer, BadShares, Reasked};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
-pub use rounds::{Ask, Leftover, NewRetry, OpenRow};
-pub use shards::{NewShard, Seen, ShardRecord, ShardState};
+pub use rounds::{Ask, Leftover, NewRetry, OpenRow, Rounds};
+pub use shards::{Asking, NewShard, Seen, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.

@@ -115,7 +115,19 @@ pub(super) fn give_up_usage(
     Ok(())
 }
 
-fn read_outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeRecord> {
+/// [`RowStatus::worth`] in SQL; a test holds the two together.
+macro_rules! worth {
+    ($table:literal) => {
+        concat!(
+            "CASE ",
+            $table,
+            ".status WHEN 'ok' THEN 4 WHEN 'cached' THEN 4 WHEN 'invalid' THEN 3 \
+             WHEN 'unparsed' THEN 2 WHEN 'truncated' THEN 1 WHEN 'refused' THEN 1 ELSE 0 END"
+        )
+    };
+}
+
+pub(super) fn read_outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeRecord> {
     let place = match (row.get(3)?, row.get(4)?, row.get(5)?) {
         (Some(artifact), Some(place), Some(length)) => Some((artifact, place, length)),
         _ => None,
@@ -144,22 +156,31 @@ fn read_outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeRecord> {
     })
 }
 
-/// Holds for the outcome `o` that counts among all those of its row: a good one before a bad one,
-/// and of equals that of the newest round. By `NOT EXISTS` and not as the first of a sorted list:
-/// that is one step in the key for each of a million rows.
-pub(super) const COUNTS: &str = "NOT EXISTS (SELECT 1 FROM outcome b WHERE b.job = o.job AND \
-    b.row = o.row AND b.round <> o.round AND CASE WHEN b.status IN ('ok', 'cached') \
-    THEN o.status NOT IN ('ok', 'cached') OR b.round > o.round \
-    ELSE o.status NOT IN ('ok', 'cached') AND b.round > o.round END)";
+/// Holds for the outcome `o` that counts among all those of its row: the one of the most
+/// [worth](RowStatus::worth), and of equals that of the newest round. By `NOT EXISTS` and not as
+/// the first of a sorted list: that is one step in the key for each of a million rows.
+pub(super) const COUNTS: &str = concat!(
+    "NOT EXISTS (SELECT 1 FROM outcome b WHERE b.job = o.job AND b.row = o.row AND \
+     b.round <> o.round AND (",
+    worth!("b"),
+    ", b.round) > (",
+    worth!("o"),
+    ", o.round))"
+);
+
+/// Holds for the outcome `o` that is the newest of a row without a good one: what becomes of the
+/// row next goes by it.
+pub(super) const NEWEST_BAD: &str = "NOT EXISTS (SELECT 1 FROM outcome b WHERE b.job = o.job AND \
+    b.row = o.row AND (b.round > o.round OR b.status IN ('ok', 'cached')))";
 
 /// The outcomes that count, one per row, and what else is asked of them.
 fn counting(more: &str) -> String {
-    format!(
-        "SELECT row, round, status, artifact, place, length, content_key, prompt_tokens, \
-         completion_tokens, cached_tokens, reasoning_tokens, error, class, cost FROM outcome o \
-         WHERE job = ?1 AND {COUNTS} {more}"
-    )
+    format!("SELECT {COLUMNS} FROM outcome o WHERE job = ?1 AND {COUNTS} {more}")
 }
+
+/// What [`read_outcome`] reads.
+pub(super) const COLUMNS: &str = "row, round, status, artifact, place, length, content_key, \
+    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, class, cost";
 
 impl Store {
     /// Records the outcomes of a shard's rows and that the shard is settled, in one transaction:
@@ -225,6 +246,23 @@ impl Store {
             c.prepare(&counting("AND row BETWEEN ?2 AND ?3 ORDER BY row"))?
                 .query_map(params![job, first, last], read_outcome)?
                 .collect()
+        })
+    }
+
+    /// The outcomes that the rows from `first` to `last`, both included, have in this very round.
+    pub fn outcomes_of_round(
+        &self,
+        job: &str,
+        round: u32,
+        (first, last): (u64, u64),
+    ) -> Result<Vec<OutcomeRecord>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT {COLUMNS} FROM outcome WHERE job = ?1 AND row BETWEEN ?2 AND ?3 AND \
+                 round = ?4 ORDER BY row"
+            ))?
+            .query_map(params![job, first, last, round], read_outcome)?
+            .collect()
         })
     }
 

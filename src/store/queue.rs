@@ -235,7 +235,7 @@ impl Store {
         (cuts, words): (u32, &str),
     ) -> Result<(), StoreError> {
         self.write(|tx| {
-            shards::insert(tx, job, parts, shards::ask_of(tx, shard)?)?;
+            shards::insert(tx, job, parts, shards::asking_of(tx, shard)?)?;
             for part in parts {
                 tx.execute(
                     "UPDATE shard SET cuts = ?4 WHERE job = ?1 AND round = ?2 AND number = ?3",

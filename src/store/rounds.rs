@@ -3,8 +3,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::outcomes::COUNTS;
-use super::{EqualRow, NewShard, Store, StoreError, shards, word};
+use super::outcomes::{COUNTS, NEWEST_BAD};
+use super::{Asking, EqualRow, NewShard, Store, StoreError, shards, word};
 use crate::answer::RowStatus;
 use crate::batch::FailureKind;
 
@@ -17,6 +17,17 @@ pub struct Leftover {
     pub round: u32,
     /// What became of it there.
     pub status: RowStatus,
+    /// Whether it is asked because of an answer that it had, and not for want of one.
+    pub is_reask: bool,
+}
+
+/// How often rows go out again by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rounds {
+    /// Rounds that a row may run in without being answered.
+    pub most: u32,
+    /// How often a row is asked again because of its answer.
+    pub reasks: u32,
 }
 
 /// A row that is not good.
@@ -60,6 +71,14 @@ pub struct NewRetry<'a> {
     pub equal: &'a [EqualRow],
     /// Unix seconds.
     pub now: i64,
+}
+
+/// How many outcomes with such a status the row of `o` has since the newest retry.
+fn counted(status: &str) -> String {
+    format!(
+        "(SELECT count(*) FROM outcome r WHERE r.job = o.job AND r.row = o.row AND \
+         r.round >= j.counted_from AND r.status {status})"
+    )
 }
 
 impl Store {
@@ -132,7 +151,7 @@ impl Store {
                 }
                 None => None,
             };
-            shards::insert(tx, job, retry.shards, ask)?;
+            shards::insert(tx, job, retry.shards, Asking { ask, is_reask: false })?;
             // Asked otherwise, rows that asked the same may not any more.
             let mut part =
                 tx.prepare("DELETE FROM equal_row WHERE job = ?1 AND (row = ?2 OR leader = ?2)")?;
@@ -155,42 +174,46 @@ impl Store {
         })
     }
 
-    /// The rows that go out again by themselves, in row order: those whose outcome that counts is
-    /// expired, missing, or an error that may pass, and that ran in fewer than `most` rounds since
-    /// the job was planned, or since its newest retry.
-    pub fn leftovers(&self, job: &str, most: u32) -> Result<Vec<Leftover>, StoreError> {
+    /// The rows that go out again by themselves, in row order: those whose newest outcome is
+    /// expired, missing, or an error that may pass, and that had fewer than `most` such ones; and
+    /// those with an answer that is not the JSON that was wanted, and at most `reasks` such ones.
+    /// Only what came since the job was planned, or since its newest retry, is looked at. Answers
+    /// do not count as rounds: each question may go out as often as the first.
+    pub fn leftovers(&self, job: &str, rounds: Rounds) -> Result<Vec<Leftover>, StoreError> {
         let classes: Vec<_> =
             FailureKind::repeatable().map(|kind| format!("'{}'", kind.as_str())).collect();
         let query = format!(
-            "SELECT o.row, o.round, o.status FROM outcome o JOIN job j ON j.key = o.job \
-             WHERE o.job = ?1 AND o.round >= j.counted_from AND (o.status IN ('expired', \
-             'missing') OR (o.status = 'error' AND o.class IN ({}))) AND {COUNTS} AND (SELECT \
-             count(*) FROM outcome r WHERE r.job = o.job AND r.row = o.row AND r.round >= \
-             j.counted_from AND r.status <> 'skipped') < ?2 ORDER BY o.row",
-            classes.join(", ")
+            "SELECT o.row, o.round, o.status, {answers} > 0 FROM outcome o JOIN job j ON \
+             j.key = o.job WHERE o.job = ?1 AND o.round >= j.counted_from AND CASE \
+             WHEN o.status IN ('expired', 'missing') OR (o.status = 'error' AND o.class IN \
+             ({classes})) THEN {passes} < ?2 WHEN o.status IN ('unparsed', 'invalid') \
+             THEN {answers} <= ?3 ELSE 0 END AND {NEWEST_BAD} ORDER BY o.row",
+            answers = counted("IN ('unparsed', 'invalid')"),
+            passes = counted("NOT IN ('skipped', 'unparsed', 'invalid')"),
+            classes = classes.join(", ")
         );
         self.read(|c| {
             c.prepare(&query)?
-                .query_map(params![job, most], |row| {
+                .query_map(params![job, rounds.most, rounds.reasks], |row| {
                     Ok(Leftover {
                         row: row.get(0)?,
                         round: row.get(1)?,
                         status: word(2, &row.get::<_, String>(2)?, RowStatus::read)?,
+                        is_reask: row.get(3)?,
                     })
                 })?
                 .collect()
         })
     }
 
-    /// Makes the shards of a further round, all or none, each group with the number of the
-    /// question it asks (`None` is the job's own).
+    /// Makes the shards of a further round, all or none, each group with what it asks.
     pub fn insert_round(
         &self,
         job: &str,
-        groups: &[(Option<i64>, Vec<NewShard>)],
+        groups: &[(Asking, Vec<NewShard>)],
     ) -> Result<(), StoreError> {
         self.write(|tx| {
-            groups.iter().try_for_each(|(ask, group)| shards::insert(tx, job, group, *ask))
+            groups.iter().try_for_each(|(asks, group)| shards::insert(tx, job, group, *asks))
         })
     }
 

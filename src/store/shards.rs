@@ -72,9 +72,18 @@ impl NewShard {
             reserve: self.reserve,
             cuts: 0,
             detail: None,
-            ask: None,
+            asks: Asking::default(),
         }
     }
+}
+
+/// What the rows of a shard are asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asking {
+    /// The ledger's number of the question; `None` is the job's own.
+    pub ask: Option<i64>,
+    /// Whether each is asked once more because of its last answer, which its request holds.
+    pub is_reask: bool,
 }
 
 /// A shard as the ledger knows it.
@@ -102,8 +111,8 @@ pub struct ShardRecord {
     pub cuts: u32,
     /// The provider's words about why it ended as it did.
     pub detail: Option<String>,
-    /// The ledger's number of the question it asks; `None` is the job's own.
-    pub ask: Option<i64>,
+    /// What its rows are asked.
+    pub asks: Asking,
 }
 
 impl ShardRecord {
@@ -140,33 +149,35 @@ pub(super) fn insert(
     tx: &Transaction<'_>,
     job: &str,
     new_shards: &[NewShard],
-    ask: Option<i64>,
+    asks: Asking,
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
         // A further round is cut by bytes: its prompt tokens are its share of the first round's.
-        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask, reserve) \
+        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask, reserve, reask) \
          VALUES (?1, ?2, ?3, 'planned', ?4, ?5, CASE WHEN ?6 > 0 OR ?2 = 1 THEN ?6 ELSE \
          coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
-         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8)",
+         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8, ?9)",
     )?;
     let is_later = new_shards.iter().any(|shard| shard.round > 1 && shard.reserve.is_none());
-    let planned = is_later.then(|| charges::Planned::of(tx, (job, ask))).transpose()?;
+    let planned = is_later.then(|| charges::Planned::of(tx, (job, asks))).transpose()?;
     for shard in new_shards {
         let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
         let reserve = match reserve {
             None if *round > 1 => planned.as_ref().and_then(|p| p.share(*rows, *bytes)),
             known => known.map(charges::storable),
         };
-        statement.execute(params![job, round, number, rows, bytes, tokens, ask, reserve])?;
+        let Asking { ask, is_reask } = asks;
+        statement
+            .execute(params![job, round, number, rows, bytes, tokens, ask, reserve, is_reask])?;
     }
     Ok(())
 }
 
 const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts, s.ask, \
-     s.reserve";
+     s.reserve, s.reask";
 
 /// How many columns a shard has in a row of a query.
-const WIDTH: usize = 12;
+const WIDTH: usize = 13;
 
 /// Makes the shard that carries on with the rows of another one, and with its question.
 pub(super) fn insert_next(
@@ -176,12 +187,14 @@ pub(super) fn insert_next(
     of: i64,
 ) -> rusqlite::Result<()> {
     let Some(next) = next else { return Ok(()) };
-    insert(tx, job, std::slice::from_ref(next), ask_of(tx, of)?)
+    insert(tx, job, std::slice::from_ref(next), asking_of(tx, of)?)
 }
 
-/// The ledger's number of the question that a shard asks.
-pub(super) fn ask_of(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<i64>> {
-    tx.query_row("SELECT ask FROM shard WHERE id = ?1", [shard], |row| row.get(0))
+/// What the rows of a shard are asked.
+pub(super) fn asking_of(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Asking> {
+    tx.query_row("SELECT ask, reask FROM shard WHERE id = ?1", [shard], |row| {
+        Ok(Asking { ask: row.get(0)?, is_reask: row.get(1)? })
+    })
 }
 
 /// A list of states for `IN`; the words are this program's own.
@@ -202,7 +215,7 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
         detail: row.get(7)?,
         tokens: row.get(8)?,
         cuts: row.get(9)?,
-        ask: row.get(10)?,
+        asks: Asking { ask: row.get(10)?, is_reask: row.get(12)? },
         reserve: row.get(11)?,
     })
 }

@@ -223,7 +223,8 @@ fn field_43_what_goes_out_again_by_itself() {
         table.iter().enumerate().map(|(row, (s, class, _))| record(row, 1, *s, *class)).collect();
     store.record_outcomes(key, &records).unwrap();
     let again = |most| -> Vec<u64> {
-        store.leftovers(key, most).unwrap().iter().map(|left| left.row).collect()
+        let rounds = Rounds { most, reasks: 0 };
+        store.leftovers(key, rounds).unwrap().iter().map(|left| left.row).collect()
     };
     let expected: Vec<_> = (0..table.len()).filter(|row| table[*row].2).map(|r| r as u64).collect();
     assert_eq!(again(3), expected);
@@ -236,8 +237,8 @@ fn field_43_what_goes_out_again_by_itself() {
     ];
     store.record_outcomes(key, &second).unwrap();
     assert_eq!(again(2), [3, 4, 5], "1 ran twice");
-    let left = store.leftovers(key, 3).unwrap()[0];
-    assert_eq!(left, Leftover { row: 1, round: 2, status: Missing });
+    let left = store.leftovers(key, Rounds { most: 3, reasks: 0 }).unwrap()[0];
+    assert_eq!(left, Leftover { row: 1, round: 2, status: Missing, is_reask: false });
     // A good answer of an earlier round stays, whatever a later one says.
     store.record_outcomes(key, &[record(0, 3, Expired, None)]).unwrap();
     assert_eq!(again(3), [1, 3, 4, 5]);

@@ -91,6 +91,18 @@ impl Emit {
         }
     }
 
+    /// Records as lines of JSON, with nothing added.
+    pub(super) fn of_lines(layout: &Layout) -> Self {
+        let choices = Choices {
+            format: Format::Jsonl,
+            delimiter: b',',
+            row_index: false,
+            raw_formulas: true,
+            fill: None,
+        };
+        Self::new(layout, &[], &choices)
+    }
+
     /// The names that the added columns got.
     pub(super) fn added(&self) -> &[String] {
         &self.added
@@ -107,6 +119,11 @@ impl Emit {
         let fill = self.fill?;
         let cell = cells.get(fill.added).copied().filter(|cell| !cell.is_empty())?;
         Some((fill.column, cell))
+    }
+
+    /// Whether one of these cells goes into the table's own column.
+    pub(super) fn fills(&self, cells: &[Cell<'_>]) -> bool {
+        self.filling(cells).is_some()
     }
 
     /// The added column that is written into one of the table's.

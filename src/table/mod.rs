@@ -4,6 +4,7 @@
 //! Everything after [`Table::open`] is UTF-8; what was not is decoded once into a scratch file.
 //! Nothing is held that grows with the rows. This room does not know what is asked about a row.
 
+mod as_json;
 mod cell;
 #[cfg(test)]
 mod corpus_tests;
@@ -17,6 +18,7 @@ mod json;
 mod json_fault;
 mod open;
 mod row;
+mod row_set;
 mod rows;
 mod sample;
 mod scan;
@@ -28,12 +30,14 @@ mod tests;
 mod write;
 mod xlsx;
 
+pub use as_json::AsJson;
 pub use cell::Cell;
 pub use decode::read_text;
 pub use encoding::Encoding;
 pub use error::{Place, TableError};
 pub use open::Table;
 pub use row::{Position, Row, RowFault};
+pub use row_set::RowSet;
 pub use rows::Rows;
 pub use select::{Condition, RowRange, Selection, Verdict, nearest};
 pub use shape::{Format, Ragged, ReadOptions, Shape, Terminator};

@@ -144,12 +144,23 @@ impl Row {
         short_hash(&blake3::hash(&bytes))
     }
 
+    /// The same of these cells alone, in this order.
+    pub fn hash_of(&self, columns: &[usize]) -> u64 {
+        let mut bytes = Vec::new();
+        for column in columns {
+            push_cell(self.cell(*column), &mut bytes);
+        }
+        short_hash(&blake3::hash(&bytes))
+    }
+
     /// Appends the bytes that [`Row::hash`] hashes.
     pub fn push_hashed(&self, out: &mut Vec<u8>) {
         out.reserve(self.raw.len() + self.text.len() + 8 * self.len());
-        for cell in self.cells() {
-            out.extend_from_slice(&(cell.len() as u64).to_le_bytes());
-            out.extend_from_slice(cell.as_bytes());
-        }
+        self.cells().for_each(|cell| push_cell(cell, out));
     }
+}
+
+fn push_cell(cell: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(cell.len() as u64).to_le_bytes());
+    out.extend_from_slice(cell.as_bytes());
 }

@@ -1,10 +1,12 @@
 //! Which rows are asked about: a range, then conditions, then those whose column is empty, then a
 //! drawing, then a maximum, in this order.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::sample::{Draw, Sample};
-use super::{Row, Table, TableError};
+use super::{Row, RowSet, Table, TableError};
 
 /// Data records from `start` to before `end`, counted from 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,8 @@ pub struct Selection {
     sample: Option<Sample>,
     max_rows: Option<u64>,
     #[serde(skip)]
+    only: Option<Arc<RowSet>>,
+    #[serde(skip)]
     taken: u64,
 }
 
@@ -74,6 +78,25 @@ impl Selection {
             }
         }
         Ok(Self { range, conditions, max_rows, ..Self::default() })
+    }
+
+    /// Just these rows. Such a choice is made for one pass and never stored.
+    pub fn only(rows: RowSet) -> Self {
+        Self { only: Some(Arc::new(rows)), ..Self::default() }
+    }
+
+    /// The numbers of the selected rows of any table that is long enough, where no cell has a
+    /// say in it.
+    pub fn numbers(&self) -> Option<impl Iterator<Item = u64> + '_> {
+        let is_by_cells = !self.conditions.is_empty() || self.skip_filled.is_some();
+        let takes = |row: &u64| {
+            self.sample.as_ref().is_none_or(|sample| sample.takes(*row))
+                && self.only.as_ref().is_none_or(|only| only.contains(*row))
+        };
+        let most =
+            self.max_rows.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let end = self.range.end.unwrap_or(u64::from(u32::MAX));
+        (!is_by_cells).then(|| (self.range.start..end).filter(takes).take(most))
     }
 
     /// The same choice, without the rows in which this column says something already.
@@ -127,6 +150,7 @@ impl Selection {
             && self.conditions.is_empty()
             && self.skip_filled.is_none()
             && self.sample.is_none()
+            && self.only.is_none()
             && self.max_rows.is_none()
     }
 
@@ -136,7 +160,11 @@ impl Selection {
         if self.range.end.is_some_and(|end| number >= end) || self.max_rows == Some(self.taken) {
             return Verdict::Stop;
         }
-        if !self.is_candidate(row) || self.sample.as_ref().is_some_and(|s| !s.takes(number)) {
+        let is_left_out = self.only.as_ref().is_some_and(|only| !only.contains(number));
+        if is_left_out
+            || !self.is_candidate(row)
+            || self.sample.as_ref().is_some_and(|s| !s.takes(number))
+        {
             return Verdict::Pass;
         }
         self.taken += 1;

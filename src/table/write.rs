@@ -97,6 +97,8 @@ pub struct Writer {
     sheet: Option<String>,
     /// An added character that the encoding does not have.
     lacking: Option<char>,
+    /// Cells of the table that got an answer.
+    filled: u64,
     notes: Vec<String>,
 }
 
@@ -167,6 +169,7 @@ impl Writer {
             sheet: (options.format == Format::Xlsx)
                 .then(|| shape.sheet.clone().unwrap_or_else(|| "Sheet1".to_owned())),
             lacking: None,
+            filled: 0,
             notes: Vec::new(),
         };
         writer.note_renamed(new_columns);
@@ -179,12 +182,18 @@ impl Writer {
         self.emit.added()
     }
 
+    /// How many cells of the column that is filled got an answer so far.
+    pub fn filled(&self) -> u64 {
+        self.filled
+    }
+
     /// Writes a row with one cell for each added column.
     pub fn write(&mut self, row: &Row, added: &[Cell<'_>]) -> Result<(), TableError> {
         debug_assert_eq!(added.len(), self.columns().len());
         if self.four_bytes && self.lacking.is_none() {
             self.lacking = added.iter().find_map(|cell| beyond_gbk(&self.emit.says(*cell)));
         }
+        self.filled += u64::from(self.emit.fills(added));
         self.emit.record(row, added, &mut self.buffer);
         if self.buffer.len() >= GATHERED { self.pass_on() } else { Ok(()) }
     }

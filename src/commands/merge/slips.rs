@@ -64,7 +64,7 @@ pub(super) fn refuse_table(
     }
     let is_table = |file: &&PathBuf| {
         let format = Format::from_name(file);
-        format.is_some_and(Format::is_delimited) && first_id(&[(*file).clone()], context).is_none()
+        format.is_some_and(Format::is_delimited) && first_id(file, context).is_none()
     };
     let Some(file) = files.iter().find(is_table) else { return Ok(()) };
     let shell = context.shell;
@@ -78,10 +78,8 @@ pub(super) fn names_of(files: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-/// The first id in the files, for finding out whose they are.
-pub(super) fn first_id(files: &[PathBuf], context: &Context) -> Option<String> {
-    files.iter().find_map(|file| {
-        let mut lines = ResultFile::open(&context.folder.join(file)).ok()?;
-        lines.find_map(|line| Some(line.ok()?.2.ok()?.custom_id))
-    })
+/// The first id in a file, for finding out whose it is.
+pub(super) fn first_id(file: &Path, context: &Context) -> Option<String> {
+    let mut lines = ResultFile::open(&context.folder.join(file)).ok()?;
+    lines.find_map(|line| Some(line.ok()?.2.ok()?.custom_id))
 }

@@ -30,6 +30,8 @@ pub(super) struct BatchView {
     /// Each state with its time; only with `--shards`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) history: Vec<Transition>,
+    /// Whether its rows are asked again because of their answers.
+    pub(super) reask: bool,
     #[serde(skip)]
     pub(super) round: u32,
     #[serde(skip)]
@@ -59,6 +61,7 @@ impl BatchView {
             expires_at: seen.as_ref().and_then(|batch| batch.expires_at),
             detail: shard.detail,
             history,
+            reask: shard.asks.is_reask,
             round: shard.round,
             create_key: create.map(|create| create.key.clone()),
             seen,
@@ -76,6 +79,9 @@ impl BatchView {
         }
         if let Some(failed) = self.failed.filter(|failed| *failed > 0) {
             line += &format!("   failed {}", grouped(failed));
+        }
+        if self.reask {
+            line += "   asked again";
         }
         if let (Some(word), Some(as_of)) = (&self.status, self.as_of) {
             line += &format!("   {word} as of {}", moment(as_of));
@@ -101,6 +107,8 @@ pub(super) struct RoundView {
     pub(super) round: u32,
     pub(super) shards: u64,
     pub(super) requests: u64,
+    /// Those of them that ask rows again because of their answers.
+    pub(super) reasks: u64,
     /// Shards by our state.
     pub(super) states: BTreeMap<&'static str, u64>,
     /// Batches by the provider's own word.
@@ -120,6 +128,7 @@ pub(super) fn rounds(batches: &[BatchView]) -> Vec<RoundView> {
         round.round = batch.round;
         round.shards += 1;
         round.requests += batch.rows;
+        round.reasks += if batch.reask { batch.rows } else { 0 };
         *round.states.entry(batch.state.as_str()).or_default() += 1;
         if let Some(word) = &batch.status {
             *round.provider.entry(word.clone()).or_default() += 1;
@@ -141,7 +150,12 @@ impl RoundView {
     pub(super) fn lines(&self) -> Vec<String> {
         let states = listed(self.states.iter().map(|(word, n)| (*word, *n)));
         let shards = counted(self.shards, "shard");
-        let mut lines = vec![format!("round {:<3} {shards}: {states}", self.round)];
+        let mut line = format!("round {:<3} {shards}: {states}", self.round);
+        if self.reasks > 0 {
+            let rows = counted(self.reasks, "row");
+            line += &format!("   {rows} asked again because of the answer");
+        }
+        let mut lines = vec![line];
         if !self.provider.is_empty() {
             let words = listed(self.provider.iter().map(|(word, n)| (word.as_str(), *n)));
             let mut line = format!(
@@ -183,7 +197,7 @@ pub(super) mod tests {
             tokens: 0,
             cuts: 0,
             detail: None,
-            ask: None,
+            asks: crate::store::Asking::default(),
             reserve: None,
         };
         BatchView::of(record, None, Vec::new())

@@ -8,10 +8,12 @@ use std::time::Duration;
 use super::again_json::show_again;
 use super::again_price::AgainPrice;
 use super::asking::given_text;
+use super::begin::save_output;
 use super::finish::{ending_of, report};
 use super::follow::Follow;
 use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
+use super::reask::reasks_like;
 use super::room::require_room;
 use super::tables::Tabled;
 use super::tell_form::{tell_form, tells_form};
@@ -41,6 +43,8 @@ pub(in crate::commands) struct Change {
     pub(in crate::commands) prompt: Option<String>,
     /// The file of another prompt.
     pub(in crate::commands) prompt_file: Option<PathBuf>,
+    /// How often rows are asked again because of their answers, from now on.
+    pub(in crate::commands) reask: Option<u64>,
     /// Send nothing.
     pub(in crate::commands) only_shows: bool,
 }
@@ -57,6 +61,7 @@ impl Change {
         self.max_tokens.iter().for_each(|most| add("--max-tokens", &most.to_string()));
         self.prompt.iter().for_each(|prompt| add("--prompt", prompt));
         self.prompt_file.iter().for_each(|file| add("--prompt-file", &file.to_string_lossy()));
+        self.reask.iter().for_each(|times| add("--reask", &times.to_string()));
         line
     }
 }
@@ -82,6 +87,7 @@ pub(in crate::commands) fn retry(
     let table = found.table()?;
     let question = asked_otherwise(context, &found, change, &who, &table)?;
     let is_changed = question != found.spec.question;
+    found.spec.reask = reasks_like(context, &found.spec, &question)?;
     let wanted = WantedRows { statuses: change.classes.clone(), is_changed };
     let rows: Vec<u64> =
         open.iter().filter(|row| wanted.takes(row.status, row.class)).map(|row| row.row).collect();
@@ -103,7 +109,7 @@ pub(in crate::commands) fn retry(
     let specs = (&found.spec, &question);
     let files = (&table, &found.folder);
     let mut plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
-    plan.reserve(price.forecast(plan.requests()).reserve);
+    plan.reserve(price.first(plan.requests()).reserve);
     tell_plan(context, &plan, &price);
     if change.only_shows {
         show_again(context, &found, &plan, &price)?;
@@ -121,6 +127,8 @@ pub(in crate::commands) fn retry(
     let other = is_changed.then_some(&question);
     let new_price = price.price().filter(|_| question.model != found.spec.question.model);
     let terms = price.terms_with(&found, plan.requests());
+    // Before it is over no longer, the job does not go by it.
+    save_output(store, &mut found)?;
     plan.begin(store, &found.job.key, (other, new_price), &terms, context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
@@ -266,4 +274,7 @@ fn tell_plan(context: &Context, plan: &RetryPlan, price: &AgainPrice) {
             likely => likely,
         }
     ));
+    if let Some(reasks) = price.reasks(plan.requests()).filter(|_| plan.requests() > 0) {
+        context.printer.note(&reasks);
+    }
 }

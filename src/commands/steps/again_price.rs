@@ -2,11 +2,13 @@
 //! its first round were on average.
 
 use super::jobs::Found;
-use super::learned::lengths_of;
+use super::learned::{learn_shares, lengths_of, reasking};
 use super::money::Purchase;
 use super::who::Who;
 use crate::commands::Context;
-use crate::cost::{Biller, Forecast, Lengths, Money, Price, Pricing, Range, Terms};
+use crate::cost::{
+    Biller, Forecast, Lengths, Money, Price, Pricing, Range, ReaskBills, Reasks, Terms,
+};
 use crate::job::terms_of;
 use crate::request::{Endpoint, Question};
 use crate::store::Store;
@@ -32,8 +34,12 @@ impl AgainPrice {
         let terms = terms_of(&found.job);
         let is_same_model = question.model == own.model;
         let price = if is_same_model { terms.price } else { who.price.clone() };
+        let mut reasking = reasking(&found.spec, &question.model);
         let lengths = match &found.job.prompt {
-            Some(prompt) if question == own => lengths_of(store, prompt)?,
+            Some(prompt) if question == own => {
+                learn_shares(store, prompt, &mut reasking)?;
+                lengths_of(store, prompt)?
+            }
             _ => Lengths::default(),
         };
         let first = store.shards(&found.job.key)?.into_iter().filter(|shard| shard.round == 1);
@@ -46,14 +52,45 @@ impl AgainPrice {
                 max_tokens: question.most_output(),
                 is_embedding: question.endpoint == Endpoint::Embeddings,
                 lengths,
+                reasking,
             },
             prompt: is_known.then_some(tokens.div_ceil(rows.max(1))),
             model: question.model.clone(),
         })
     }
 
+    /// What so many rows are expected to cost, and what of it is for second questions.
+    fn forecasts(&self, rows: u64) -> (Forecast, Option<Reasks>) {
+        let first = self.first(rows);
+        let biller = Biller::new(&self.pricing, rows, true);
+        let Some(prompt) = self.prompt.filter(|_| self.pricing.reasking.times > 0) else {
+            return (first, None);
+        };
+        let mut bills = ReaskBills::new(&biller);
+        (0..rows).for_each(|_| bills.add(&biller, (prompt, 0)));
+        let reasks = bills.finish(&biller);
+        (reasks.with(&first), Some(reasks))
+    }
+
     /// What so many rows are expected to cost.
     pub(super) fn forecast(&self, rows: u64) -> Forecast {
+        self.forecasts(rows).0
+    }
+
+    /// What of it is for second questions, for people.
+    pub(super) fn reasks(&self, rows: u64) -> Option<String> {
+        let reasks = self.forecasts(rows).1?;
+        let shown = |pico: Option<u64>| {
+            let money = pico
+                .zip(self.price())
+                .map(|(pico, price)| Money { currency: price.currency, pico });
+            money.map_or_else(|| "unknown".to_owned(), |money| money.show())
+        };
+        Some(format!("re-asks: {}", reasks.words(shown).join("; ")))
+    }
+
+    /// What the first questions alone are expected to cost.
+    pub(super) fn first(&self, rows: u64) -> Forecast {
         let biller = Biller::new(&self.pricing, rows, true);
         let mut bill = biller.bill();
         for _ in 0..rows {

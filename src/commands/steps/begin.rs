@@ -116,6 +116,14 @@ fn attach(
     } else {
         format!("going on with job {short}, made by the same line")
     });
+    let (was, is) = (found.spec.reask, planned.spec.reask);
+    if is != was {
+        let mut text = format!("job {short} keeps the --reask {was} that it was made with");
+        if is_over && is > was {
+            text += &format!("; batchctl retry {short} --reask {is} asks what is not good again");
+        }
+        context.printer.note(&text);
+    }
     let mut output = planned.spec.output.clone();
     if let Some(path) = &output.path {
         require_place(path)?;

@@ -1,7 +1,7 @@
 //! Which rows the settings choose, and whether the answers can go where they should.
 
-use super::form::{expected, form};
 use super::tables::columns;
+use crate::answer::Wanted;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{JobError, OutputSpec};
@@ -35,23 +35,23 @@ pub(in crate::commands) fn selection(
     Ok(selection)
 }
 
-/// Makes sure before money is spent that the column of `--skip-filled` is one the answers have.
-pub(super) fn require_fillable(
+/// Makes sure before money is spent that the column of `--skip-filled` (or `--fill`) is one that
+/// the answers have.
+pub(in crate::commands) fn require_fillable(
+    flag: &str,
     selection: &Selection,
     headers: &[String],
-    context: &Context,
+    wanted: Wanted<'_>,
     output: &OutputSpec,
 ) -> Result<(), CommandError> {
     let Some(column) = selection.filled_column() else { return Ok(()) };
-    let expected = expected(&form(context)?)?;
-    let wanted = expected.wanted();
     let name = headers[column].trim();
     let columns = columns(wanted, output);
     if columns.names().iter().any(|added| added.trim() == name) {
         return Ok(());
     }
     Err(CommandError::usage(format!(
-        "--skip-filled {name} fills a column that the answers do not have: they have {}",
+        "{flag} {name} fills a column that the answers do not have: they have {}",
         columns.names().join(", ")
     ))
     .hint(if wanted.is_json() {

@@ -41,8 +41,22 @@ pub(super) struct CostDocument {
     worst: Option<f64>,
     /// What counts against budgets until it is settled.
     reserved: Option<f64>,
+    /// What of it is for second questions.
+    reasks: Option<ReaskDocument>,
     realtime: RealtimeDocument,
     saved: SavedDocument,
+}
+
+#[derive(Debug, Serialize)]
+struct ReaskDocument {
+    /// The most times for one row.
+    times: u32,
+    /// How many there will likely be.
+    requests: u64,
+    likely: Option<f64>,
+    worst: Option<f64>,
+    /// Earlier answers that the share of bad ones is learned from; 0 = it is assumed.
+    learned_from: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +83,7 @@ impl CostDocument {
         let Range { low, likely, high, worst } = forecast.cost;
         let [sent, answered, equal] = &estimate.bills;
         let realtime = |level| sent.cost(Mode::Realtime, level);
-        let by_batch = realtime(Level::Likely).zip(likely);
+        let by_batch = realtime(Level::Likely).zip(sent.cost(Mode::Batch, Level::Likely));
         let saved = |bill: &crate::cost::Bill| units(bill.cost(Mode::Batch, Level::Likely));
         Some(Self {
             currency,
@@ -78,6 +92,13 @@ impl CostDocument {
             high: units(high),
             worst: units(worst),
             reserved: units(forecast.reserve),
+            reasks: estimate.reasks.map(|reasks| ReaskDocument {
+                times: reasks.times,
+                requests: reasks.requests,
+                likely: units(reasks.cost.likely),
+                worst: units(reasks.cost.worst),
+                learned_from: reasks.learned.0,
+            }),
             realtime: RealtimeDocument {
                 likely: units(realtime(Level::Likely)),
                 worst: units(realtime(Level::Worst)),

@@ -243,6 +243,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         max_enqueued_tokens: settings.get(key::MAX_ENQUEUED_TOKENS),
         published_enqueued_tokens: who.published_queue,
         rounds,
+        reasks: if settings.get(key::FINISH) == "none" { 0 } else { found.spec.reask },
         abort_share: settings.get(key::ABORT_SHARE),
         daily_budget: daily_budget(context, found, who),
     }

@@ -8,6 +8,7 @@ use crate::table::{Selection, Table};
 use crate::ui::{CommandError, ExitCode};
 
 /// A job with what belongs to it.
+#[derive(Clone)]
 pub(in crate::commands) struct Found {
     /// As the ledger knows it.
     pub(in crate::commands) job: JobRecord,

@@ -5,8 +5,8 @@ use super::jobs::open_store;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Lengths, Pricing};
-use crate::job::{LEARNED_FOR, Spec};
+use crate::cost::{Lengths, Pricing, Reasking, text_tokens};
+use crate::job::{LEARNED_FOR, Spec, form_line};
 use crate::request::Endpoint;
 use crate::store::{Queue, Store};
 use crate::ui::CommandError;
@@ -14,17 +14,41 @@ use crate::ui::CommandError;
 /// What the requests are priced by: the price of this day, the limit of an answer, and how long
 /// the answers of finished rows of the same prompt were.
 pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Pricing, CommandError> {
-    let lengths = if Store::exists(&context.home) {
-        lengths_of(&open_store(context)?, &spec.prompt_digest(who.is_sandbox))?
-    } else {
-        Lengths::default()
-    };
+    let mut reasking = reasking(spec, &spec.question.model);
+    let mut lengths = Lengths::default();
+    if Store::exists(&context.home) {
+        let (store, prompt) = (open_store(context)?, spec.prompt_digest(who.is_sandbox));
+        lengths = lengths_of(&store, &prompt)?;
+        learn_shares(&store, &prompt, &mut reasking)?;
+    }
     Ok(Pricing {
         price: who.price.clone(),
         max_tokens: spec.question.most_output(),
         is_embedding: spec.question.endpoint == Endpoint::Embeddings,
         lengths,
+        reasking,
     })
+}
+
+/// How often rows of a job are asked again because of their answer, at this model; of how common
+/// such answers are nothing is known yet.
+pub(super) fn reasking(spec: &Spec, model: &str) -> Reasking {
+    let form = form_line(spec).filter(|_| spec.reask > 0);
+    let form_tokens = form.map_or(0, |form| text_tokens(model, &form));
+    Reasking { times: spec.reask, form_tokens, ..Reasking::default() }
+}
+
+/// Learns from finished rows of this prompt how common answers are that are not as wanted.
+pub(super) fn learn_shares(
+    store: &Store,
+    prompt: &str,
+    reasking: &mut Reasking,
+) -> Result<(), CommandError> {
+    if reasking.times > 0 {
+        let shares = store.bad_shares(prompt, LEARNED_ROWS)?;
+        (reasking.first, reasking.again) = (shares.first, shares.again);
+    }
+    Ok(())
 }
 
 /// How long the answers of finished rows of this prompt were.

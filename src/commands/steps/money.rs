@@ -54,6 +54,13 @@ pub(in crate::commands) fn approve(
             context.printer.note(&text);
         }
         context.printer.note(&purchase.short_plan(estimate.max_tokens));
+        if let Some(reasks) = &estimate.reasks {
+            let shown = |pico: Option<u64>| match pico.and_then(|pico| estimate.money(pico)) {
+                Some(money) => money.show(),
+                None => "unknown".to_owned(),
+            };
+            context.printer.note(&format!("re-asks: {}", reasks.words(shown).join("; ")));
+        }
     }
     Ok(())
 }

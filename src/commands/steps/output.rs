@@ -108,7 +108,7 @@ pub(in crate::commands) fn with_look(
     }
     found.spec.output.add(look);
     require_files_folder(found.spec.output.files_folder.as_deref())?;
-    require_shape(&found.spec.form, expected.wanted(), &found.spec.output, is_filling)?;
+    require_shape(expected.wanted(), &found.spec.output, is_filling)?;
     Ok(found)
 }
 

@@ -10,6 +10,7 @@ use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
+use super::reask::{reasks, reasks_like};
 use super::reshape::require_shape;
 use super::who::Who;
 use crate::base::FileLock;
@@ -149,10 +150,12 @@ impl Prepared {
         let asked = ask(context, &taken.table, &taken.source, who)?;
         let selection = selection(context, &taken.table)?;
         let (form, output) = (form(context)?, output_spec(context));
-        require_fillable(&selection, taken.table.headers(), context, &output)?;
-        let is_filling = selection.filled_column().is_some();
-        require_shape(&form, expected(&form)?.wanted(), &output, is_filling)?;
-        Ok(Self::with(context, taken, who, (asked, selection, form)))
+        let expected = expected(&form)?;
+        let headers = taken.table.headers();
+        require_fillable("--skip-filled", &selection, headers, expected.wanted(), &output)?;
+        require_shape(expected.wanted(), &output, selection.filled_column().is_some())?;
+        let reask = reasks(context, &form, &asked.question)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:
@@ -161,14 +164,16 @@ impl Prepared {
         let question = ask_like(context, who, job)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
-        Ok(Self::with(context, taken, who, (asked, selection, job.form.clone())))
+        let form = job.form.clone();
+        let reask = reasks_like(context, job, &asked.question)?;
+        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
 
     fn with(
         context: &Context,
         taken: Taken,
         who: &Who,
-        (asked, selection, form): (Asked, Selection, Form),
+        (asked, selection, form, reask): (Asked, Selection, Form, u32),
     ) -> Self {
         let settings = &context.settings;
         let spec = Spec {
@@ -187,6 +192,7 @@ impl Prepared {
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
             rounds: rounds(context),
+            reask,
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
@@ -328,6 +334,8 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         overwrite: settings.get(key::OVERWRITE),
         defaults: settings.get(key::DEFAULT),
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
+        format: None,
+        only: Vec::new(),
         onto: None,
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::answer::{Defaults, Wanted};
 use crate::job::OutputSpec;
-use crate::request::Form;
 use crate::ui::{CommandError, ExitCode};
 
 /// What the settings put in the cells of rows without a good answer.
@@ -37,13 +36,12 @@ pub(super) fn keep_fitting(defaults: &mut Vec<String>, wanted: Wanted<'_>) {
 
 /// Refuses what cannot be meant. `is_filling` says that answers go into a column of the table.
 pub(in crate::commands) fn require_shape(
-    form: &Form,
     wanted: Wanted<'_>,
     output: &OutputSpec,
     is_filling: bool,
 ) -> Result<(), CommandError> {
     defaults(wanted, output)?;
-    if !form.explode {
+    if !wanted.is_of_each() {
         return Ok(());
     }
     if wanted.fields().is_none() {

@@ -93,7 +93,8 @@ pub(in crate::commands) fn show_plan(
     let reporter = context.reporter();
     for shard in &planned.plan.shards {
         let shard = shard.as_record();
-        let built = build_shard(&planned.spec, &planned.table, folder, "0000000000", &shard)?;
+        let (spec, table) = (&planned.spec, &planned.table);
+        let built = build_shard(spec, table, folder, "0000000000", (&shard, None))?;
         reporter.report(&crate::job::Event::Built {
             shard: shard.number,
             shards: planned.plan.shards.len() as u64,

@@ -142,6 +142,13 @@ fn notes(estimate: &Estimate) -> Vec<String> {
         0 => notes.push("length of answers assumed".to_owned()),
         rows => notes.push(format!("learned from {}", counted(rows, "earlier row"))),
     }
+    if let Some(reasks) = &estimate.reasks {
+        let words = reasks.words(|pico| match pico.and_then(|pico| estimate.money(pico)) {
+            Some(money) => money.show(),
+            None => "unknown".to_owned(),
+        });
+        notes.push(format!("with re-asks: {}", words.join(", ")));
+    }
     let unsent = estimate.answered.requests;
     if unsent > 0 {
         notes.push(format!("{} answered before", counted(unsent, "row")));
@@ -169,16 +176,21 @@ impl Line {
 
     /// What is set aside where there is no worst case, in brackets.
     fn reserve(&self) -> String {
-        let reserve = self.estimate.reserve.and_then(|pico| self.estimate.money(pico));
+        let reserve = self.estimate.forecast().reserve.and_then(|pico| self.estimate.money(pico));
         reserve.map_or_else(|| "-".to_owned(), |money| format!("({})", money.show()))
     }
 
     fn cells(&self) -> Vec<String> {
         let estimate = &self.estimate;
-        let bill = estimate.sent_bill();
+        let (bill, batch) = (estimate.sent_bill(), estimate.forecast().cost);
         let price = |mode, level| {
             let is_free = estimate.price.as_ref().and_then(|price| price.is_free(mode));
-            match bill.cost(mode, level).and_then(|pico| estimate.money(pico)) {
+            let cost = match (mode, level) {
+                (Mode::Batch, Level::Likely) => batch.likely,
+                (Mode::Batch, Level::Worst) => batch.worst,
+                _ => bill.cost(mode, level),
+            };
+            match cost.and_then(|pico| estimate.money(pico)) {
                 Some(_) if is_free == Some(true) => "free".to_owned(),
                 Some(money) => money.show(),
                 // Without --max-tokens there is no worst case, but a reserve.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::answer::RowStatus;
 use crate::batch::{Usage, Used};
 use crate::config::is_loopback;
-use crate::cost::{Forecast, Mode, Money, Price, Saved, Spent, Tokens};
+use crate::cost::{Forecast, Mode, Money, Price, Reasked, Saved, Spent, Tokens};
 use crate::job::{Prices, terms_of, tokens_of};
 use crate::store::{JobRecord, Store};
 use crate::ui::CommandError;
@@ -39,8 +39,13 @@ fn spent_with(
     prices: &Prices,
 ) -> Result<Spent, CommandError> {
     let (mut all, mut not_good) = (Used::default(), Used::default());
+    let rows = store.reasked(&job.key)?;
+    let mut reasked = Reasked { rows: rows.rows, good: rows.good, ..Reasked::default() };
     for group in store.costs(&job.key)? {
         all += group.used;
+        if group.is_reask {
+            reasked.used += group.used;
+        }
         if !group.is_good {
             not_good += group.used;
         }
@@ -54,6 +59,7 @@ fn spent_with(
         is_charged: !is_loopback(&job.base_url),
         all,
         not_good,
+        reasked,
         surplus,
         without_usage: store.rows_without_usage(&job.key)?,
         expected: terms_of(job).forecast.map(|forecast| forecast.cost),

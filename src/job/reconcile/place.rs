@@ -188,7 +188,7 @@ mod tests {
                 tokens: 0,
                 cuts: 0,
                 detail: None,
-                ask: None,
+                asks: crate::store::Asking::default(),
                 reserve: None,
             };
             let entries = rows.iter().copied().map(entry).collect();

@@ -65,17 +65,26 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             }
             text
         }
-        Event::NextRound { round, rows, shards, statuses } => {
+        Event::NextRound { round, rows, shards, reasked, statuses } => {
             let why: Vec<_> = statuses
                 .iter()
                 .map(|(status, rows)| format!("{} {}", count(*rows), status.as_str()))
                 .collect();
-            format!(
+            let mut text = format!(
                 "round {round}: {} of {} go out again in {}",
                 why.join(", "),
                 counted(*rows, "row"),
                 counted(*shards, "shard")
-            )
+            );
+            match reasked {
+                0 => {}
+                all if all == rows => text.push_str(", with what was wrong with the answer"),
+                some => {
+                    let some = count(*some);
+                    let _ = write!(text, ", {some} of them with what was wrong with the answer");
+                }
+            }
+            text
         }
         Event::Written { path, rows } => {
             format!("wrote {}: {}", clean(path), counted(*rows, "row"))

@@ -58,17 +58,23 @@ fn ids_that_may_mean_several_rows() {
     results(&dir, "mixed.jsonl", &[("row_0", "A"), ("request-2", "B")]);
     results(&dir, "base.jsonl", &[("row_1", "A"), ("row_2", "B"), ("row_3", "C")]);
     results(&dir, "foreign.jsonl", &[("abc", "A"), ("def", "B")]);
-    assert_snapshot!(say(&dir, "merge mixed.jsonl --original-csv in.csv"), @r"
+    assert_snapshot!(say(&dir, "merge mixed.jsonl --original-csv in.csv"), @"
     exit 2
-    error: ids of two kinds: `row_0` and `request-2` ([DIR]/mixed.jsonl, line 2); merge the files apart, or name the column that holds the ids with --id-column
+    error: ids of two kinds: `row_0` and `request-2` ([DIR]/mixed.jsonl, line 2): what rows they mean cannot be told
+      fix: batchctl merge mixed.jsonl --original-csv in.csv --id-column COLUMN
+      columns: id, text (none of them holds these ids)
     ");
-    assert_snapshot!(say(&dir, "merge base.jsonl --original-csv in.csv"), @r"
+    assert_snapshot!(say(&dir, "merge base.jsonl --original-csv in.csv"), @"
     exit 2
     error: ids like `row_3` may count from 0 or from 1 (the table has 3 rows): add --id-base 1 if `row_3` is the last row, else --id-base 0
+      fix: batchctl merge base.jsonl --original-csv in.csv --id-base 1   if row_3 is the last row
+      fix: batchctl merge base.jsonl --original-csv in.csv --id-base 0   if it is not
     ");
-    assert_snapshot!(say(&dir, "merge foreign.jsonl --original-csv in.csv"), @r"
+    assert_snapshot!(say(&dir, "merge foreign.jsonl --original-csv in.csv"), @"
     exit 2
-    error: none of the 2 result lines belongs to a row (the first id is `abc`): name the column that holds the ids with --id-column
+    error: none of the 2 result lines belongs to a row (the first id is `abc`)
+      fix: batchctl merge foreign.jsonl --original-csv in.csv --id-column COLUMN
+      columns: id, text (none of them holds these ids)
       read: foreign.jsonl
     ");
     assert_snapshot!(say(&dir, "merge foreign.jsonl --original-csv"), @r"
@@ -79,9 +85,11 @@ fn ids_that_may_mean_several_rows() {
     dir.table("ids.csv", &[&["key", "text"], &["abc", "x"], &["def", "y"]]);
     results(&dir, "other.jsonl", &[("abc", "Z"), ("def", "B")]);
     let two = "merge foreign.jsonl other.jsonl --original-csv ids.csv --id-column";
-    assert_snapshot!(say(&dir, &format!("{two} key")), @r"
+    assert_snapshot!(say(&dir, &format!("{two} key")), @"
     exit 2
-    error: `abc` has different good answers in [DIR]/foreign.jsonl and [DIR]/other.jsonl: leave one of the files out, or, if the numbering starts anew in each file, name the column that holds the ids with --id-column
+    error: `abc` has different good answers in [DIR]/foreign.jsonl and [DIR]/other.jsonl: they are of different rows, or the same row was asked twice
+      fix: batchctl merge foreign.jsonl --original-csv ids.csv --id-column key   for its answers alone
+      fix: batchctl merge other.jsonl --original-csv ids.csv --id-column key   for its answers alone
     ");
     assert_snapshot!(say(&dir, &format!("{two} kee")), @r"
     exit 2
@@ -102,9 +110,10 @@ fn results_of_another_table() {
     };
     std::fs::copy(raw, dir.path("results.jsonl")).unwrap();
     dir.table("other.csv", &[&["id", "text"], &["1", "good"], &["2", "different"], &["3", "x"]]);
-    assert_snapshot!(say(&dir, "merge results.jsonl --original-csv other.csv"), @r"
+    assert_snapshot!(say(&dir, "merge results.jsonl --original-csv other.csv"), @"
     exit 2
-    error: row 1 (line 3) is not the row that was asked: these results belong to another table, or it was edited since; give the table as it was
+    error: 1 of the 3 rows that job [JOB] asked about stand in other.csv: it is another table, or was edited since
+      fix: batchctl merge results.jsonl --original-csv   puts them onto the table as it was
     ");
     assert!(!dir.path("other.answers.csv").exists());
     let text = said(dir.batchctl("merge results.jsonl --original-csv"));

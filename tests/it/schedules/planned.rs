@@ -76,6 +76,7 @@ impl Planned {
             keep_request_files: false,
             limits: None,
             rounds: None,
+            reask: 0,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
         let planned = plan(
@@ -230,6 +231,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 max_enqueued_tokens: None,
                 published_enqueued_tokens: None,
                 rounds: 3,
+                reasks: 0,
                 abort_share: 1.0,
                 daily_budget: DailyBudget::None,
             },

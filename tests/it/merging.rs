@@ -1,0 +1,413 @@
+//! `merge`: foreign results, several files and jobs, columns that are filled, and tables that were
+//! sorted or edited since. Each answer lands on the row that was asked, or nothing is written and
+//! the line to type is printed.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::runs::{at, job_folder, job_of, marked};
+use crate::support::sandbox::Sandbox;
+use crate::support::workdir::{Output, WorkDir};
+
+/// A line of a result file; an answer that begins with `!` is a failure.
+fn result(id: &str, answer: &str) -> String {
+    if let Some(code) = answer.strip_prefix('!') {
+        return format!(
+            "{{\"custom_id\":\"{id}\",\"response\":null,\"error\":{{\"code\":\"{code}\",\
+             \"message\":\"m\"}}}}\n"
+        );
+    }
+    format!(
+        "{{\"id\":\"b\",\"custom_id\":\"{id}\",\"response\":{{\"status_code\":200,\"body\":{{\
+         \"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
+         \"content\":\"{answer}\"}},\"finish_reason\":\"stop\"}}]}}}},\"error\":null}}\n"
+    )
+}
+
+/// Writes a result file of `id=answer` words.
+fn results(dir: &WorkDir, name: &str, lines: &str) {
+    let line = |word: &str| {
+        let (id, answer) = word.split_once('=').expect("id=answer");
+        result(id, answer)
+    };
+    dir.write(name, lines.split_whitespace().map(line).collect::<String>());
+}
+
+/// The lines to type that a refusal prints.
+fn fixes(output: &Output) -> Vec<String> {
+    let lines = output.stderr.lines().filter_map(|line| line.trim().strip_prefix("fix: "));
+    lines
+        .filter(|line| line.starts_with("batchctl merge"))
+        .map(|line| line.split("   ").next().unwrap_or(line).to_owned())
+        .collect()
+}
+
+/// Types a printed line as a shell would: single quotes around words with spaces.
+fn types(dir: &WorkDir, line: &str) -> Output {
+    let mut run = dir.batchctl("");
+    for (at, part) in line.strip_prefix("batchctl ").expect("our name").split('\'').enumerate() {
+        if at % 2 == 1 {
+            run = run.arg(part);
+        } else {
+            run = run.args(&part.split_whitespace().collect::<Vec<_>>());
+        }
+    }
+    run.run()
+}
+
+/// What becomes of foreign results.
+enum Ends {
+    /// They land so: the answers of the rows, `-` for none.
+    Lands(&'static str),
+    /// They are refused, and this printed line (by its number) makes them land so.
+    Refused(usize, &'static str),
+}
+use Ends::{Lands, Refused};
+
+/// S1.13, field 44: ids of every kind, from one file or two, over a table of five rows.
+#[test]
+fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_type() {
+    let table: &[(&str, &str, &str, &str, Ends)] = &[
+        ("row_N from 0", "row_0=a row_1=b row_4=e", "", "", Lands("a b - - e")),
+        ("request-N from 1", "request-1=a request-5=e", "", "", Lands("a - - - e")),
+        ("parts of one numbering", "row_0=a row_1=b", "row_3=d row_4=e", "", Lands("a b - d e")),
+        ("row_N from 1 to the end", "row_1=a row_3=c row_5=e", "", "", Refused(0, "a - c - e")),
+        ("row_N that begin at 1", "row_1=a row_2=b", "", "", Refused(0, "a b - - -")),
+        ("or the first one failed", "row_1=b row_2=c", "", "", Refused(1, "- b c - -")),
+        ("request-N from 0", "request-0=a request-4=e", "", "", Refused(0, "a - - - e")),
+        ("a base that is said", "row_1=a row_5=e", "", "--id-base 1", Lands("a - - - e")),
+        (
+            "two files that begin at 0",
+            "row_0=a row_1=b",
+            "row_0=c row_1=d row_2=e",
+            "",
+            Refused(0, "a b c d e"),
+        ),
+        ("one of them alone", "row_0=a row_1=b", "row_0=c", "", Refused(2, "c - - - -")),
+        (
+            "two that begin at 1",
+            "request-1=a request-2=b",
+            "request-1=c",
+            "",
+            Refused(0, "a b c - -"),
+        ),
+        ("no room for both", "row_0=a row_4=e", "row_0=x", "", Refused(0, "a - - - e")),
+        ("the same answer twice", "row_0=a row_1=b", "row_1=b row_2=c", "", Lands("a b c - -")),
+        ("two kinds in two files", "row_0=a row_1=b", "request-3=c", "", Refused(0, "a b c - -")),
+        ("two kinds in one", "row_7=a request-9=b", "", "", Refused(0, "a b - - -")),
+        ("Chinese and digits", "订单-1=a 订单-5=e", "", "", Refused(0, "a - - - e")),
+        (
+            "the same, with the column",
+            "订单-1=a 订单-5=e",
+            "",
+            "--id-column 订单",
+            Lands("a - - - e"),
+        ),
+        ("ids that stand in no row", "row_0=a row_7=x 订单-9=y", "", "", Lands("a - - - -")),
+        (
+            "two answers for a listed id",
+            "订单-1=a",
+            "订单-1=x 订单-2=b",
+            "--id-column 订单",
+            Refused(1, "x b - - -"),
+        ),
+        ("a failure is no answer", "row_0=a row_1=!x", "row_0=!x row_1=b", "", Lands("a b - - -")),
+    ];
+    for (what, first, second, flags, ends) in table {
+        let dir = WorkDir::new();
+        dir.write(
+            "my table.csv",
+            "key,订单,ref,text\nk-0,订单-1,row_7,p\nk-1,订单-2,request-9,q\nk-2,订单-3,x,r\n\
+             k-3,订单-4,y,s\nk-4,订单-5,z,t\n",
+        );
+        results(&dir, "a.jsonl", first);
+        let mut files = vec!["a.jsonl"];
+        if !second.is_empty() {
+            results(&dir, "b.jsonl", second);
+            files.push("b.jsonl");
+        }
+        let run = dir.batchctl("merge").args(&files).args(&["--original-csv", "my table.csv"]);
+        let run = run.args(&["-o", "out.csv", "--allow-partial"]);
+        let output = run.args(&flags.split_whitespace().collect::<Vec<_>>()).run();
+        let lands = match ends {
+            Lands(lands) => {
+                output.exits(0);
+                lands
+            }
+            Refused(number, lands) => {
+                assert!(!dir.path("out.csv").exists(), "{what}: nothing is written\n{output}");
+                let lines = fixes(&output.exits(2));
+                let line = lines.get(*number).unwrap_or_else(|| panic!("{what}: {lines:?}"));
+                types(&dir, line).exits(0);
+                lands
+            }
+        };
+        let cells = dir.cells("out.csv");
+        let answers = cells.column("response");
+        let shown: Vec<_> = answers.iter().map(|a| if a.is_empty() { "-" } else { a }).collect();
+        assert_eq!(shown.join(" "), **lands, "{what}");
+        assert_eq!(cells.statuses().values().sum::<usize>(), 5, "{what}: P2");
+    }
+}
+
+/// S1.13, cli.md section 2: a column of the table is filled; what stands in it stays byte for
+/// byte, and the account says how many cells were filled and how many are left.
+#[test]
+fn s1_13_fill_writes_only_empty_cells() {
+    let dir = WorkDir::new();
+    let table = "id,mood,note\r\n1,\"good\",x\r\n2,,y\r\n3,\"\",\r\n4, bad ,z\r\n5,,\r\n";
+    dir.write("in.csv", table);
+    results(&dir, "a.jsonl", "row_0=new row_1=two row_2=three");
+    let line = "merge a.jsonl --original-csv in.csv --fill mood -o out.csv";
+    dir.batchctl(line).run().exits(0).says(&[
+        "Filled 2 empty cells of mood; 1 left empty",
+        "1 answered row outside the selection",
+        "3 rows: ok 2, unasked 1",
+    ]);
+    assert_eq!(
+        dir.read("out.csv"),
+        "id,mood,note,status,error,model\r\n1,\"good\",x,,,\r\n2,two,y,ok,,m\r\n3,three,,ok,,m\r\n\
+         4, bad ,z,,,\r\n5,,,unasked,,\r\n"
+    );
+    let json = dir.batchctl(&format!("{line} --json")).run().exits(0).json();
+    assert_eq!(json["filled"], serde_json::json!({"column": "mood", "filled": 2, "left": 1}));
+    // A field of the answers may be what fills it.
+    let answer = "{\\\"mood\\\":\\\"fine\\\",\\\"score\\\":3}";
+    dir.write("f.jsonl", result("row_4", answer) + &result("row_0", answer));
+    let line = "merge f.jsonl --original-csv in.csv --fill mood --json-fields mood,score -o f.csv";
+    dir.batchctl(line).run().exits(0).says(&["Filled 1 empty cell of mood; 2 left empty"]);
+    let cells = dir.cells("f.csv");
+    assert_eq!(cells.column("mood"), ["good", "", "", " bad ", "fine"]);
+    assert_eq!(cells.column("score"), ["", "", "", "", "3"]);
+    for (flags, words) in [
+        ("--fill moood", "did you mean `mood`?"),
+        ("--fill note --json-fields mood", "name one of --json-fields `note`"),
+        ("--fill mood --response-column said", "leave out --response-column"),
+    ] {
+        let line = format!("merge a.jsonl --original-csv in.csv -o no.csv {flags}");
+        dir.batchctl(&line).run().exits(2).says(&[words]);
+    }
+    assert!(!dir.path("no.csv").exists());
+}
+
+/// S2.20: a conversation list with answers in it comes in again, all states included; what has an
+/// answer keeps it, byte for byte.
+#[test]
+fn s2_20_s2_07_answers_of_an_exported_list_are_kept_and_the_rest_filled() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    let first = r#"{"messages": [{"role": "user", "content": "a"}], "response": "said 1.50"}"#;
+    let second = r#"{"messages": [{"role": "user", "content": "b"}], "response": null}"#;
+    dir.write("list.json", format!("[\n{first},\n{second}\n]\n"));
+    let line = "workflow list.json out.json --skip-filled response --output-dir files";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    assert_eq!(sandbox.requests().len(), 1);
+    let merge = "merge files/*.jsonl --original-csv list.json --fill response -o merged.json";
+    dir.batchctl(merge).run().exits(0).says(&["Filled 1 empty cell of response; 0 left empty"]);
+    for name in ["out.json", "merged.json"] {
+        let text = dir.read(name);
+        let start = first.strip_suffix('}').expect("an object");
+        assert!(text.contains(start), "{name}: {text}");
+        let written: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(written[1]["response"], "[sandbox] b", "{name}");
+        assert_eq!(written[1]["status"], "ok", "{name}");
+    }
+}
+
+/// Several jobs of one table, and files beside them: the newest good answer of each row; every
+/// line is told by where it came from.
+#[test]
+fn s1_13_jobs_and_files_come_onto_one_table() {
+    let sandbox = Sandbox::start();
+    let dir = marked(6);
+    let run = |line: &str| at(&sandbox, dir.batchctl(line)).run();
+    run("workflow in.csv a.csv --end-row 3 --output-dir files").exits(0);
+    let first = job_of(&dir);
+    // The provider's time has whole seconds.
+    thread::sleep(Duration::from_millis(1100));
+    run("workflow in.csv b.csv --start-row 2 --prompt again:{input_text} -n 3").exits(0);
+    let second = job_of(&dir);
+    let line = format!("merge {first} {second} -o out.csv");
+    let merged = dir.batchctl(&line).run().exits(0);
+    merged.says(&[
+        &format!("From job {first}: 3 lines, answers of 2 rows"),
+        &format!("From job {second}: 3 lines, answers of 3 rows"),
+        "1 surplus line",
+    ]);
+    let cells = dir.cells("out.csv");
+    assert_eq!(cells.column("id"), ["1", "2", "3", "4", "5"]);
+    let said = |row: usize, word: &str| format!("[sandbox] {word}marker {row}x");
+    let expected =
+        [said(0, ""), said(1, ""), said(2, "again:"), said(3, "again:"), said(4, "again:")];
+    assert_eq!(cells.column("response"), expected);
+    // The same from the files of one and the account of the other, whatever comes first.
+    for line in [
+        format!("merge {second} files/*.jsonl -o mixed.csv"),
+        format!("merge files/*.jsonl {second} --original-csv -o mixed.csv"),
+    ] {
+        dir.batchctl(&line).run().exits(0);
+        assert_eq!(dir.read("mixed.csv"), dir.read("out.csv"), "{line}");
+    }
+    // Onto a table that is named; the row that nobody asked about is no fault.
+    let line = format!("merge {first} {second} --original-csv in.csv --end-row 6 -o all.csv");
+    dir.batchctl(&line).run().exits(0).says(&["ok 5", "unasked 1"]);
+    // And with the sources as JSON.
+    let json = dir.batchctl(&format!("merge {first} {second} -o j.csv --json")).run().exits(0);
+    let json = json.json();
+    assert_eq!(json["sources"][1]["rows"], 3, "{json}");
+    assert_eq!(json["files"]["lines"], 6, "{json}");
+}
+
+/// A job of another table is refused, with the lines that leave it out or write it apart.
+#[test]
+fn field_44_a_job_of_another_table_is_refused() {
+    let sandbox = Sandbox::start();
+    let dir = marked(3);
+    at(&sandbox, dir.batchctl("workflow in.csv a.csv")).run().exits(0);
+    let first = job_of(&dir);
+    dir.write("two.csv", "id,text\n7,one\n8,two\n");
+    at(&sandbox, dir.batchctl("workflow two.csv b.csv")).run().exits(0);
+    let second = job_of(&dir);
+    let line = format!("merge {first} {second} --original-csv in.csv -o out.csv");
+    let refused = dir.batchctl(&line).run().exits(2).says(&[
+        &format!("0 of the 2 rows that job {second} asked about stand in in.csv"),
+        &format!("batchctl merge {second}"),
+    ]);
+    assert!(!dir.path("out.csv").exists());
+    types(&dir, &fixes(&refused)[0]).exits(0).says(&["ok 3"]);
+    // Without a name the newest job's table is meant.
+    dir.batchctl(&format!("merge {first} {second} -o out.csv --overwrite")).run().exits(2).says(&[
+        &format!(
+            "0 of the 3 rows that job {first} asked about stand in the table of the newest job"
+        ),
+    ]);
+    dir.batchctl(&format!("merge {first} nothing -o out.csv")).run().exits(2);
+}
+
+/// Defect 11 of the tools before (an index alone merges wrongly once the table has changed): a
+/// table that was sorted or edited since, by the account of its job, by files and by a manifest.
+#[test]
+fn s1_13_field_44_a_sorted_or_edited_table_keeps_each_answer_on_its_row() {
+    let sandbox = Sandbox::start();
+    let dir = marked(6);
+    at(&sandbox, dir.batchctl("convert in.csv req.jsonl -m gpt-4o-mini")).run().exits(0);
+    at(&sandbox, dir.batchctl("submit req.jsonl --wait --output-dir foreign")).run().exits(0);
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv --output-dir files")).run().exits(0);
+    let job = job_of(&dir);
+    let sources = [job.as_str(), "files/*.jsonl", "foreign/*.jsonl"];
+    let row = |number: usize| format!("{},marker {}x\n", number, number - 1);
+    // What became of the table, what is said of it, and the exit code.
+    let table: [(&str, String, &str, i32); 5] = [
+        ("sorted", [6, 5, 4, 3, 2, 1].map(row).concat(), "6 of its 6 rows stand elsewhere", 0),
+        (
+            "one added",
+            ["0,new\n".to_owned()].into_iter().chain((1..7).map(row)).collect(),
+            "6 of its 6 rows",
+            0,
+        ),
+        ("one removed", [1, 2, 4, 5, 6].map(row).concat(), "1 row was edited or removed since", 3),
+        (
+            "one text edited",
+            [1, 2, 3, 4, 5].map(row).concat() + "6,marker 6x\n",
+            "1 row was edited",
+            3,
+        ),
+        ("the same in other words", (1..7).map(row).collect::<String>() + "\n", "", 0),
+    ];
+    for (what, text, said, exit) in &table {
+        dir.write("now.csv", format!("id,text\n{text}"));
+        for source in sources {
+            let line = format!("merge {source} --original-csv now.csv -o now.out.csv --overwrite");
+            let run = dir.batchctl(&line).run().exits(*exit).says(&[said]);
+            let cells = dir.cells("now.out.csv");
+            for (text, (answer, status)) in cells
+                .column("text")
+                .iter()
+                .zip(cells.column("response").iter().zip(cells.column("status")))
+            {
+                let wanted = match *text {
+                    "new" | "marker 6x" => (String::new(), "unasked"),
+                    text => (format!("[sandbox] {text}"), "ok"),
+                };
+                assert_eq!((answer.to_string(), status), wanted, "{what}, {source}\n{run}");
+            }
+            assert_eq!(cells.len(), text.trim_end().lines().count(), "{what}: P2");
+        }
+    }
+}
+
+/// Columns that were added, moved or edited since say nothing of what was asked.
+#[test]
+fn s1_13_other_columns_may_change_and_the_answers_of_a_job_fill_its_own_output() {
+    let sandbox = Sandbox::start();
+    let dir = marked(4);
+    let line = "workflow in.csv out.csv --end-row 2 --input-column text";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    let line = "workflow in.csv rest.csv --start-row 2 --input-column text";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    let rest = job_of(&dir);
+    // The whole table with the answers of the first two rows, its columns in another order and
+    // another numbering.
+    let rows = (0..4).map(|row| {
+        let said = if row < 2 { format!("[sandbox] marker {row}x") } else { String::new() };
+        format!("{said},marker {row}x,{}\n", 100 - row)
+    });
+    dir.write("whole.csv", format!("response,text,id\n{}", rows.collect::<String>()));
+    let line = format!("merge {rest} --original-csv whole.csv --fill response -o full.csv");
+    dir.batchctl(&line).run().exits(0).says(&["Filled 2 empty cells of response; 0 left empty"]);
+    let cells = dir.cells("full.csv");
+    let expected: Vec<String> = (0..4).map(|row| format!("[sandbox] marker {row}x")).collect();
+    assert_eq!(cells.column("response"), expected);
+    assert_eq!(cells.column("status"), ["", "", "ok", "ok"]);
+    // Without the column that was asked about there is nothing to go by.
+    dir.write("bare.csv", "id\n1\n2\n3\n4\n");
+    let line = format!("merge {rest} --original-csv bare.csv -o no.csv");
+    dir.batchctl(&line).run().exits(2).says(&["job", "column `text`", "does not have"]);
+}
+
+/// Rows with equal cells ask the same; none of their answers goes astray when they move.
+#[test]
+fn s1_13_equal_rows_share_their_answer_wherever_they_stand() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.write("in.csv", "id,text\n1,same\n1,same\n2,other\n");
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv --input-column text")).run().exits(0);
+    let job = job_of(&dir);
+    dir.write("now.csv", "id,text\n2,other\n1,same\n1,same\n1,same\n");
+    let line = format!("merge {job} --original-csv now.csv -o now.out.csv");
+    dir.batchctl(&line).run().exits(0);
+    let cells = dir.cells("now.out.csv");
+    let (other, same) = ("[sandbox] other", "[sandbox] same");
+    assert_eq!(cells.column("response"), [other, same, same, ""]);
+    assert_eq!(cells.column("status"), ["ok", "ok", "ok", "unasked"]);
+}
+
+/// S0.31: every answer is on disk as soon as it comes, and a killed run goes on from there. What a
+/// progress file was for is the job's own result files, which `merge` reads at any time.
+#[test]
+fn s0_31_progress_is_kept_as_it_comes_and_resumed_from() {
+    let sandbox = Sandbox::start();
+    let dir = marked(6);
+    // One shard after the other: a queue that has room for no more.
+    let line = "workflow in.csv out.csv --set max_shard_requests=2 --set max_enqueued_tokens=40";
+    let mut run = at(&sandbox, dir.batchctl(line)).start();
+    let results = |dir: &WorkDir| {
+        let jobs = dir.home().join("jobs");
+        let jobs = fs::read_dir(jobs).into_iter().flatten().flatten();
+        let files = jobs.flat_map(|job| fs::read_dir(job.path().join("results")).ok()).flatten();
+        files.flatten().filter(|file| file.path().extension().is_some_and(|e| e == "jsonl")).count()
+    };
+    while results(&dir) == 0 && run.is_running() {
+        thread::sleep(Duration::from_millis(2));
+    }
+    run.child.kill().expect("it runs");
+    run.end();
+    let job = job_of(&dir);
+    at(&sandbox, dir.batchctl("resume last")).run().exits(0).says(&["ok 6"]);
+    let rows = "merge last --start-row 1 --end-row 5 -o merged.csv";
+    dir.batchctl(rows).run().exits(0).says(&["4 rows: ok 4"]);
+    assert_eq!(sandbox.requests().len(), 6, "nothing was asked twice");
+    let folder = job_folder(&dir, &job).join("results");
+    assert_eq!(fs::read_dir(folder).expect("its results").count(), 3, "a file for each batch");
+}
