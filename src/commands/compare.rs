@@ -12,7 +12,7 @@ use super::steps::{
     Answers, Bare, Destination, Found, columns, digest_at, expected, find_job, if_pruned,
     mark_export, open_store, require_writable, row_counts, spent, write_options,
 };
-use crate::answer::{Expected, RowStatus};
+use crate::answer::{Expected, Fields, RowStatus};
 use crate::config::nearest;
 use crate::job::{JobError, OutputSpec};
 use crate::result::{
@@ -72,7 +72,7 @@ impl Job {
     }
 
     fn fields(&self) -> Vec<&str> {
-        self.expected.wanted().fields().into_iter().flat_map(|fields| fields.columns()).collect()
+        self.expected.wanted().fields().into_iter().flat_map(Fields::columns).collect()
     }
 
     fn join(&self) -> Join<'_> {
@@ -83,6 +83,7 @@ impl Job {
             wanted: self.expected.wanted(),
             unsettled: RowStatus::Pending,
             all_rows: false,
+            defaults: None,
             only: &[],
             provider: &self.found.spec.provider,
         }

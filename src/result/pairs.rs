@@ -17,7 +17,7 @@ pub struct RowHash {
 pub struct Pairs {
     /// Numbers in the first and in the second table, in the order of the first.
     #[serde(skip)]
-    pairs: Vec<(u64, u64)>,
+    numbers: Vec<(u64, u64)>,
     /// Rows of both.
     pub matched: u64,
     /// Those of them that have another number in the other table.
@@ -35,15 +35,15 @@ impl Pairs {
     /// Finds them; both lists are in the order of their rows.
     pub fn find(a: &[RowHash], b: &[RowHash]) -> Self {
         let (mut pairs, rest_a, rest_b) = in_place(a, b);
-        let (moved, ambiguous) = elsewhere(rest_a, rest_b);
+        let (moved, ambiguous) = moved(rest_a, rest_b);
         let matched = (pairs.len() + moved.len()) as u64;
-        let number = moved.len() as u64;
+        let elsewhere = moved.len() as u64;
         pairs.extend(moved);
         pairs.sort_unstable();
         Self {
-            pairs,
+            numbers: pairs,
             matched,
-            moved: number,
+            moved: elsewhere,
             only_a: a.len() as u64 - matched,
             only_b: b.len() as u64 - matched,
             ambiguous,
@@ -52,8 +52,8 @@ impl Pairs {
 
     /// The row of the second table that is this row of the first.
     pub fn of(&self, row: u64) -> Option<u64> {
-        let at = self.pairs.binary_search_by_key(&row, |(a, _)| *a).ok()?;
-        Some(self.pairs[at].1)
+        let at = self.numbers.binary_search_by_key(&row, |(a, _)| *a).ok()?;
+        Some(self.numbers[at].1)
     }
 }
 
@@ -78,7 +78,7 @@ fn in_place(a: &[RowHash], b: &[RowHash]) -> (Vec<(u64, u64)>, Rest, Rest) {
 
 /// Rows whose cells occur once in what is left of each; and how many there are of cells that both
 /// have and one has several times.
-fn elsewhere(mut a: Rest, mut b: Rest) -> (Vec<(u64, u64)>, u64) {
+fn moved(mut a: Rest, mut b: Rest) -> (Vec<(u64, u64)>, u64) {
     a.sort_unstable_by_key(|row| row.hash);
     b.sort_unstable_by_key(|row| row.hash);
     let (mut pairs, mut ambiguous) = (Vec::new(), 0);
@@ -104,9 +104,10 @@ mod tests {
         (0..).zip(hashes).map(|(row, hash)| RowHash { row, hash: *hash }).collect()
     }
 
+    type Case<'a> = (&'a [u64], &'a [u64], &'a [(u64, u64)], (u64, u64, u64, u64));
+
     #[test]
     fn rows_are_paired_by_number_then_by_unique_cells() {
-        type Case<'a> = (&'a [u64], &'a [u64], &'a [(u64, u64)], (u64, u64, u64, u64));
         // Pairs, then: moved, only in the first, only in the second, ambiguous.
         let table: [Case<'_>; 7] = [
             (&[1, 2, 3], &[1, 2, 3], &[(0, 0), (1, 1), (2, 2)], (0, 0, 0, 0)),
@@ -122,7 +123,7 @@ mod tests {
             let pairs = Pairs::find(&rows(a), &rows(b));
             let mut expected = expected.to_vec();
             expected.sort_unstable();
-            assert_eq!(pairs.pairs, expected, "{a:?} {b:?}");
+            assert_eq!(pairs.numbers, expected, "{a:?} {b:?}");
             assert_eq!((pairs.moved, pairs.only_a, pairs.only_b, pairs.ambiguous), counts);
             for (one, other) in expected {
                 assert_eq!(pairs.of(one), Some(other));

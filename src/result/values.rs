@@ -184,6 +184,8 @@ mod tests {
         field.report("f")
     }
 
+    type Case<'a> = (&'a [f64], (f64, f64, f64));
+
     /// S1.14: filled and empty answers, the commonest values, the spread of numbers.
     #[test]
     fn s1_14_what_a_field_holds() {
@@ -192,7 +194,6 @@ mod tests {
         let named: Vec<_> = words.commonest.iter().map(|v| (v.value.as_str(), v.rows)).collect();
         assert_eq!(named, [("b", 2), ("a", 1)]);
         assert_eq!(words.numbers, None);
-        type Case<'a> = (&'a [f64], (f64, f64, f64));
         let table: [Case<'_>; 6] = [
             (&[4.0], (4.0, 4.0, 4.0)),
             (&[5.0, 1.0, 3.0], (1.0, 3.0, 5.0)),

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::questions::Questions;
 use crate::answer::RowStatus;
 use crate::commands::Context;
-use crate::commands::steps::{Answers, Found, columns, expected};
+use crate::commands::steps::{Answers, Found, columns, defaults, expected};
 use crate::request::{Endpoint, Question};
 use crate::result::{Join, each_status};
 use crate::store::Store;
@@ -26,6 +26,8 @@ pub(super) fn write_requests(
     let mut questions = Questions::of(store, found, &answers, plain)?;
     let expected = expected(&spec.form)?;
     let columns = columns(expected.wanted(), &spec.output);
+    let is_over = found.job.state.is_over();
+    let defaults = defaults(expected.wanted(), &spec.output)?.filter(|_| is_over);
     let table = found.written_table()?;
     let join = Join {
         table: &table,
@@ -34,6 +36,7 @@ pub(super) fn write_requests(
         wanted: expected.wanted(),
         unsettled: RowStatus::Pending,
         all_rows: false,
+        defaults: defaults.as_ref(),
         only: &spec.output.only,
         provider: &spec.provider,
     };
@@ -44,8 +47,9 @@ pub(super) fn write_requests(
     each_status(join, settled, &mut answers.artifacts(), |row, settled| {
         let id = questions.id(row.number(), settled);
         line.clear();
+        // Another model's answer, and what was said of it, is nothing to the one that runs these.
         let asked = questions
-            .ask(row, settled, |compiled, asked| compiled.write_line(asked, &id, &mut line));
+            .ask(row, settled, |compiled, asked, _| compiled.write_line(asked, &id, &mut line));
         match asked.map_err(std::io::Error::other)? {
             Ok(()) => {
                 wrote.written += 1;
