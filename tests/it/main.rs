@@ -47,6 +47,7 @@ mod retry;
 mod rounds;
 mod schedules;
 mod schema;
+mod schema_random;
 mod signals;
 mod status;
 mod steps;
