@@ -8,9 +8,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
-    Context, analyze, cancel, completions, config, convert, demo, download, estimate, help, login,
-    logout, logs, merge, prices, prune, resolve, resume, retry, sandbox, status, submit, watch,
-    workflow,
+    Context, analyze, cancel, compare, completions, config, convert, demo, download, estimate,
+    export, help, login, logout, logs, merge, prices, prune, resolve, resume, retry, sandbox,
+    status, submit, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -56,6 +56,10 @@ pub enum Command {
     Merge(Box<merge::Args>),
     /// What result files or jobs hold: errors, lengths, cost, samples
     Analyze(Box<analyze::Args>),
+    /// Two jobs over the same rows: where they agree, and who is right
+    Compare(compare::Args),
+    /// A job's rows as a table, a JSON document, or request files
+    Export(Box<export::Args>),
     /// Go on with an unfinished job, inside what was approved
     Resume(Box<resume::Args>),
     /// Decide what nobody else can tell: whether a batch exists
@@ -85,7 +89,13 @@ pub enum Command {
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["workflow", "estimate", "prices", "demo"]),
-    ("Steps", &["convert", "submit", "status", "watch", "download", "merge", "analyze"]),
+    (
+        "Steps",
+        &[
+            "convert", "submit", "status", "watch", "download", "merge", "analyze", "compare",
+            "export",
+        ],
+    ),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
     ("Setup", &["login", "logout", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
@@ -102,6 +112,7 @@ impl Command {
             Self::Watch(args) => &**args,
             Self::Download(args) => &**args,
             Self::Merge(args) => &**args,
+            Self::Export(args) => &**args,
             Self::Resume(args) => &**args,
             Self::Cancel(args) => &**args,
             Self::Retry(args) => &**args,
@@ -129,6 +140,8 @@ impl Command {
             Self::Download(args) => args.json,
             Self::Merge(args) => args.json,
             Self::Analyze(args) => args.json,
+            Self::Compare(args) => args.json,
+            Self::Export(args) => args.json,
             Self::Resume(args) => args.json,
             Self::Cancel(args) => args.json,
             Self::Retry(args) => args.json,
@@ -170,6 +183,8 @@ impl Command {
             Self::Download(args) => download::run(args, context),
             Self::Merge(args) => merge::run(args, context),
             Self::Analyze(args) => analyze::run(args, context),
+            Self::Compare(args) => compare::run(args, context),
+            Self::Export(args) => export::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Resolve(args) => resolve::run(args, context),
             Self::Cancel(args) => cancel::run(args, context),

@@ -11,7 +11,7 @@ use super::scan::{Candidate, scan};
 use super::wanted::{Wanted, take};
 
 /// How the JSON was found in the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParseStatus {
     /// The answer is JSON and nothing else.

@@ -84,6 +84,14 @@ impl Schema {
         &self.given
     }
 
+    /// Whether what was given says itself that strict mode is not wanted, as the wrapping of a
+    /// provider can.
+    pub fn declines_strict(&self) -> bool {
+        let places = ["", "/json_schema", "/response_format/json_schema", "/format"];
+        let said = |place: &str| self.given.pointer(place).and_then(|given| given.get("strict"));
+        places.into_iter().filter_map(said).any(|strict| *strict == Value::Bool(false))
+    }
+
     /// Whether its top says in plain words that it is an object, as services want to see it.
     pub fn says_object(&self) -> bool {
         self.value.get("type").and_then(Value::as_str) == Some("object")

@@ -74,6 +74,24 @@ fn columns_and_name_come_from_the_schema() {
     }
 }
 
+#[test]
+fn a_wrapping_may_decline_strict_mode() {
+    let schema = r#"{"type": "object", "properties": {"strict": {"const": false}}}"#;
+    for (text, declines) in [
+        (schema.to_owned(), false),
+        (format!(r#"{{"name": "x", "strict": false, "schema": {schema}}}"#), true),
+        (format!(r#"{{"name": "x", "strict": true, "schema": {schema}}}"#), false),
+        (
+            format!(
+                r#"{{"type": "json_schema", "json_schema": {{"strict": false, "schema": {schema}}}}}"#
+            ),
+            true,
+        ),
+    ] {
+        assert_eq!(Schema::compile(&text).unwrap().declines_strict(), declines, "{text}");
+    }
+}
+
 /// The words of each difference, with a JSON pointer.
 #[test]
 fn differences_name_their_place() {

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What became of one selected row; each has exactly one, so that they sum to the selected rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RowStatus {
     /// A good answer.
@@ -33,6 +35,7 @@ pub enum RowStatus {
     /// Filled by the user's rule; the original status stays in the error column.
     Defaulted,
     /// Not settled yet.
+    #[default]
     Pending,
     /// Never sent, as far as foreign result files tell.
     Unasked,

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Field, Fields, Step};
 use super::kind::{Kind, named};
+use super::mismatch::Mismatch;
 use super::repair::{Repair, Repairs};
 use super::schema::Schema;
 use crate::base::redact;
@@ -40,20 +41,29 @@ impl<'a> Wanted<'a> {
     /// fields it has. `None` if it cannot be the answer.
     pub(super) fn worth(self, value: &Value) -> Option<(bool, usize)> {
         let hits = self.iter().filter(|field| field.find(value).is_some()).count();
-        let fits = self.schema.is_some_and(|schema| schema.check(value).is_ok());
+        let fits = self.schema.is_some_and(|schema| held(schema, value).is_ok());
         let is_any = self.fields.is_none() && (value.is_object() || value.is_array());
         (hits > 0 || fits || is_any).then_some((fits, hits))
     }
 
     /// What is against the schema, as it reads after "the answer is not as wanted".
     pub(super) fn against_schema(self, value: &Value) -> Vec<String> {
-        let checked = self.schema.map_or(Ok(()), |schema| schema.check(value));
+        let checked = self.schema.map_or(Ok(()), |schema| held(schema, value));
         checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
     fn iter(self) -> impl Iterator<Item = &'a Field> {
         self.fields.into_iter().flat_map(Fields::iter)
     }
+}
+
+/// Holds a value against a schema. Of a list with one element that element counts as the answer,
+/// as it does for fields.
+fn held(schema: &Schema, value: &Value) -> Result<(), Vec<Mismatch>> {
+    schema.check(value).or_else(|mismatches| match value.as_array().map(Vec::as_slice) {
+        Some([only]) => schema.check(only),
+        _ => Err(mismatches),
+    })
 }
 
 impl<'a> From<Option<&'a Fields>> for Wanted<'a> {

@@ -62,6 +62,8 @@ fn other_lines_that_must_parse() {
         "batchctl config show --json",
         "batchctl login zhipu",
         "batchctl completions bash",
+        "batchctl export k7f2qd - --format vllm --status error,bad",
+        "batchctl compare k7f2qd last --field a --field b --reference truth -o d.csv",
         "batchctl help exit-codes",
     ];
     for text in lines {

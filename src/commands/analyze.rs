@@ -33,6 +33,9 @@ pub struct Args {
     /// The model that they are reckoned by [default: the one named in them]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// Keys of JSON answers to look at in files [default: those of the job that a file belongs to]
+    #[arg(long, value_name = "KEYS")]
+    pub json_fields: Option<String>,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,

@@ -9,12 +9,14 @@ pub mod flags;
 
 pub mod analyze;
 pub mod cancel;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod convert;
 pub mod demo;
 pub mod download;
 pub mod estimate;
+pub mod export;
 pub mod help;
 pub mod login;
 pub mod logout;

@@ -93,8 +93,8 @@ mod tests {
             for messages in &requests {
                 prompts.push(messages, is_chat);
             }
-            let mut counter = Counter::new(Tokenizer::for_model("gpt-4o").0);
-            let counted: Vec<u64> = prompts.count(&mut counter).map(u64::from).collect();
+            let mut of_all = Counter::new(Tokenizer::for_model("gpt-4o").0);
+            let counted: Vec<u64> = prompts.count(&mut of_all).map(u64::from).collect();
             let one = |messages: &Vec<Message>| -> u64 {
                 if is_chat {
                     let text = |m| -> ChatText<'_> {

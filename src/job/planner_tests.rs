@@ -7,7 +7,7 @@ use crate::request::{Form, Question, RULES, Source};
 use crate::shard::RowsReader;
 use crate::table::{ReadOptions, Selection};
 
-const ROWS: u64 = 4_000;
+const ROWS: usize = 4_000;
 const MODEL: &str = "gpt-4o-mini";
 
 fn spec(table: &Table) -> Spec {
@@ -51,9 +51,9 @@ fn a_plan_is_what_one_row_after_the_other_gives() {
     let home = tempfile::tempdir().unwrap();
     let (folder, _lock) = JobFolder::scratch(home.path()).unwrap();
     let path = folder.input("input.csv");
-    let cell = |row: u64| match row % 10 {
+    let cell = |row: usize| match row % 10 {
         3 => String::new(),
-        _ => format!("\"很好, {row} \"\"good\"\"\n{}\"", "so lala ".repeat(row as usize % 60)),
+        _ => format!("\"很好, {row} \"\"good\"\"\n{}\"", "so lala ".repeat(row % 60)),
     };
     let lines: String = (0..ROWS).map(|row| format!("{row},{}\n", cell(row))).collect();
     fs::write(&path, format!("id,text\n{lines}")).unwrap();
@@ -88,5 +88,6 @@ fn a_plan_is_what_one_row_after_the_other_gives() {
     assert_eq!(plan.run_digest, digest.finalize().to_hex().to_string());
     assert_eq!(plan.estimate.sent.text_tokens, tokens);
     assert_eq!(plan.shards.iter().map(|shard| shard.tokens).sum::<u64>(), tokens);
-    assert_eq!((plan.tally.rows, plan.estimate.skipped), (ROWS, ROWS / 10));
+    let rows = ROWS as u64;
+    assert_eq!((plan.tally.rows, plan.estimate.skipped), (rows, rows / 10));
 }

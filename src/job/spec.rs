@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
+use crate::answer::RowStatus;
 use crate::request::{Form, Question, RULES, Source};
 use crate::shard::Limits;
 use crate::store::JobRecord;
-use crate::table::{Selection, Shape};
+use crate::table::{Format, Selection, Shape};
 
 /// The whole request of one job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,6 +74,12 @@ pub struct OutputSpec {
     pub overwrite: bool,
     /// Where result files are copied for the user.
     pub files_folder: Option<PathBuf>,
+    /// The format, where the name of the file is not to say it; of one run only.
+    #[serde(skip)]
+    pub format: Option<Format>,
+    /// Rows of these statuses only, where some are named; of one run only.
+    #[serde(skip)]
+    pub only: Vec<RowStatus>,
     /// The table that the answers are written onto, if it is not the very one that was asked.
     #[serde(default)]
     pub onto: Option<Onto>,

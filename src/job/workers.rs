@@ -218,8 +218,8 @@ mod tests {
 
     fn text(row: u64) -> String {
         // One is larger than all that may be under way.
-        let times = if row == 700 { 2 * BATCH } else { row as usize % 50 };
-        format!("{row} 很好 good, ").repeat(times)
+        let times = if row == 700 { 2 * BATCH as u64 } else { row % 50 };
+        (0..times).map(|_| format!("{row} 很好 good, ")).collect()
     }
 
     fn push(batch: &mut Batch, row: u64) {

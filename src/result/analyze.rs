@@ -6,8 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use serde_json::Value;
+
 use super::histogram::{Histogram, Spread};
-use crate::answer::RowStatus;
+use super::values::{FieldReport, FieldValues};
+use super::write::Answer;
+use crate::answer::{Fields, ParseStatus, RowStatus};
 use crate::batch::{FailureKind, Usage};
 
 /// Different messages that are told apart; further ones are counted without their words.
@@ -22,7 +26,7 @@ const SAMPLES: usize = 3;
 const SAMPLE_LENGTH: usize = 1000;
 
 /// One answer, or the fate of a row without one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Seen<'a> {
     /// Where to find it: its id, or its row.
     pub name: &'a str,
@@ -40,6 +44,37 @@ pub struct Seen<'a> {
     pub finish_reason: Option<&'a str>,
     /// The model that answered.
     pub model: Option<&'a str>,
+    /// How the wanted JSON was found, where some is wanted.
+    pub parse_status: Option<ParseStatus>,
+    /// The wanted fields, and what the answer says for each.
+    pub values: Option<(&'a Fields, &'a [Option<Value>])>,
+    /// How long the answer took, in seconds, where that is known.
+    pub seconds: Option<u64>,
+}
+
+impl<'a> Seen<'a> {
+    /// A row of a job's table with its answer.
+    pub(super) fn of_row(
+        name: &'a str,
+        answer: &'a Answer<'_>,
+        fields: Option<&'a Fields>,
+    ) -> Self {
+        let reply = answer.reply();
+        let values = answer.judged.map(|judged| judged.values.as_slice());
+        Self {
+            name,
+            status: answer.status,
+            class: answer.judged.and_then(|judged| judged.class),
+            error: answer.error.as_deref(),
+            usage: answer.usage,
+            text: reply.map(|reply| reply.content.as_str()),
+            finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),
+            model: answer.line.and_then(|line| line.model.as_deref()),
+            parse_status: answer.judged.and_then(|judged| judged.parse_status),
+            values: fields.zip(values),
+            seconds: None,
+        }
+    }
 }
 
 /// Rows that are not good for the same reason.
@@ -66,6 +101,26 @@ pub struct Sample {
     pub text: String,
 }
 
+/// The sums of what was seen, for programs.
+#[derive(Debug, Serialize)]
+pub struct Statistics<'a> {
+    rows: u64,
+    good: u64,
+    /// Rows by status; sums to `rows`.
+    statuses: BTreeMap<&'static str, u64>,
+    broken_lines: u64,
+    errors: Vec<ErrorGroup>,
+    finish_reasons: &'a BTreeMap<String, u64>,
+    models: &'a BTreeMap<String, u64>,
+    /// How the wanted JSON was found.
+    parse_statuses: &'a BTreeMap<ParseStatus, u64>,
+    fields: Vec<FieldReport>,
+    prompt_tokens: Option<Spread>,
+    completion_tokens: Option<Spread>,
+    /// From the making of a batch to an answer of it.
+    seconds: Option<Spread>,
+}
+
 #[derive(Debug, Default)]
 struct Messages {
     rows: u64,
@@ -83,6 +138,9 @@ pub struct Analysis {
     models: BTreeMap<String, u64>,
     prompt: Histogram,
     completion: Histogram,
+    seconds: Histogram,
+    parse: BTreeMap<ParseStatus, u64>,
+    fields: Vec<(String, FieldValues)>,
     samples: Vec<Sample>,
     broken: u64,
 }
@@ -98,6 +156,10 @@ impl Analysis {
             self.prompt.add(usage.prompt_tokens);
             self.completion.add(usage.completion_tokens);
         }
+        if let Some(seconds) = seen.seconds {
+            self.seconds.add(seconds);
+        }
+        self.add_values(seen);
         count_word(&mut self.finish_reasons, seen.finish_reason);
         count_word(&mut self.models, seen.model);
         let text = seen.text.filter(|text| seen.status.is_good() && !text.trim().is_empty());
@@ -112,6 +174,29 @@ impl Analysis {
         self.broken += 1;
     }
 
+    /// What an answer says for its fields; one without the wanted JSON says nothing of them.
+    fn add_values(&mut self, seen: &Seen<'_>) {
+        let Some(parse_status) = seen.parse_status else { return };
+        *self.parse.entry(parse_status).or_default() += 1;
+        let Some((fields, values)) = seen.values else { return };
+        if parse_status == ParseStatus::Failed {
+            return;
+        }
+        for (place, (name, value)) in fields.columns().zip(values).enumerate() {
+            let is_it = |known: &(String, FieldValues)| known.0 == name;
+            // Answers of one job have their fields in one order.
+            let at = if self.fields.get(place).is_some_and(is_it) {
+                place
+            } else {
+                self.fields.iter().position(is_it).unwrap_or_else(|| {
+                    self.fields.push((name.to_owned(), FieldValues::default()));
+                    self.fields.len() - 1
+                })
+            };
+            self.fields[at].1.add(value.as_ref());
+        }
+    }
+
     fn add_error(&mut self, seen: &Seen<'_>) {
         let key = (seen.status, seen.class.map(FailureKind::as_str));
         let group = self.errors.entry(key).or_default();
@@ -122,6 +207,24 @@ impl Analysis {
         } else if self.messages < MOST_MESSAGES || group.texts.is_empty() {
             self.messages += 1;
             group.texts.insert(text, (1, seen.name.to_owned()));
+        }
+    }
+
+    /// All sums together, for programs.
+    pub fn statistics(&self) -> Statistics<'_> {
+        Statistics {
+            rows: self.total(),
+            good: self.good(),
+            statuses: self.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            broken_lines: self.broken,
+            errors: self.errors(),
+            finish_reasons: &self.finish_reasons,
+            models: &self.models,
+            parse_statuses: &self.parse,
+            fields: self.fields(),
+            prompt_tokens: self.prompts(),
+            completion_tokens: self.completions(),
+            seconds: self.seconds(),
         }
     }
 
@@ -191,6 +294,21 @@ impl Analysis {
         self.completion.spread()
     }
 
+    /// How often the wanted JSON was found in which way.
+    pub fn parse_statuses(&self) -> &BTreeMap<ParseStatus, u64> {
+        &self.parse
+    }
+
+    /// What the answers say for each field, in the order of their columns.
+    pub fn fields(&self) -> Vec<FieldReport> {
+        self.fields.iter().map(|(name, values)| values.report(name)).collect()
+    }
+
+    /// How long answers took, in seconds.
+    pub fn seconds(&self) -> Option<Spread> {
+        self.seconds.spread()
+    }
+
     /// The first good answers.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
@@ -222,6 +340,7 @@ mod tests {
             text: status.is_good().then_some("an answer"),
             finish_reason: status.is_good().then_some("stop"),
             model: Some("m"),
+            ..Seen::default()
         }
     }
 
@@ -249,6 +368,38 @@ mod tests {
         assert_eq!(all.finish_reasons()["stop"], 4);
         assert_eq!(all.models()["m"], 8);
         assert_eq!(all.completions().map(|s| (s.p50, s.max)), Some((4, 4)));
+    }
+
+    /// S1.14: how the JSON was found, and what it says for the fields, over sources of several
+    /// fields.
+    #[test]
+    fn s1_14_fields_and_how_they_were_found() {
+        let mut all = Analysis::default();
+        let (two, one) = (Fields::parse("mood,score").unwrap(), Fields::parse("score").unwrap());
+        let values = |list: &[&str]| -> Vec<Option<Value>> {
+            list.iter().map(|text| serde_json::from_str(text).ok()).collect()
+        };
+        let rows = [
+            (&two, ParseStatus::Direct, values(&["\"good\"", "4"])),
+            (&two, ParseStatus::Repaired, values(&["\"bad\"", "-"])),
+            (&two, ParseStatus::Failed, values(&["-", "-"])),
+            (&one, ParseStatus::Fenced, values(&["2"])),
+        ];
+        for (fields, parse_status, values) in &rows {
+            all.add(&Seen {
+                parse_status: Some(*parse_status),
+                values: Some((*fields, values)),
+                seconds: Some(7),
+                ..seen("r", RowStatus::Ok, None)
+            });
+        }
+        let parsed: Vec<_> = all.parse_statuses().iter().map(|(s, n)| (s.as_str(), *n)).collect();
+        assert_eq!(parsed, [("direct", 1), ("fenced", 1), ("repaired", 1), ("failed", 1)]);
+        let fields = all.fields();
+        assert_eq!((fields[0].name.as_str(), fields[0].filled, fields[0].empty), ("mood", 2, 0));
+        assert_eq!((fields[1].name.as_str(), fields[1].filled, fields[1].empty), ("score", 2, 1));
+        assert_eq!(fields[1].numbers.map(|n| (n.min, n.median, n.max)), Some((2.0, 2.0, 4.0)));
+        assert_eq!(all.seconds().map(|spread| spread.max), Some(7));
     }
 
     /// What comes from outside fills no memory.

@@ -16,6 +16,9 @@ pub enum ResultError {
         /// What the system said.
         source: io::Error,
     },
+    /// What was to be written could not be.
+    #[error("cannot write the rows")]
+    Write(#[source] io::Error),
     /// The table could not be read or written.
     #[error(transparent)]
     Table(#[from] TableError),

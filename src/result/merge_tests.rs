@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::answer::{Fields, RowStatus};
 use crate::base::mutate::Mutator;
+use crate::result::looks_like_results;
 use crate::result::{Asked, ColumnOptions, Columns, IdMap, Join, MergeCounts, Onto, Summary, Told};
 use crate::table::{ReadOptions, RowRange, RowSet, Selection, Table, Target, WriteOptions, Writer};
 
@@ -76,6 +77,7 @@ impl Bench {
             wanted,
             unsettled: if look.known.is_empty() { RowStatus::Unasked } else { RowStatus::Missing },
             all_rows: false,
+            only: &[],
             provider: "",
         };
         let out = self.folder.path().join("out.csv");

@@ -5,34 +5,52 @@
 //! From there on both are one: the table is streamed, each answer line is read where it lies,
 //! judged, and written beside its row. Answers are never held in memory, and nothing is printed.
 
+mod agree;
 mod analyze;
 mod artifacts;
 mod columns;
+mod compare;
 mod counts;
 mod error;
+mod export;
 mod group;
 mod histogram;
 mod ids;
+mod job_lines;
+mod line;
+mod meaning;
 mod merge;
 mod onto;
+mod pairs;
 mod places;
 mod prefer;
 mod row_map;
 mod summary;
 mod told;
+mod values;
 mod write;
 
-pub use analyze::{Analysis, ErrorGroup, Sample, Seen};
+pub use agree::{Accuracy, Agreement, Differing, Right};
+pub use analyze::{Analysis, ErrorGroup, Sample, Seen, Statistics};
 pub use artifacts::{Artifacts, Place};
 pub use columns::{ColumnOptions, Columns};
+pub use compare::{
+    Compared, Comparison, Difference, Reference, Side, common_columns, compare, difference_columns,
+    row_hashes,
+};
 pub use counts::{MergeCounts, Share};
 pub use error::ResultError;
+pub use export::{AsSent, Exported, each_status, export_rows};
 pub use group::{FirstId, Group, Span};
 pub use histogram::{Histogram, Spread};
 pub use ids::{IdKind, IdMap, IdRule};
-pub use merge::{Lent, MergeIndex, Whose, looks_like_results};
+pub use job_lines::{Lent, Whose};
+pub use line::looks_like_results;
+pub use merge::MergeIndex;
 pub use onto::{Asked, Merged, Onto};
+pub use pairs::{Pairs, RowHash};
 pub use row_map::{Hashed, Known, RowMap, pair};
 pub use summary::Summary;
 pub use told::Told;
+pub use values::{FieldReport, NumberSpread, ValueCount};
 pub use write::{Join, Settled, write_table};

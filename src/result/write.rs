@@ -7,7 +7,7 @@ use super::artifacts::{Artifacts, Place};
 use super::columns::{Column, Columns};
 use super::summary::Summary;
 use crate::answer::{Judged, ParseStatus, RowStatus, Wanted, judge};
-use crate::batch::{BadLine, Outcome, ResultLine, Usage, decode_line};
+use crate::batch::{BadLine, Outcome, Reply, ResultLine, Usage, decode_line};
 use crate::cost::PICO;
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
@@ -67,8 +67,17 @@ pub struct Join<'a> {
     pub unsettled: RowStatus,
     /// `--all-rows`: rows that are not selected are written too, their answer columns empty.
     pub all_rows: bool,
+    /// `--status`: only rows of these statuses are written, where some are named. All are counted.
+    pub only: &'a [RowStatus],
     /// Who was asked, for `--details`.
     pub provider: &'a str,
+}
+
+impl Join<'_> {
+    /// Whether rows of this status are wanted.
+    pub(super) fn takes(&self, status: RowStatus) -> bool {
+        self.only.is_empty() || self.only.contains(&status)
+    }
 }
 
 /// Writes the table with the answers of a job. The settled rows come in row order; those for
@@ -79,9 +88,16 @@ pub fn write_table<E: std::fmt::Display>(
     artifacts: &mut Artifacts,
     writer: &mut Writer,
 ) -> Result<Summary, ResultError> {
+    write_rows(join, &mut in_order(settled), artifacts, writer, false)
+}
+
+/// Finds settled rows that come in row order, where they are asked for in row order.
+pub(super) fn in_order<E: std::fmt::Display>(
+    settled: impl IntoIterator<Item = Result<Settled, E>>,
+) -> impl FnMut(u64) -> Result<Option<Settled>, ResultError> {
     let mut settled = settled.into_iter();
     let mut held: Option<Settled> = None;
-    let mut next = |row: u64| {
+    move |row: u64| {
         while held.as_ref().is_none_or(|settled| settled.row < row) {
             match settled.next() {
                 Some(Ok(settled)) => held = Some(settled),
@@ -90,8 +106,7 @@ pub fn write_table<E: std::fmt::Display>(
             }
         }
         Ok(held.take_if(|settled| settled.row == row))
-    };
-    write_rows(join, &mut next, artifacts, writer, false)
+    }
 }
 
 /// Finds what is on record about a row; asked in row order.
@@ -122,8 +137,7 @@ pub(super) fn write_rows(
         if verdict == Verdict::Take {
             let settled = lookup(row.number())?;
             write_selected(&join, row, settled.as_ref(), artifacts, writer, &mut summary)?;
-            summary.written += 1;
-        } else if join.all_rows {
+        } else if join.all_rows && join.only.is_empty() {
             writer.write(row, &unselected)?;
             summary.written += 1;
         }
@@ -139,12 +153,32 @@ fn write_selected(
     writer: &mut Writer,
     summary: &mut Summary,
 ) -> Result<(), ResultError> {
+    with_answer(join, row, settled, artifacts, |answer| {
+        answer.count(summary);
+        if !join.takes(answer.status) {
+            return Ok(());
+        }
+        summary.written += 1;
+        let numbers = answer.numbers();
+        let cells: Vec<Cell<'_>> =
+            join.columns.iter().map(|column| answer.cell(column, &numbers)).collect();
+        Ok(writer.write(row, &cells)?)
+    })
+}
+
+/// Reads and judges the answer of a selected row, and lends all that is known of it.
+pub(super) fn with_answer<T>(
+    join: &Join<'_>,
+    row: &Row,
+    settled: Option<&Settled>,
+    artifacts: &mut Artifacts,
+    then: impl FnOnce(&Answer<'_>) -> Result<T, ResultError>,
+) -> Result<T, ResultError> {
     let line = match settled.and_then(|settled| settled.place) {
         Some(place) => Some(decode_line(artifacts.read(place)?)),
         None => None,
     };
-    summary.lines.lines += u64::from(line.is_some());
-    summary.lines.broken_lines += u64::from(matches!(line, Some(Err(_))));
+    let (has_line, is_broken) = (line.is_some(), matches!(line, Some(Err(_))));
     let judged = match &line {
         Some(Ok(line)) => Some(judge(line, join.wanted)),
         _ => None,
@@ -152,29 +186,20 @@ fn write_selected(
     let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());
     let line = line.as_ref().and_then(|line| line.as_ref().ok());
     let parsed = judged.as_ref().and_then(|judged| judged.parse_status);
-    let is_parsed = parsed.is_some_and(|parsed| parsed != ParseStatus::Failed);
-    if let Some(parsed) = summary.parsed.as_mut() {
-        *parsed += u64::from(is_parsed);
-    }
     let is_shared = settled.is_some_and(|settled| settled.is_shared);
-    let usage = line.and_then(|line| line.usage).filter(|_| !is_shared);
-    summary.add(status, error.as_deref(), usage);
-    let answer = Answer {
+    then(&Answer {
         provider: join.provider,
         status,
         error,
         settled,
         line,
         judged: judged.as_ref(),
-        usage,
-        is_parsed,
+        usage: line.and_then(|line| line.usage).filter(|_| !is_shared),
+        is_parsed: parsed.is_some_and(|parsed| parsed != ParseStatus::Failed),
         repairs: mended(judged.as_ref()),
-    };
-    let numbers = answer.numbers();
-    let cells: Vec<Cell<'_>> =
-        join.columns.iter().map(|column| answer.cell(column, &numbers)).collect();
-    writer.write(row, &cells)?;
-    Ok(())
+        has_line,
+        is_broken,
+    })
 }
 
 /// The row's status and error from its record and its line.
@@ -211,17 +236,20 @@ fn conclude(
 }
 
 /// All that is known about a row, for its cells.
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     provider: &'a str,
-    status: RowStatus,
-    error: Option<String>,
-    settled: Option<&'a Settled>,
-    line: Option<&'a ResultLine>,
-    judged: Option<&'a Judged<'a>>,
-    usage: Option<Usage>,
+    pub(super) status: RowStatus,
+    pub(super) error: Option<String>,
+    pub(super) settled: Option<&'a Settled>,
+    pub(super) line: Option<&'a ResultLine>,
+    pub(super) judged: Option<&'a Judged<'a>>,
+    /// Its own tokens: those of a shared line count where it was paid for.
+    pub(super) usage: Option<Usage>,
     is_parsed: bool,
     /// What was mended to read the answer.
-    repairs: String,
+    pub(super) repairs: String,
+    has_line: bool,
+    is_broken: bool,
 }
 
 /// Numbers as values, so that JSON outputs have numbers.
@@ -234,6 +262,24 @@ struct Numbers {
 }
 
 impl Answer<'_> {
+    /// Takes the row into the account.
+    fn count(&self, summary: &mut Summary) {
+        summary.lines.lines += u64::from(self.has_line);
+        summary.lines.broken_lines += u64::from(self.is_broken);
+        if let Some(parsed) = summary.parsed.as_mut() {
+            *parsed += u64::from(self.is_parsed);
+        }
+        summary.add(self.status, self.error.as_deref(), self.usage);
+    }
+
+    /// What the model replied, if it did.
+    pub(super) fn reply(&self) -> Option<&Reply> {
+        self.line.and_then(|line| match &line.outcome {
+            Outcome::Answered(reply) => Some(reply),
+            Outcome::Failed(_) => None,
+        })
+    }
+
     fn numbers(&self) -> Numbers {
         let usage = self.usage;
         let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
@@ -247,10 +293,7 @@ impl Answer<'_> {
     }
 
     fn cell<'s>(&'s self, column: Column, numbers: &'s Numbers) -> Cell<'s> {
-        let reply = self.line.and_then(|line| match &line.outcome {
-            Outcome::Answered(reply) => Some(reply),
-            Outcome::Failed(_) => None,
-        });
+        let reply = self.reply();
         match column {
             Column::Field(number) => self
                 .judged
@@ -293,7 +336,7 @@ fn model(text: Option<&str>) -> Cell<'_> {
 
 /// Units of the currency as a decimal number, for a cell.
 #[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
-fn in_units(pico: u64) -> f64 {
+pub(super) fn in_units(pico: u64) -> f64 {
     pico as f64 / PICO as f64
 }
 

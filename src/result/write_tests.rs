@@ -54,6 +54,7 @@ impl Bench {
             wanted,
             unsettled: RowStatus::Pending,
             all_rows: look.all_rows,
+            only: look.only,
             provider: "openai",
         };
         let path = self.folder.path().join("out");
@@ -77,6 +78,7 @@ struct Look<'a> {
     format: Option<Format>,
     details: bool,
     all_rows: bool,
+    only: &'a [RowStatus],
 }
 
 fn read(path: &Path) -> String {
@@ -174,6 +176,11 @@ fn rows_not_selected_are_written_only_when_asked_for() {
         assert_eq!(text.lines().count() as u64, written + 1);
         assert_eq!(text.contains("a,\"one, 1\",,,,\r\n"), all_rows, "{text}");
         assert!(text.contains("b,two,no idea,ok,,m-1\r\n"), "{text}");
+        // Of named statuses alone, whatever else; the account is of all selected rows.
+        let look = Look { only: &[RowStatus::Error, RowStatus::Expired], ..look };
+        let (text, summary) = bench.write(&selection, everything(&bench), look).unwrap();
+        assert_eq!((summary.selected, summary.written), (2, 1));
+        assert!(text.ends_with("c,three,,error,no such model (code bad),\r\n"), "{text}");
     }
 }
 
@@ -183,6 +190,7 @@ fn records_that_break_off_stop_the_merge() {
     let columns = Columns::new(Wanted::default(), &ColumnOptions::default());
     let selection = Selection::default();
     let join = Join {
+        only: &[],
         table: &bench.table,
         selection: &selection,
         columns: &columns,

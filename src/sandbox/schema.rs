@@ -75,7 +75,8 @@ impl<'a> Maker<'a> {
         }
         for key in ["anyOf", "oneOf"] {
             let first = schema.get(key).and_then(Value::as_array);
-            let first = first.and_then(|list| list.iter().find(|s| s["type"] != "null"));
+            let first =
+                first.and_then(|list| list.iter().find(|s| s["type"] != "null").or(list.first()));
             if let Some(first) = first {
                 return self.make(root, first, name, depth - 1);
             }

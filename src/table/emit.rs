@@ -91,6 +91,18 @@ impl Emit {
         }
     }
 
+    /// Records as lines of JSON, with nothing added.
+    pub(super) fn of_lines(layout: &Layout) -> Self {
+        let choices = Choices {
+            format: Format::Jsonl,
+            delimiter: b',',
+            row_index: false,
+            raw_formulas: true,
+            fill: None,
+        };
+        Self::new(layout, &[], &choices)
+    }
+
     /// The names that the added columns got.
     pub(super) fn added(&self) -> &[String] {
         &self.added

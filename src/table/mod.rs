@@ -4,6 +4,7 @@
 //! Everything after [`Table::open`] is UTF-8; what was not is decoded once into a scratch file.
 //! Nothing is held that grows with the rows. This room does not know what is asked about a row.
 
+mod as_json;
 mod cell;
 #[cfg(test)]
 mod corpus_tests;
@@ -29,6 +30,7 @@ mod tests;
 mod write;
 mod xlsx;
 
+pub use as_json::AsJson;
 pub use cell::Cell;
 pub use decode::read_text;
 pub use encoding::Encoding;

@@ -6,7 +6,17 @@ use std::path::Path;
 use crate::support::repo;
 
 /// What each id asks for, in a few words.
-const FEATURES: [(&str, &str); 46] = [
+const FEATURES: &[(&str, &str)] = &[
+    ("S0.14", "a prompt with columns and braces"),
+    ("S0.15", "fields that become columns"),
+    ("S0.16", "at most N rows"),
+    ("S0.17", "JSON bare, fenced, in prose"),
+    ("S0.18", "the columns of the output"),
+    ("S0.19", "lists as JSON text"),
+    ("S0.29", "conditions on a column"),
+    ("S0.30", "a sample with a seed"),
+    ("S0.31", "progress kept and resumed from"),
+    ("S0.32", "arrays as several rows"),
     ("S1.01", "one command, input and output"),
     ("S1.02", "--model"),
     ("S1.03", "--start-row"),
@@ -29,6 +39,7 @@ const FEATURES: [(&str, &str); 46] = [
     ("S1.23", "messages for what goes wrong"),
     ("S2.07", "objects with messages and arrays of messages"),
     ("S2.08", "several turns; a bad message is named"),
+    ("S2.20", "export JSON with responses and statistics"),
     ("S4.01", "Zhipu's endpoint path"),
     ("S4.02", "glm-4-flash"),
     ("S4.06", "purpose batch, file bounds"),
@@ -39,6 +50,8 @@ const FEATURES: [(&str, &str); 46] = [
     ("S4.11", "metadata on the batch"),
     ("S4.12", "content, status, usage by id"),
     ("S4.13", "error file"),
+    ("S4.15", "results in the table's order"),
+    ("S4.16", "JSON from fenced answers; keys filled with defaults"),
     ("S4.18", "states"),
     ("S4.19", "identity verification; expiry"),
     ("S4.20", "temporary files"),
@@ -46,6 +59,7 @@ const FEATURES: [(&str, &str); 46] = [
     ("B01", "image columns end to end"),
     ("B05", "a closed account"),
     ("B06", "no paid answer lost, nothing paid twice"),
+    ("B07", "answers that are not the JSON asked for"),
     ("B09", "limits and many shards"),
     ("B11", "a rehearsal"),
     ("B13", "tables as they are"),

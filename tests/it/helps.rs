@@ -2,15 +2,17 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 25] = [
     "analyze",
     "cancel",
+    "compare",
     "completions",
     "config",
     "convert",
     "demo",
     "download",
     "estimate",
+    "export",
     "login",
     "logout",
     "logs",

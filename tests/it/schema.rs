@@ -341,6 +341,28 @@ fn s4_16_the_schema_stays_with_its_job() {
     assert_eq!(dir.cells("out.csv").column("status"), ["ok", "ok"]);
 }
 
+/// Field 38: another model is told of the schema in its own way.
+#[test]
+fn field_38_another_model_is_told_in_its_own_way() {
+    let dir = ads();
+    let rules = dir.write("rules.toml", RULES);
+    let script = format!("script:{}", rules.display());
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--answers", &script]);
+    dir.write("in.csv", "text\nclean\nchoice\n");
+    let run = "workflow in.csv out.csv -m gpt-4o --json-schema closed.json";
+    at(&sandbox, dir.batchctl(run)).run().exits(3).says(&["invalid 1"]);
+    let job = job_of(&dir);
+    let retry = format!("retry {job} --class invalid --yes -m");
+    for (model, kind) in [("gpt-4.1", "json_schema"), ("gpt-4-turbo", "json_object")] {
+        at(&sandbox, dir.batchctl(&retry).arg(model)).run().exits(3);
+        let request = sandbox.requests().pop().expect("a request");
+        assert_eq!(request["body"]["model"], model);
+        assert_eq!(request["body"]["response_format"]["type"], kind, "{request}");
+        let words = request["body"]["messages"].to_string();
+        assert_eq!(words.contains("fits this JSON schema"), kind == "json_object", "{words}");
+    }
+}
+
 /// The request files of `convert` carry the schema in their manifest.
 #[test]
 fn s1_11_request_files_are_merged_by_their_schema() {
@@ -357,9 +379,9 @@ fn s1_11_request_files_are_merged_by_their_schema() {
     assert_eq!(dir.cells("merged.csv").column("status"), ["ok", "invalid"]);
 }
 
-/// S1.09: a schema is part of the prompt and is counted, wherever it stands.
+/// S1.08: a schema is part of the prompt and is counted, wherever it stands.
 #[test]
-fn s1_09_the_tokens_of_a_schema_are_counted() {
+fn s1_08_the_tokens_of_a_schema_are_counted() {
     let sandbox = Sandbox::start();
     let tokens = |kind: &str, path: &str, model: &str, more: &[&str]| {
         let dir = ads();

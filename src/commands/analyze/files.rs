@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Args, Report};
-use crate::answer::judge;
+use crate::answer::{Expected, Wanted, judge};
 use crate::batch::{FailureKind, Outcome, ResultFile, ResultLine, Used};
-use crate::commands::steps::price_of;
+use crate::commands::steps::{expected, price_of};
 use crate::commands::{Context, config_error};
 use crate::config::{Account, is_loopback};
 use crate::cost::{Currency, Mode, Price};
-use crate::job::{JobError, Prices, tokens_of};
+use crate::job::{JobError, Prices, Spec, tokens_of};
 use crate::provider::provider_of_model;
-use crate::request::CustomId;
+use crate::request::{CustomId, Form};
 use crate::result::Seen;
 use crate::store::Store;
 use crate::ui::CommandError;
@@ -29,6 +29,8 @@ pub(super) struct Lines<'a> {
     store: &'a Store,
     account: Option<Account>,
     model: Option<&'a str>,
+    /// What the line of the command wants of each answer.
+    fields: Option<&'a str>,
 }
 
 impl<'a> Lines<'a> {
@@ -40,7 +42,25 @@ impl<'a> Lines<'a> {
     ) -> Result<Self, CommandError> {
         let account = args.provider.as_deref().map(|name| context.settings.account(name));
         let account = account.transpose().map_err(config_error)?;
-        Ok(Self { context, store, account, model: args.model.as_deref() })
+        let fields = args.json_fields.as_deref();
+        Ok(Self { context, store, account, model: args.model.as_deref(), fields })
+    }
+
+    /// What each answer of a file is to hold: what was asked for now, else what the job wanted
+    /// that its first line belongs to.
+    fn expected(&self, path: &Path) -> Result<Expected, CommandError> {
+        if let Some(fields) = self.fields {
+            return expected(&Form { fields: Some(fields.to_owned()), schema: None });
+        }
+        let mut lines = ResultFile::open(path).map_err(JobError::file("read", path))?;
+        let id = lines.find_map(|line| Some(line.ok()?.2.ok()?.custom_id));
+        let Some(id) = id.as_deref().and_then(CustomId::parse) else {
+            return Ok(Expected::default());
+        };
+        match self.store.job_by_id(&id.job6)? {
+            Some(job) => expected(&Spec::of(&job)?.form),
+            None => Ok(Expected::default()),
+        }
     }
 
     /// The price of a line: that of the job it belongs to, else of the model that it names, or of
@@ -92,6 +112,7 @@ pub(super) fn add_file(
     let mut prices: HashMap<String, Option<Price>> = HashMap::new();
     let mut used: HashMap<Option<Currency>, Used> = HashMap::new();
     let (mut read, mut broken) = (0_u64, 0_u64);
+    let expected = lines.expected(path)?;
     // A file is of one batch: one line of a sandbox tells it of all.
     let mut is_charged = true;
     for line in ResultFile::open(path).map_err(JobError::file("read", path))? {
@@ -102,7 +123,7 @@ pub(super) fn add_file(
             report.analysis.add_broken();
             continue;
         };
-        add_line(&line, report);
+        add_line(&line, expected.wanted(), report);
         is_charged = is_charged && !lines.is_rehearsed(&line)?;
         let Some(usage) = line.usage.filter(|usage| usage.total() > 0) else { continue };
         let key = lines.key(&line);
@@ -128,8 +149,8 @@ pub(super) fn add_file(
     Ok(())
 }
 
-fn add_line(line: &ResultLine, report: &mut Report) {
-    let judged = judge(line, None);
+fn add_line(line: &ResultLine, wanted: Wanted<'_>, report: &mut Report) {
+    let judged = judge(line, wanted);
     let reply = match &line.outcome {
         Outcome::Answered(reply) => Some(reply),
         Outcome::Failed(_) => None,
@@ -146,5 +167,8 @@ fn add_line(line: &ResultLine, report: &mut Report) {
         text: reply.map(|reply| reply.content.as_str()),
         finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),
         model: line.model.as_deref(),
+        parse_status: judged.parse_status,
+        values: wanted.fields().map(|fields| (fields, judged.values.as_slice())),
+        seconds: None,
     });
 }

@@ -1,14 +1,12 @@
 //! A job: its rows from the ledger, the texts of their answers from its result files.
 
 use super::Report;
+use crate::answer::{Judged, Wanted, judge};
 use crate::batch::{Outcome, decode_line};
-use crate::commands::steps::{Found, row_counts, spent_briefly};
-use crate::result::{Artifacts, Place, Seen};
+use crate::commands::steps::{Answers, Found, Pages, expected, row_counts, spent_briefly};
+use crate::result::{Artifacts, Seen};
 use crate::store::{OutcomeRecord, Store};
 use crate::ui::{CommandError, ExitCode};
-
-/// Outcomes read from the ledger at a time.
-const PAGE: usize = 10_000;
 
 /// Takes a job in. Its cost is what is stored with its rows.
 pub(super) fn add_job(
@@ -17,26 +15,11 @@ pub(super) fn add_job(
     report: &mut Report,
 ) -> Result<(), CommandError> {
     let job = &found.job;
-    let records = store.artifacts(&job.key)?;
-    let mut artifacts =
-        Artifacts::new(records.iter().map(|a| found.folder.results().join(&a.name)).collect());
-    let number_of = |id: i64| records.iter().position(|record| record.id == id);
-    let place = |record: &OutcomeRecord| {
-        let (id, offset, length) = record.place?;
-        Some(Place {
-            artifact: u32::try_from(number_of(id)?).ok()?,
-            offset,
-            length: u32::try_from(length).ok()?,
-        })
-    };
-    let mut next = 0;
-    loop {
-        let page = store.outcomes_from(&job.key, next, PAGE)?;
-        let Some(last) = page.last() else { break };
-        next = last.row + 1;
-        for record in &page {
-            add_row(record, place(record), &mut artifacts, report)?;
-        }
+    let answers = Answers::of(store, found)?;
+    let mut artifacts = answers.artifacts();
+    let expected = expected(&found.spec.form)?;
+    for record in Pages::new(store, &job.key) {
+        add_row(&record?, (&answers, &mut artifacts), expected.wanted(), report)?;
     }
     let spent = spent_briefly(store, job, &row_counts(store, job)?)?;
     report.pay(spent.all, spent.currency, spent.is_charged);
@@ -46,10 +29,11 @@ pub(super) fn add_job(
 
 fn add_row(
     record: &OutcomeRecord,
-    place: Option<Place>,
-    artifacts: &mut Artifacts,
+    (answers, artifacts): (&Answers, &mut Artifacts),
+    wanted: Wanted<'_>,
     report: &mut Report,
 ) -> Result<(), CommandError> {
+    let place = answers.place(record);
     let line = match place {
         Some(place) => {
             let bytes = artifacts.read(place);
@@ -62,6 +46,10 @@ fn add_row(
         Outcome::Answered(reply) => Some(reply),
         Outcome::Failed(_) => None,
     });
+    let judged: Option<Judged<'_>> =
+        line.as_ref().filter(|_| wanted.is_json()).map(|line| judge(line, wanted));
+    let values = judged.as_ref().map(|judged| judged.values.as_slice());
+    let answered = reply.and_then(|reply| reply.created_at);
     report.analysis.add(&Seen {
         name: &format!("row {}", record.row),
         status: record.status,
@@ -71,6 +59,9 @@ fn add_row(
         text: reply.map(|reply| reply.content.as_str()),
         finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),
         model: line.as_ref().and_then(|line| line.model.as_deref()),
+        parse_status: judged.as_ref().and_then(|judged| judged.parse_status),
+        values: wanted.fields().zip(values),
+        seconds: place.and_then(|place| answers.seconds(place, answered)),
     });
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! What was found, for people and for programs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Report;
 use crate::batch::Usage;
 use crate::cost::{Currency, labelled, shown, tokens_lines};
-use crate::result::{ErrorGroup, Sample, Spread};
-use crate::ui::{count, counted, shorten};
+use crate::result::{ErrorGroup, FieldReport, NumberSpread, Sample, Spread, Statistics};
+use crate::ui::{count, counted, duration, shorten};
 
 /// Cells of a line.
 const WIDTH: usize = 80;
@@ -23,18 +24,10 @@ pub(super) struct Document<'a> {
     jobs: &'a [String],
     /// Sources that were left out, as they are the same as another.
     same: Vec<SameSource<'a>>,
-    rows: u64,
-    good: u64,
-    /// Rows by status; sums to `rows`.
-    statuses: BTreeMap<&'static str, u64>,
-    broken_lines: u64,
-    errors: Vec<ErrorGroup>,
-    finish_reasons: &'a BTreeMap<String, u64>,
-    models: &'a BTreeMap<String, u64>,
+    #[serde(flatten)]
+    statistics: Statistics<'a>,
     usage: Usage,
     usage_unknown: u64,
-    prompt_tokens: Option<Spread>,
-    completion_tokens: Option<Spread>,
     /// One for each currency; empty where no price is known.
     costs: Vec<CostOf>,
     price_unknown: u64,
@@ -63,17 +56,9 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         files: &report.files,
         jobs: &report.jobs,
         same: report.same.iter().map(|(name, same_as)| SameSource { name, same_as }).collect(),
-        rows: analysis.total(),
-        good: analysis.good(),
-        statuses: analysis.counts().iter().map(|(status, n)| (status.as_str(), *n)).collect(),
-        broken_lines: analysis.broken(),
-        errors: analysis.errors(),
-        finish_reasons: analysis.finish_reasons(),
-        models: analysis.models(),
+        statistics: analysis.statistics(),
         usage: report.used.usage,
         usage_unknown: report.without_usage,
-        prompt_tokens: analysis.prompts(),
-        completion_tokens: analysis.completions(),
         costs: report
             .costs
             .iter()
@@ -112,9 +97,13 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     };
     lines.extend(words(analysis.finish_reasons(), "finish"));
     lines.extend(words(analysis.models(), "models"));
+    let parsed = analysis.parse_statuses().iter();
+    lines.extend(listed("parsed", parsed.map(|(status, n)| (status.as_str(), *n))));
+    lines.extend(fields(&analysis.fields()));
     lines.extend(tokens_lines(report.used.usage));
     lines.extend(analysis.prompts().map(|spread| length("prompts", spread)));
     lines.extend(analysis.completions().map(|spread| length("answers", spread)));
+    lines.extend(analysis.seconds().map(waits));
     lines.extend(cost(report));
     for (number, sample) in analysis.samples().iter().enumerate() {
         let label = if number == 0 { "samples" } else { "" };
@@ -147,6 +136,60 @@ fn errors(groups: &[ErrorGroup]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What is said for each field: two lines, the second of them of its values.
+fn fields(reports: &[FieldReport]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, field) in reports.iter().enumerate() {
+        let label = if number == 0 { "fields" } else { "" };
+        let empty = match field.empty {
+            0 => String::new(),
+            empty => format!(", empty in {}", count(empty)),
+        };
+        let name = shorten(&field.name, NAME);
+        lines.push(format!("{label:10}{name}: filled in {}{empty}", count(field.filled)));
+        let values = values(field);
+        if !values.is_empty() {
+            lines.push(shorten(&format!("{:12}{}", "", values.join("   ")), WIDTH));
+        }
+    }
+    lines
+}
+
+/// Of numbers their spread, of other values the commonest.
+fn values(field: &FieldReport) -> Vec<String> {
+    let mut pieces = Vec::new();
+    if let Some(numbers) = field.numbers.filter(|numbers| numbers.count == field.filled) {
+        let NumberSpread { min, median, max, .. } = numbers;
+        pieces.push(format!("least {min}, median {median}, most {max}"));
+    }
+    match field.distinct {
+        None if pieces.is_empty() => pieces.push("more different values than are counted".into()),
+        Some(distinct) if distinct == field.filled && distinct > 1 => {
+            if pieces.is_empty() {
+                pieces.push("all different".to_owned());
+            }
+        }
+        _ => pieces.extend(
+            field
+                .commonest
+                .iter()
+                .map(|value| format!("{} × {}", count(value.rows), shorten(&value.value, NAME))),
+        ),
+    }
+    pieces
+}
+
+/// How long answers took, from the making of their batch on.
+fn waits(spread: Spread) -> String {
+    let time = |seconds: u64| duration(Duration::from_secs(seconds));
+    format!(
+        "time      half within {}   95 % within {}   longest {}",
+        time(spread.p50),
+        time(spread.p95),
+        time(spread.max)
+    )
 }
 
 fn length(label: &str, spread: Spread) -> String {
@@ -192,8 +235,10 @@ fn cost(report: &Report) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::answer::RowStatus;
+    use crate::answer::{Fields, ParseStatus, RowStatus};
     use crate::batch::{FailureKind, Used};
     use crate::result::Seen;
 
@@ -209,6 +254,8 @@ mod tests {
             text: is_good.then_some(text),
             finish_reason: Some(if is_good { "stop" } else { "length" }),
             model: Some("gpt-4o-2024-08-06"),
+            seconds: Some(75),
+            ..Seen::default()
         }
     }
 
@@ -232,34 +279,59 @@ mod tests {
         ] {
             report.analysis.add(&seen(name, status, text));
         }
+        let fields = Fields::parse("mood,score,why").unwrap();
+        for (parse_status, values) in [
+            (ParseStatus::Direct, [Some(json!("good")), Some(json!(4)), Some(json!(long))]),
+            (ParseStatus::Repaired, [Some(json!("\u{1b}[1mgood")), Some(json!(1.5)), None]),
+            (ParseStatus::Failed, [None, None, None]),
+        ] {
+            report.analysis.add(&Seen {
+                parse_status: Some(parse_status),
+                values: Some((&fields, &values)),
+                ..seen("row 7", RowStatus::Invalid, "`score` is missing where a number is wanted")
+            });
+        }
         report.analysis.add_broken();
         let usage = Usage { prompt_tokens: 60, completion_tokens: 2_400, ..Usage::default() };
         let used = Used { rows: 6, usage, known: 25_000_000_000, unpriced: 2 };
         report.pay(used, Some(Currency::USD), true);
         let text: Vec<String> = lines(&report).iter().map(|line| crate::ui::clean(line)).collect();
         assert!(text.iter().all(|line| line.chars().count() <= WIDTH), "{text:#?}");
-        insta::assert_snapshot!(text.join("\n"), @r"
-        rows      6 in 1 job and 2 files
+        insta::assert_snapshot!(text.join("\n"), @"
+        rows      9 in 1 job and 2 files
                   copy.jsonl is left out: the same as output.jsonl
-        good      3 (50.0 %)
-        statuses  ok 3   truncated 1   error 2
+        good      3 (33.3 %)
+        statuses  ok 3   truncated 1   invalid 3   error 2
         broken    1 line cannot be read
-        errors    2 × error (server), such as row 5
+        errors    3 × invalid, such as row 7
+                    `score` is missing where a number is wanted
+                  2 × error (server), such as row 5
                     a long answer a long answer a long answer a long answer a long answ…
                   1 × truncated, such as row 4
                     cut off at the token limit; raise --max-tokens
-        finish    length 3   stop 3
-        models    gpt-4o-2024-08-06 6
+        finish    length 6   stop 3
+        models    gpt-4o-2024-08-06 9
+        parsed    direct 1   repaired 1   failed 1
+        fields    mood: filled in 2
+                    all different
+                  score: filled in 2
+                    least 1.5, median 1.5, most 4
+                  why: filled in 1, empty in 1
+                    1 × a long answer a long an…
         tokens    60 prompt, 2,400 completion
         prompts   mean 10.0   half up to 10   95 % up to 10   most 10
         answers   mean 400.0   half up to 400   95 % up to 400   most 400
+        time      half within 1m 15s   95 % within 1m 15s   longest 1m 15s
         cost      at least $0.025 in batch   price of 2 answers unknown
         samples   k7f2qd-0000001-r1: good
                   k7f2qd-0000002-r1: a long answer a long answer a long answer a long a…
                   row 3: red and a second line
         ");
         let document = serde_json::to_value(document(&report)).unwrap();
-        assert_eq!((&document["rows"], &document["good"]), (&6.into(), &3.into()));
+        assert_eq!((&document["rows"], &document["good"]), (&9.into(), &3.into()));
+        assert_eq!(document["parse_statuses"], json!({"direct": 1, "repaired": 1, "failed": 1}));
+        assert_eq!(document["fields"][1]["numbers"]["median"], 1.5);
+        assert_eq!(document["seconds"]["p50"], 75);
         assert_eq!(document["costs"][0]["actual"], 0.025);
         assert_eq!(document["costs"][0]["charged"], true);
         assert_eq!(document["same"][0]["same_as"], "output.jsonl");

@@ -11,7 +11,7 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "KEYS")]
     pub json_fields: Option<String>,
     /// JSON schema that every answer must fit; its keys become columns
-    #[arg(long, value_name = "FILE|JSON", hide_short_help = true)]
+    #[arg(long, value_name = "FILE|JSON", value_hint = clap::ValueHint::AnyPath, hide_short_help = true)]
     pub json_schema: Option<String>,
     /// Tell the model nothing of the wanted JSON, and do not ask for JSON mode
     #[arg(long, hide_short_help = true)]

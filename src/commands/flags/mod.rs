@@ -18,7 +18,7 @@ pub use question::QuestionArgs;
 pub use reask::{MOST_REASKS, ReaskArgs};
 pub use rows::{RangeArgs, RowsArgs};
 pub use running::{LimitArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
-pub use table::{ReadArgs, WriteArgs};
+pub use table::{LookArgs, ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 
 use std::str::FromStr;

@@ -42,6 +42,15 @@ pub struct WriteArgs {
         hide_short_help = true
     )]
     pub output: Option<PathBuf>,
+    /// How it looks.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// How a table looks, wherever it goes.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Table")]
+pub struct LookArgs {
     /// Replace the output whatever it is
     #[arg(long)]
     pub overwrite: bool,
@@ -54,6 +63,12 @@ pub struct WriteArgs {
 }
 
 impl Flags for WriteArgs {
+    fn lay(&self, over: &mut Overrides) {
+        self.look.lay(over);
+    }
+}
+
+impl Flags for LookArgs {
     fn lay(&self, over: &mut Overrides) {
         over.switch(key::OVERWRITE, self.overwrite);
         over.set(key::BOM, self.bom.then_some(crate::config::Value::Flag(true)));

@@ -331,6 +331,8 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         raw_formulas: settings.get(key::CSV_RAW),
         overwrite: settings.get(key::OVERWRITE),
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
+        format: None,
+        only: Vec::new(),
         onto: None,
     }
 }

@@ -3,19 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::answers::Answers;
 use super::copies::copy_results;
 use super::jobs::Found;
 use super::output::{beside, digest_at};
 use crate::answer::{Expected, RowStatus, Wanted};
 use crate::commands::Context;
 use crate::job::{Event, JobError, OutputSpec};
-use crate::result::{Artifacts, ColumnOptions, Columns, Join, Place, Settled, write_table};
-use crate::store::{OutcomeRecord, Store};
+use crate::result::{ColumnOptions, Columns, Join, Summary, write_table};
+use crate::store::Store;
 use crate::table::{Format, Table, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
-
-/// Outcomes read from the ledger at a time.
-const PAGE: usize = 10_000;
 
 /// Why a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,28 +91,11 @@ fn write_to(
     found: &Found,
     table: &Table,
     (target, before): (Target, impl FnOnce(&str) -> io::Result<()>),
-) -> Result<(), CommandError> {
+) -> Result<Summary, CommandError> {
     let spec = &found.spec;
-    let records = store.artifacts(&found.job.key)?;
-    let mut artifacts =
-        Artifacts::new(records.iter().map(|a| found.folder.results().join(&a.name)).collect());
-    let number_of = |id: i64| records.iter().position(|record| record.id == id);
-    let settled = Pages::new(store, &found.job.key).map(|record| {
-        record.map(|record| Settled {
-            place: record.place.and_then(|(id, offset, length)| {
-                Some(Place {
-                    artifact: u32::try_from(number_of(id)?).ok()?,
-                    offset,
-                    length: u32::try_from(length).ok()?,
-                })
-            }),
-            error: record.error,
-            cost: record.cost,
-            rounds: record.round,
-            is_shared: record.usage.is_none(),
-            ..Settled::new(record.row, Some(record.status))
-        })
-    });
+    let answers = Answers::of(store, found)?;
+    let mut artifacts = answers.artifacts();
+    let settled = answers.all(store, &found.job.key);
     let expected = Expected::read(&spec.form);
     let expected = expected.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
     let wanted = expected.wanted();
@@ -130,14 +111,43 @@ fn write_to(
         wanted,
         unsettled: RowStatus::Pending,
         all_rows: spec.output.all_rows,
+        only: &spec.output.only,
         provider: &spec.provider,
     };
-    write_table(join, settled, &mut artifacts, &mut writer)?;
+    let summary = write_table(join, settled, &mut artifacts, &mut writer)?;
     let written = writer.finish_after(before).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }
-    Ok(())
+    Ok(summary)
+}
+
+/// Writes the job's table in another place or look, beside its own: the same way, but it is not
+/// the table that the job keeps up to date.
+pub(in crate::commands) fn export_table(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+) -> Result<Summary, CommandError> {
+    let table = found.written_table()?;
+    let Some(path) = &found.spec.output.path else {
+        return write_to(context, store, found, &table, (Target::Stdout, |_| Ok(())));
+    };
+    let earlier = digest_at(path).map_err(JobError::file("read", path))?;
+    let mark = |digest: &str| mark_export(context, store, path, (digest, earlier.as_deref()));
+    write_to(context, store, found, &table, (Target::Path(path.clone()), mark))
+}
+
+/// Records a file that is ours, and no job's own table: it may be written anew without being asked
+/// for. Called before the file gets its name.
+pub(in crate::commands) fn mark_export(
+    context: &Context,
+    store: &Store,
+    path: &Path,
+    digests: (&str, Option<&str>),
+) -> io::Result<()> {
+    let marked = store.mark_output(&path.to_string_lossy(), digests, None, context.clock.unix());
+    marked.map_err(io::Error::other)
 }
 
 /// Which columns the answers become.
@@ -154,8 +164,8 @@ pub(in crate::commands) fn write_options(
     table: &Table,
 ) -> WriteOptions {
     let named = match target {
-        Target::Path(path) => Format::from_name(path),
-        _ => None,
+        Target::Path(path) => spec.format.or_else(|| Format::from_name(path)),
+        _ => spec.format,
     };
     WriteOptions {
         format: Format::of_output(named, table.shape().format),
@@ -165,37 +175,5 @@ pub(in crate::commands) fn write_options(
         fill: None,
         encoding: None,
         delimiter: None,
-    }
-}
-
-/// The outcomes of a job, read page by page so that they are never all in memory.
-struct Pages<'a> {
-    store: &'a Store,
-    job: &'a str,
-    page: std::vec::IntoIter<OutcomeRecord>,
-    next: u64,
-}
-
-impl<'a> Pages<'a> {
-    fn new(store: &'a Store, job: &'a str) -> Self {
-        Self { store, job, page: Vec::new().into_iter(), next: 0 }
-    }
-}
-
-impl Iterator for Pages<'_> {
-    type Item = Result<OutcomeRecord, crate::store::StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(record) = self.page.next() {
-            return Some(Ok(record));
-        }
-        match self.store.outcomes_from(self.job, self.next, PAGE) {
-            Ok(page) => {
-                self.next = page.last()?.row + 1;
-                self.page = page.into_iter();
-                self.page.next().map(Ok)
-            }
-            Err(error) => Some(Err(error)),
-        }
     }
 }

@@ -80,7 +80,9 @@ fn way(schema: &Schema, model: &str, (service, mode): (&str, JsonMode)) -> (Sche
         }
         JsonMode::Schema => {
             let faults = schema.strict_faults(model.starts_with("ft:"));
-            if faults.is_empty() {
+            if faults.is_empty() && schema.declines_strict() {
+                (SchemaWay::Loose, "sent, but not in strict mode, as it says itself".to_owned())
+            } else if faults.is_empty() {
                 (SchemaWay::Strict, format!("{service} holds {model} to it (strict mode)"))
             } else if schema.says_object() {
                 let why = shortened(&faults);

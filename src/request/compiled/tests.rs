@@ -66,7 +66,21 @@ fn line_of_row(compiled: &mut Compiled, row: &Row) -> Result<String, Skip> {
     assert_eq!(measure.line_bytes, line.len() as u64);
     assert_eq!(line.matches('\n').count(), 1);
     serde_json::from_str::<Value>(line).unwrap();
+    shown_is_sent(compiled, row, line);
     Ok(line.trim_end_matches('\n').to_owned())
+}
+
+/// What is shown of a request is its body, and of an image its name alone (S2.20).
+fn shown_is_sent(compiled: &Compiled, row: &Row, line: &str) {
+    let mut shown = Vec::new();
+    compiled.write_shown(row, None, &mut shown).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    serde_json::from_str::<Value>(&shown).unwrap();
+    if line.contains(";base64,") {
+        assert!(!shown.contains(";base64,") && shown.len() < line.len(), "{shown}");
+    } else {
+        assert!(line.ends_with(&format!("{shown}}}\n")), "{shown}\n{line}");
+    }
 }
 
 fn body(line: &str) -> Value {

@@ -1,0 +1,186 @@
+//! What was found, for people and for programs.
+
+use serde::Serialize;
+
+use crate::batch::Usage;
+use crate::cost::{CostDocument, Spent, labelled, shown};
+use crate::result::{Accuracy, Agreement, Comparison, Pairs};
+use crate::ui::{count, counted, shorten};
+
+/// Cells of a line.
+const WIDTH: usize = 80;
+/// Cells of a value.
+const VALUE: usize = 24;
+
+/// What is told of one of the two jobs.
+pub(super) struct SideView<'a> {
+    pub(super) job: &'a str,
+    pub(super) provider: &'a str,
+    pub(super) model: &'a str,
+    pub(super) rows: u64,
+    pub(super) good: u64,
+    pub(super) spent: Spent,
+}
+
+/// The document of `--json`.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    schema_version: u32,
+    a: SideDocument<'a>,
+    b: SideDocument<'a>,
+    rows: &'a Pairs,
+    #[serde(flatten)]
+    found: &'a Comparison,
+    output: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SideDocument<'a> {
+    job: &'a str,
+    provider: &'a str,
+    model: &'a str,
+    rows: u64,
+    good: u64,
+    usage: Usage,
+    cost: CostDocument,
+}
+
+impl<'a> Document<'a> {
+    /// For programs.
+    pub(super) fn of(
+        (a, b): (&'a SideView<'a>, &'a SideView<'a>),
+        rows: &'a Pairs,
+        found: &'a Comparison,
+        output: Option<String>,
+    ) -> Self {
+        let side = |side: &'a SideView<'a>| SideDocument {
+            job: side.job,
+            provider: side.provider,
+            model: side.model,
+            rows: side.rows,
+            good: side.good,
+            usage: side.spent.all.usage,
+            cost: side.spent.document(),
+        };
+        Self { schema_version: 1, a: side(a), b: side(b), rows, found, output }
+    }
+}
+
+/// For people.
+pub(super) fn lines(
+    (a, b): (&SideView<'_>, &SideView<'_>),
+    pairs: &Pairs,
+    found: &Comparison,
+) -> Vec<String> {
+    let mut lines = labelled("a", &side(a));
+    lines.extend(labelled("b", &side(b)));
+    lines.extend(labelled("rows", &matched(pairs)));
+    let answers = [
+        ("both", found.both_good),
+        ("only a", found.only_a_good),
+        ("only b", found.only_b_good),
+        ("neither", found.neither_good),
+    ];
+    let answers: Vec<String> =
+        answers.iter().map(|(who, rows)| format!("{who} {}", count(*rows))).collect();
+    lines.extend(labelled("good", &answers));
+    for (number, field) in found.fields.iter().enumerate() {
+        agreement(number, field, &mut lines);
+    }
+    lines.extend(found.accuracy.iter().flat_map(accuracy));
+    if found.disagreements > 0 {
+        lines.push(format!("differ    {}, such as", counted(found.disagreements, "row")));
+    }
+    for example in &found.examples {
+        let (a, b) = (shorten(&example.a, VALUE), shorten(&example.b, VALUE));
+        let text = format!("row {}: {} is {a} and {b}", example.row, example.field);
+        lines.push(shorten(&format!("{:12}{text}", ""), WIDTH));
+    }
+    lines
+}
+
+fn side(side: &SideView<'_>) -> Vec<String> {
+    let usage = side.spent.all.usage;
+    let cost = match (side.spent.actual(), side.spent.is_charged) {
+        (None, _) => "cost unknown".to_owned(),
+        (Some(cost), true) => shown(cost),
+        (Some(cost), false) => format!("nothing charged, would be {}", shown(cost)),
+    };
+    vec![
+        format!("job {}", side.job),
+        format!("{} {}", side.provider, side.model),
+        format!("{}, {} good", counted(side.rows, "row"), count(side.good)),
+        cost,
+        format!(
+            "{} prompt, {} completion tokens",
+            count(usage.prompt_tokens),
+            count(usage.completion_tokens)
+        ),
+    ]
+}
+
+fn matched(pairs: &Pairs) -> Vec<String> {
+    let moved = match pairs.moved {
+        0 => String::new(),
+        moved => format!(", {} of them at another place", count(moved)),
+    };
+    let mut pieces = vec![format!("{} in both{moved}", count(pairs.matched))];
+    let others = [
+        (pairs.only_a, "only in a"),
+        (pairs.only_b, "only in b"),
+        (pairs.ambiguous, "of these the same as others, so not matched"),
+    ];
+    let others = others.into_iter().filter(|(rows, _)| *rows > 0);
+    pieces.extend(others.map(|(rows, what)| format!("{} {what}", count(rows))));
+    pieces
+}
+
+fn agreement(number: usize, field: &Agreement, lines: &mut Vec<String>) {
+    let label = if number == 0 { "same" } else { "" };
+    let name = shorten(&field.field, VALUE);
+    let mut pieces =
+        vec![format!("{name}: {}{}", of(field.same, field.rows), percent(field.share))];
+    pieces.extend(field.kappa.map(|kappa| format!("kappa {kappa:.2}")));
+    let apart = field.mean_difference.filter(|mean| *mean > 0.0);
+    pieces.extend(apart.map(|mean| format!("{mean:.2} apart in the mean")));
+    lines.extend(labelled(label, &pieces));
+    if !field.differing.is_empty() {
+        let value = |text: &str| match text {
+            "" => "(empty)".to_owned(),
+            text => shorten(text, VALUE),
+        };
+        let met = field.differing.iter().map(|pair| {
+            format!("{} × {} and {}", count(pair.rows), value(&pair.a), value(&pair.b))
+        });
+        let met: Vec<String> = met.collect();
+        lines.push(shorten(&format!("{:12}{}", "", met.join("   ")), WIDTH));
+    }
+}
+
+fn accuracy(accuracy: &Accuracy) -> Vec<String> {
+    let right = |who: &str, right: &crate::result::Right| {
+        let missing = match right.not_good {
+            0 => String::new(),
+            rows => format!(", no good answer in {}", count(rows)),
+        };
+        let share = percent(right.share);
+        format!("{who} {}{share}{missing}", of(right.right, accuracy.rows))
+    };
+    let pieces = [
+        format!("{} by column {}", accuracy.field, accuracy.column),
+        right("a", &accuracy.a),
+        right("b", &accuracy.b),
+        format!("both {}", count(accuracy.both_right)),
+        format!("only a {}", count(accuracy.only_a_right)),
+        format!("only b {}", count(accuracy.only_b_right)),
+    ];
+    labelled("right", &pieces)
+}
+
+fn of(part: u64, all: u64) -> String {
+    format!("{} of {}", count(part), count(all))
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map(|share| format!(" ({:.1} %)", share * 100.0)).unwrap_or_default()
+}
