@@ -33,7 +33,7 @@ pub(super) fn write(
         fill_in(&mut output, context, (!wanted.is_json()).then(|| &table.headers()[column]));
         require_fillable("--fill", &rows, table.headers(), wanted, &output)?;
     }
-    require_shape(wanted, &output, chosen.filled_column().is_some())?;
+    require_shape(wanted, &output, fill.is_some())?;
     let defaults = defaults(wanted, &output)?;
     let columns = columns(wanted, &output);
     let target = output.path.clone().map_or(Target::Stdout, Target::Path);
