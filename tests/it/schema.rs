@@ -45,6 +45,10 @@ fn asked(dir: &WorkDir, schema: &str, more: &[&str]) -> Run {
     line.env("MY_KEY", "sandbox-schema").hurried().args(&["--json-schema", schema]).args(more)
 }
 
+/// Provider, model, schema and endpoint; type of the format, strictness, whether the prompt has the
+/// schema; what is printed.
+type Case<'a> = ((&'a str, &'a str), &'a str, [&'a str; 2], (Value, Value, bool), &'a str);
+
 /// S0.15, S4.16, B07, B11, fields 37 and 38: each service is told in its own way, in one printed
 /// line, and what comes back fits.
 #[test]
@@ -52,9 +56,6 @@ fn s0_15_s4_16_b07_field_38_each_service_is_told_in_its_own_way() {
     let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--any-model"]);
     let (openai, zhipu, own) =
         (("openai", "/v1"), ("zhipu", "/api/paas/v4"), ("openai-compatible", "/v1"));
-    // Provider, model, schema, endpoint; type of the format, strictness, whether the prompt has
-    // the schema; what is printed.
-    type Case<'a> = ((&'a str, &'a str), &'a str, [&'a str; 2], (Value, Value, bool), &'a str);
     let schema = json!("json_schema");
     let table: [Case<'_>; 11] = [
         (
@@ -144,14 +145,18 @@ fn s0_15_s4_16_b07_field_38_each_service_is_told_in_its_own_way() {
         ran.exits(0).says(&[said, "ok 3"]);
         let request = sandbox.requests().swap_remove(before);
         let body = &request["body"];
-        let (found, inner) = match endpoint {
-            "responses" => (&body["text"]["format"], &body["text"]["format"]["strict"]),
-            _ => {
-                let format = &body["response_format"];
-                (format, &format["json_schema"]["strict"])
-            }
+        let (found, inner) = if endpoint == "responses" {
+            let format = &body["text"]["format"];
+            (format, format)
+        } else {
+            let format = &body["response_format"];
+            (format, &format["json_schema"])
         };
-        assert_eq!((&found["type"], inner), (&format, &strict), "{model} {file}: {request}");
+        assert_eq!(
+            (&found["type"], &inner["strict"]),
+            (&format, &strict),
+            "{model} {file}: {request}"
+        );
         let texts = body["messages"].to_string();
         assert_eq!(texts.contains("fits this JSON schema"), in_prompt, "{request}");
         let cells = dir.cells("out.csv");
@@ -438,7 +443,7 @@ fn b13_the_schemas_of_the_readmes_fit_strict_mode() {
         dir.fixture(&format!("tables/{table}"));
         dir.fixture(&format!("schemas/{schema}.schema.json"));
         let line = dir.batchctl(&format!("workflow {table} out.csv --json-schema"));
-        let line = line.arg(&format!("{schema}.schema.json"));
+        let line = line.arg(format!("{schema}.schema.json"));
         at(&sandbox, line).run().says(&["(strict mode)"]);
         let cells = dir.cells("out.csv");
         let good = cells.column("status").iter().filter(|status| **status == "ok").count();
