@@ -166,15 +166,20 @@ impl Reasks {
                 format!("{} of {} earlier answers were bad", grouped(bad), grouped(answers))
             }
         };
-        let mut pieces = vec![
-            format!("at most {times} a row, where the JSON is not as wanted"),
-            format!("likely +{} ({source})", shown(self.cost.likely)),
-        ];
-        pieces.push(match self.cost.worst {
-            Some(worst) => format!("worst +{}", shown(Some(worst))),
+        let more = |pico: Option<u64>| match pico {
+            Some(0) => "free".to_owned(),
+            Some(pico) => format!("+{}", shown(Some(pico))),
+            None => "unknown".to_owned(),
+        };
+        let worst = match self.output_tokens.worst {
+            Some(_) => format!("worst {}", more(self.cost.worst)),
             None => "no worst case without --max-tokens".to_owned(),
-        });
-        pieces
+        };
+        vec![
+            format!("at most {times} a row, where the JSON is not as wanted"),
+            format!("likely {} ({source})", more(self.cost.likely)),
+            worst,
+        ]
     }
 }
 
@@ -286,7 +291,16 @@ mod tests {
         assert_eq!((unbounded.cost.likely, unbounded.cost.worst), (Some(one * 5), None));
         let first = Forecast { reserve: Some(7), ..Forecast::default() };
         assert_eq!(unbounded.with(&first).reserve, Some(7 + reserve_of(one * 5)));
+        let words = |reasks: &Reasks| {
+            let shown = |pico: Option<u64>| pico.map_or_else(String::new, |pico| pico.to_string());
+            reasks.words(shown)[1..].join("; ")
+        };
+        assert_eq!(
+            words(&unbounded),
+            "likely +14000 (assumed: 5 % of the answers are bad); no worst case without --max-tokens"
+        );
         let unknown = Pricing { price: None, ..pricing(reasking(1, (0, 0), (0, 0)), Some(9)) };
+        assert!(words(&reasks(&unknown)).ends_with("worst unknown"));
         assert_eq!(reasks(&unknown).cost, Range { low: None, ..Range::default() });
     }
 }

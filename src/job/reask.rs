@@ -13,7 +13,7 @@ use crate::base::DiskFile;
 use crate::batch::{Outcome, decode_line};
 use crate::cost::{Biller, Lengths, Pricing, text_tokens};
 use crate::request::{Endpoint, Objection, Question, field_hint};
-use crate::store::{BadAnswer, NewShard, ShardRecord};
+use crate::store::{BadAnswer, NewShard, ShardRecord, Store};
 
 /// Finished rows that the length of answers is learned from at most.
 const LEARNED_ROWS: u32 = 10_000;
@@ -29,9 +29,25 @@ pub struct Objections<'a> {
     files: HashMap<String, DiskFile>,
 }
 
-impl Objections<'_> {
+impl<'a> Objections<'a> {
+    /// What there was to object to the last answers that these rows of a job had before a round.
+    pub fn before(
+        store: &Store,
+        (job, spec): (&str, &Spec),
+        folder: &'a JobFolder,
+        round: u32,
+        range: (u64, u64),
+    ) -> Result<Self, JobError> {
+        Ok(Self {
+            folder,
+            bad: store.bad_answers(job, round, range)?,
+            form: form_line(spec),
+            files: HashMap::new(),
+        })
+    }
+
     /// The objection to the last answer of a row, or why there is none.
-    pub(super) fn of(&mut self, row: u64) -> Result<Objection, String> {
+    pub fn of(&mut self, row: u64) -> Result<Objection, String> {
         let gone = || "the answer that it was to be asked about cannot be read any more".to_owned();
         let bad = self.bad.get(&row).ok_or_else(gone)?;
         let (_, offset, length) = bad.outcome.place.ok_or_else(gone)?;
@@ -87,12 +103,8 @@ impl Driver<'_> {
         before: u32,
         range: (u64, u64),
     ) -> Result<Objections<'_>, JobError> {
-        Ok(Objections {
-            folder: self.folder,
-            bad: self.store.bad_answers(&self.job.key, before, range)?,
-            form: form_line(self.spec),
-            files: HashMap::new(),
-        })
+        let job = (self.job.key.as_str(), self.spec);
+        Objections::before(self.store, job, self.folder, before, range)
     }
 
     /// Makes rows, whose lines are as long as without it, as long as they are with an objection,

@@ -166,32 +166,21 @@ impl Compiled {
         out.extend_from_slice(self.frame.before_id);
         escape(&self.custom_id(row, custom_id)?, out);
         out.extend_from_slice(&self.frame.after_id);
-        out.extend_from_slice(&self.frame.head);
-        let start = out.len();
-        self.content.write(row, out, &mut self.images)?;
-        let tail = self.frame.tail.as_slice();
-        match objection {
-            None => out.extend_from_slice(tail),
-            Some(objection) => {
-                // Chat messages end with `]`, of a prompt with the `}` of the only one before it.
-                let place = tail.iter().position(|byte| *byte == b']').unwrap_or(0);
-                objection.write(self.content.endpoint, (start, (tail, place)), out);
-            }
-        }
-        Ok(())
+        write_body((&self.frame, &self.content), row, &mut self.images, objection, out)
     }
 
     /// Appends the body of a row's request as it is sent, for people: of an image stands what the
     /// cell says, not its bytes. On a skip the buffer is as it was.
-    pub fn write_shown(&self, row: &Row, out: &mut Vec<u8>) -> Result<(), Skip> {
+    pub fn write_shown(
+        &self,
+        row: &Row,
+        objection: Option<&Objection>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Skip> {
         let start = out.len();
-        out.extend_from_slice(&self.frame.head);
-        let written = self.content.write(row, out, &mut Named);
-        // Without what ends the line after the body.
-        out.extend_from_slice(&self.frame.tail[..self.frame.tail.len() - 2]);
-        if written.is_err() {
-            out.truncate(start);
-        }
+        let written = write_body((&self.frame, &self.content), row, &mut Named, objection, out);
+        // Of a body that was written, what ends the line is left out.
+        out.truncate(if written.is_ok() { out.len() - 2 } else { start });
         written
     }
 
@@ -268,6 +257,29 @@ impl Pictures for Plan<'_> {
         self.keys.extend_from_slice(&key);
         Ok(())
     }
+}
+
+/// Appends the body of a row's request, and what ends its line.
+fn write_body(
+    (frame, content): (&Frame, &Content),
+    row: &Row,
+    pictures: &mut impl Pictures,
+    objection: Option<&Objection>,
+    out: &mut Vec<u8>,
+) -> Result<(), Skip> {
+    out.extend_from_slice(&frame.head);
+    let start = out.len();
+    content.write(row, out, pictures)?;
+    let tail = frame.tail.as_slice();
+    match objection {
+        None => out.extend_from_slice(tail),
+        Some(objection) => {
+            // Chat messages end with `]`, of a prompt with the `}` of the only one before it.
+            let place = tail.iter().position(|byte| *byte == b']').unwrap_or(0);
+            objection.write(content.endpoint, (start, (tail, place)), out);
+        }
+    }
+    Ok(())
 }
 
 /// Names images instead of writing them.

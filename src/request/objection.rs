@@ -98,6 +98,34 @@ fn shortened(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
 
+    /// Whatever the shape of a request, the two messages stand behind those that it has.
+    #[test]
+    fn field_37_the_messages_stand_behind_the_others() {
+        let objection = Objection::new("so \"so\"", "no", Some("JSON"));
+        let (chat, responses) = (Endpoint::Chat, Endpoint::Responses);
+        let user = r#"{"role":"user","content":"q"}"#;
+        let open = &user[..user.len() - 1];
+        let table = [
+            (chat, r#"{"messages":["#, open, r#"}],"n":[1]}"#, 1, "messages"),
+            (chat, r#"{"messages":["#, user, r#"]}"#, 0, "messages"),
+            (responses, r#"{"input":"#, r#""q""#, r#","n":1}"#, 0, "input"),
+            (responses, r#"{"input":"#, &format!("[{user}]"), "}", 0, "input"),
+        ];
+        for (endpoint, head, row, tail, place, key) in table {
+            let mut out = [head, row].concat().into_bytes();
+            let plain = out.len() + tail.len();
+            objection.write(endpoint, (head.len(), (tail.as_bytes(), place)), &mut out);
+            assert!(out.len() as u64 <= plain as u64 + objection.bytes(), "its length was planned");
+            let body: serde_json::Value = serde_json::from_slice(&out).expect("a body is JSON");
+            let messages = serde_json::json!([
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "so \"so\""},
+                {"role": "user", "content": "That answer cannot be used: no. JSON"},
+            ]);
+            assert_eq!(body[key], messages, "{row}");
+        }
+    }
+
     /// Field report 37: what was wrong is said, in bounded words and without keys.
     #[test]
     fn field_37_an_objection_names_what_is_wrong() {

@@ -5,24 +5,20 @@
 //! when the second is met, so nothing but the rare double is decoded twice. Lines are kept by the
 //! kind of their ids: what rows they mean is known only when the table is.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use super::artifacts::{Artifacts, Place};
 use super::counts::{MergeCounts, Share};
 use super::group::{Contradiction, FirstId, Group};
 use super::ids::{IdKind, IdRule, read_pattern};
+use super::line::{content_of, custom_id};
 use super::places::{MOST_FILES, MOST_ROWS, Sharing, Spot};
 use super::{ResultError, RowMap};
 use crate::answer::Wanted;
-use crate::batch::decode_line;
 
 const BUFFER: usize = 1 << 20;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Kinds of ids that are kept apart; what comes after is nobody's.
 const MOST_KINDS: usize = 64;
 /// Ids of no row that are remembered, to find out where they come from.
@@ -90,94 +86,9 @@ impl MergeIndex {
         self.contradiction.take().map_or(Ok(()), Err)
     }
 
-    /// Adds the result files of a job, whose lines are found by its account
-    /// ([`MergeIndex::settle`]). Returns the number of the first.
-    pub fn add_job(
-        &mut self,
-        job6: &str,
-        files: impl IntoIterator<Item = PathBuf>,
-    ) -> Result<u32, ResultError> {
-        let artifact = self.push_files(files)?;
-        let first = FirstId { id: job6.to_owned(), artifact, line: 0 };
-        self.group_of(IdKind::Ours(job6.to_owned()), || first);
-        Ok(artifact)
-    }
-
-    /// Takes in what a job's account has for a row: where its line lies, in which round it was
-    /// given, and whose it is.
-    pub fn settle(&mut self, job6: &str, row: u64, (place, round): (Place, u32), whose: Whose) {
-        let kind = IdKind::Ours(job6.to_owned());
-        let Some(group) = self.groups.iter_mut().find(|group| group.kind == kind) else { return };
-        let sharing = whose.sharing();
-        group.places.set(row, Spot { place, round, sharing });
-        if sharing != Sharing::Equal {
-            group.note(place.artifact, row);
-            self.counts.lines += 1;
-            self.shares[place.artifact as usize].lines += 1;
-        }
-    }
-
-    /// Gives a row of a job the line of another one that asks the same, or one of an earlier job,
-    /// unless its own is better. `false` if there is no such line.
-    pub fn lend(
-        &mut self,
-        job6: &str,
-        row: u64,
-        from: Lent,
-        wanted: Wanted<'_>,
-    ) -> Result<bool, ResultError> {
-        let kind = IdKind::Ours(job6.to_owned());
-        let Some(group) = self.groups.iter_mut().find(|group| group.kind == kind) else {
-            return Ok(false);
-        };
-        let spot = match from {
-            Lent::Row(leader) => {
-                let Some(spot) = group.places.get(leader) else { return Ok(false) };
-                Spot { sharing: Sharing::Equal, ..spot }
-            }
-            Lent::Line(place) => {
-                group.note(place.artifact, row);
-                self.counts.lines += 1;
-                self.shares[place.artifact as usize].lines += 1;
-                Spot { place, round: 0, sharing: Sharing::Cached }
-            }
-        };
-        match group.offer(row, spot, &mut self.artifacts, wanted) {
-            Err(Contradiction::Unread(error)) => Err(error),
-            Err(Contradiction::TwoAnswers(_)) | Ok(()) => Ok(true),
-        }
-    }
-
-    /// Adds a file whose lines are lent. Returns its number.
-    pub fn add_lent_file(&mut self, path: PathBuf) -> Result<u32, ResultError> {
-        self.push_files([path])
-    }
-
     /// The kinds of ids that were met.
     pub fn groups(&self) -> &[Group] {
         &self.groups
-    }
-
-    /// The groups that count. Those of known jobs do; lines of others in their files are of no row
-    /// here. Without any, all ids must be of one kind. What the user said of ids holds in any case.
-    pub fn choose(&self, is_known: impl Fn(&str) -> bool) -> Result<Vec<usize>, ResultError> {
-        let is_sure = |group: &Group| match &group.kind {
-            IdKind::Ours(job6) => is_known(job6),
-            kind => matches!(kind, IdKind::Numbered | IdKind::Listed),
-        };
-        let (sure, others): (Vec<usize>, Vec<usize>) =
-            (0..self.groups.len()).partition(|at| is_sure(&self.groups[*at]));
-        let has_lines_of =
-            |file: &u32| sure.iter().any(|at| self.groups[*at].files.contains_key(file));
-        let Some(first) = sure.first().or(others.first()) else { return Ok(Vec::new()) };
-        let stray = others
-            .iter()
-            .find(|at| **at != *first && !self.groups[**at].files.keys().all(has_lines_of));
-        if let Some(stray) = stray {
-            let (first, second) = (&self.groups[*first].first, &self.groups[*stray].first);
-            return Err(self.mixed(first.clone(), second.clone()));
-        }
-        Ok(if sure.is_empty() { vec![*first] } else { sure })
     }
 
     /// What was read so far.
@@ -201,7 +112,10 @@ impl MergeIndex {
     }
 
     /// Adds files and gives the number of the first.
-    fn push_files(&mut self, paths: impl IntoIterator<Item = PathBuf>) -> Result<u32, ResultError> {
+    pub(super) fn push_files(
+        &mut self,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<u32, ResultError> {
         let first = self.artifacts.paths().len();
         for path in paths {
             self.artifacts.push(path);
@@ -259,24 +173,35 @@ impl MergeIndex {
             self.stranger(&id);
             return Ok(());
         };
-        let group = &mut self.groups[at];
-        group.note(artifact, number);
-        let old = group.places.get(number);
-        if let Some(old) = old
-            && old.place.length == line.place.length
-            && self.artifacts.read(old.place)? == line.content
+        let spot = Spot { place: line.place, round, sharing: Sharing::Own };
+        self.take_in(at, &id, (number, spot), line.content, wanted)
+    }
+
+    /// Takes a line in, unless its number has an equal or a better one.
+    fn take_in(
+        &mut self,
+        group: usize,
+        id: &str,
+        (number, spot): (u64, Spot),
+        content: &[u8],
+        wanted: Wanted<'_>,
+    ) -> Result<(), ResultError> {
+        let group = &mut self.groups[group];
+        group.note(spot.place.artifact, number);
+        if let Some(old) = group.places.get(number)
+            && old.place.length == spot.place.length
+            && self.artifacts.read(old.place)? == content
         {
             group.surplus += 1;
             return Ok(());
         }
-        let spot = Spot { place: line.place, round, sharing: Sharing::Own };
         match group.offer(number, spot, &mut self.artifacts, wanted) {
             Err(Contradiction::Unread(error)) => return Err(error),
             Err(Contradiction::TwoAnswers(old)) if self.contradiction.is_none() => {
                 self.contradiction = Some(ResultError::TwoAnswers {
-                    id: id.into_owned(),
+                    id: id.to_owned(),
                     first: self.artifacts.path(old.artifact).to_owned(),
-                    second: self.artifacts.path(artifact).to_owned(),
+                    second: self.artifacts.path(spot.place.artifact).to_owned(),
                 });
             }
             Ok(()) | Err(Contradiction::TwoAnswers(_)) => {}
@@ -331,7 +256,11 @@ impl MergeIndex {
     }
 
     /// The place of the group of a kind, which is made where it is new.
-    fn group_of(&mut self, kind: IdKind, first: impl FnOnce() -> FirstId) -> Option<usize> {
+    pub(super) fn group_of(
+        &mut self,
+        kind: IdKind,
+        first: impl FnOnce() -> FirstId,
+    ) -> Option<usize> {
         let at = self.groups.iter().position(|group| group.kind == kind);
         if at.is_none() && self.groups.len() < MOST_KINDS {
             self.groups.push(Group::new(kind, first()));
@@ -339,83 +268,6 @@ impl MergeIndex {
         }
         at
     }
-}
-
-/// Whose line a job's account has for a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// The row's own.
-    Own,
-    /// That of a row which asks the same.
-    Equal,
-    /// A copy of that of an earlier job.
-    Earlier,
-}
-
-impl Whose {
-    fn sharing(self) -> Sharing {
-        match self {
-            Self::Own => Sharing::Own,
-            Self::Equal => Sharing::Equal,
-            Self::Earlier => Sharing::Cached,
-        }
-    }
-}
-
-/// A line that a row has from elsewhere.
-#[derive(Debug, Clone, Copy)]
-pub enum Lent {
-    /// That of another row of the job.
-    Row(u64),
-    /// One of a file that was added for it.
-    Line(Place),
-}
-
-/// A line without byte order mark, surrounding blanks and line end, and how much stands before.
-fn content_of(line: &[u8]) -> (u64, &[u8]) {
-    let marked = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    let content = marked.trim_ascii_start();
-    ((line.len() - content.len()) as u64, content.trim_ascii_end())
-}
-
-/// The part of a line that is needed for its place. The rest is checked to be JSON and passed by.
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow)]
-    custom_id: Cow<'a, str>,
-}
-
-/// The id of a line; `None` if the line cannot be read at all.
-fn custom_id(content: &[u8]) -> Option<Cow<'_, str>> {
-    let head = std::str::from_utf8(content)
-        .ok()
-        .and_then(|text| serde_json::from_str::<Head<'_>>(text).ok().map(|head| head.custom_id));
-    match head {
-        Some(id) if !id.is_empty() => Some(id),
-        // Numbers as ids and keys that stand twice are for the patient reader.
-        _ => decode_line(content).ok().map(|line| Cow::Owned(line.custom_id)),
-    }
-}
-
-/// Whether a line is one of a result file rather than a record of a table: people mix up the
-/// arguments of `merge`.
-pub fn looks_like_results(line: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Keys {
-        #[serde(default)]
-        custom_id: Option<serde::de::IgnoredAny>,
-        #[serde(default)]
-        response: Option<serde::de::IgnoredAny>,
-        #[serde(default)]
-        error: Option<serde::de::IgnoredAny>,
-        #[serde(default)]
-        body: Option<serde::de::IgnoredAny>,
-    }
-    serde_json::from_str::<Keys>(line.trim_start_matches('\u{feff}')).is_ok_and(|keys| {
-        keys.custom_id.is_some()
-            && keys.body.is_none()
-            && (keys.response.is_some() || keys.error.is_some())
-    })
 }
 
 #[cfg(test)]

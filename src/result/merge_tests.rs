@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::answer::{Fields, RowStatus};
 use crate::base::mutate::Mutator;
+use crate::result::looks_like_results;
 use crate::result::{Asked, ColumnOptions, Columns, IdMap, Join, MergeCounts, Onto, Summary, Told};
 use crate::table::{ReadOptions, RowRange, RowSet, Selection, Table, Target, WriteOptions, Writer};
 

@@ -3,7 +3,6 @@
 
 use super::artifacts::Artifacts;
 use super::group::weigh;
-use super::ids::IdKind;
 use super::merge::MergeIndex;
 use super::places::{Sharing, Spot};
 use super::row_map::RowMap;
@@ -12,7 +11,7 @@ use super::told::Told;
 use super::write::{Join, Settled, write_rows};
 use super::{ResultError, Share};
 use crate::answer::{RowStatus, Wanted};
-use crate::table::{RowSet, Table, Writer};
+use crate::table::{RowSet, Writer};
 
 /// Lines of one kind of ids and the rows they mean.
 #[derive(Debug)]
@@ -52,35 +51,6 @@ struct Candidate {
 }
 
 impl MergeIndex {
-    /// What the numbers of a group count from, if that is beyond doubt.
-    pub fn base_of(&self, group: usize, table: &Table) -> Result<RowMap, ResultError> {
-        let group = &self.groups[group];
-        let base = match group.kind {
-            IdKind::Row => 0,
-            IdKind::Request => 1,
-            IdKind::Ours(_) | IdKind::Numbered | IdKind::Listed => return Ok(RowMap::same()),
-        };
-        let least = group.files.values().map(|span| span.least).min().unwrap_or(base);
-        let most = group.files.values().map(|span| span.most).max().unwrap_or(base);
-        // Rows from 0 without a row 0, rows from 1 with one.
-        if least != 1 - base {
-            let rows = if base == 0 && least > 0 { count_rows(table)? } else { u64::MAX };
-            if most != rows {
-                return Ok(RowMap::From(i64::from(base == 1)));
-            }
-        }
-        let rows = count_rows(table)?;
-        let stem = group.first.id.trim_end_matches(|c: char| c.is_ascii_digit());
-        let at_end = base == 0 && most == rows;
-        Err(ResultError::DoubtfulBase {
-            example: format!("{stem}{}", if at_end { rows } else { 1 - base }),
-            rows,
-            likely: 1 - base,
-            other: base,
-            which: if at_end { "last" } else { "first" },
-        })
-    }
-
     /// Writes the table with the answers found. Of several `ontos` that know why a row has no
     /// line, the last one counts.
     pub fn write(
@@ -222,13 +192,4 @@ fn better(
     let weight = weigh(held.spot, artifacts, wanted)?.merit();
     let is_better = weigh(found.spot, artifacts, wanted)?.merit() >= weight;
     Ok(if is_better { found } else { held })
-}
-
-fn count_rows(table: &Table) -> Result<u64, ResultError> {
-    let mut rows = table.rows()?;
-    let mut count = 0;
-    while rows.next_row()?.is_some() {
-        count += 1;
-    }
-    Ok(count)
 }

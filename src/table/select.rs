@@ -128,6 +128,11 @@ impl Selection {
         self.skip_filled.as_ref().map(|filled| filled.column)
     }
 
+    /// Its name.
+    pub fn filled_name(&self) -> Option<&str> {
+        self.skip_filled.as_ref().map(|filled| filled.name.as_str())
+    }
+
     /// The same choice, nothing taken yet.
     #[must_use]
     pub fn fresh(&self) -> Self {

@@ -156,6 +156,32 @@ fn s2_20_each_row_shows_the_question_it_was_asked() {
     assert!(again.contains("Briefly") && again.contains("\"model\":\"gpt-4o-mini\""), "{again}");
 }
 
+/// A row that was asked once more shows its answer before and what was said of it, as it was sent;
+/// a model that runs elsewhere is asked the question alone.
+#[test]
+fn s2_20_b07_second_questions_are_shown_as_sent() {
+    let dir = WorkDir::new();
+    dir.write("in.csv", "id,text\n1,plain\n2,doubtful\n");
+    let rules = r#"[{"match": "(a1)", "reply": "{\"mood\": \"good\"}"},
+        {"match": "doubtful", "reply": "It is good, I think (a1)."},
+        {"match": "", "reply": "{\"mood\": \"bad\"}"}]"#;
+    let script = format!("script:{}", dir.write("rules.json", rules).display());
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--answers", &script]);
+    let line = "workflow in.csv out.csv --json-fields mood --reask 1 --max-tokens 64";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    dir.batchctl("export last all.json").run().exits(0);
+    let rows = document(&dir, "all.json")["rows"].clone();
+    let messages = |row: usize| rows[row]["messages"].as_array().map(Vec::len);
+    assert_eq!((messages(0), messages(1)), (Some(1), Some(3)), "{rows}");
+    let sent = sandbox.requests();
+    for row in rows.as_array().expect("rows") {
+        let request = sent.iter().find(|request| request["custom_id"] == row["custom_id"]);
+        assert_eq!(row["messages"], request.expect("it was sent")["body"]["messages"]);
+    }
+    let lines = dir.batchctl("export last - --format vllm").run().exits(0).stdout;
+    assert!(lines.lines().count() == 2 && !lines.contains("(a1)"), "{lines}");
+}
+
 /// A job that runs is exported as it stands.
 #[test]
 fn s2_20_open_rows_are_pending() {

@@ -366,6 +366,78 @@ fn s1_13_other_columns_may_change_and_the_answers_of_a_job_fill_its_own_output()
     dir.batchctl(&line).run().exits(2).says(&["job", "column `text`", "does not have"]);
 }
 
+/// A picture is part of what was asked: the answer about another one is no answer of its row, even
+/// where the text is the same.
+#[test]
+fn s1_13_field_44_rows_of_one_text_and_other_pictures_are_not_taken_for_each_other() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.fixture("images");
+    let table = |notes: [&str; 2], first: &str| {
+        let [a, b] = notes;
+        format!(
+            "note,text,photo\n{a},same,images/{first}\n{b},same,images/house.png\n\
+             c,same,images/chart.png\n"
+        )
+    };
+    dir.write("in.csv", table(["a", "b"], "cat.png"));
+    let line = "workflow in.csv out.csv --input-column text --image-column photo";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    let job = job_of(&dir);
+    // The first row has another picture, the second another note.
+    dir.write("now.csv", table(["a", "other"], "fish.gif"));
+    let line = format!("merge {job} --original-csv now.csv -o now.out.csv");
+    dir.batchctl(&line).run().exits(3).says(&["1 row was edited or removed since"]);
+    assert_eq!(dir.cells("now.out.csv").column("status"), ["unasked", "ok", "ok"]);
+    assert_eq!(
+        dir.cells("now.out.csv").column("response")[1..],
+        dir.cells("out.csv").column("response")[1..]
+    );
+}
+
+/// A job that filled a column fills it in the sorted table too, and overwrites nothing there.
+#[test]
+fn s1_13_a_filling_job_fills_the_sorted_table() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.write("in.csv", "text,mood\na,\nb,fine\nc,\nd,\n");
+    let line = "workflow in.csv out.csv --input-column text --skip-filled mood";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    let job = job_of(&dir);
+    dir.write("now.csv", "text,mood\nd,\nc,by hand\nb,fine\na,\n");
+    let line = format!("merge {job} --original-csv now.csv -o now.out.csv");
+    dir.batchctl(&line).run().exits(0).says(&["Filled 2 empty cells of mood; 0 left empty"]);
+    let cells = dir.cells("now.out.csv");
+    assert_eq!(cells.column("mood"), ["[sandbox] d", "by hand", "fine", "[sandbox] a"]);
+}
+
+/// Our ids of a job that another home knows, and ids of others beside those of a job.
+#[test]
+fn s1_13_ids_of_an_unknown_job_and_mixed_with_others() {
+    let sandbox = Sandbox::start();
+    let dir = marked(3);
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv --end-row 2 --output-dir files"))
+        .run()
+        .exits(0);
+    let job = job_of(&dir);
+    results(&dir, "rest.jsonl", "row_0=zero row_2=two");
+    let merge = format!("merge {job} rest.jsonl --original-csv in.csv -o all.csv");
+    let refused = dir.batchctl(&merge).run().exits(2).says(&["ids of two kinds"]);
+    types(&dir, &fixes(&refused)[0]).exits(0);
+    let cells = dir.cells("all.csv");
+    assert_eq!(cells.column("response")[1..], ["[sandbox] marker 1x", "two"]);
+    // In another home nothing is known of the job.
+    let other = marked(3);
+    for name in dir.files().iter().filter(|name| name.as_str() == "files") {
+        let entry = fs::read_dir(dir.path(name)).expect("a folder").flatten().next();
+        other.write("raw.jsonl", fs::read(entry.expect("a file").path()).expect("results"));
+    }
+    let line = "merge raw.jsonl --original-csv in.csv -o o.csv";
+    other.batchctl(line).run().exits(0).says(&["nothing is known here of job", "ok 2, unasked 1"]);
+    let cells = other.cells("o.csv");
+    assert_eq!(cells.column("response")[..2], ["[sandbox] marker 0x", "[sandbox] marker 1x"]);
+}
+
 /// Rows with equal cells ask the same; none of their answers goes astray when they move.
 #[test]
 fn s1_13_equal_rows_share_their_answer_wherever_they_stand() {

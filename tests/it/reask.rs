@@ -144,16 +144,18 @@ fn holds(dir: &WorkDir, sandbox: &Sandbox, rows: usize) {
     assert_eq!(job["cost"]["usage_unknown"], 0);
 }
 
-/// B07, field reports 37, 38, 39: the whole ladder. Prose and answers against the type are asked
+/// B07, field reports 37, 38, 39, 41: the whole ladder. Prose and answers against the type are asked
 /// again, cut off and refused ones are not, and what it cost is what was billed.
 #[test]
-fn b07_field_37_38_39_the_whole_ladder() {
+fn b07_field_37_38_39_41_the_whole_ladder() {
     let rows = rows();
     let (dir, sandbox) = scene(rows, &["--batch-seconds", "0.3"]);
     let output = at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "2"]).run().exits(3);
     let output = output.says(&["round 2:", "round 3:", "with what was wrong with the answer"]);
     holds(&dir, &sandbox, rows);
     let of = |letters: &str| (0..rows).filter(|row| letters.contains(kind(*row))).count() as u64;
+    // The rows of a further round are counted by themselves: no counter falls (field 41).
+    let output = output.says(&[&format!("/{}", of("abcfg")), &format!("/{}", of("bcg"))]);
     let bill = bill(&sandbox);
     assert_eq!(bill.len() as u64, rows as u64 + of("abcfg") + of("bcg"));
     // Whatever a model said is kept: each answer is a line of a result file.
@@ -399,6 +401,23 @@ fn second_questions_that_expire_go_out_again() {
     assert_eq!((&job["statuses"]["unparsed"], &job["statuses"]["invalid"]), (&4.into(), &2.into()));
     let raw = dir.cells("out.csv");
     assert_eq!(raw.column("raw_response")[0], "It is rather good, I think (a1).");
+}
+
+/// Field report 31: a fresh home takes over what an old one has sent, second questions included.
+#[test]
+fn field_31_a_fresh_home_goes_on_with_the_ladder() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "1"]);
+    let line = format!("{LINE} --reask 2");
+    for batches in [2, 3] {
+        let mut child = at(&sandbox, dir.batchctl(&line)).spawn();
+        until("second questions are out", || sandbox.created() >= batches);
+        signal(&child, "KILL");
+        child.wait().expect("it was killed");
+        std::fs::remove_dir_all(dir.home()).expect("the home was made");
+    }
+    at(&sandbox, dir.batchctl(&line)).run().exits(3);
+    assert_eq!(sandbox.created(), 3);
+    holds(&dir, &sandbox, 40);
 }
 
 /// P1 to P4 at the steps of the program itself: a sample of them, or with BATCHCTL_TEST_POINTS=all

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 
 use crate::commands::steps::{Answers, Found};
-use crate::job::JobError;
-use crate::request::{Compiled, CustomId, Question, Skip, Source};
+use crate::job::{JobError, Objections};
+use crate::request::{Compiled, CustomId, Objection, Question, Skip, Source};
 use crate::result::{AsSent, Place, Settled};
 use crate::shard::RowsReader;
-use crate::store::Store;
+use crate::store::{Asking, Store};
 use crate::table::{Row, Rows, Table};
 use crate::ui::CommandError;
+
+/// Rows of any table, as the ledger counts them.
+const ALL_ROWS: (u64, u64) = (0, i64::MAX as u64);
 
 /// The questions of one job, ready to be put to its rows.
 pub(super) struct Questions<'a> {
@@ -18,10 +21,12 @@ pub(super) struct Questions<'a> {
     rows: Rows,
     own: Compiled,
     asks: HashMap<i64, Compiled>,
-    /// Shards that ask a question of their own.
-    of_shard: HashMap<i64, i64>,
+    /// Shards that ask something else than the job's question.
+    of_shard: HashMap<i64, Asking>,
     /// By row and round, of those shards: for rows of which no answer tells the shard.
-    of_row: HashMap<(u64, u32), i64>,
+    of_row: HashMap<(u64, u32), Asking>,
+    /// By round, what was said of the answers before.
+    objections: HashMap<u32, Objections<'a>>,
     job6: String,
     is_foreign: bool,
 }
@@ -30,7 +35,7 @@ impl<'a> Questions<'a> {
     /// Those of a job, each changed as told before it is made ready.
     pub(super) fn of(
         store: &Store,
-        found: &Found,
+        found: &'a Found,
         answers: &'a Answers,
         change: impl Fn(&mut Question) -> Result<(), CommandError>,
     ) -> Result<Self, CommandError> {
@@ -45,14 +50,20 @@ impl<'a> Questions<'a> {
             asks.insert(ask.id, compile(&serde_json::from_str(&ask.question)?)?);
         }
         let (mut of_shard, mut of_row) = (HashMap::new(), HashMap::new());
-        if !asks.is_empty() {
-            for shard in store.shards(&found.job.key)? {
-                let Some(ask) = shard.asks.ask else { continue };
-                of_shard.insert(shard.id, ask);
-                let path = found.folder.rows_file(&shard.stem());
-                for entry in RowsReader::open(&path).map_err(JobError::from)? {
-                    of_row.insert((entry.map_err(JobError::from)?.row, shard.round), ask);
-                }
+        let mut objections = HashMap::new();
+        for shard in store.shards(&found.job.key)? {
+            if shard.asks == Asking::default() {
+                continue;
+            }
+            of_shard.insert(shard.id, shard.asks);
+            let path = found.folder.rows_file(&shard.stem());
+            for entry in RowsReader::open(&path).map_err(JobError::from)? {
+                of_row.insert((entry.map_err(JobError::from)?.row, shard.round), shard.asks);
+            }
+            if shard.asks.is_reask && !objections.contains_key(&shard.round) {
+                let job = (found.job.key.as_str(), &found.spec);
+                let all = Objections::before(store, job, &found.folder, shard.round, ALL_ROWS)?;
+                objections.insert(shard.round, all);
             }
         }
         Ok(Self {
@@ -62,6 +73,7 @@ impl<'a> Questions<'a> {
             asks,
             of_shard,
             of_row,
+            objections,
             job6: found.job.short().to_owned(),
             is_foreign: found.spec.question.source == Source::Foreign,
         })
@@ -73,27 +85,32 @@ impl<'a> Questions<'a> {
         CustomId { job6: self.job6.clone(), row, round }.to_string()
     }
 
-    /// Puts the row's question to the row as it was asked.
+    /// Puts the row's question to the row as it was asked; with what was said of its answer before,
+    /// where it was asked once more because of that.
     pub(super) fn ask<T>(
         &mut self,
         row: &Row,
         settled: Option<&Settled>,
-        put: impl FnOnce(&mut Compiled, &Row) -> Result<T, Skip>,
+        put: impl FnOnce(&mut Compiled, &Row, Option<&Objection>) -> Result<T, Skip>,
     ) -> Result<Result<T, Skip>, JobError> {
-        let ask = settled.and_then(|settled| match settled.place {
+        let asking = settled.and_then(|settled| match settled.place {
             Some(place) => self.of_shard.get(&self.answers.shard_of(place)?),
             None => self.of_row.get(&(row.number(), settled.rounds)),
         });
-        let compiled = match ask {
-            Some(ask) => self.asks.get_mut(ask).unwrap_or(&mut self.own),
+        let asking = asking.copied().unwrap_or_default();
+        let compiled = match asking.ask {
+            Some(ask) => self.asks.get_mut(&ask).unwrap_or(&mut self.own),
             None => &mut self.own,
         };
+        let round = settled.map(|settled| settled.rounds).filter(|_| asking.is_reask);
+        let objections = round.and_then(|round| self.objections.get_mut(&round));
+        let objection = objections.and_then(|all| all.of(row.number()).ok());
         while let Some(asked) = self.rows.next_row()? {
             if asked.number() == row.number() {
-                return Ok(put(compiled, asked));
+                return Ok(put(compiled, asked, objection.as_ref()));
             }
         }
-        Ok(put(compiled, row))
+        Ok(put(compiled, row, objection.as_ref()))
     }
 }
 
@@ -104,7 +121,9 @@ fn rows_of(table: &Table) -> Result<Rows, CommandError> {
 impl AsSent for Questions<'_> {
     fn body(&mut self, row: &Row, settled: Option<&Settled>, out: &mut Vec<u8>) {
         // A table that cannot be read any more ends the export by the other reading of it.
-        let _ = self.ask(row, settled, |compiled, asked| compiled.write_shown(asked, out));
+        let _ = self.ask(row, settled, |compiled, asked, objection| {
+            compiled.write_shown(asked, objection, out)
+        });
     }
 
     fn custom_id(&self, row: &Row, settled: &Settled) -> Option<String> {

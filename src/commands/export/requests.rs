@@ -47,8 +47,9 @@ pub(super) fn write_requests(
     each_status(join, settled, &mut answers.artifacts(), |row, settled| {
         let id = questions.id(row.number(), settled);
         line.clear();
+        // Another model's answer, and what was said of it, is nothing to the one that runs these.
         let asked = questions
-            .ask(row, settled, |compiled, asked| compiled.write_line(asked, &id, &mut line));
+            .ask(row, settled, |compiled, asked, _| compiled.write_line(asked, &id, &mut line));
         match asked.map_err(std::io::Error::other)? {
             Ok(()) => {
                 wrote.written += 1;

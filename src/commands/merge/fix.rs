@@ -18,11 +18,13 @@ pub(super) struct Fixes<'a> {
     reading: Reading<'a>,
     /// The words behind `batchctl merge` that name no results.
     flags: Vec<String>,
+    /// The jobs that are known, by their first six characters.
+    known: HashSet<String>,
 }
 
 impl<'a> Fixes<'a> {
     /// From the words of this process.
-    pub(super) fn of(reading: &Reading<'a>) -> Self {
+    pub(super) fn of(reading: &Reading<'a>, known: HashSet<String>) -> Self {
         let named: HashSet<&Path> = reading.args.results.iter().map(PathBuf::as_path).collect();
         let mut is_command = true;
         let is_flag = |word: &String| {
@@ -31,7 +33,12 @@ impl<'a> Fixes<'a> {
             !is_merge && !named.contains(Path::new(word))
         };
         let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-        Self { reading: *reading, flags: words.filter(is_flag).collect() }
+        Self { reading: *reading, flags: words.filter(is_flag).collect(), known }
+    }
+
+    /// Whether a job is known.
+    pub(super) fn knows(&self, job6: &str) -> bool {
+        self.known.contains(job6)
     }
 
     /// The line for these results, with a flag more or another value for it.
@@ -102,10 +109,12 @@ impl<'a> Fixes<'a> {
         let base = |kinds: &Vec<&IdKind>| match kinds.as_slice() {
             [IdKind::Row] | [] => Some("0"),
             [IdKind::Request] => Some("1"),
+            // Ours say their rows themselves, where their job is known.
+            [IdKind::Ours(job)] if self.knows(job) => Some("0"),
             _ => None,
         };
         let bases: Option<Vec<&str>> = all.iter().map(base).collect();
-        if let Some(bases) = bases.filter(|_| self.reading.sources.jobs.is_empty()) {
+        if let Some(bases) = bases {
             return vec![self.line(&self.results(), Some(("--id-base", &bases.join(","))))];
         }
         if all.iter().all(|kinds| kinds.len() <= 1) {
@@ -113,7 +122,8 @@ impl<'a> Fixes<'a> {
                 let files = self.files(index, group.files().keys().copied());
                 format!("{}   for the ids like {}", self.line(&files, None), group.first().id)
             };
-            let groups = index.groups().iter().filter(|group| !group.files().is_empty());
+            let of_files = |group: &&Group| group.files().keys().any(|file| *file >= first);
+            let groups = index.groups().iter().filter(of_files);
             return groups.map(alone).collect();
         }
         self.id_column(index)
@@ -196,9 +206,23 @@ impl<'a> Fixes<'a> {
                 .hint(format!("{}   leaves it out", self.line(&own, None)))
                 .hint(format!("batchctl merge {}   puts it onto its own table", origin.job6()));
         }
-        let without: Vec<String> = without_value(&self.flags, "--original-csv");
-        let line = line(self.reading.context.shell, &others, &without, None);
-        error.hint(format!("{line} --original-csv   puts them onto the table as it was"))
+        self.as_it_was(error, origin)
+    }
+
+    /// Adds the line that puts the answers onto the table that was asked.
+    pub(super) fn as_it_was(&self, error: CommandError, origin: &Origin) -> CommandError {
+        let shell = self.reading.context.shell;
+        let flags = without_value(&self.flags, "--original-csv");
+        let line = line(shell, &self.results(), &flags, None);
+        match origin {
+            Origin::Job(_) => {
+                error.hint(format!("{line} --original-csv   puts them onto the table as it was"))
+            }
+            Origin::Convert { manifest, .. } => {
+                let was = shell.quote(&manifest.table.display().to_string());
+                error.hint(format!("{line} --original-csv {was}   with that table as it was"))
+            }
+        }
     }
 }
 

@@ -4,13 +4,13 @@
 
 use super::origin::Origin;
 use crate::base::hex_of_file;
-use crate::commands::Context;
 use crate::commands::steps::Found;
 use crate::cost::grouped;
 use crate::job::{JobError, visit_selected};
+use crate::request::Question;
 use crate::result::{Hashed, Known, RowMap, pair};
 use crate::shard::{Manifest, RowHashes, low_half};
-use crate::table::{RowSet, Selection, Table};
+use crate::table::{RowSet, Selection, Shape, Table};
 use crate::ui::CommandError;
 
 /// Where the rows of an origin stand now.
@@ -59,56 +59,53 @@ impl FoundAgain {
 }
 
 /// Finds the rows of an origin in a table.
-pub(super) fn find_again(
-    origin: &Origin,
-    table: &Table,
-    context: &Context,
-) -> Result<FoundAgain, CommandError> {
+pub(super) fn find_again(origin: &Origin, table: &Table) -> Result<FoundAgain, CommandError> {
     match origin {
-        Origin::Job { found, .. } => of_job(found, table),
-        Origin::Convert { manifest, selection, path } => of_manifest(manifest, selection, table)
-            .map_err(|error| {
-                let was = context.shell.quote(&manifest.table.display().to_string());
-                error.hint(format!(
-                    "give the table as it was when {} was made: --original-csv {was}",
-                    path.display()
-                ))
-            }),
+        Origin::Job(found) => of_job(found, table),
+        Origin::Convert { manifest, selection, .. } => of_manifest(manifest, selection, table),
     }
 }
 
-/// By the job's own copy of its table.
-fn of_job(found: &Found, table: &Table) -> Result<FoundAgain, CommandError> {
-    let own = found.written_table()?;
-    let asked = rows_of(&own, found.written_selection())?;
+/// By the job's own copy of its table: by all columns that both tables have, and then by those
+/// alone that were asked about, since other cells may have been edited.
+fn of_job(job: &Found, table: &Table) -> Result<FoundAgain, CommandError> {
+    let own = job.written_table()?;
+    let asked = rows_of(&own, job.written_selection())?;
     if is_same_text(&own, table)? {
         return Ok(FoundAgain::of(RowMap::same(), asked));
     }
     let places = places_of(own.headers(), table.headers());
-    let both: (Vec<usize>, Vec<usize>) =
-        places.iter().enumerate().filter_map(|(mine, place)| Some((mine, (*place)?))).unzip();
-    let (mut mine, mut theirs) = (hashes(&own, &both.0)?, hashes(table, &both.1)?);
+    let question = asked_columns(&job.spec.question, own.headers())?;
+    let question_now: Result<Vec<usize>, usize> =
+        question.iter().map(|column| places[*column].ok_or(*column)).collect();
+    let question_now = question_now.map_err(|column| {
+        let (job, name) = (job.job.short(), &own.headers()[column]);
+        CommandError::usage(format!(
+            "job {job} asked about the column `{name}`, which the table does not have"
+        ))
+    })?;
+    let (both, both_now): (Vec<usize>, Vec<usize>) =
+        places.iter().enumerate().filter_map(|(column, now)| Some((column, (*now)?))).unzip();
+    let (mut mine, mut theirs) = (hashes(&own, &both)?, hashes(table, &both_now)?);
     let mut pairs = pair(&mut mine, &mut theirs, Known::Whole);
-    // What was asked of a row may stand as it was when other cells of it do not.
-    let question = &found.spec.question;
-    let used = question.compile(own.headers()).map_err(JobError::from)?.columns().to_vec();
-    let used_now: Option<Vec<usize>> =
-        used.iter().map(|column| places.get(*column).copied().flatten()).collect();
-    let Some(used_now) = used_now else {
-        let lacking = used.iter().find(|column| places.get(**column).copied().flatten().is_none());
-        let name = lacking.and_then(|column| own.headers().get(*column)).cloned();
-        return Err(CommandError::usage(format!(
-            "job {} asked about the column `{}`, which the table does not have",
-            found.job.short(),
-            name.unwrap_or_default()
-        )));
-    };
-    if !used.is_empty() && used.len() < both.0.len() && !mine.is_empty() && !theirs.is_empty() {
-        let (mut mine, mut theirs) =
-            (rehashed(&own, &used, &mine)?, rehashed(table, &used_now, &theirs)?);
+    let may_be_edited = !question.is_empty() && question.len() < both.len();
+    if may_be_edited && !mine.is_empty() && !theirs.is_empty() {
+        mine = rehashed(&own, &question, &mine)?;
+        theirs = rehashed(table, &question_now, &theirs)?;
         pairs.extend(pair(&mut mine, &mut theirs, Known::Whole));
     }
     Ok(FoundAgain::of(RowMap::moved(&pairs), asked))
+}
+
+/// The columns that decide what a row asks, those of images among them.
+fn asked_columns(question: &Question, headers: &[String]) -> Result<Vec<usize>, CommandError> {
+    let compiled = question.compile(headers).map_err(JobError::from)?;
+    let mut columns = compiled.columns().to_vec();
+    let names = &question.images.columns;
+    columns.extend((0..headers.len()).filter(|at| names.contains(&headers[*at])));
+    columns.sort_unstable();
+    columns.dedup();
+    Ok(columns)
 }
 
 /// By the halves of hashes that a manifest has of the selected rows.
@@ -120,40 +117,35 @@ fn of_manifest(
     let RowHashes::Read(halves) = &manifest.row_hashes else {
         return Err(CommandError::usage("the manifest has no hashes of its rows"));
     };
-    let other = || CommandError::usage("the table lacks columns of the one that was asked");
-    let shape: crate::table::Shape = serde_json::from_value(manifest.shape.clone())?;
-    let places: Option<Vec<usize>> =
-        places_of(&shape.headers, table.headers()).into_iter().collect();
-    let mut theirs = hashes(table, &places.ok_or_else(other)?)?;
-    // The selection picks the same rows of the same table; of another one only those by number.
-    let here = picked(table, selection);
-    let is_same = here.as_ref().is_ok_and(|rows| {
-        rows.len() == halves.len()
-            && rows.iter().zip(halves).all(|(row, half)| {
-                theirs.get(*row as usize).is_some_and(|now| low_half(now.hash) == *half)
-            })
-    });
-    let rows: Vec<u32> = match (here, selection.numbers()) {
-        (Ok(rows), _) if is_same => rows,
-        (_, Some(numbers)) => {
-            numbers.take(halves.len()).filter_map(|row| u32::try_from(row).ok()).collect()
-        }
-        _ => {
-            return Err(CommandError::usage(
-                "the rows that were asked were chosen by their cells, and the table was edited \
-                 since or is another one",
-            ));
-        }
+    let shape: Shape = serde_json::from_value(manifest.shape.clone())?;
+    let places = places_of(&shape.headers, table.headers());
+    let lacking = places.iter().position(Option::is_none).map(|at| &shape.headers[at]);
+    if let Some(name) = lacking {
+        return Err(CommandError::usage(format!("the table has no column `{name}` any more")));
+    }
+    let places: Vec<usize> = places.into_iter().flatten().collect();
+    let mut theirs = hashes(table, &places)?;
+    // Of the same table the selection takes the same rows; of another one only numbers do.
+    let here = picked(table, selection)?;
+    let is_same = here.len() == halves.len() && {
+        let now = |row: &u32| theirs.get(*row as usize).map(|now| low_half(now.hash));
+        here.iter().zip(halves).all(|(row, half)| now(row) == Some(*half))
     };
-    let asked: RowSet = rows.iter().map(|row| u64::from(*row)).collect();
     if is_same {
+        let asked = here.into_iter().map(u64::from).collect();
         return Ok(FoundAgain::of(RowMap::same(), asked));
     }
-    let mut mine: Vec<Hashed> = rows
-        .iter()
+    let numbers = selection.numbers().ok_or_else(|| {
+        CommandError::usage(
+            "the rows that were asked were chosen by their cells, and the table was edited since \
+             or is another one",
+        )
+    })?;
+    let mut mine: Vec<Hashed> = numbers
         .zip(halves)
-        .map(|(row, half)| Hashed { row: *row, hash: (*half).into() })
+        .filter_map(|(row, half)| Some(Hashed { row: row.try_into().ok()?, hash: (*half).into() }))
         .collect();
+    let asked = mine.iter().map(|hashed| u64::from(hashed.row)).collect();
     let pairs = pair(&mut mine, &mut theirs, Known::Half);
     Ok(FoundAgain::of(RowMap::moved(&pairs), asked))
 }
@@ -221,7 +213,7 @@ fn rows_of(table: &Table, selection: &Selection) -> Result<RowSet, CommandError>
     Ok(rows)
 }
 
-fn picked(table: &Table, selection: &Selection) -> Result<Vec<u32>, JobError> {
+fn picked(table: &Table, selection: &Selection) -> Result<Vec<u32>, CommandError> {
     let mut rows = Vec::new();
     visit_selected::<JobError>(table, selection, |row| {
         rows.extend(u32::try_from(row.number()));

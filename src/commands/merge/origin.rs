@@ -18,10 +18,7 @@ use crate::ui::{CommandError, ExitCode};
 /// Whose ids are of one job.
 pub(super) enum Origin {
     /// A job of this home.
-    Job {
-        /// The job.
-        found: Box<Found>,
-    },
+    Job(Box<Found>),
     /// Request files of `convert`.
     Convert {
         /// Their manifest.
@@ -37,7 +34,7 @@ impl Origin {
     /// The first six characters of its ids.
     pub(super) fn job6(&self) -> &str {
         match self {
-            Self::Job { found, .. } => found.job.short(),
+            Self::Job(found) => found.job.short(),
             Self::Convert { manifest, .. } => &manifest.job6,
         }
     }
@@ -45,7 +42,7 @@ impl Origin {
     /// What its answers are to hold.
     pub(super) fn form(&self) -> &Form {
         match self {
-            Self::Job { found, .. } => &found.spec.form,
+            Self::Job(found) => &found.spec.form,
             Self::Convert { manifest, .. } => &manifest.form,
         }
     }
@@ -53,7 +50,7 @@ impl Origin {
     /// The rows of its table that were asked.
     pub(super) fn selection(&self) -> &Selection {
         match self {
-            Self::Job { found, .. } => found.written_selection(),
+            Self::Job(found) => found.written_selection(),
             Self::Convert { selection, .. } => selection,
         }
     }
@@ -61,7 +58,7 @@ impl Origin {
     /// As people know it.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Job { found, .. } => format!("job {}", found.job.short()),
+            Self::Job(found) => format!("job {}", found.job.short()),
             Self::Convert { path, .. } => path.display().to_string(),
         }
     }
@@ -69,7 +66,7 @@ impl Origin {
     /// Its job, if it has one.
     pub(super) fn job(&self) -> Option<&Found> {
         match self {
-            Self::Job { found, .. } => Some(found),
+            Self::Job(found) => Some(found),
             Self::Convert { .. } => None,
         }
     }
@@ -96,7 +93,7 @@ impl Origins {
         context: &Context,
         store: &Store,
     ) -> Result<Self, CommandError> {
-        let named = |found: &Found| Origin::Job { found: Box::new(found.clone()) };
+        let named = |found: &Found| Origin::Job(Box::new(found.clone()));
         let folders = sources.files.iter().filter_map(|file| file.parent());
         let mut folders: Vec<PathBuf> = std::iter::once(Path::new(""))
             .chain(folders)
@@ -125,7 +122,7 @@ impl Origins {
         // Of a pruned job nothing is left to compare with.
         let is_whole = |found: &Found| if_pruned(store, found).map(|words| words.is_none());
         let origin = match found {
-            Some(found) if is_whole(&found)? => Some(Origin::Job { found: Box::new(found) }),
+            Some(found) if is_whole(&found)? => Some(Origin::Job(Box::new(found))),
             Some(_) => None,
             None => self.manifest(job6)?,
         };
@@ -152,7 +149,7 @@ impl Origins {
         scratch: &Path,
     ) -> Result<(Table, PathBuf), CommandError> {
         match self.all.last() {
-            Some(Origin::Job { found, .. }) => {
+            Some(Origin::Job(found)) => {
                 let onto = found.spec.output.onto.as_ref();
                 let source = onto.map_or(&found.spec.source, |onto| &onto.source);
                 Ok((found.written_table()?, PathBuf::from(source)))

@@ -1,16 +1,18 @@
 //! Reads the results: which lines there are, whose they are, and which rows they mean.
 
+use std::collections::{HashMap, HashSet};
+
+use super::Args;
 use super::fix::Fixes;
-use super::found_again::{FoundAgain, find_again};
+use super::found_again::{FoundAgain, find_again, rows_in};
 use super::origin::{Origin, Origins};
 use super::sources::Sources;
 use super::unsent::{add_job, add_unsent, skipped};
-use super::{Args, found_again};
-use crate::answer::Expected;
+use crate::answer::{Expected, Wanted};
 use crate::commands::Context;
 use crate::commands::steps::{expected, form_on};
 use crate::config::nearest;
-use crate::result::{IdMap, IdRule, MergeIndex, Onto, Told};
+use crate::result::{IdMap, IdRule, MergeIndex, Onto, ResultError, Told};
 use crate::store::Store;
 use crate::table::{RowSet, Table};
 use crate::ui::{CommandError, ExitCode};
@@ -39,80 +41,127 @@ pub(super) struct Lines {
     pub(super) only: Option<usize>,
 }
 
+impl Lines {
+    /// What a failure means to people.
+    pub(super) fn explain(&self, reading: &Reading<'_>, error: ResultError) -> CommandError {
+        Fixes::of(reading, HashSet::new()).explain(error, &self.index)
+    }
+}
+
 /// Reads all results.
 pub(super) fn read(reading: &Reading<'_>, origins: &mut Origins) -> Result<Lines, CommandError> {
-    let Reading { args, context, store, sources, table } = *reading;
-    let form = form_on(&origins.form(), context)?;
-    let expected = expected(&form)?;
-    let fixes = Fixes::of(reading);
-    let mut index = MergeIndex::new(id_rule(args, sources, table)?);
-    let mut accounts = Vec::new();
-    for found in &sources.jobs {
-        accounts.push((found.job.short(), add_job(store, found, &mut index)?));
-    }
-    let paths: Vec<_> = sources.files.iter().map(|file| context.folder.join(file)).collect();
-    let read = index.add_files(&paths, expected.wanted());
-    read.map_err(|error| fixes.explain(error, &index))?;
-    let ids: Vec<String> =
-        index.groups().iter().filter_map(|g| g.kind().job6().map(str::to_owned)).collect();
-    for job6 in ids {
-        origins.look(&job6, store)?;
-    }
-    let is_known = |job6: &str| origins.all().iter().any(|origin| origin.job6() == job6);
-    let chosen = index.choose(is_known).map_err(|error| fixes.explain(error, &index))?;
-    let mut known = Known {
-        reading: *reading,
-        fixes,
-        ontos: Vec::new(),
-        asked: RowSet::default(),
-        is_by_content: false,
-    };
+    let expected = expected(&form_on(&origins.form(), reading.context)?)?;
+    let mut read = Read::of(reading, expected.wanted(), origins)?;
+    let known = origins.all().iter().map(|origin| origin.job6().to_owned()).collect();
+    let fixes = Fixes::of(reading, known);
+    let is_known = |job: &str| fixes.knows(job);
+    let chosen = read.index.choose(is_known).map_err(|error| fixes.explain(error, &read.index))?;
+    let mut found = Found::new(reading, &fixes);
     for origin in origins.all() {
-        let is_of = |group: &&usize| index.groups()[**group].kind().job6() == Some(origin.job6());
+        let is_of = |group: &&usize| read.job_of(**group) == Some(origin.job6());
         let Some(group) = chosen.iter().find(is_of).copied() else { continue };
-        let account = accounts.iter_mut().find(|(job6, _)| *job6 == origin.job6());
-        let told = match (account, origin) {
-            (Some((_, told)), _) => std::mem::take(told),
-            (None, Origin::Job { found, .. }) => {
-                add_unsent(store, found, &mut index, expected.wanted())?
-            }
-            (None, Origin::Convert { manifest, .. }) => skipped(manifest),
-        };
-        known.add(origin, group, told)?;
+        let told = read.told_of(origin, reading.store, expected.wanted())?;
+        found.add(origin, group, told)?;
     }
-    let Known { mut ontos, asked, is_by_content, fixes, .. } = known;
+    let Found { mut ontos, asked, is_by_content, .. } = found;
     let of_jobs = ontos.len();
     for group in chosen {
-        if ontos.iter().all(|onto| onto.group != group) {
-            let map = index.base_of(group, table).map_err(|error| fixes.explain(error, &index))?;
-            ontos.push(Onto { group, map, told: Told::default() });
+        if ontos.iter().any(|onto| onto.group == group) {
+            continue;
         }
+        let map = read.index.base_of(group, reading.table);
+        let map = map.map_err(|error| fixes.explain(error, &read.index))?;
+        if let Some(job) = read.job_of(group) {
+            reading.context.printer.warning(&format!(
+                "nothing is known here of job {job}: its rows are taken by their numbers and not \
+                 compared with those of the table"
+            ));
+        }
+        ontos.push(Onto { group, map, told: Told::default() });
     }
     let is_alone = of_jobs == 1 && ontos.len() == 1 && !is_by_content;
     let only = is_alone.then(|| {
-        let job6 = index.groups()[ontos[0].group].kind().job6();
-        origins.all().iter().position(|origin| Some(origin.job6()) == job6)
+        let job = read.job_of(ontos[0].group);
+        origins.all().iter().position(|origin| Some(origin.job6()) == job)
     });
     let asked = (of_jobs > 0).then_some(asked);
-    Ok(Lines { index, ontos, expected, asked, only: only.flatten() })
+    Ok(Lines { index: read.index, ontos, expected, asked, only: only.flatten() })
+}
+
+/// All lines, not sorted yet.
+struct Read {
+    index: MergeIndex,
+    /// What the accounts of the jobs that are named say, by the first six characters of these.
+    accounts: HashMap<String, Told>,
+}
+
+impl Read {
+    /// Takes the accounts of the jobs and all files in, and looks up whose they are.
+    fn of(
+        reading: &Reading<'_>,
+        wanted: Wanted<'_>,
+        origins: &mut Origins,
+    ) -> Result<Self, CommandError> {
+        let Reading { args, context, store, sources, table } = *reading;
+        let mut index = MergeIndex::new(id_rule(args, sources, table)?);
+        let mut accounts = HashMap::new();
+        for found in &sources.jobs {
+            accounts.insert(found.job.short().to_owned(), add_job(store, found, &mut index)?);
+        }
+        let paths: Vec<_> = sources.files.iter().map(|file| context.folder.join(file)).collect();
+        let read = index.add_files(&paths, wanted);
+        read.map_err(|error| Fixes::of(reading, HashSet::new()).explain(error, &index))?;
+        let read = Self { index, accounts };
+        for group in 0..read.index.groups().len() {
+            if let Some(job) = read.job_of(group) {
+                origins.look(job, store)?;
+            }
+        }
+        Ok(read)
+    }
+
+    /// The job whose ids a group has.
+    fn job_of(&self, group: usize) -> Option<&str> {
+        self.index.groups()[group].kind().job6()
+    }
+
+    /// What is known of the rows of an origin beyond their lines.
+    fn told_of(
+        &mut self,
+        origin: &Origin,
+        store: &Store,
+        wanted: Wanted<'_>,
+    ) -> Result<Told, CommandError> {
+        match (self.accounts.remove(origin.job6()), origin) {
+            (Some(told), _) => Ok(told),
+            (None, Origin::Job(found)) => add_unsent(store, found, &mut self.index, wanted),
+            (None, Origin::Convert { manifest, .. }) => Ok(skipped(manifest)),
+        }
+    }
 }
 
 /// The origins whose rows were found in the table.
-struct Known<'a> {
-    reading: Reading<'a>,
-    fixes: Fixes<'a>,
+struct Found<'a> {
+    reading: &'a Reading<'a>,
+    fixes: &'a Fixes<'a>,
     ontos: Vec<Onto>,
     asked: RowSet,
     /// Whether rows of any were looked for by what stands in them.
     is_by_content: bool,
 }
 
-impl Known<'_> {
+impl<'a> Found<'a> {
+    fn new(reading: &'a Reading<'a>, fixes: &'a Fixes<'a>) -> Self {
+        let (ontos, asked) = (Vec::new(), RowSet::default());
+        Self { reading, fixes, ontos, asked, is_by_content: false }
+    }
+
     /// Finds the rows of an origin, or refuses the table as another one.
     fn add(&mut self, origin: &Origin, group: usize, told: Told) -> Result<(), CommandError> {
-        let again: FoundAgain = find_again(origin, self.reading.table, self.reading.context)?;
+        let again = find_again(origin, self.reading.table)
+            .map_err(|error| self.fixes.as_it_was(error, origin))?;
         if again.map.is_by_content() {
-            let rows = found_again::rows_in(self.reading.table)?;
+            let rows = rows_in(self.reading.table)?;
             if again.is_another(rows) {
                 return Err(self.fixes.another(origin, &again));
             }

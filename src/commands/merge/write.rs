@@ -1,19 +1,21 @@
 //! Writes the table with the answers that were read, and tells what became of the lines.
 
 use std::io;
+use std::path::Path;
 
-use super::fix::Fixes;
 use super::origin::{Origin, Origins};
 use super::read::{Lines, Reading};
 use crate::answer::RowStatus;
+use crate::commands::Context;
 use crate::commands::steps::{
     FillReport, Found, MergeReport, MergeSource, columns, cost_of_lines, defaults, digest_at,
     report_merge, require_fillable, require_shape, selection, write_options,
 };
 use crate::config::key;
+use crate::cost::Money;
 use crate::job::{JobError, OutputSpec};
-use crate::result::{Asked, Join, Share};
-use crate::table::{Selection, Target, Writer};
+use crate::result::{Asked, Join, Share, Summary};
+use crate::table::{Selection, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
 
 /// Writes the table and prints the account.
@@ -23,28 +25,24 @@ pub(super) fn write(
     lines: &Lines,
     mut output: OutputSpec,
 ) -> Result<ExitCode, CommandError> {
-    let Reading { context, store, table, .. } = *reading;
-    let Chosen { rows: chosen, are_all_asked } = chosen_rows(reading, origins, lines)?;
+    let Reading { context, table, .. } = *reading;
+    let Chosen { rows, are_all_asked } = chosen_rows(reading, origins, lines)?;
     let wanted = lines.expected.wanted();
-    if let Some(column) = chosen.filled_column() {
-        output.all_rows = true;
-        output.response_column = match context.settings.get(key::RESPONSE_COLUMN) {
-            None if !wanted.is_json() => Some(table.headers()[column].clone()),
-            given => given,
-        };
-        require_fillable("--fill", &chosen, table.headers(), wanted, &output)?;
+    let fill = rows.filled_column();
+    if let Some(column) = fill {
+        fill_in(&mut output, context, (!wanted.is_json()).then(|| &table.headers()[column]));
+        require_fillable("--fill", &rows, table.headers(), wanted, &output)?;
     }
-    require_shape(wanted, &output, chosen.filled_column().is_some())?;
+    require_shape(wanted, &output, fill.is_some())?;
     let defaults = defaults(wanted, &output)?;
     let columns = columns(wanted, &output);
     let target = output.path.clone().map_or(Target::Stdout, Target::Path);
-    let mut options = write_options(&output, &target, table);
-    options.fill = chosen.filled_column();
+    let options = WriteOptions { fill, ..write_options(&output, &target, table) };
     let mut writer =
         Writer::create(target, table, columns.names(), &options).map_err(JobError::from)?;
     let join = Join {
         table,
-        selection: &chosen,
+        selection: &rows,
         columns: &columns,
         wanted,
         unsettled: unsettled(reading, lines),
@@ -53,17 +51,37 @@ pub(super) fn write(
         only: &[],
         provider: "",
     };
-    let Lines { index, ontos, asked, .. } = lines;
-    let asked = asked.as_ref().filter(|_| !are_all_asked).map_or(Asked::All, Asked::Rows);
-    let merged = index.write(join, ontos, asked, &mut writer);
-    let merged = merged.map_err(|error| Fixes::of(reading).explain(error, index))?;
-    let filled = chosen.filled_column().map(|column| FillReport {
+    let asked = lines.asked.as_ref().filter(|_| !are_all_asked).map_or(Asked::All, Asked::Rows);
+    let merged = lines.index.write(join, &lines.ontos, asked, &mut writer);
+    let merged = merged.map_err(|error| lines.explain(reading, error))?;
+    let filled = fill.map(|column| FillReport {
         column: table.headers()[column].clone(),
         filled: writer.filled(),
         left: merged.summary.selected.saturating_sub(writer.filled()),
     });
+    finish(reading, writer, output.path.as_deref())?;
+    let report = MergeReport {
+        cost: cost(reading, origins, lines, &merged.summary)?,
+        summary: merged.summary,
+        sources: shares(reading, &merged.shares)?,
+        filled,
+        output: output.path,
+    };
+    report_merge(context, &report, reading.args.allow_partial)
+}
+
+/// The look of a table of which a column is filled: all rows, and the raw answer in the column,
+/// unless a field of the answers is to fill it.
+fn fill_in(output: &mut OutputSpec, context: &Context, raw: Option<&String>) {
+    output.all_rows = true;
+    output.response_column = context.settings.get(key::RESPONSE_COLUMN).or(raw.cloned());
+}
+
+/// Gives the table its name, and marks it as ours before that.
+fn finish(reading: &Reading<'_>, writer: Writer, path: Option<&Path>) -> Result<(), CommandError> {
+    let Reading { context, store, .. } = *reading;
     let mark = |digest: &str| {
-        let Some(path) = &output.path else { return Ok(()) };
+        let Some(path) = path else { return Ok(()) };
         let earlier = digest_at(path)?;
         let digests = (digest, earlier.as_deref());
         store
@@ -74,16 +92,22 @@ pub(super) fn write(
     for note in &written.notes {
         context.printer.note(note);
     }
-    let job = match origins.all() {
-        [only] if ontos.len() == 1 => only.job(),
-        _ => None,
-    };
-    let usage = merged.summary.usage;
-    let cost = job.map(|found| cost_of_lines(store, &found.job, usage)).transpose()?.flatten();
-    let sources = shares(reading, &merged.shares)?;
-    let summary = merged.summary;
-    let report = MergeReport { summary, cost, sources, filled, output: output.path };
-    report_merge(context, &report, reading.args.allow_partial)
+    Ok(())
+}
+
+/// What the lines cost, where all of them are of one job.
+fn cost(
+    reading: &Reading<'_>,
+    origins: &Origins,
+    lines: &Lines,
+    summary: &Summary,
+) -> Result<Option<Money>, CommandError> {
+    match origins.all() {
+        [Origin::Job(found)] if lines.ontos.len() == 1 => {
+            cost_of_lines(reading.store, &found.job, summary.usage)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The rows that are written.
@@ -113,7 +137,14 @@ fn chosen_rows(
     if has_others || selections.any(Selection::is_everything) {
         return Ok(Chosen { rows: given, are_all_asked: false });
     }
-    Ok(Chosen { rows: Selection::only(asked.clone()), are_all_asked: true })
+    let mut rows = Selection::only(asked.clone());
+    let headers = reading.table.headers();
+    // A job that filled a column fills it here too, as far as it is empty.
+    let filled = origins.all().iter().rev().find_map(|origin| origin.selection().filled_name());
+    if let Some(name) = filled.filter(|name| headers.iter().any(|header| header == name)) {
+        rows = rows.skipping_filled(name, headers).map_err(JobError::from)?;
+    }
+    Ok(Chosen { rows, are_all_asked: true })
 }
 
 /// The status of rows that were asked and of which nothing is known.

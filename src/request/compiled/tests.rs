@@ -73,7 +73,7 @@ fn line_of_row(compiled: &mut Compiled, row: &Row) -> Result<String, Skip> {
 /// What is shown of a request is its body, and of an image its name alone (S2.20).
 fn shown_is_sent(compiled: &Compiled, row: &Row, line: &str) {
     let mut shown = Vec::new();
-    compiled.write_shown(row, &mut shown).unwrap();
+    compiled.write_shown(row, None, &mut shown).unwrap();
     let shown = String::from_utf8(shown).unwrap();
     serde_json::from_str::<Value>(&shown).unwrap();
     if line.contains(";base64,") {
