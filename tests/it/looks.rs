@@ -183,7 +183,7 @@ fn b05_json_documents_have_their_keys() {
         object.keys().cloned().collect::<Vec<_>>().join(" ")
     };
     let run = |line: &str| at(&sandbox, dir.batchctl(line)).run().exits(0);
-    let report = "schema_version job provider model ending reason exit_code rows statuses usage \
+    let report = "schema_version job provider model ending reason exit_code rows statuses rows_out usage \
                   cost errors output seconds sandbox";
     let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(keys(run("workflow in.csv out.csv --json")), report);
@@ -206,7 +206,7 @@ fn b05_json_documents_have_their_keys() {
         "schema_version rows requests skipped files"
     );
     crate::support::runs::results_of(&dir, &job_of(&dir), "results.jsonl");
-    let merged = "schema_version table_rows rows statuses parsed usage cost currency files \
+    let merged = "schema_version table_rows rows statuses rows_out parsed usage cost currency files \
                   sources filled output";
     assert_eq!(keys(run("merge results.jsonl --original-csv -o m.csv --json")), merged);
     let job = job_of(&dir);

@@ -16,6 +16,29 @@ fn any_table() -> impl Strategy<Value = Vec<Vec<String>>> {
     })
 }
 
+/// An encoding, whether a mark comes first, and cells that it has characters for; some of them end
+/// in a byte that is a delimiter.
+fn any_encoded() -> impl Strategy<Value = (&'static str, bool, Vec<Vec<String>>)> {
+    let kinds: Vec<(&str, bool, &str)> = vec![
+        ("utf-8", false, "[a-z|,;\"\n\r\t 中é\u{a0}😀＝]{0,8}"),
+        ("utf-8", true, "[a-z|,;\"\n\r\t 中é\u{a0}😀＝]{0,8}"),
+        ("utf-16le", true, "[a-z|,;\"\n\r\t 中é⠊਀，😀]{0,8}"),
+        ("utf-16be", true, "[a-z|,;\"\n\r\t 中é⠊਀，😀]{0,8}"),
+        ("utf-16le", false, "[a-z|,;\"\n\r\t 中é⠊਀，😀]{0,8}"),
+        ("gb18030", false, "[a-z|,;\"\n\r\t 中文亅亅莬丂€é😀\u{20087}]{0,8}"),
+        ("gbk", false, "[a-z|,;\"\n\r\t 中文亅莬丂€]{0,8}"),
+        ("big5", false, "[a-z|,;\"\n\r\t 中文功許蓋]{0,8}"),
+        ("shift_jis", false, "[a-z|,;\"\n\r\t 中文ソ表ボ]{0,8}"),
+        ("latin1", false, "[a-z|,;\"\n\r\t éÿ€\u{a0}]{0,8}"),
+    ];
+    (prop::sample::select(kinds), 1_usize..4).prop_flat_map(
+        |((label, is_marked, cell), columns)| {
+            let rows = prop::collection::vec(prop::collection::vec(cell, columns), 2..6);
+            (Just(label), Just(is_marked), rows)
+        },
+    )
+}
+
 /// A table as the `csv` crate reads it.
 fn as_csv_reads(bytes: &[u8], delimiter: u8) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new()
@@ -85,6 +108,51 @@ proptest! {
             kept.push_str(end);
         }
         prop_assert_eq!(output.bytes, kept.into_bytes());
+    }
+
+    /// Whatever encoding, mark, delimiter and line end: the output is the input, each record byte
+    /// for byte, with the answer behind it.
+    #[test]
+    fn b13_any_table_in_any_encoding_keeps_its_bytes(
+        (label, is_marked, cells) in any_encoded(),
+        delimiter in prop::sample::select(vec![',', ';', '\t', '|']),
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+        last_ends in any::<bool>(),
+    ) {
+        let record = |cells: &[String], answer: Option<&str>| {
+            let mut record = Vec::new();
+            for (place, cell) in cells.iter().enumerate() {
+                if place > 0 { record.push(delimiter as u8); }
+                cell::push_delimited(cell, delimiter as u8, cells.len() == 1, &mut record);
+            }
+            let record = String::from_utf8(record).unwrap();
+            answer.map_or(record.clone(), |answer| format!("{record}{delimiter}{answer}"))
+        };
+        let records: Vec<String> = cells.iter().map(|cells| record(cells, None)).collect();
+        let text = records.join(end) + if last_ends { end } else { "" };
+        prop_assume!(sniff::sep_line(&text).is_none() && !records[0].trim().is_empty());
+        prop_assume!(!cells[0].contains(&"answer".to_owned()));
+        let put = |text: &str| if is_marked { marked(text, label) } else { encode(text, label) };
+        let desk = Desk::new();
+        let options = ReadOptions {
+            encoding: Some(label.to_owned()),
+            delimiter: Some(delimiter),
+            format: Some(Format::Csv),
+            ..ReadOptions::default()
+        };
+        let given = put(&text);
+        prop_assume!(encoding::foreign(&given).is_none());
+        let table = desk.open_with("in.csv", given, &options).unwrap();
+        prop_assert_eq!(table.headers(), &cells[0][..]);
+        prop_assert_eq!(&read(&table).unwrap()[..], &cells[1..]);
+        let answered = |(row, cells): (usize, &Vec<String>)| {
+            let answer = if row == 0 { "answer".to_owned() } else { format!("n:{}", row - 1) };
+            record(cells, Some(&answer)) + end
+        };
+        let expected: String = cells.iter().enumerate().map(answered).collect();
+        let output = desk.answered(&table, "out.csv", |_| ());
+        prop_assert_eq!(output.bytes, put(&expected), "{} {:?}", label, text);
+        prop_assert_eq!(output.notes, [""; 0]);
     }
 
     #[test]
