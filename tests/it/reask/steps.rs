@@ -20,6 +20,7 @@ fn field_31_a_fresh_home_goes_on_with_the_ladder() {
         signal(&child, "KILL");
         child.wait().expect("it was killed");
         std::fs::remove_dir_all(dir.home()).expect("the home was made");
+        let _ = std::fs::remove_file(dir.path("out.csv"));
     }
     at(&sandbox, dir.batchctl(&line)).run().exits(3);
     assert_eq!(sandbox.created(), 3);
