@@ -184,7 +184,8 @@ mod judging {
     fn decoded_and_judged(bencher: Bencher<'_, '_>, name: &str) {
         let (_, answer) = ANSWERS.iter().find(|(known, _)| *known == name).unwrap();
         let line = line(answer);
-        let form = Form { fields: Some("mood:good|bad,score:number".to_owned()), schema: None };
+        let fields = Some("mood:good|bad,score:number".to_owned());
+        let form = Form { fields, ..Form::default() };
         let expected = Expected::read(&form).unwrap();
         let wanted: Wanted<'_> = expected.wanted();
         bencher.counter(ItemsCount::new(1_usize)).bench(|| {
