@@ -107,7 +107,7 @@ mod tests {
         let open = &user[..user.len() - 1];
         let table = [
             (chat, r#"{"messages":["#, open, r#"}],"n":[1]}"#, 1, "messages"),
-            (chat, r#"{"messages":["#, user, r#"]}"#, 0, "messages"),
+            (chat, r#"{"messages":["#, user, "]}", 0, "messages"),
             (responses, r#"{"input":"#, r#""q""#, r#","n":1}"#, 0, "input"),
             (responses, r#"{"input":"#, &format!("[{user}]"), "}", 0, "input"),
         ];
