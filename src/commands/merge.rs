@@ -117,7 +117,9 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let path = destination.path().map(PathBuf::from);
     let output = OutputSpec { path, ..output_spec(context) };
     require_writable(&destination, output.overwrite, &store, None)?;
-    let reading = Reading { args, context, store: &store, sources: &sources, table: &table };
+    let (store, sources, table) = (&store, &sources, &table);
+    let reading =
+        Reading { args, context, store, sources, table, scratch: scratch.folder().root() };
     let found = read(&reading, &mut origins)?;
     write(&reading, &origins, &found, output)
 }

@@ -337,6 +337,33 @@ fn s1_13_field_44_a_sorted_or_edited_table_keeps_each_answer_on_its_row() {
     }
 }
 
+/// The same where the table itself was sorted in place: its manifest has half of each row's hash.
+#[test]
+fn s1_13_a_table_sorted_in_place_is_known_by_its_manifest() {
+    let dir = marked(5);
+    let line = "convert in.csv req.jsonl -m gpt-4o-mini --start-row 1";
+    dir.batchctl(line).run().exits(0);
+    let ids = dir.read("req.jsonl");
+    let ids = ids.lines().map(|line| {
+        let request: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        request["custom_id"].as_str().expect("an id").to_owned()
+    });
+    let lines = ids.enumerate().map(|(at, id)| result(&id, &format!("answer {}", at + 1)));
+    dir.write("r.jsonl", lines.collect::<String>());
+    dir.write("in.csv", "text,id\nmarker 4x,5\nmarker 0x,1\nmarker 2x,3\nmarker 1x,2\nnew,9\n");
+    let run = dir.batchctl("merge r.jsonl --original-csv").run().exits(3);
+    run.says(&[
+        "req.manifest.json: 2 of its 4 rows stand elsewhere now",
+        "1 row was edited or removed since",
+    ]);
+    let cells = dir.cells("in.answers.csv");
+    assert_eq!(cells.column("id"), ["5", "3", "2"], "the rows that were asked");
+    assert_eq!(cells.column("response"), ["answer 4", "answer 2", "answer 1"]);
+    dir.write("in.csv", "text\nmarker 1x\n");
+    let run = dir.batchctl("merge r.jsonl --original-csv --overwrite").run().exits(2);
+    run.says(&["the table has no column `id` any more", "as it was"]);
+}
+
 /// Columns that were added, moved or edited since say nothing of what was asked.
 #[test]
 fn s1_13_other_columns_may_change_and_the_answers_of_a_job_fill_its_own_output() {

@@ -2,9 +2,13 @@
 //! edited since, or be another one. An answer goes to the row that was asked, wherever it stands
 //! now, and to no other.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use super::origin::Origin;
 use crate::base::hex_of_file;
-use crate::commands::steps::Found;
+use crate::commands::Context;
+use crate::commands::steps::read_options;
 use crate::cost::grouped;
 use crate::job::{JobError, visit_selected};
 use crate::request::Question;
@@ -23,6 +27,8 @@ pub(super) struct FoundAgain {
     pub(super) found: u64,
     /// How many of these stand elsewhere.
     pub(super) moved: u64,
+    /// How many of the others may be one row or another, by what little is known of them.
+    unsure: u64,
 }
 
 impl FoundAgain {
@@ -33,7 +39,7 @@ impl FoundAgain {
             found += u64::from(now.is_some());
             moved += u64::from(now.is_some_and(|now| now != row));
         }
-        Self { map, asked, found, moved }
+        Self { map, asked, found, moved, unsure: 0 }
     }
 
     /// Whether the table is another one: of the rows that it could have, not even more than half.
@@ -44,7 +50,7 @@ impl FoundAgain {
 
     /// What to tell of it, if anything.
     pub(super) fn note(&self, name: &str) -> Option<String> {
-        let gone = self.asked.len() - self.found;
+        let gone = self.asked.len() - self.found - self.unsure;
         let moved = (self.moved > 0).then(|| {
             let (moved, all) = (grouped(self.moved), grouped(self.asked.len()));
             format!("{moved} of its {all} rows stand elsewhere now, each keeps its answer")
@@ -53,44 +59,77 @@ impl FoundAgain {
             let were = if gone == 1 { "row was" } else { "rows were" };
             format!("{} {were} edited or removed since, without an answer here", grouped(gone))
         });
-        let both: Vec<String> = moved.into_iter().chain(gone).collect();
-        (!both.is_empty()).then(|| format!("{name}: {}", both.join("; ")))
+        let unsure = (self.unsure > 0).then(|| {
+            let (unsure, are) = (grouped(self.unsure), if self.unsure == 1 { "is" } else { "are" });
+            format!("{unsure} of them {are} not told from others for sure and left out")
+        });
+        let all: Vec<String> = moved.into_iter().chain(gone).chain(unsure).collect();
+        (!all.is_empty()).then(|| format!("{name}: {}", all.join("; ")))
     }
 }
 
-/// Finds the rows of an origin in a table.
-pub(super) fn find_again(origin: &Origin, table: &Table) -> Result<FoundAgain, CommandError> {
+/// Finds the rows of an origin in a table. What must be decoded to be read goes into `scratch`.
+pub(super) fn find_again(
+    origin: &Origin,
+    table: &Table,
+    context: &Context,
+    scratch: &Path,
+) -> Result<FoundAgain, CommandError> {
     match origin {
-        Origin::Job(found) => of_job(found, table),
-        Origin::Convert { manifest, selection, .. } => of_manifest(manifest, selection, table),
+        Origin::Job(job) => {
+            let asked = (&job.spec.question, job.written_selection());
+            by_table(&job.written_table()?, asked, table, &origin.name())
+        }
+        Origin::Convert { manifest, selection, .. } => {
+            match as_it_was(manifest, context, scratch) {
+                Some(own) => by_table(&own, (&manifest.question, selection), table, &origin.name()),
+                None => by_halves(manifest, selection, table),
+            }
+        }
     }
 }
 
-/// By the job's own copy of its table: by all columns that both tables have, and then by those
-/// alone that were asked about, since other cells may have been edited.
-fn of_job(job: &Found, table: &Table) -> Result<FoundAgain, CommandError> {
-    let own = job.written_table()?;
-    let asked = rows_of(&own, job.written_selection())?;
-    if is_same_text(&own, table)? {
+/// The table that a manifest was made of, if it still lies there as it was.
+fn as_it_was(manifest: &Manifest, context: &Context, scratch: &Path) -> Option<Table> {
+    let shape: Shape = serde_json::from_value(manifest.shape.clone()).ok()?;
+    let path = context.folder.join(&manifest.table);
+    // Apart from the text of the other table.
+    let scratch = scratch.join(&manifest.job6);
+    std::fs::create_dir_all(&scratch).ok()?;
+    let own = Table::open(&path, &read_options(context), &scratch).ok()?;
+    let digest = hex_of_file(own.text_path()).ok()?;
+    (digest == manifest.table_digest && *own.shape() == shape).then_some(own)
+}
+
+/// By the table that was asked: by all columns that both tables have, and then by those alone that
+/// were asked about, since other cells may have been edited.
+fn by_table(
+    own: &Table,
+    (question, selection): (&Question, &Selection),
+    table: &Table,
+    name: &str,
+) -> Result<FoundAgain, CommandError> {
+    let asked = rows_of(own, selection)?;
+    if is_same_text(own, table)? {
         return Ok(FoundAgain::of(RowMap::same(), asked));
     }
     let places = places_of(own.headers(), table.headers());
-    let question = asked_columns(&job.spec.question, own.headers())?;
+    let question = asked_columns(question, own.headers())?;
     let question_now: Result<Vec<usize>, usize> =
         question.iter().map(|column| places[*column].ok_or(*column)).collect();
     let question_now = question_now.map_err(|column| {
-        let (job, name) = (job.job.short(), &own.headers()[column]);
+        let column = &own.headers()[column];
         CommandError::usage(format!(
-            "job {job} asked about the column `{name}`, which the table does not have"
+            "{name} asked about the column `{column}`, which the table does not have"
         ))
     })?;
     let (both, both_now): (Vec<usize>, Vec<usize>) =
         places.iter().enumerate().filter_map(|(column, now)| Some((column, (*now)?))).unzip();
-    let (mut mine, mut theirs) = (hashes(&own, &both)?, hashes(table, &both_now)?);
+    let (mut mine, mut theirs) = (hashes(own, &both)?, hashes(table, &both_now)?);
     let mut pairs = pair(&mut mine, &mut theirs, Known::Whole);
     let may_be_edited = !question.is_empty() && question.len() < both.len();
     if may_be_edited && !mine.is_empty() && !theirs.is_empty() {
-        mine = rehashed(&own, &question, &mine)?;
+        mine = rehashed(own, &question, &mine)?;
         theirs = rehashed(table, &question_now, &theirs)?;
         pairs.extend(pair(&mut mine, &mut theirs, Known::Whole));
     }
@@ -109,7 +148,7 @@ fn asked_columns(question: &Question, headers: &[String]) -> Result<Vec<usize>, 
 }
 
 /// By the halves of hashes that a manifest has of the selected rows.
-fn of_manifest(
+fn by_halves(
     manifest: &Manifest,
     selection: &Selection,
     table: &Table,
@@ -147,7 +186,10 @@ fn of_manifest(
         .collect();
     let asked = mine.iter().map(|hashed| u64::from(hashed.row)).collect();
     let pairs = pair(&mut mine, &mut theirs, Known::Half);
-    Ok(FoundAgain::of(RowMap::moved(&pairs), asked))
+    let left: HashSet<u32> = theirs.iter().map(|hashed| low_half(hashed.hash)).collect();
+    let is_unsure = |lost: &&Hashed| left.contains(&low_half(lost.hash));
+    let unsure = mine.iter().filter(is_unsure).count() as u64;
+    Ok(FoundAgain { unsure, ..FoundAgain::of(RowMap::moved(&pairs), asked) })
 }
 
 /// Whether two tables are read from the same text in the same way.

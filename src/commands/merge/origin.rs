@@ -184,6 +184,8 @@ impl Origins {
             if manifest.job6 == job6 {
                 let selection = serde_json::from_value(manifest.selection.clone())
                     .with_context(|| format!("{}: its selection", path.display()))?;
+                let folder = self.folders.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+                let path = path.strip_prefix(folder).unwrap_or(&path).to_owned();
                 return Ok(Some(Origin::Convert { manifest: Box::new(manifest), selection, path }));
             }
         }

@@ -1,6 +1,7 @@
 //! Reads the results: which lines there are, whose they are, and which rows they mean.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::Args;
 use super::fix::Fixes;
@@ -26,6 +27,8 @@ pub(super) struct Reading<'a> {
     pub(super) sources: &'a Sources,
     /// The table that the answers go onto.
     pub(super) table: &'a Table,
+    /// A folder for what must be decoded to be read.
+    pub(super) scratch: &'a Path,
 }
 
 /// The lines that were read, with the rows they mean.
@@ -102,7 +105,7 @@ impl Read {
         wanted: Wanted<'_>,
         origins: &mut Origins,
     ) -> Result<Self, CommandError> {
-        let Reading { args, context, store, sources, table } = *reading;
+        let Reading { args, context, store, sources, table, .. } = *reading;
         let mut index = MergeIndex::new(id_rule(args, sources, table)?);
         let mut accounts = HashMap::new();
         for found in &sources.jobs {
@@ -158,17 +161,18 @@ impl<'a> Found<'a> {
 
     /// Finds the rows of an origin, or refuses the table as another one.
     fn add(&mut self, origin: &Origin, group: usize, told: Told) -> Result<(), CommandError> {
-        let again = find_again(origin, self.reading.table)
+        let Reading { context, table, scratch, .. } = *self.reading;
+        let again = find_again(origin, table, context, scratch)
             .map_err(|error| self.fixes.as_it_was(error, origin))?;
         if again.map.is_by_content() {
-            let rows = rows_in(self.reading.table)?;
+            let rows = rows_in(table)?;
             if again.is_another(rows) {
                 return Err(self.fixes.another(origin, &again));
             }
             self.is_by_content = true;
         }
         if let Some(note) = again.note(&origin.name()) {
-            self.reading.context.printer.note(&note);
+            context.printer.note(&note);
         }
         let FoundAgain { map, asked, .. } = again;
         self.asked.extend(asked.iter().filter_map(|row| map.to(row)));

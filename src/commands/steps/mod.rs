@@ -58,7 +58,7 @@ pub(super) use finish::{ending_of, exit_of_job, reason, report, row_counts};
 pub(super) use follow::{Follow, with_driver};
 pub(super) use form::{expected, form_on};
 pub(super) use go_on::{Drove, drive_job, go_on, if_pruned};
-pub(super) use input::{not_there, open_table, read_in_place};
+pub(super) use input::{not_there, open_table, read_in_place, read_options};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use late::look_for_late;
 pub(super) use look::{look, watch_other};
