@@ -15,7 +15,7 @@ use super::ResultError;
 use super::analyze::{Analysis, Seen};
 use super::artifacts::{Artifacts, Place};
 use super::write::{Answer, Join, Settled, in_order, in_units, with_answer};
-use crate::answer::{Fields, RowStatus};
+use crate::answer::{Fields, ParseStatus, RowStatus};
 use crate::batch::Usage;
 use crate::table::{AsJson, Row, Verdict};
 
@@ -184,7 +184,7 @@ fn document<'a>(
             let value = |at: usize| values.get(at).cloned().flatten().unwrap_or_default();
             fields.columns().enumerate().map(|(at, name)| (name.to_owned(), value(at))).collect()
         }),
-        parse_status: judged.and_then(|judged| judged.parse_status).map(|status| status.as_str()),
+        parse_status: judged.and_then(|judged| judged.parse_status).map(ParseStatus::as_str),
         repairs: &answer.repairs,
         model: answer.line.and_then(|line| line.model.as_deref()),
         finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),
