@@ -29,6 +29,7 @@ pub enum FormError {
 pub struct Expected {
     fields: Option<Fields>,
     schema: Option<Schema>,
+    explodes: bool,
 }
 
 impl Expected {
@@ -37,17 +38,18 @@ impl Expected {
         let read = Self {
             fields: form.fields.as_deref().map(Fields::parse).transpose()?,
             schema: form.schema.as_deref().map(Schema::compile).transpose()?,
+            explodes: form.explode,
         };
-        match (&read.fields, &read.schema) {
-            (Some(fields), Some(schema)) => require_known(fields, schema)?,
-            _ => {}
+        if let (Some(fields), Some(schema)) = (&read.fields, &read.schema) {
+            require_known(fields, schema, form.explode)?;
         }
         Ok(read)
     }
 
     /// What is wanted of one answer.
     pub fn wanted(&self) -> Wanted<'_> {
-        Wanted::new(self.fields.as_ref(), self.schema.as_ref())
+        let (fields, schema) = (self.fields.as_ref(), self.schema.as_ref());
+        if self.explodes { Wanted::of_each(fields, schema) } else { Wanted::new(fields, schema) }
     }
 
     /// The schema, if there is one.
@@ -58,13 +60,14 @@ impl Expected {
 
 impl From<Option<Fields>> for Expected {
     fn from(fields: Option<Fields>) -> Self {
-        Self { fields, schema: None }
+        Self { fields, ..Self::default() }
     }
 }
 
-fn require_known(fields: &Fields, schema: &Schema) -> Result<(), FormError> {
+/// `of_each` says that the fields are those of the things in the schema's list.
+fn require_known(fields: &Fields, schema: &Schema, of_each: bool) -> Result<(), FormError> {
     for field in fields {
-        let Some(stranger) = schema.stranger(field) else { continue };
+        let Some(stranger) = schema.stranger(field, of_each) else { continue };
         let remedy = match stranger.nearest {
             Some(near) => format!("did you mean `{near}`?"),
             None if stranger.known.is_empty() => "there is nothing further in".to_owned(),
@@ -82,35 +85,47 @@ mod tests {
     #[test]
     fn fields_go_before_those_of_the_schema() {
         let schema = r#"{"type": "object", "properties": {"mood": {"type": "string"}}}"#;
+        let list = r#"{"type": "object", "properties": {"things": {"type": "array",
+            "items": {"type": "object", "properties": {"name": {}, "price": {}}}}}}"#;
+        let not_json = "the schema is not JSON: EOF while parsing an object at line 1 column 1";
         let table = [
-            (None, None, Ok("")),
-            (Some("a,b"), None, Ok("a,b")),
-            (None, Some(schema), Ok("mood")),
-            (Some("mood:good|bad"), Some(schema), Ok("mood")),
+            (None, None, false, Ok("")),
+            (Some("a,b"), None, false, Ok("a,b")),
+            (None, Some(schema), false, Ok("mood")),
+            (None, Some(schema), true, Ok("mood")),
+            (None, Some(list), false, Ok("things")),
+            (None, Some(list), true, Ok("name,price")),
+            (Some("price"), Some(list), true, Ok("price")),
+            (
+                Some("nam"),
+                Some(list),
+                true,
+                Err("field `nam`: the schema does not have it; did you mean `name`?"),
+            ),
+            (Some("mood:good|bad"), Some(schema), false, Ok("mood")),
             (
                 Some("mood, modo"),
                 Some(schema),
+                false,
                 Err("field `modo`: the schema does not have it; did you mean `mood`?"),
             ),
             (
                 Some("zzz"),
                 Some(schema),
+                false,
                 Err("field `zzz`: the schema does not have it; there it has mood"),
             ),
             (
                 Some("mood.x"),
                 Some(schema),
+                false,
                 Err("field `mood.x`: the schema does not have it; there is nothing further in"),
             ),
-            (
-                None,
-                Some("{"),
-                Err("the schema is not JSON: EOF while parsing an object at line 1 column 1"),
-            ),
+            (None, Some("{"), false, Err(not_json)),
         ];
-        for (fields, schema, expected) in table {
-            let form =
-                Form { fields: fields.map(str::to_owned), schema: schema.map(str::to_owned) };
+        for (fields, schema, explode, expected) in table {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let form = Form { fields: text(fields), schema: text(schema), explode };
             let columns = Expected::read(&form).map(|expected| {
                 let fields = expected.wanted().fields();
                 fields.map(|f| f.columns().collect::<Vec<_>>().join(",")).unwrap_or_default()

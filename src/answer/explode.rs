@@ -16,6 +16,56 @@ pub struct Exploded {
     pub rows: Vec<Extracted>,
     /// How the JSON was found.
     pub status: ParseStatus,
+    /// What of the whole is against the schema.
+    pub faults: Vec<String>,
+}
+
+/// Things of an answer whose faults are told; further ones are only counted.
+const TOLD: usize = 5;
+
+impl Exploded {
+    /// What is wrong with any of the things, each named by its place from 1 unless it is alone.
+    pub fn all_faults(&self) -> Vec<String> {
+        let of_things = self.each(|row| &row.faults, |place, fault| format!("{place}: {fault}"));
+        self.faults.iter().cloned().chain(of_things).collect()
+    }
+
+    /// The keys that a thing lacks.
+    pub fn all_absent(&self) -> Vec<String> {
+        self.each(|row| &row.absent, |place, key| format!("{key} ({place})"))
+    }
+
+    /// What was mended or converted anywhere.
+    pub fn all_repairs(&self) -> Vec<Repair> {
+        let mut all: Vec<Repair> = Vec::new();
+        for repair in self.rows.iter().flat_map(|row| &row.repairs) {
+            if !all.contains(repair) {
+                all.push(repair.clone());
+            }
+        }
+        all
+    }
+
+    fn each<'a>(
+        &'a self,
+        of: impl Fn(&'a Extracted) -> &'a Vec<String>,
+        name: impl Fn(&str, &str) -> String,
+    ) -> Vec<String> {
+        if let [only] = self.rows.as_slice() {
+            return of(only).clone();
+        }
+        let places = (1..).zip(&self.rows).map(|(place, row)| (format!("item {place}"), row));
+        let mut all: Vec<String> = places
+            .flat_map(|(place, row)| {
+                of(row).iter().map(|text| name(&place, text)).collect::<Vec<_>>()
+            })
+            .collect();
+        if let Some(more) = all.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            all.truncate(TOLD);
+            all.push(format!("and {more} more"));
+        }
+        all
+    }
 }
 
 /// Things that stand together in an answer.
@@ -51,14 +101,14 @@ pub fn explode(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Exploded {
         .filter(|group| group.items.is_empty() || hits(group) > 0)
         .max_by_key(|group| (hits(group), group.repairs.is_empty(), group.end));
     let Some(group) = best else {
-        return Exploded { rows: Vec::new(), status: ParseStatus::Failed };
+        let (rows, faults) = (Vec::new(), Vec::new());
+        return Exploded { rows, status: ParseStatus::Failed, faults };
     };
-    let row = |item: &Value| {
-        let faults = group.against_schema.clone();
-        taken(item, group.repairs.clone(), group.status, wanted, faults)
-    };
-    let status = if group.repairs.is_empty() { group.status } else { ParseStatus::Repaired };
-    Exploded { rows: group.items.iter().map(row).collect(), status }
+    let row = |item: &Value| taken(item, group.repairs.clone(), group.status, wanted, Vec::new());
+    let rows: Vec<Extracted> = group.items.iter().map(row).collect();
+    let any_repair = !group.repairs.is_empty() || rows.iter().any(|row| !row.repairs.is_empty());
+    let status = if any_repair { ParseStatus::Repaired } else { group.status };
+    Exploded { rows, status, faults: group.against_schema }
 }
 
 /// The groups that stand in a text; objects with nothing but spaces and commas between are one.
@@ -110,9 +160,12 @@ fn items(value: Value, wanted: Wanted<'_>) -> Vec<Value> {
     match value {
         Value::Array(items) if items.iter().all(Value::is_object) => items,
         Value::Object(object) if !has_hits => {
-            let mut lists = object.iter().filter(|(_, value)| is_list(value));
-            match (lists.next(), lists.next()) {
-                (Some((_, Value::Array(items))), None) => items.clone(),
+            let lists: Vec<&Value> = object.values().filter(|value| is_list(value)).collect();
+            match lists.as_slice() {
+                [Value::Array(items)] => items.clone(),
+                [_, ..] if lists.iter().all(|list| **list == Value::Array(Vec::new())) => {
+                    Vec::new()
+                }
                 _ => vec![Value::Object(object)],
             }
         }
@@ -129,7 +182,7 @@ mod tests {
     #[test]
     fn s0_32_lists_become_rows() {
         use ParseStatus::{Direct, Embedded, Failed, Fenced, Repaired};
-        let table: [(&str, ParseStatus, &[&str]); 14] = [
+        let table: [(&str, ParseStatus, &[&str]); 15] = [
             (r#"[{"a":1,"b":2},{"a":3}]"#, Direct, &["1|2", "3|-"]),
             (r#"{"a":1}"#, Direct, &["1|-"]),
             (r#"{"items":[{"a":1},{"a":2}]}"#, Direct, &["1|-", "2|-"]),
@@ -137,6 +190,7 @@ mod tests {
             (r#"{"a":1,"items":[{"a":7}]}"#, Direct, &["1|-"]),
             ("[]", Direct, &[]),
             (r#"{"items":[]}"#, Direct, &[]),
+            (r#"{"n":0,"items":[],"tags":[]}"#, Direct, &[]),
             ("{\"a\":1}\n{\"a\":2}\n{\"a\":3}", Embedded, &["1|-", "2|-", "3|-"]),
             ("好的：\n```json\n[{\"a\":1},{\"a\":2}]\n```", Fenced, &["1|-", "2|-"]),
             ("[{'a':1},{'a':2},]", Repaired, &["1|-", "2|-"]),
@@ -168,8 +222,16 @@ mod tests {
     #[test]
     fn rows_keep_their_own_faults() {
         let fields = Fields::parse("a:number").unwrap();
-        let exploded = explode(r#"[{"a":1},{"a":"x"}]"#, Some(&fields).into(), true);
-        let faults: Vec<usize> = exploded.rows.iter().map(|row| row.faults.len()).collect();
-        assert_eq!(faults, [0, 1]);
+        let told = |content: &str| {
+            let exploded = explode(content, Some(&fields).into(), true);
+            let faults: Vec<usize> = exploded.rows.iter().map(|row| row.faults.len()).collect();
+            (faults, exploded.all_faults().join("; "))
+        };
+        let fault = |came: &str| format!("`a` is the text \"{came}\" where a number is wanted");
+        let (faults, text) = told(r#"[{"a":1},{"a":"x"}]"#);
+        assert_eq!((faults.as_slice(), text), (&[0, 1][..], format!("item 2: {}", fault("x"))));
+        assert_eq!(told(r#"[{"a":"x"}]"#).1, fault("x"), "one alone needs no number");
+        let many = format!("[{}]", [r#"{"a":"x"}"#; 8].join(","));
+        assert!(told(&many).1.ends_with("; and 3 more"), "{}", told(&many).1);
     }
 }

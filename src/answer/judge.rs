@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::ending::Ending;
+use super::explode::explode;
 use super::extract::{Extracted, ParseStatus, extract};
 use super::repair::Repair;
 use super::status::RowStatus;
@@ -21,8 +22,12 @@ pub struct Judged<'a> {
     pub class: Option<FailureKind>,
     /// The answer as the model gave it; kept whatever the status (field report 39).
     pub content: &'a str,
-    /// One value per wanted field; empty if none are wanted.
+    /// One value per wanted field; empty if none are wanted. Of several things the first one's.
     pub values: Vec<Option<Value>>,
+    /// The values of the second thing and of each further one, where an answer may hold several.
+    pub further: Vec<Vec<Option<Value>>>,
+    /// Whether the answer is a list of no things: an answer that becomes empty cells.
+    pub is_empty_list: bool,
     /// How the JSON was found; `None` if none is wanted or there is no answer.
     pub parse_status: Option<ParseStatus>,
     /// What was mended or converted to read the answer.
@@ -40,6 +45,8 @@ pub fn judge<'a, 'w>(line: &'a ResultLine, wanted: impl Into<Wanted<'w>>) -> Jud
             class: Some(failure.kind),
             content: "",
             values: no_values(wanted),
+            further: Vec::new(),
+            is_empty_list: false,
             parse_status: None,
             repairs: Vec::new(),
         },
@@ -56,24 +63,56 @@ fn judge_reply<'a>(reply: &'a Reply, wanted: Wanted<'_>) -> Judged<'a> {
     let blank = content.trim().is_empty();
     let ending = Ending::of(reply.finish_reason.as_deref());
     let is_read = wanted.is_json() && !blank;
-    let extracted = is_read.then(|| extract(content, wanted, ending == Ending::Natural));
-    let (status, error) = verdict(reply, ending, blank, extracted.as_ref());
+    let found = is_read.then(|| Found::read(content, wanted, ending == Ending::Natural));
+    let (status, error) = verdict(reply, ending, blank, found.as_ref());
     // The provider lost the answer on the way; asked again, the model may well answer.
     let class =
         (ending == Ending::BrokenOff && status == RowStatus::Error).then_some(FailureKind::Server);
-    let parse_status = extracted.as_ref().map(|extracted| extracted.status);
-    let (values, repairs) = match extracted {
-        Some(extracted) => (extracted.values, extracted.repairs),
-        None => (no_values(wanted), Vec::new()),
-    };
-    Judged { status, error, class, content, values, parse_status, repairs }
+    let parse_status = found.as_ref().map(|found| found.status);
+    let is_empty_list = found.as_ref().is_some_and(Found::is_empty_list);
+    let (things, repairs) = found.map(|found| (found.things, found.repairs)).unwrap_or_default();
+    let mut things = things.into_iter();
+    let values = things.next().unwrap_or_else(|| no_values(wanted));
+    let further = things.collect();
+    Judged { status, error, class, content, values, further, is_empty_list, parse_status, repairs }
+}
+
+/// What was read of an answer: the values of each thing in it, and what is to say of all.
+struct Found {
+    things: Vec<Vec<Option<Value>>>,
+    status: ParseStatus,
+    absent: Vec<String>,
+    repairs: Vec<Repair>,
+    faults: Vec<String>,
+}
+
+impl Found {
+    fn read(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Self {
+        if !wanted.is_of_each() {
+            let Extracted { values, status, absent, repairs, faults } =
+                extract(content, wanted, is_ended);
+            return Self { things: vec![values], status, absent, repairs, faults };
+        }
+        let exploded = explode(content, wanted, is_ended);
+        Self {
+            status: exploded.status,
+            absent: exploded.all_absent(),
+            repairs: exploded.all_repairs(),
+            faults: exploded.all_faults(),
+            things: exploded.rows.into_iter().map(|row| row.values).collect(),
+        }
+    }
+
+    fn is_empty_list(&self) -> bool {
+        self.things.is_empty() && self.status != ParseStatus::Failed
+    }
 }
 
 fn verdict(
     reply: &Reply,
     ending: Ending,
     blank: bool,
-    found: Option<&Extracted>,
+    found: Option<&Found>,
 ) -> (RowStatus, Option<String>) {
     let reason = reply.finish_reason.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
     if let Some(refusal) = reply.refusal.as_deref().filter(|text| !text.trim().is_empty()) {
@@ -220,6 +259,38 @@ mod tests {
             assert!(said.contains(error) && said.is_empty() == error.is_empty(), "{said}");
             assert_eq!(judged.content, content, "the raw answer stays (field 39)");
             assert_eq!(judged.values.len(), fields.map_or(0, |fields| fields.len()));
+        }
+    }
+
+    /// S0.32: of an answer that may hold several things, one that is wrong spoils the row, and a
+    /// list of none is an answer.
+    #[test]
+    fn s0_32_answers_of_several_things_have_one_status() {
+        use RowStatus::{Invalid, Ok, Truncated, Unparsed};
+        let table: [(&str, &str, RowStatus, usize, &str); 7] = [
+            (r#"[{"a":1,"b":2},{"a":3,"b":4}]"#, "stop", Ok, 2, ""),
+            (r#"{"a":1,"b":2}"#, "stop", Ok, 1, ""),
+            (r#"[{"a":1,"b":2},{"a":3}]"#, "stop", Ok, 2, "not in the answer: b (item 2)"),
+            ("[]", "stop", Ok, 0, ""),
+            (r#"[{"a":1},{"a":"x"}]"#, "stop", Invalid, 2, "item 2: `a` is the text \"x\""),
+            ("nothing found", "stop", Unparsed, 1, "no JSON"),
+            (r#"[{"a":1,"b":2},{"a":3"#, "length", Truncated, 1, "cut off"),
+        ];
+        let form = crate::request::Form {
+            fields: Some("a:number,b".to_owned()),
+            schema: None,
+            explode: true,
+        };
+        let expected = crate::answer::Expected::read(&form).unwrap();
+        for (content, reason, status, things, error) in table {
+            let line = answered(content, reason, None);
+            let judged = judge(&line, expected.wanted());
+            assert_eq!(judged.status, status, "{content}");
+            let said = judged.error.unwrap_or_default();
+            assert!(said.contains(error) && said.is_empty() == error.is_empty(), "{said}");
+            let found = 1 + judged.further.len() - usize::from(judged.is_empty_list);
+            assert_eq!(found, things, "{content}");
+            assert_eq!(judged.values.len(), 2, "{content}");
         }
     }
 

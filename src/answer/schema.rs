@@ -27,6 +27,7 @@ pub struct Schema {
     schemas: Schemas,
     index: boon::SchemaIndex,
     fields: Option<Fields>,
+    of_each: Option<Fields>,
 }
 
 /// Why a schema cannot be used.
@@ -70,8 +71,10 @@ impl Schema {
         compiler.add_resource(PLACE, value.clone()).map_err(|error| refusal(&error, &value))?;
         let index =
             compiler.compile(PLACE, &mut schemas).map_err(|error| refusal(&error, &value))?;
-        let fields = Fields::of(properties(&value).map(Field::of_key).collect());
-        Ok(Self { name, given, value, schemas, index, fields })
+        let fields = |of: &Value| Fields::of(properties(&value, of).map(Field::of_key).collect());
+        let of_each = only_list(&value).and_then(fields);
+        let fields = fields(&value);
+        Ok(Self { name, given, value, schemas, index, fields, of_each })
     }
 
     /// The schema itself, without a wrapping.
@@ -106,6 +109,17 @@ impl Schema {
     /// One field for each property at its top level, if there are any.
     pub fn fields(&self) -> Option<&Fields> {
         self.fields.as_ref()
+    }
+
+    /// One field for each property of the things in its list: at its top stands a single list of
+    /// objects.
+    pub fn fields_of_each(&self) -> Option<&Fields> {
+        self.of_each.as_ref()
+    }
+
+    /// What it says of each thing in its list.
+    pub(super) fn each(&self) -> Option<&Value> {
+        only_list(&self.value)
     }
 
     /// Holds an answer against it; the first differences, innermost first told.
@@ -234,15 +248,32 @@ fn deepest<'e, 's, 'v>(error: &'e ValidationError<'s, 'v>) -> &'e ValidationErro
     error
 }
 
-/// The names of the properties at the top, also where the top is a reference.
-fn properties(schema: &Value) -> impl Iterator<Item = &str> {
-    let mut top = schema;
+/// The names of an object's properties, also where it is a reference.
+fn properties<'a>(schema: &'a Value, object: &'a Value) -> impl Iterator<Item = &'a str> {
+    let properties = followed(schema, object)["properties"].as_object();
+    properties.into_iter().flat_map(|object| object.keys().map(String::as_str))
+}
+
+/// What the elements are of the only list of objects among the properties at the top.
+fn only_list(schema: &Value) -> Option<&Value> {
+    let of_list = |property| {
+        let items = followed(schema, followed(schema, property).get("items")?);
+        items["properties"].is_object().then_some(items)
+    };
+    let properties = followed(schema, schema)["properties"].as_object()?;
+    let mut lists = properties.values().filter_map(of_list);
+    lists.next().filter(|_| lists.next().is_none())
+}
+
+/// The part of a schema that a part refers to, or the part itself.
+fn followed<'a>(schema: &'a Value, part: &'a Value) -> &'a Value {
+    let mut part = part;
     for _ in 0..REFERENCES {
-        let reference = top["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        let reference = part["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
         let Some(target) = reference.and_then(|path| schema.pointer(path)) else { break };
-        top = target;
+        part = target;
     }
-    top["properties"].as_object().into_iter().flat_map(|object| object.keys().map(String::as_str))
+    part
 }
 
 #[cfg(test)]

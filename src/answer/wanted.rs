@@ -14,12 +14,26 @@ use crate::base::redact;
 pub struct Wanted<'a> {
     fields: Option<&'a Fields>,
     schema: Option<&'a Schema>,
+    is_of_each: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// These fields, and JSON of this schema. Without fields those of the schema are wanted.
     pub fn new(fields: Option<&'a Fields>, schema: Option<&'a Schema>) -> Self {
-        Self { fields: fields.or_else(|| schema.and_then(Schema::fields)), schema }
+        let fields = fields.or_else(|| schema.and_then(Schema::fields));
+        Self { fields, schema, is_of_each: false }
+    }
+
+    /// The same, where an answer may hold several things, each with these fields. Without fields
+    /// those are wanted that the schema has for each element of its list.
+    pub fn of_each(fields: Option<&'a Fields>, schema: Option<&'a Schema>) -> Self {
+        let fields = fields.or_else(|| schema.and_then(Schema::fields_of_each));
+        Self { is_of_each: true, ..Self::new(fields, schema) }
+    }
+
+    /// Whether an answer may hold several things, of which each becomes a row.
+    pub fn is_of_each(self) -> bool {
+        self.is_of_each
     }
 
     /// The fields that become columns.

@@ -20,9 +20,10 @@ pub(super) struct Stranger {
 }
 
 impl Schema {
-    /// Nothing if the schema has the field or leaves open what there is.
-    pub(super) fn stranger(&self, field: &Field) -> Option<Stranger> {
-        let root = self.value();
+    /// Nothing if the schema has the field or leaves open what there is; with `of_each` looked for
+    /// in each thing of its list.
+    pub(super) fn stranger(&self, field: &Field, of_each: bool) -> Option<Stranger> {
+        let root = self.each().filter(|_| of_each).unwrap_or(self.value());
         let mut at = self.unfolded(vec![root]);
         if at.iter().any(|schema| schema["properties"].get(&field.column).is_some()) {
             return None;
@@ -168,7 +169,7 @@ mod tests {
         ];
         for field in known {
             let fields = Fields::parse(field).unwrap();
-            assert_eq!(schema.stranger(fields.iter().next().unwrap()), None, "{field}");
+            assert_eq!(schema.stranger(fields.iter().next().unwrap(), false), None, "{field}");
         }
         let strange = [
             ("moood", Some("mood")),
@@ -184,7 +185,7 @@ mod tests {
         ];
         for (field, nearest) in strange {
             let fields = Fields::parse(field).unwrap();
-            let stranger = schema.stranger(fields.iter().next().unwrap()).expect(field);
+            let stranger = schema.stranger(fields.iter().next().unwrap(), false).expect(field);
             assert_eq!(stranger.nearest.as_deref(), nearest, "{field}");
         }
     }

@@ -1,12 +1,12 @@
 //! `cancel ID`: stop a job and collect what is done.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Context;
 use super::flags::{JsonArg, WriteArgs, lays};
 use super::steps::{
-    Bare, Follow, Found, ending_of, find_job, go_on, open_store, report, with_look,
+    Bare, Follow, Found, Tabled, ending_of, find_job, go_on, open_store, report, with_look,
 };
 use crate::job::cancel_unsent;
 use crate::store::{JobRecord, Store};
@@ -37,9 +37,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     if found.job.state.is_over() {
         let state = found.job.state;
         context.printer.note(&format!("job {short} is {state} already: nothing is stopped"));
-        let output = found.job.output_path.as_deref().map(Path::new);
+        let path = found.job.output_path.as_deref().map(PathBuf::from);
+        let table = Tabled { path, counts: None };
         let ending = ending_of(&found.job);
-        return report(context, &store, &found, (&ending, false), output, Duration::ZERO);
+        return report(context, &store, &found, (&ending, false), Some(&table), Duration::ZERO);
     }
     store.wish_cancel(&found.job.key, context.clock.unix())?;
     let found = Found::of(&store, cancelled_here(context, &store, &found)?.unwrap_or(found.job))?;

@@ -83,6 +83,7 @@ impl Job {
             wanted: self.expected.wanted(),
             unsettled: RowStatus::Pending,
             all_rows: false,
+            defaults: None,
             only: &[],
             provider: &self.found.spec.provider,
         }

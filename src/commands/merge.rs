@@ -152,5 +152,5 @@ fn merge_job(
     let table = found.written_table()?;
     let written = write_job_table(context, store, &found, &table, Rewrite::Final)?;
     let ending = ending_of(&found.job);
-    report(context, store, &found, (&ending, false), written.as_deref(), Duration::ZERO)
+    report(context, store, &found, (&ending, false), Some(&written), Duration::ZERO)
 }

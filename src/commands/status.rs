@@ -12,12 +12,12 @@ use serde::Serialize;
 use super::Context;
 use super::flags::JsonArg;
 use super::steps::{
-    Bare, Found, exit_of_job, find_job, look, open_store, row_counts, spent, spent_briefly,
+    Bare, Found, RowCounts, exit_of_job, find_job, look, open_store, spent, spent_briefly,
 };
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::config::key;
-use crate::cost::{CostDocument, Spent, grouped};
+use crate::cost::{CostDocument, Spent};
 use crate::store::{JobState, Store};
 use crate::ui::{CommandError, ExitCode, grid, minute, shorten};
 
@@ -68,6 +68,11 @@ struct JobView {
     updated: i64,
     rows: u64,
     statuses: BTreeMap<&'static str, u64>,
+    /// What the rows were that are `defaulted` in the table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    defaulted: BTreeMap<&'static str, u64>,
+    /// Rows that they became in the newest table.
+    rows_out: Option<u64>,
     usage: Usage,
     cost: CostDocument,
     /// What `status --exit-status` ends with.
@@ -76,6 +81,10 @@ struct JobView {
     pruned: Option<i64>,
     #[serde(skip)]
     spent: Spent,
+    #[serde(skip)]
+    in_words: String,
+    #[serde(skip)]
+    exploded: Option<String>,
 }
 
 impl JobView {
@@ -87,9 +96,9 @@ impl JobView {
         all: bool,
     ) -> Result<Self, CommandError> {
         let job = &found.job;
-        let counts = row_counts(store, job)?;
-        let spent =
-            if all { spent(store, job, &counts)? } else { spent_briefly(store, job, &counts)? };
+        let counts = RowCounts::of(store, job)?;
+        let ended = &counts.ended;
+        let spent = if all { spent(store, job, ended)? } else { spent_briefly(store, job, ended)? };
         let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
         Ok(Self {
             job: job.short().to_owned(),
@@ -103,7 +112,11 @@ impl JobView {
             created: job.created,
             updated: job.updated,
             rows: job.rows,
-            statuses: counts.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
+            statuses: counts.by_name(),
+            defaulted: counts.filled_by_name(),
+            rows_out: counts.rows_out,
+            in_words: counts.in_words(),
+            exploded: counts.exploded(),
             usage: spent.all.usage,
             cost: spent.document(),
             exit_code: exit_of_job(store, job, allow_partial)?.code(),
@@ -121,7 +134,7 @@ impl JobView {
             shorten(&self.model, 20),
             self.input_name(),
             self.spent.short(),
-            self.statuses(),
+            self.in_words.clone(),
         ]
     }
 
@@ -147,12 +160,6 @@ impl JobView {
     fn input_name(&self) -> String {
         let name = Path::new(&self.input).file_name();
         name.map_or_else(|| self.input.clone(), |name| name.to_string_lossy().into_owned())
-    }
-
-    fn statuses(&self) -> String {
-        let parts: Vec<_> =
-            self.statuses.iter().map(|(status, n)| format!("{status} {}", grouped(*n))).collect();
-        parts.join(", ")
     }
 }
 
@@ -215,6 +222,10 @@ mod tests {
             updated: 0,
             rows: 1_000_000,
             statuses: BTreeMap::from([("error", 3), ("ok", 999_000), ("truncated", 997)]),
+            defaulted: BTreeMap::new(),
+            rows_out: None,
+            in_words: "ok 999,000, truncated 997, error 3".into(),
+            exploded: None,
             usage: Usage::default(),
             cost: spent.document(),
             exit_code: 0,

@@ -161,6 +161,10 @@ settings! {
     JSON_SCHEMA: Option<String> = "json_schema", Kind::Text, None, Place::Anywhere;
     /// Do not tell the model which JSON is wanted.
     NO_JSON_HINT: bool = "no_json_hint", Kind::Flag, Some("false"), Place::Anywhere;
+    /// What stands in the field of a row without a good answer once its job is over, as field=value.
+    DEFAULT: Vec<String> = "default", Kind::List, None, Place::Anywhere;
+    /// Make a row of each thing in an answer that is a list.
+    EXPLODE: bool = "explode", Kind::Flag, Some("false"), Place::Anywhere;
     /// How often a row is asked again whose answer is not the JSON that is wanted.
     REASK: u64 = "reask", Kind::Whole, Some("0"), Place::Anywhere;
     /// The name of the column with the raw answer.

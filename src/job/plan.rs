@@ -131,6 +131,9 @@ pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
     if let Some(schema) = &spec.form.schema {
         fixed["schema"] = schema.as_str().into();
     }
+    if spec.form.explode {
+        fixed["explode"] = true.into();
+    }
     let mut hasher = blake3::Hasher::new();
     hasher.update(fixed.to_string().as_bytes());
     hasher

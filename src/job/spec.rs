@@ -72,6 +72,9 @@ pub struct OutputSpec {
     pub raw_formulas: bool,
     /// Replace a file that is not ours.
     pub overwrite: bool,
+    /// What stands in the fields of rows without a good answer, as `field=value`.
+    #[serde(default)]
+    pub defaults: Vec<String>,
     /// Where result files are copied for the user.
     pub files_folder: Option<PathBuf>,
     /// The format, where the name of the file is not to say it; of one run only.
@@ -109,8 +112,16 @@ impl OutputSpec {
         self.bom |= asked.bom;
         self.raw_formulas |= asked.raw_formulas;
         self.overwrite |= asked.overwrite;
+        self.add_defaults(asked.defaults);
         self.response_column = asked.response_column.or(self.response_column.take());
         self.files_folder = asked.files_folder.or(self.files_folder.take());
+    }
+
+    /// A later word about a field goes before an earlier one.
+    fn add_defaults(&mut self, asked: Vec<String>) {
+        let field = |text: &str| text.split_once('=').map(|(field, _)| field.trim().to_owned());
+        self.defaults.retain(|known| asked.iter().all(|new| field(new) != field(known)));
+        self.defaults.extend(asked);
     }
 }
 

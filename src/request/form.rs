@@ -11,6 +11,9 @@ pub struct Form {
     /// The text of the JSON schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
+    /// Whether an answer that holds several things becomes a row for each of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explode: bool,
 }
 
 impl Form {
@@ -27,7 +30,7 @@ mod tests {
     /// Jobs and manifests of before there were schemas.
     #[test]
     fn a_form_without_a_schema_is_stored_as_it_always_was() {
-        let form = Form { fields: Some("a".to_owned()), schema: None };
+        let form = Form { fields: Some("a".to_owned()), ..Form::default() };
         let text = serde_json::to_string(&form).unwrap();
         assert_eq!(text, r#"{"fields":"a"}"#);
         assert_eq!(serde_json::from_str::<Form>(&text).unwrap(), form);

@@ -10,6 +10,23 @@ const ONE_OBJECT: &str = "Answer with one JSON object";
 /// refused by some services where the word does not occur). Fields are as in `--json-fields`:
 /// `a`, `b.c`, `d[0]`, `score:number`, `mood:good|bad`.
 pub fn field_hint(fields: &[String], prompt: &str, system: Option<&str>) -> Option<String> {
+    let (shape, types) = unsaid(fields, prompt, system)?;
+    Some(format!("{ONE_OBJECT} of this shape and nothing else: {shape}{types}"))
+}
+
+/// The same where an answer may hold several things with these fields. They are asked for as a
+/// list in an object, since JSON mode knows no list at the top.
+pub fn list_hint(fields: &[String], prompt: &str, system: Option<&str>) -> Option<String> {
+    let (shape, types) = unsaid(fields, prompt, system)?;
+    let shape = json!({ "items": [shape] });
+    Some(format!(
+        "{ONE_OBJECT} of this shape and nothing else: {shape}{types}, with as many items as there \
+         are, or none"
+    ))
+}
+
+/// The shape that is wanted and its types in words, unless the texts say it all.
+fn unsaid(fields: &[String], prompt: &str, system: Option<&str>) -> Option<(Value, String)> {
     let fields: Vec<Wanted<'_>> = fields.iter().map(|field| Wanted::read(field)).collect();
     if fields.iter().all(|field| field.path.is_empty()) {
         return None;
@@ -26,7 +43,7 @@ pub fn field_hint(fields: &[String], prompt: &str, system: Option<&str>) -> Opti
     }
     let types: Vec<String> = fields.iter().filter_map(Wanted::in_words).collect();
     let types = if types.is_empty() { String::new() } else { format!(" ({})", types.join("; ")) };
-    Some(format!("{ONE_OBJECT} of this shape and nothing else: {shape}{types}"))
+    Some((shape, types))
 }
 
 /// The line for a service that cannot be given the schema apart from the prompt.

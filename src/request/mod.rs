@@ -28,7 +28,7 @@ pub use custom_id::CustomId;
 pub use error::{RequestError, Skip, SkipKind};
 pub use foreign::{ForeignRequest, read_foreign};
 pub use form::Form;
-pub use hint::{field_hint, schema_hint};
+pub use hint::{field_hint, list_hint, schema_hint};
 pub use image::{ImageSize, size_of_data_url};
 pub use infer::{Given, Inferred, infer};
 pub use messages::{Message, beside};

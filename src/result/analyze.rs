@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use serde_json::Value;
 
+use super::cells::Answer;
 use super::histogram::{Histogram, Spread};
 use super::values::{FieldReport, FieldValues};
-use super::write::Answer;
 use crate::answer::{Fields, ParseStatus, RowStatus};
 use crate::batch::{FailureKind, Usage};
 

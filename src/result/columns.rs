@@ -87,6 +87,11 @@ impl Columns {
         &self.names
     }
 
+    /// How many of them are wanted fields.
+    pub(super) fn fields(&self) -> usize {
+        self.columns.iter().filter(|column| matches!(column, Column::Field(_))).count()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Column> {
         self.columns.iter().copied()
     }

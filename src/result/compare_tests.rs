@@ -62,6 +62,7 @@ fn join<'a>(bench: &'a Bench, selection: &'a Selection, columns: &'a Columns) ->
         wanted: bench.wanted(),
         unsettled: RowStatus::Pending,
         all_rows: false,
+        defaults: None,
         only: &[],
         provider: "",
     }

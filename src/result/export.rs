@@ -8,13 +8,14 @@
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::ResultError;
 use super::analyze::{Analysis, Seen};
 use super::artifacts::{Artifacts, Place};
-use super::write::{Answer, Join, Settled, in_order, in_units, with_answer};
+use super::cells::{Answer, in_units};
+use super::write::{Join, Settled, in_order, with_answer};
 use crate::answer::{Fields, ParseStatus, RowStatus};
 use crate::batch::Usage;
 use crate::table::{AsJson, Row, Verdict};
@@ -53,7 +54,7 @@ struct RowDocument<'a> {
     sent: Sent<'a>,
     response: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fields: Option<Map<String, Value>>,
+    fields: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parse_status: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -97,7 +98,7 @@ pub fn export_rows<E: std::fmt::Display>(
         let name = format!("row {}", row.number());
         let fields = join.wanted.fields();
         exported.analysis.add(&Seen { seconds, ..Seen::of_row(&name, answer, fields) });
-        if !join.takes(answer.status) {
+        if !join.takes(answer) {
             return Ok(());
         }
         record.clear();
@@ -106,7 +107,8 @@ pub fn export_rows<E: std::fmt::Display>(
         asked.body(row, answer.settled, &mut body);
         let id = answer.line.map(|line| line.custom_id.clone());
         let id = id.or_else(|| asked.custom_id(row, answer.settled?));
-        let document = document(row, answer, (&record, &body), fields);
+        let form = fields.map(|fields| (fields, join.wanted.is_of_each()));
+        let document = document(row, answer, (&record, &body), form);
         let document = RowDocument { custom_id: id, seconds, ..document };
         out.write_all(if exported.written == 0 { b"\n" } else { b",\n" })?;
         exported.written += 1;
@@ -124,7 +126,7 @@ pub fn each_status<E: std::fmt::Display>(
     mut visit: impl FnMut(&Row, Option<&Settled>) -> io::Result<()>,
 ) -> Result<(), ResultError> {
     each_answer(join, settled, artifacts, |row, answer| {
-        if join.takes(answer.status) {
+        if join.takes(answer) {
             visit(row, answer.settled)?;
         }
         Ok(())
@@ -163,11 +165,18 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// The values of the fields by their names.
+fn object(fields: &Fields, values: &[Option<Value>]) -> Value {
+    let value = |at: usize| values.get(at).cloned().flatten().unwrap_or_default();
+    let named = fields.columns().enumerate().map(|(at, name)| (name.to_owned(), value(at)));
+    Value::Object(named.collect())
+}
+
 fn document<'a>(
     row: &Row,
     answer: &'a Answer<'_>,
     (record, body): (&'a [u8], &'a [u8]),
-    fields: Option<&Fields>,
+    form: Option<(&Fields, bool)>,
 ) -> RowDocument<'a> {
     let reply = answer.reply();
     let judged = answer.judged;
@@ -179,10 +188,10 @@ fn document<'a>(
         record: serde_json::from_slice(record).unwrap_or(RawValue::NULL),
         sent: serde_json::from_slice(body).unwrap_or_default(),
         response: reply.map(|reply| reply.content.as_str()),
-        fields: fields.map(|fields| {
-            let values = judged.map(|judged| judged.values.as_slice()).unwrap_or_default();
-            let value = |at: usize| values.get(at).cloned().flatten().unwrap_or_default();
-            fields.columns().enumerate().map(|(at, name)| (name.to_owned(), value(at))).collect()
+        fields: form.map(|(fields, is_of_each)| match answer.things.as_slice() {
+            [only] if !is_of_each => object(fields, only),
+            _ if judged.is_some_and(|judged| judged.is_empty_list) => Value::Array(Vec::new()),
+            all => all.iter().map(|values| object(fields, values)).collect(),
         }),
         parse_status: judged.and_then(|judged| judged.parse_status).map(ParseStatus::as_str),
         repairs: &answer.repairs,

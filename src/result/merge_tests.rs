@@ -77,6 +77,7 @@ impl Bench {
             wanted,
             unsettled: if look.known.is_empty() { RowStatus::Unasked } else { RowStatus::Missing },
             all_rows: false,
+            defaults: None,
             only: &[],
             provider: "",
         };

@@ -25,6 +25,15 @@ pub struct Summary {
     pub selected: u64,
     /// Rows written.
     pub written: u64,
+    /// Rows that the selected rows became: more of them where answers hold several things.
+    pub rows_out: u64,
+    /// Whether an answer could become several rows.
+    #[serde(skip)]
+    pub is_exploded: bool,
+    /// What the rows were that were filled by the user's rule, in the order of
+    /// [`RowStatus::ALL`].
+    #[serde(skip)]
+    filled: [u64; RowStatus::ALL.len()],
     /// Selected rows by status, in the order of [`RowStatus::ALL`].
     #[serde(serialize_with = "by_name")]
     counts: [u64; RowStatus::ALL.len()],
@@ -68,6 +77,16 @@ impl Summary {
         }
     }
 
+    /// Counts a row that was filled by the user's rule, by the status it had.
+    pub fn count_filled(&mut self, was: RowStatus) {
+        self.filled[was as usize] += 1;
+    }
+
+    /// The statuses that the filled rows had, with their numbers.
+    pub fn filled(&self) -> impl Iterator<Item = (RowStatus, u64)> {
+        RowStatus::ALL.into_iter().zip(self.filled).filter(|(_, count)| *count > 0)
+    }
+
     /// Selected rows of this status.
     pub fn count(&self, status: RowStatus) -> u64 {
         self.counts[status as usize]
@@ -107,10 +126,15 @@ impl Summary {
 
     /// The account for people. Texts from outside are in it as they came.
     pub fn lines(&self) -> Vec<String> {
-        let statuses: Vec<String> =
-            self.counts().map(|(status, count)| format!("{status} {}", grouped(count))).collect();
-        let mut lines =
-            vec![format!("Rows      {}: {}", counted(self.selected, "row"), statuses.join(", "))];
+        let mut lines = vec![format!(
+            "Rows      {}: {}",
+            counted(self.selected, "row"),
+            shown_counts(self.counts(), self.filled())
+        )];
+        if self.is_exploded {
+            let rows = shown_rows_out(self.selected, self.rows_out);
+            lines.push(format!("Exploded  {rows}"));
+        }
         if let Some(parsed) = self.parsed.filter(|_| self.selected > 0) {
             let tenths = parsed * 1000 / self.selected;
             let share = format!("{}.{} %", tenths / 10, tenths % 10);
@@ -134,6 +158,28 @@ impl Summary {
         }
         lines
     }
+}
+
+/// Statuses with their numbers, the defaulted ones with what they were:
+/// `ok 988, defaulted 12 (error 7, refused 5)`.
+pub fn shown_counts(
+    counts: impl Iterator<Item = (RowStatus, u64)>,
+    filled: impl Iterator<Item = (RowStatus, u64)>,
+) -> String {
+    let said = |(status, count): (RowStatus, u64)| format!("{status} {}", grouped(count));
+    let filled: Vec<String> = filled.map(said).collect();
+    let counts = counts.map(|(status, count)| match status {
+        RowStatus::Defaulted if !filled.is_empty() => {
+            format!("{} ({})", said((status, count)), filled.join(", "))
+        }
+        _ => said((status, count)),
+    });
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+/// How many rows the selected rows became: `10 rows in, 23 rows out`.
+pub fn shown_rows_out(rows_in: u64, rows_out: u64) -> String {
+    format!("{} in, {} out", counted(rows_in, "row"), counted(rows_out, "row"))
 }
 
 /// A number with its noun.

@@ -1,14 +1,14 @@
 //! Streams the table and writes each row with its answer.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
 use super::ResultError;
 use super::artifacts::{Artifacts, Place};
-use super::columns::{Column, Columns};
+use super::cells::{Answer, Values, mended};
+use super::columns::Columns;
 use super::summary::Summary;
-use crate::answer::{Judged, ParseStatus, RowStatus, Wanted, judge};
-use crate::batch::{BadLine, Outcome, Reply, ResultLine, Usage, decode_line};
-use crate::cost::PICO;
+use crate::answer::{Defaults, Filled, Judged, ParseStatus, RowStatus, Wanted, judge};
+use crate::batch::{BadLine, ResultLine, decode_line};
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
 /// What is on record about a row.
@@ -67,6 +67,8 @@ pub struct Join<'a> {
     pub unsettled: RowStatus,
     /// `--all-rows`: rows that are not selected are written too, their answer columns empty.
     pub all_rows: bool,
+    /// What stands in the cells of rows without a good answer.
+    pub defaults: Option<&'a Defaults>,
     /// `--status`: only rows of these statuses are written, where some are named. All are counted.
     pub only: &'a [RowStatus],
     /// Who was asked, for `--details`.
@@ -74,9 +76,10 @@ pub struct Join<'a> {
 }
 
 impl Join<'_> {
-    /// Whether rows of this status are wanted.
-    pub(super) fn takes(&self, status: RowStatus) -> bool {
-        self.only.is_empty() || self.only.contains(&status)
+    /// Whether rows of this status are wanted, or of the one that a filled row had.
+    pub(super) fn takes(&self, answer: &Answer<'_>) -> bool {
+        let is_named = |status: RowStatus| self.only.contains(&status);
+        self.only.is_empty() || is_named(answer.status) || answer.was.is_some_and(is_named)
     }
 }
 
@@ -123,6 +126,7 @@ pub(super) fn write_rows(
 ) -> Result<Summary, ResultError> {
     let mut summary = Summary::default();
     summary.parsed = join.wanted.is_json().then_some(0);
+    summary.is_exploded = join.wanted.is_of_each();
     let unselected = vec![Cell::Empty; join.columns.names().len()];
     let mut selection = join.selection.fresh();
     let mut rows = join.table.rows()?;
@@ -155,14 +159,21 @@ fn write_selected(
 ) -> Result<(), ResultError> {
     with_answer(join, row, settled, artifacts, |answer| {
         answer.count(summary);
-        if !join.takes(answer.status) {
+        if !join.takes(answer) {
             return Ok(());
         }
-        summary.written += 1;
-        let numbers = answer.numbers();
-        let cells: Vec<Cell<'_>> =
-            join.columns.iter().map(|column| answer.cell(column, &numbers)).collect();
-        Ok(writer.write(row, &cells)?)
+        let mut numbers = answer.numbers();
+        for values in &answer.things {
+            let cells: Vec<Cell<'_>> =
+                join.columns.iter().map(|column| answer.cell(column, values, &numbers)).collect();
+            writer.write(row, &cells)?;
+            summary.written += 1;
+            summary.rows_out += 1;
+            if answer.things.len() > 1 {
+                numbers = numbers.of_further();
+            }
+        }
+        Ok(())
     })
 }
 
@@ -184,13 +195,22 @@ pub(super) fn with_answer<T>(
         _ => None,
     };
     let (status, error) = conclude(join, row, settled, line.as_ref(), judged.as_ref());
+    let mut things = things_of(judged.as_ref(), join.columns);
+    let is_answer = status.is_good() && judged.as_ref().is_some_and(|judged| judged.is_empty_list);
+    let defaults = join.defaults.filter(|_| !is_answer);
+    let filled =
+        defaults.and_then(|defaults| fill(defaults, status, error.as_deref(), &mut things));
+    let was = filled.is_some().then_some(status);
+    let (status, error) = filled.unwrap_or((status, error));
     let line = line.as_ref().and_then(|line| line.as_ref().ok());
     let parsed = judged.as_ref().and_then(|judged| judged.parse_status);
     let is_shared = settled.is_some_and(|settled| settled.is_shared);
     then(&Answer {
         provider: join.provider,
         status,
+        was,
         error,
+        things,
         settled,
         line,
         judged: judged.as_ref(),
@@ -200,6 +220,31 @@ pub(super) fn with_answer<T>(
         has_line,
         is_broken,
     })
+}
+
+/// The values of each thing in an answer; those of a single one, all empty, where there is none:
+/// no row is ever lost.
+fn things_of<'a>(judged: Option<&'a Judged<'_>>, columns: &Columns) -> Vec<Values<'a>> {
+    let Some(judged) = judged else { return vec![Cow::Owned(vec![None; columns.fields()])] };
+    let further = judged.further.iter().map(|values| Cow::Borrowed(values.as_slice()));
+    std::iter::once(Cow::Borrowed(judged.values.as_slice())).chain(further).collect()
+}
+
+/// Fills what is empty by the user's rule; the status and the error that follow if anything was.
+fn fill(
+    defaults: &Defaults,
+    status: RowStatus,
+    error: Option<&str>,
+    things: &mut [Values<'_>],
+) -> Option<(RowStatus, Option<String>)> {
+    let mut said = None;
+    for values in things {
+        if let Some(Filled { status, error, values: new }) = defaults.fill(status, error, values) {
+            *values = Cow::Owned(new);
+            said = Some((status, Some(error)));
+        }
+    }
+    said
 }
 
 /// The row's status and error from its record and its line.
@@ -233,115 +278,6 @@ fn conclude(
         }
         (None, _) => (settled.status.unwrap_or(join.unsettled), recorded),
     }
-}
-
-/// All that is known about a row, for its cells.
-pub(super) struct Answer<'a> {
-    provider: &'a str,
-    pub(super) status: RowStatus,
-    pub(super) error: Option<String>,
-    pub(super) settled: Option<&'a Settled>,
-    pub(super) line: Option<&'a ResultLine>,
-    pub(super) judged: Option<&'a Judged<'a>>,
-    /// Its own tokens: those of a shared line count where it was paid for.
-    pub(super) usage: Option<Usage>,
-    is_parsed: bool,
-    /// What was mended to read the answer.
-    pub(super) repairs: String,
-    has_line: bool,
-    is_broken: bool,
-}
-
-/// Numbers as values, so that JSON outputs have numbers.
-struct Numbers {
-    rounds: Value,
-    prompt_tokens: Value,
-    completion_tokens: Value,
-    cost: Value,
-    seconds: Value,
-}
-
-impl Answer<'_> {
-    /// Takes the row into the account.
-    fn count(&self, summary: &mut Summary) {
-        summary.lines.lines += u64::from(self.has_line);
-        summary.lines.broken_lines += u64::from(self.is_broken);
-        if let Some(parsed) = summary.parsed.as_mut() {
-            *parsed += u64::from(self.is_parsed);
-        }
-        summary.add(self.status, self.error.as_deref(), self.usage);
-    }
-
-    /// What the model replied, if it did.
-    pub(super) fn reply(&self) -> Option<&Reply> {
-        self.line.and_then(|line| match &line.outcome {
-            Outcome::Answered(reply) => Some(reply),
-            Outcome::Failed(_) => None,
-        })
-    }
-
-    fn numbers(&self) -> Numbers {
-        let usage = self.usage;
-        let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
-        Numbers {
-            rounds: rounds.into(),
-            prompt_tokens: usage.map(|usage| usage.prompt_tokens).into(),
-            completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
-            cost: self.settled.and_then(|settled| settled.cost).map(in_units).into(),
-            seconds: self.settled.and_then(|settled| settled.seconds).into(),
-        }
-    }
-
-    fn cell<'s>(&'s self, column: Column, numbers: &'s Numbers) -> Cell<'s> {
-        let reply = self.reply();
-        match column {
-            Column::Field(number) => self
-                .judged
-                .and_then(|judged| judged.values.get(number)?.as_ref())
-                .map_or(Cell::Empty, Cell::Json),
-            Column::Raw => model(self.judged.map(|judged| judged.content)),
-            Column::ParsingSuccess => Cell::Ours(if self.is_parsed { "True" } else { "False" }),
-            Column::Status => Cell::Ours(self.status.as_str()),
-            Column::Error => model(self.error.as_deref()),
-            Column::Model => model(self.line.and_then(|line| line.model.as_deref())),
-            Column::CustomId => {
-                let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
-                model(self.line.map(|line| line.custom_id.as_str()).or(sent))
-            }
-            Column::Provider if self.settled.is_some() => model(Some(self.provider)),
-            Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
-            Column::ParseStatus => self
-                .judged
-                .and_then(|judged| judged.parse_status)
-                .map_or(Cell::Empty, |status| Cell::Ours(status.as_str())),
-            Column::Repairs => model(Some(&self.repairs)),
-            Column::Rounds => number(&numbers.rounds),
-            Column::PromptTokens => number(&numbers.prompt_tokens),
-            Column::CompletionTokens => number(&numbers.completion_tokens),
-            Column::Cost => number(&numbers.cost),
-            Column::Seconds => number(&numbers.seconds),
-            Column::Provider => Cell::Empty,
-        }
-    }
-}
-
-fn mended(judged: Option<&Judged<'_>>) -> String {
-    let repairs = judged.iter().flat_map(|judged| &judged.repairs);
-    repairs.map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn model(text: Option<&str>) -> Cell<'_> {
-    text.filter(|text| !text.is_empty()).map_or(Cell::Empty, Cell::Model)
-}
-
-/// Units of the currency as a decimal number, for a cell.
-#[expect(clippy::cast_precision_loss, reason = "what one answer costs has few digits")]
-pub(super) fn in_units(pico: u64) -> f64 {
-    pico as f64 / PICO as f64
-}
-
-fn number(value: &Value) -> Cell<'_> {
-    if value.is_null() { Cell::Empty } else { Cell::Json(value) }
 }
 
 #[cfg(test)]

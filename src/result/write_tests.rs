@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::*;
 use crate::answer::Fields;
 use crate::result::{ColumnOptions, ResultError};
@@ -54,6 +56,7 @@ impl Bench {
             wanted,
             unsettled: RowStatus::Pending,
             all_rows: look.all_rows,
+            defaults: None,
             only: look.only,
             provider: "openai",
         };
@@ -197,6 +200,7 @@ fn records_that_break_off_stop_the_merge() {
         wanted: Wanted::default(),
         unsettled: RowStatus::Pending,
         all_rows: false,
+        defaults: None,
         provider: "openai",
     };
     let target = Target::Path(bench.folder.path().join("out"));

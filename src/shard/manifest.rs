@@ -120,7 +120,7 @@ mod tests {
             shape: serde_json::json!({"format": "csv", "later": [1]}),
             selection: serde_json::json!({"range": null}),
             question: Question::default(),
-            form: Form { fields: Some("a,b.c".into()), schema: None },
+            form: Form { fields: Some("a,b.c".into()), ..Form::default() },
             files: vec![ManifestFile {
                 name: "out.jsonl".into(),
                 requests: 2,

@@ -95,6 +95,22 @@ impl Store {
             Ok(())
         })
     }
+
+    /// Records what only the newest table of a job can tell, as JSON.
+    pub fn tell_of_table(&self, job: &str, told: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute("UPDATE job SET told = ?2 WHERE key = ?1", params![job, told])?;
+            Ok(())
+        })
+    }
+
+    /// What the newest table of a job told.
+    pub fn told_of_table(&self, job: &str) -> Result<Option<String>, StoreError> {
+        self.read(|c| {
+            let told = c.query_row("SELECT told FROM job WHERE key = ?1", [job], |row| row.get(0));
+            Ok(told.optional()?.flatten())
+        })
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,11 @@ const STEPS: &[(&str, &str)] = &[
     ("further rounds, and what stops a job until a person has seen it", ROUNDS),
     ("prices and budgets", PRICES),
     ("rows that are asked again because of their answer", REASKS),
+    ("what a job's table tells beyond its rows", TABLES),
 ];
+
+/// A table may have more rows than were asked, and fill rows that the ledger knows as good.
+const TABLES: &str = "ALTER TABLE job ADD COLUMN told TEXT;  -- by its newest table, JSON";
 
 /// Which bad answer a row of such a shard is asked about, and how often it was asked, is told by its
 /// outcomes; the mark is for building the file and for the account.

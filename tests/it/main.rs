@@ -41,6 +41,7 @@ mod reask;
 mod rehearsal;
 mod replacing;
 mod request_files;
+mod reshape;
 mod result_files;
 mod resume_all;
 mod retry;

@@ -81,3 +81,38 @@ fn another_table_and_the_input_itself_are_never_replaced() {
         .says(&["does not exist", "mkdir -p"]);
     assert_eq!(sandbox.created(), 1);
 }
+
+/// A table that another program has open or holds, or that its owner write-protected, is left as it
+/// is; nothing is lost, and once it is free the same job is written to its own place.
+#[test]
+fn b13_a_locked_table_is_left_and_another_written_beside() {
+    let sandbox = Sandbox::start();
+    let dir = marked(3);
+    at(&sandbox, dir.batchctl("workflow in.csv out.csv --no-wait")).run().exits(0);
+    let job = job_of(&dir);
+    let beside = format!("out.{job}.csv");
+    let again = || at(&sandbox, dir.batchctl("download").arg(&job));
+    let pending = dir.read("out.csv");
+
+    let note = dir.write(".~lock.out.csv#", ",me,desk,;");
+    at(&sandbox, dir.batchctl("watch").arg(&job)).run().exits(0).says(&["LibreOffice", &beside]);
+    fs::remove_file(note).expect("it was just written");
+    assert_eq!((dir.read("out.csv"), dir.cells(&beside).len()), (pending.clone(), 3));
+
+    let holder = fs::File::open(dir.path("out.csv")).expect("it is there");
+    holder.lock().expect("nobody else holds it");
+    again().run().exits(0).says(&["is locked by another program", &beside]);
+    drop(holder);
+    assert_eq!(dir.read("out.csv"), pending);
+
+    let mut rights = fs::metadata(dir.path("out.csv")).expect("it is there").permissions();
+    rights.set_readonly(true);
+    fs::set_permissions(dir.path("out.csv"), rights.clone()).expect("it is ours");
+    again().run().exits(0).says(&["is write-protected", &beside]);
+    assert_eq!(dir.read("out.csv"), pending);
+    let other = "workflow in.csv out.csv --temperature 0.5";
+    at(&sandbox, dir.batchctl(other)).run().exits(2).says(&["is write-protected", "--overwrite"]);
+    again().arg("--overwrite").run().exits(0);
+    assert_eq!(dir.cells("out.csv").column("status"), ["ok"; 3]);
+    assert_eq!(sandbox.created(), 1);
+}

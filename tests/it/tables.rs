@@ -6,6 +6,7 @@ use std::path::Path;
 
 use calamine::{Data, Reader, Xlsx, open_workbook};
 
+use crate::support::outcome::{keeps_originals, records};
 use crate::support::runs::{at, marked};
 use crate::support::sandbox::Sandbox;
 use crate::support::workdir::WorkDir;
@@ -180,24 +181,66 @@ fn b13_ragged_rows_are_an_error_padded_or_skipped() {
     assert!(skipped.contains("\nb,,,skipped,1 cells where the header has 2"), "{skipped}");
 }
 
-/// B13, field 68: a GB18030 table comes back as it was; answers it cannot hold make it UTF-8.
+/// B13, field 68: a GB18030 table comes back with every one of its own cells as it was, byte for
+/// byte, four-byte characters and line breaks in cells included, and its answers in GB18030.
 #[test]
-fn b13_a_gb18030_table_is_unharmed_or_says_why_it_changed() {
+fn b13_field_68_a_gb18030_table_is_unharmed() {
     let sandbox = Sandbox::start();
     let dir = WorkDir::new();
     dir.fixture("tables/reviews-gb18030.csv");
-    let original = dir.bytes("reviews-gb18030.csv");
-    let line = "workflow reviews-gb18030.csv out.csv --prompt ok";
-    at(&sandbox, dir.batchctl(line)).run().exits(0);
-    let written = dir.bytes("out.csv");
-    let first = |bytes: &[u8]| bytes.split(|b| *b == b'\r').next().map(<[u8]>::to_vec);
-    let header = first(&original).expect("a header");
-    assert!(written.starts_with(&header), "the header in GB18030");
-    let line = "workflow reviews-gb18030.csv smile.csv --prompt 好👍{input_text}";
+    let text = "编号,文本,文本,\r\n0001,\"很好，下次\n再来\",\"说\"\"好\"\"\",x\r\n0002,\u{20087}字四字节,，\u{3000},|\r\n";
+    dir.write("odd.csv", encoding_rs::GB18030.encode(text).0);
+    for (name, line) in [
+        ("reviews-gb18030.csv", "workflow reviews-gb18030.csv out.csv --overwrite --prompt 好"),
+        ("odd.csv", "workflow odd.csv out.csv --overwrite --input-column 编号 --prompt 好{编号}"),
+    ] {
+        at(&sandbox, dir.batchctl(line)).run().exits(0);
+        let (original, written) = (dir.bytes(name), dir.bytes("out.csv"));
+        let rows: Vec<usize> = (0..records(&original).len() - 1).collect();
+        keeps_originals(&original, &written, &rows, b',');
+        let ends = |bytes: &[u8]| bytes.windows(2).filter(|two| two == b"\r\n").count();
+        assert_eq!(ends(&written), rows.len() + 1, "{name}: every line ends as in the input");
+        let (read, _, wrong) = encoding_rs::GB18030.decode(&written);
+        assert!(!wrong && read.contains("[sandbox] 好"), "{name}: {read}");
+    }
+}
+
+/// B13, field 68: answers that code page 936 has no character for make the table UTF-8 with BOM,
+/// and the character is named.
+#[test]
+fn b13_field_68_emoji_in_the_answers_of_a_gb18030_table() {
+    let dir = WorkDir::new();
+    let rules = "[[rule]]\nreply = '{\"mood\": \"好👍\", \"why\": \"=很好\"}'\n";
+    let rules = dir.write("rules.toml", rules);
+    let script = format!("script:{}", rules.display());
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--answers", &script]);
+    dir.fixture("tables/reviews-gb18030.csv");
+    let line = "workflow reviews-gb18030.csv out.csv --json-fields mood,why";
     let run = at(&sandbox, dir.batchctl(line)).run();
-    run.exits(0).says(&["smile.csv is written as UTF-8 with BOM", "GBK has no `👍`"]);
-    let written = dir.read("smile.csv");
-    assert!(written.starts_with('\u{feff}') && written.contains("好👍"), "{written}");
+    run.exits(0).says(&["out.csv is written as UTF-8 with BOM", "Excel opens", "GBK has no `👍`"]);
+    let written = dir.bytes("out.csv");
+    assert!(written.starts_with(b"\xef\xbb\xbf"));
+    let original = dir.bytes("reviews-gb18030.csv");
+    let original = encoding_rs::GB18030.decode(&original).0.into_owned();
+    let rows: Vec<usize> = (0..records(original.as_bytes()).len() - 1).collect();
+    keeps_originals(original.as_bytes(), &written[3..], &rows, b',');
+    let cells = dir.cells("out.csv");
+    assert!(cells.column("mood").iter().all(|mood| *mood == "好👍"));
+    assert!(cells.column("why").iter().all(|why| *why == "'=很好"), "only the answer is changed");
+}
+
+/// The record ends that old programs write, through the whole program.
+#[test]
+fn b13_a_table_whose_lines_end_with_a_return_alone() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.write("in.csv", "\u{feff}id;text\r1;\"a;b\"\r2;=c\r");
+    let line = "workflow in.csv out.csv --all-rows --end-row 1";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    assert_eq!(
+        dir.read("out.csv"),
+        "\u{feff}id;text;response;status;error;model\r1;\"a;b\";\"[sandbox] a;b\";ok;;sandbox-gpt-4o\r2;=c;;;;\r"
+    );
 }
 
 /// A cell of more than a mebibyte is named before anything is sent.

@@ -50,7 +50,7 @@ impl<'a> Lines<'a> {
     /// that its first line belongs to.
     fn expected(&self, path: &Path) -> Result<Expected, CommandError> {
         if let Some(fields) = self.fields {
-            return expected(&Form { fields: Some(fields.to_owned()), schema: None });
+            return expected(&Form { fields: Some(fields.to_owned()), ..Form::default() });
         }
         let mut lines = ResultFile::open(path).map_err(JobError::file("read", path))?;
         let id = lines.find_map(|line| Some(line.ok()?.2.ok()?.custom_id));

@@ -10,7 +10,7 @@ use super::questions::Questions;
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::commands::Context;
-use crate::commands::steps::{Answers, Found, columns, expected, row_counts, spent};
+use crate::commands::steps::{Answers, Found, columns, defaults, expected, row_counts, spent};
 use crate::cost::CostDocument;
 use crate::job::JobError;
 use crate::result::{Join, Statistics, export_rows};
@@ -51,6 +51,8 @@ pub(super) fn write_document(
     let mut questions = Questions::of(store, found, &answers, |_| Ok(()))?;
     let expected = expected(&spec.form)?;
     let columns = columns(expected.wanted(), &spec.output);
+    let is_over = found.job.state.is_over();
+    let defaults = defaults(expected.wanted(), &spec.output)?.filter(|_| is_over);
     let table = found.written_table()?;
     let join = Join {
         table: &table,
@@ -59,6 +61,7 @@ pub(super) fn write_document(
         wanted: expected.wanted(),
         unsettled: RowStatus::Pending,
         all_rows: false,
+        defaults: defaults.as_ref(),
         only: &spec.output.only,
         provider: &spec.provider,
     };

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::questions::Questions;
 use crate::answer::RowStatus;
 use crate::commands::Context;
-use crate::commands::steps::{Answers, Found, columns, expected};
+use crate::commands::steps::{Answers, Found, columns, defaults, expected};
 use crate::request::{Endpoint, Question};
 use crate::result::{Join, each_status};
 use crate::store::Store;
@@ -26,6 +26,8 @@ pub(super) fn write_requests(
     let mut questions = Questions::of(store, found, &answers, plain)?;
     let expected = expected(&spec.form)?;
     let columns = columns(expected.wanted(), &spec.output);
+    let is_over = found.job.state.is_over();
+    let defaults = defaults(expected.wanted(), &spec.output)?.filter(|_| is_over);
     let table = found.written_table()?;
     let join = Join {
         table: &table,
@@ -34,6 +36,7 @@ pub(super) fn write_requests(
         wanted: expected.wanted(),
         unsettled: RowStatus::Pending,
         all_rows: false,
+        defaults: defaults.as_ref(),
         only: &spec.output.only,
         provider: &spec.provider,
     };

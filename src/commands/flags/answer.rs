@@ -16,6 +16,12 @@ pub struct AnswerArgs {
     /// Tell the model nothing of the wanted JSON, and do not ask for JSON mode
     #[arg(long, hide_short_help = true)]
     pub no_json_hint: bool,
+    /// Fill FIELD of rows that have no good answer when the job is over; they stay `defaulted` (exit 3)
+    #[arg(long = "default", value_name = "FIELD=VALUE", hide_short_help = true)]
+    pub defaults: Vec<String>,
+    /// Make a row of each thing in an answer that is a list; an empty list leaves one empty row
+    #[arg(long, hide_short_help = true)]
+    pub explode: bool,
     /// Name of the column with the answer [default: response, of JSON `raw_response`]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub response_column: Option<String>,
@@ -32,6 +38,8 @@ impl Flags for AnswerArgs {
         over.text(key::JSON_FIELDS, self.json_fields.as_deref());
         over.text(key::JSON_SCHEMA, self.json_schema.as_deref());
         over.switch(key::NO_JSON_HINT, self.no_json_hint);
+        over.list(key::DEFAULT, &self.defaults);
+        over.switch(key::EXPLODE, self.explode);
         over.text(key::RESPONSE_COLUMN, self.response_column.as_deref());
         over.switch(key::DETAILS, self.details);
         over.switch(key::ALL_ROWS, self.all_rows);

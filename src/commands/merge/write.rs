@@ -8,8 +8,8 @@ use super::read::{Lines, Reading};
 use crate::answer::RowStatus;
 use crate::commands::Context;
 use crate::commands::steps::{
-    FillReport, Found, MergeReport, MergeSource, columns, cost_of_lines, digest_at, report_merge,
-    require_fillable, selection, write_options,
+    FillReport, Found, MergeReport, MergeSource, columns, cost_of_lines, defaults, digest_at,
+    report_merge, require_fillable, require_shape, selection, write_options,
 };
 use crate::config::key;
 use crate::cost::Money;
@@ -33,6 +33,8 @@ pub(super) fn write(
         fill_in(&mut output, context, (!wanted.is_json()).then(|| &table.headers()[column]));
         require_fillable("--fill", &rows, table.headers(), wanted, &output)?;
     }
+    require_shape(wanted, &output, fill.is_some())?;
+    let defaults = defaults(wanted, &output)?;
     let columns = columns(wanted, &output);
     let target = output.path.clone().map_or(Target::Stdout, Target::Path);
     let options = WriteOptions { fill, ..write_options(&output, &target, table) };
@@ -45,6 +47,7 @@ pub(super) fn write(
         wanted,
         unsettled: unsettled(reading, lines),
         all_rows: output.all_rows,
+        defaults: defaults.as_ref(),
         only: &[],
         provider: "",
     };

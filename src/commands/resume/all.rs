@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::commands::Context;
-use crate::commands::steps::{Drove, Follow, Found, drive_job, open_store, row_counts};
+use crate::commands::steps::{Drove, Follow, Found, RowCounts, drive_job, open_store};
 use crate::config::{Value, key};
 use crate::job::{Ending, StopCause};
 use crate::store::{JobRecord, JobState, Store};
@@ -134,7 +134,7 @@ impl Line {
         why: Option<String>,
     ) -> Result<Self, CommandError> {
         let job = store.job_by_id(&job.key)?.unwrap_or_else(|| job.clone());
-        let counts = row_counts(store, &job)?;
+        let counts = RowCounts::of(store, &job)?.shown();
         Ok(Self {
             job: job.short().to_owned(),
             state: job.state,

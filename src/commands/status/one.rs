@@ -141,7 +141,8 @@ impl View {
         lines.push(format!("{asks}   started {}", moment(job.created)));
         lines.push(format!("input     {}", job.input));
         lines.extend(job.output.as_ref().map(|output| format!("output    {output}")));
-        lines.push(format!("rows      {}: {}", grouped(job.rows), job.statuses()));
+        lines.push(format!("rows      {}: {}", grouped(job.rows), job.in_words));
+        lines.extend(job.exploded.as_ref().map(|rows| format!("exploded  {rows}")));
         lines.extend(job.spent.lines());
         lines.extend(reserved(job));
         if let Some(pruned) = job.pruned {

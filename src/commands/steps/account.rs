@@ -2,12 +2,12 @@
 //! table is, and what to do about rows that are not good. No line is wider than 80 cells unless
 //! a path or a message is.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::counts::RowCounts;
 use super::finish::{reason, word};
 use crate::answer::RowStatus;
 use crate::cost::Spent;
@@ -44,8 +44,8 @@ pub(super) struct Account<'a> {
     /// Whether it is not known of a create whether its batch exists.
     pub(super) is_searching: bool,
     pub(super) rows: u64,
-    /// Sums to `rows`.
-    pub(super) counts: BTreeMap<RowStatus, u64>,
+    /// They sum to `rows`.
+    pub(super) counts: RowCounts,
     /// Whether fields were wanted from each answer.
     pub(super) wants_fields: bool,
     pub(super) errors: Vec<ErrorGroup>,
@@ -78,6 +78,7 @@ impl Account<'_> {
             lines.push(format!("  {} × {text}", count(group.rows)));
         }
         lines.extend(self.parsed());
+        lines.extend(self.counts.exploded().map(|rows| format!("exploded  {rows}")));
         lines.extend(self.spent.lines());
         if self.is_sandbox {
             lines.push("sandbox   the answers are made up".to_owned());
@@ -115,10 +116,15 @@ impl Account<'_> {
     fn statuses(&self) -> Vec<String> {
         let rows: Vec<Vec<String>> = self
             .counts
-            .iter()
+            .shown()
+            .into_iter()
             .map(|(status, rows)| {
                 let name = format!("  {}", status.as_str());
-                vec![name, count(*rows), meaning(*status).to_owned()]
+                let meaning = match status {
+                    RowStatus::Defaulted => self.counts.filled_in_words(),
+                    _ => meaning(status).to_owned(),
+                };
+                vec![name, count(rows), meaning]
             })
             .collect();
         grid(&rows, &[Align::Left, Align::Right, Align::Left])
@@ -128,7 +134,7 @@ impl Account<'_> {
     fn parsed(&self) -> Option<String> {
         use RowStatus::{Cached, Invalid, Ok, Refused, Truncated, Unparsed};
         let sum = |kinds: &[RowStatus]| -> u64 {
-            kinds.iter().filter_map(|kind| self.counts.get(kind)).sum()
+            kinds.iter().filter_map(|kind| self.counts.ended.get(kind)).sum()
         };
         let found = sum(&[Ok, Cached, Invalid]);
         let answers = found + sum(&[Truncated, Refused, Unparsed]);
@@ -148,7 +154,7 @@ impl Account<'_> {
     /// What to do about the rows that are not good, with the price.
     pub(super) fn once_more(&self) -> Vec<String> {
         let bad: u64 =
-            self.counts.iter().filter(|(status, _)| !status.is_good()).map(|(_, n)| n).sum();
+            self.counts.ended.iter().filter(|(status, _)| !status.is_good()).map(|(_, n)| n).sum();
         if bad == 0 {
             return Vec::new();
         }
@@ -169,12 +175,12 @@ impl Account<'_> {
                 lines.extend([what, format!("    {retry}")]);
             }
         }
-        let stays = bad - self.again;
-        let skipped = self.counts.get(&RowStatus::Skipped).copied().unwrap_or(0).min(stays);
+        let stays = bad.saturating_sub(self.again);
+        let skipped = self.counts.ended.get(&RowStatus::Skipped).copied().unwrap_or(0).min(stays);
         if stays > skipped {
             let which = counted(stays - skipped, "row");
             // In brackets, so that a shell refuses the line where it is copied as it stands.
-            let change = match self.counts.get(&RowStatus::Truncated) {
+            let change = match self.counts.ended.get(&RowStatus::Truncated) {
                 Some(cut) if *cut >= stays - skipped => "--class truncated --max-tokens <N>",
                 _ => "--model <MODEL>",
             };
@@ -192,9 +198,9 @@ impl Account<'_> {
 
     /// What expired costs nothing; that it may expire again must be said.
     fn expired(&self) -> Option<String> {
-        let expired = *self.counts.get(&RowStatus::Expired)?;
+        let expired = *self.counts.ended.get(&RowStatus::Expired)?;
         let good: u64 =
-            self.counts.iter().filter(|(status, _)| status.is_good()).map(|(_, n)| n).sum();
+            self.counts.ended.iter().filter(|(status, _)| status.is_good()).map(|(_, n)| n).sum();
         let rounds = if self.rounds == 1 {
             String::new()
         } else {
@@ -250,7 +256,7 @@ mod tests {
             is_collecting: false,
             is_searching: false,
             rows: counts.iter().map(|(_, rows)| rows).sum(),
-            counts: counts.iter().copied().collect(),
+            counts: RowCounts { ended: counts.iter().copied().collect(), ..RowCounts::default() },
             wants_fields: false,
             errors: Vec::new(),
             spent: Spent { is_charged: true, ..Spent::default() },

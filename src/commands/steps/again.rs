@@ -15,6 +15,7 @@ use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
 use super::reask::reasks_like;
 use super::room::require_room;
+use super::tables::Tabled;
 use super::tell_form::{tell_form, tells_form};
 use super::waits;
 use super::who::{Who, who_of_retry};
@@ -165,13 +166,14 @@ fn require_over(store: &Store, found: &Found) -> Result<(), CommandError> {
 fn as_it_stands(context: &Context, store: &Store, found: &Found) -> Result<Drove, CommandError> {
     let drove = stands(found, ExitCode::Success);
     let about = (&drove.ending, false);
-    let exit = report(context, store, found, about, drove.output.as_deref(), drove.took)?;
+    let exit = report(context, store, found, about, Some(&drove.table), drove.took)?;
     Ok(Drove { exit, ..drove })
 }
 
 fn stands(found: &Found, exit: ExitCode) -> Drove {
-    let output = found.job.output_path.as_deref().map(PathBuf::from);
-    Drove { ending: ending_of(&found.job), exit, output, took: Duration::ZERO }
+    let path = found.job.output_path.as_deref().map(PathBuf::from);
+    let table = Tabled { path, counts: None };
+    Drove { ending: ending_of(&found.job), exit, table, took: Duration::ZERO }
 }
 
 /// The job's question with what is to be otherwise.

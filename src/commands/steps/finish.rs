@@ -1,15 +1,16 @@
 //! What is said at the end, and the exit code that says it to a script.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::account::{Account, ErrorGroup};
+use super::counts::RowCounts;
 use super::follow::{ROUNDS, rounds};
 use super::jobs::Found;
 use super::spent::{about, spent};
+use super::tables::Tabled;
 use super::who::SANDBOX_URL;
 use crate::answer::RowStatus;
 use crate::batch::{Failure, FailureKind, Usage};
@@ -37,6 +38,11 @@ struct Report<'a> {
     rows: u64,
     /// Rows by status; sums to `rows`.
     statuses: BTreeMap<&'static str, u64>,
+    /// What the rows were that are `defaulted` now.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    defaulted: BTreeMap<&'static str, u64>,
+    /// Rows that they became in the table; `null` if none was written.
+    rows_out: Option<u64>,
     usage: Usage,
     cost: CostDocument,
     errors: &'a [ErrorGroup],
@@ -80,7 +86,7 @@ pub(in crate::commands) fn exit_of_job(
     job: &JobRecord,
     allow_partial: bool,
 ) -> Result<ExitCode, CommandError> {
-    let counts = row_counts(store, job)?;
+    let counts = RowCounts::of(store, job)?.shown();
     Ok(match job.state {
         JobState::Done | JobState::Cancelled | JobState::NeedsOperator => {
             exit_of(&ending_of(job), &counts, true, allow_partial)
@@ -130,17 +136,21 @@ pub(in crate::commands) fn report(
     store: &Store,
     found: &Found,
     (ending, waits): (&Ending, bool),
-    output: Option<&Path>,
+    table: Option<&Tabled>,
     took: Duration,
 ) -> Result<ExitCode, CommandError> {
     let key = &found.job.key;
-    let counts = row_counts(store, &found.job)?;
-    let exit = exit_of(ending, &counts, waits, context.settings.get(key::ALLOW_PARTIAL));
+    let counts = match table.and_then(|table| table.counts.as_ref()) {
+        Some(counts) => counts.clone(),
+        None => RowCounts::of(store, &found.job)?,
+    };
+    let output = table.and_then(|table| table.path.as_deref());
+    let exit = exit_of(ending, &counts.shown(), waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
     let states = store.shard_counts(key)?;
     // As it stands now: what was found before the drive still says that it runs.
     let job = store.job_by_id(key)?.unwrap_or_else(|| found.job.clone());
-    let spent = spent(store, &job, &counts)?;
+    let spent = spent(store, &job, &counts.ended)?;
     let again = rows_to_ask_again(store, key)?;
     let prices = Prices::of(store, &found.job)?;
     let forecast = terms_of(&found.job).forecast;
@@ -181,7 +191,9 @@ pub(in crate::commands) fn report(
             reason: reason(ending),
             exit_code: exit.code(),
             rows: account.rows,
-            statuses: account.counts.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+            statuses: account.counts.by_name(),
+            defaulted: account.counts.filled_by_name(),
+            rows_out: account.counts.rows_out,
             usage: account.spent.all.usage,
             cost: account.spent.document(),
             errors: &account.errors,

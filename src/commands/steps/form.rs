@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::answer::{Expected, FormError, Schema};
 use crate::commands::Context;
-use crate::config::key;
+use crate::config::{Key, Source, key};
 use crate::request::Form;
 use crate::table::read_text;
 use crate::ui::{CommandError, ExitCode};
@@ -20,21 +20,36 @@ pub(super) fn wants_json(context: &Context) -> bool {
 
 /// The form that the settings want.
 pub(super) fn form(context: &Context) -> Result<Form, CommandError> {
-    let schema = context.settings.get(key::JSON_SCHEMA);
+    let settings = &context.settings;
+    let schema = settings.get(key::JSON_SCHEMA);
     Ok(Form {
-        fields: context.settings.get(key::JSON_FIELDS),
+        fields: settings.get(key::JSON_FIELDS),
         schema: schema.map(|given| schema_text(context, &given)).transpose()?,
+        explode: settings.get(key::EXPLODE),
     })
 }
 
-/// A form that was asked for before, with what the settings want on top: fields that are named
-/// choose among those of the schema that was given before.
+/// A form that was asked for before, with what the line wants on top: fields that are named choose
+/// among those of the schema that was given before. Files of settings give only what was not
+/// asked for at all: they may be meant for another table.
 pub(in crate::commands) fn form_on(before: &Form, context: &Context) -> Result<Form, CommandError> {
+    let is_said = [is_on_line(context, key::JSON_FIELDS), is_on_line(context, key::JSON_SCHEMA)]
+        .contains(&true);
+    if before.is_json() && !is_said {
+        let explode = before.explode || is_on_line(context, key::EXPLODE);
+        return Ok(Form { explode, ..before.clone() });
+    }
     let asked = form(context)?;
     Ok(Form {
         fields: asked.fields.or_else(|| before.fields.clone()),
         schema: asked.schema.or_else(|| before.schema.clone()),
+        explode: asked.explode || before.explode,
     })
+}
+
+/// Whether a setting was given on the command line.
+pub(super) fn is_on_line<T>(context: &Context, key: Key<T>) -> bool {
+    context.settings.source(key) == Some(&Source::Flag)
 }
 
 /// A form as the user gave it, read.

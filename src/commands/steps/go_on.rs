@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::clean::{clean_remote, must_stay};
-use super::finish::{ending_of, exit_of, report, row_counts};
+use super::counts::RowCounts;
+use super::finish::{ending_of, exit_of, report};
 use super::follow::{Follow, follow};
 use super::jobs::Found;
-use super::tables::{Rewrite, write_job_table};
+use super::tables::{Rewrite, Tabled, write_job_table};
 use super::who::{Who, who_of_job};
 use crate::base::hex_of_file;
 use crate::commands::{Context, is_storage, refine};
@@ -25,8 +26,8 @@ pub(in crate::commands) struct Drove {
     pub(in crate::commands) ending: Ending,
     /// What the process ends with if nothing else happens.
     pub(in crate::commands) exit: ExitCode,
-    /// Where its table is.
-    pub(in crate::commands) output: Option<PathBuf>,
+    /// Its table.
+    pub(in crate::commands) table: Tabled,
     /// How long it took.
     pub(in crate::commands) took: Duration,
 }
@@ -77,7 +78,7 @@ fn tell(
     how: Follow,
 ) -> Result<Drove, CommandError> {
     let about = (&drove.ending, how.wait);
-    report(context, store, found, about, drove.output.as_deref(), drove.took)?;
+    report(context, store, found, about, Some(&drove.table), drove.took)?;
     Ok(drove)
 }
 
@@ -109,14 +110,18 @@ fn drive(
 ) -> Result<Drove, CommandError> {
     let started = Instant::now();
     let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
-    let ended = |ending: Ending, output| -> Result<Drove, CommandError> {
-        let counts = row_counts(store, &found.job)?;
-        let exit = exit_of(&ending, &counts, how.wait, allow_partial);
-        Ok(Drove { ending, exit, output, took: started.elapsed() })
+    let ended = |ending: Ending, table: Tabled| -> Result<Drove, CommandError> {
+        let shown = match &table.counts {
+            Some(counts) => counts.shown(),
+            None => RowCounts::of(store, &found.job)?.shown(),
+        };
+        let exit = exit_of(&ending, &shown, how.wait, allow_partial);
+        Ok(Drove { ending, exit, table, took: started.elapsed() })
     };
     if let Some(words) = if_pruned(store, found)? {
         context.printer.note(&format!("{words}; nothing is sent, --again pays for all of it anew"));
-        return ended(ending_of(&found.job), written_before(store, found)?);
+        let path = written_before(store, found)?;
+        return ended(ending_of(&found.job), Tabled { path, counts: None });
     }
     let ending = match who.filter(|_| !found.job.state.is_over()) {
         None => ending_of(&found.job),
@@ -125,7 +130,7 @@ fn drive(
         }
     };
     let table = found.written_table()?;
-    let output = write_job_table(context, store, found, &table, Rewrite::Final)
+    let tabled = write_job_table(context, store, found, &table, Rewrite::Final)
         .map_err(|error| resumable(error, found))?;
     tell_of_the_original(context, found);
     if matches!(ending, Ending::Done | Ending::Cancelled) {
@@ -134,7 +139,7 @@ fn drive(
             clean_if_wanted(context, store, found, who);
         }
     }
-    ended(ending, output)
+    ended(ending, tabled)
 }
 
 /// What to say of a job whose answers were removed by `prune`, and where its table is.

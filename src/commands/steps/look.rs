@@ -6,6 +6,7 @@ use super::finish::{ending_of, exit_of_job, report};
 use super::follow::default_interval;
 use super::go_on::Drove;
 use super::jobs::Found;
+use super::tables::Tabled;
 use super::who::who_of_job;
 use crate::commands::Context;
 use crate::config::key;
@@ -76,12 +77,13 @@ pub(in crate::commands) fn watch_other(
         });
         if now.job.state != JobState::Running && now.folder.try_lock().is_ok() {
             let ending = ending_of(&now.job);
-            let output = now.job.output_path.as_ref().map(std::path::PathBuf::from);
+            let path = now.job.output_path.as_ref().map(std::path::PathBuf::from);
+            let table = Tabled { path, counts: None };
             let took = Duration::ZERO;
-            report(context, store, &now, (&ending, true), output.as_deref(), took)?;
+            report(context, store, &now, (&ending, true), Some(&table), took)?;
             let allow_partial = context.settings.get(key::ALLOW_PARTIAL);
             let exit = exit_of_job(store, &now.job, allow_partial)?;
-            return Ok(Drove { ending, exit, output, took });
+            return Ok(Drove { ending, exit, table, took });
         }
         context.block_on(context.clock.sleep(pause))?;
     }

@@ -56,6 +56,11 @@ struct Document<'a> {
     rows: u64,
     /// Rows by status; sums to `rows`.
     statuses: BTreeMap<&'static str, u64>,
+    /// What the rows were that are `defaulted` now.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    defaulted: BTreeMap<&'static str, u64>,
+    /// Rows that they became in the table.
+    rows_out: u64,
     parsed: Option<u64>,
     usage: Usage,
     /// At the price of the job they belong to; `null` = unknown.
@@ -81,6 +86,8 @@ pub(in crate::commands) fn report_merge(
             table_rows: summary.table_rows,
             rows: summary.selected,
             statuses: summary.counts().map(|(status, n)| (status.as_str(), n)).collect(),
+            defaulted: summary.filled().map(|(status, n)| (status.as_str(), n)).collect(),
+            rows_out: summary.rows_out,
             parsed: summary.parsed,
             usage: summary.usage,
             cost: cost.map(|money| money.units()),

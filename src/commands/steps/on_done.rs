@@ -9,9 +9,10 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-use super::finish::row_counts;
+use super::counts::RowCounts;
 use super::go_on::Drove;
 use super::spent::spent;
+use super::tables::Tabled;
 use crate::base::redact;
 use crate::batch::Usage;
 use crate::commands::{Context, refine};
@@ -77,12 +78,15 @@ fn notice(
 ) -> Result<Notice, CommandError> {
     let job = store.job_by_id(&job.key)?.unwrap_or_else(|| job.clone());
     let (exit, error, output) = match result {
-        Ok(drove) => (drove.exit, None, drove.output.as_ref().map(|p| p.display().to_string())),
+        Ok(drove) => (drove.exit, None, drove.table.path.as_ref().map(|p| p.display().to_string())),
         Err(error) => (error.exit, Some(format!("{:#}", error.error)), None),
     };
     let spec: serde_json::Value = serde_json::from_str(&job.spec).unwrap_or_default();
-    let counts = row_counts(store, &job)?;
-    let spent = spent(store, &job, &counts)?;
+    let counts = match result {
+        Ok(Drove { table: Tabled { counts: Some(counts), .. }, .. }) => counts.clone(),
+        _ => RowCounts::of(store, &job)?,
+    };
+    let spent = spent(store, &job, &counts.ended)?;
     Ok(Notice {
         schema_version: 1,
         state: job.state,
@@ -94,7 +98,7 @@ fn notice(
         output: output.or_else(|| job.output_path.clone()),
         folder: job.folder.clone(),
         rows: job.rows,
-        statuses: counts.iter().map(|(s, n)| (s.as_str(), *n)).collect(),
+        statuses: counts.by_name(),
         usage: spent.all.usage,
         shown_cost: spent.plain(),
         cost: spent.document(),

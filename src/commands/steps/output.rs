@@ -4,9 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copies::require_files_folder;
-use super::form::{expected, form_on};
+use super::form::{expected, form_on, is_on_line};
 use super::jobs::Found;
+use super::place::is_protected;
 use super::plan::output_spec;
+use super::reshape::{keep_fitting, require_shape};
 use crate::base::hex_of_file;
 use crate::commands::Context;
 use crate::config::key;
@@ -96,10 +98,17 @@ pub(in crate::commands) fn with_look(
         }
         found.spec.output.path = destination.path().map(Path::to_owned);
     }
-    found.spec.output.add(output_spec(context));
-    require_files_folder(found.spec.output.files_folder.as_deref())?;
     found.spec.form = form_on(&found.spec.form, context)?;
-    expected(&found.spec.form)?;
+    let is_filling = found.written_selection().filled_column().is_some();
+    let expected = expected(&found.spec.form)?;
+    keep_fitting(&mut found.spec.output.defaults, expected.wanted());
+    let mut look = output_spec(context);
+    if !is_on_line(context, key::DEFAULT) {
+        look.defaults.clear();
+    }
+    found.spec.output.add(look);
+    require_files_folder(found.spec.output.files_folder.as_deref())?;
+    require_shape(expected.wanted(), &found.spec.output, is_filling)?;
     Ok(found)
 }
 
@@ -137,6 +146,9 @@ pub(in crate::commands) fn require_writable(
     let now = hex_of_file(path).map_err(JobError::file("read", path))?;
     if !mark.is_ours(&now) {
         return Err(refuse("was changed since batchctl wrote it".to_owned()));
+    }
+    if is_protected(path) {
+        return Err(refuse("is write-protected".to_owned()));
     }
     let (Some(spec), Some(wanted)) = (mark.spec, wanted) else { return Ok(()) };
     let old: Spec = serde_json::from_str(&spec)?;

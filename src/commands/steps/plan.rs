@@ -11,6 +11,7 @@ use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
 use super::reask::{reasks, reasks_like};
+use super::reshape::require_shape;
 use super::who::Who;
 use crate::base::FileLock;
 use crate::commands::Context;
@@ -152,6 +153,7 @@ impl Prepared {
         let expected = expected(&form)?;
         let headers = taken.table.headers();
         require_fillable("--skip-filled", &selection, headers, expected.wanted(), &output)?;
+        require_shape(expected.wanted(), &output, selection.filled_column().is_some())?;
         let reask = reasks(context, &form, &asked.question)?;
         Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
     }
@@ -330,6 +332,7 @@ pub(in crate::commands) fn output_spec(context: &Context) -> OutputSpec {
         bom: settings.get(key::BOM).unwrap_or(false),
         raw_formulas: settings.get(key::CSV_RAW),
         overwrite: settings.get(key::OVERWRITE),
+        defaults: settings.get(key::DEFAULT),
         files_folder: settings.get(key::OUTPUT_DIR).map(|dir| context.folder.join(dir)),
         format: None,
         only: Vec::new(),

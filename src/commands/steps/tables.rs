@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::answers::Answers;
 use super::copies::copy_results;
+use super::counts::RowCounts;
 use super::jobs::Found;
-use super::output::{beside, digest_at};
+use super::output::digest_at;
+use super::place::place;
+use super::reshape::defaults;
 use crate::answer::{Expected, RowStatus, Wanted};
 use crate::commands::Context;
-use crate::job::{Event, JobError, OutputSpec};
+use crate::job::{Event, JobError, OutputSpec, Spec};
 use crate::result::{ColumnOptions, Columns, Join, Summary, write_table};
 use crate::store::Store;
 use crate::table::{Format, Table, Target, WriteOptions, Writer};
@@ -24,27 +27,41 @@ pub(in crate::commands) enum Rewrite {
     Final,
 }
 
-/// Writes the job's table, `pending` for what is open, and records what was written. Returns
-/// where it is; `None` for standard output in between, which is written only once.
+/// A table that was written.
+#[derive(Debug)]
+pub(in crate::commands) struct Tabled {
+    /// Where it is; `None` for standard output.
+    pub(in crate::commands) path: Option<PathBuf>,
+    /// What it says of the rows; `None` if it was not written just now.
+    pub(in crate::commands) counts: Option<RowCounts>,
+}
+
+/// Writes the job's table, `pending` for what is open, and records what was written. Standard
+/// output is written only once, not in between. What the user put in for rows without a good
+/// answer is filled in once the job is over: until then a row may still be answered.
 pub(in crate::commands) fn write_job_table(
     context: &Context,
     store: &Store,
     found: &Found,
     table: &Table,
     why: Rewrite,
-) -> Result<Option<PathBuf>, CommandError> {
+) -> Result<Tabled, CommandError> {
     let lock = found.folder.lock_table().map_err(JobError::lock(found.job.short()))?;
     copy_results(context, store, found)?;
     let spec = &found.spec.output;
     let Some(path) = &spec.path else {
         // A pipe that nobody reads must not keep others from a file.
         drop(lock);
+        let mut counts = None;
         if why == Rewrite::Final {
-            write_to(context, store, found, table, (Target::Stdout, |_| Ok(())))?;
+            let summary = write_to(context, store, found, table, (Target::Stdout, |_| Ok(())))?;
+            counts = Some(told(store, found, &summary)?);
         }
-        return Ok(None);
+        return Ok(Tabled { path: None, counts });
     };
-    let (path, earlier) = place(context, store, found, path)?;
+    let Some((path, earlier)) = place(context, store, found, (path, why))? else {
+        return Ok(Tabled { path: None, counts: None });
+    };
     // Marked before it gets its name: a kill in between leaves a table that is known as ours.
     let mark = |digest: &str| {
         let digests = (digest, earlier.as_deref());
@@ -53,36 +70,25 @@ pub(in crate::commands) fn write_job_table(
             .mark_output(&path.to_string_lossy(), digests, Some(&found.job.key), now)
             .map_err(io::Error::other)
     };
-    write_to(context, store, found, table, (Target::Path(path.clone()), mark))?;
+    let target = (Target::Path(path.clone()), mark);
+    let summary = write_to(context, store, found, table, target)?;
+    let counts = told(store, found, &summary)?;
     context.reporter().report(&Event::Written {
         path: path.to_string_lossy().into_owned(),
-        rows: found.job.rows,
+        rows: counts.rows_out.unwrap_or(found.job.rows),
     });
-    Ok(Some(path))
+    Ok(Tabled { path: Some(path), counts: Some(counts) })
 }
 
-/// The place asked for, or one beside it if somebody edited the table that stands there; with the
-/// digest of what stands there.
-fn place(
-    context: &Context,
-    store: &Store,
-    found: &Found,
-    path: &Path,
-) -> Result<(PathBuf, Option<String>), CommandError> {
-    let now = digest_at(path).map_err(JobError::file("read", path))?;
-    let Some(digest) = now else { return Ok((path.to_owned(), None)) };
-    let mark = store.output_mark(&path.to_string_lossy())?;
-    if found.spec.output.overwrite || mark.is_some_and(|mark| mark.is_ours(&digest)) {
-        return Ok((path.to_owned(), Some(digest)));
+/// What a table that was written says of the rows. Of the job's own table it is kept; a line may
+/// have asked for another look for once.
+fn told(store: &Store, found: &Found, summary: &Summary) -> Result<RowCounts, CommandError> {
+    let counts = RowCounts::of_table(summary);
+    let own = Spec::of(&found.job)?;
+    if own.form == found.spec.form && own.output.defaults == found.spec.output.defaults {
+        counts.keep(store, &found.job)?;
     }
-    let other = beside(path, found.job.short());
-    context.printer.warning(&format!(
-        "{} was changed meanwhile; writing {} instead",
-        path.display(),
-        other.display()
-    ));
-    let earlier = digest_at(&other).map_err(JobError::file("read", &other))?;
-    Ok((other, earlier))
+    Ok(counts)
 }
 
 fn write_to(
@@ -99,6 +105,8 @@ fn write_to(
     let expected = Expected::read(&spec.form);
     let expected = expected.map_err(|error| CommandError::new(ExitCode::Unexpected, error))?;
     let wanted = expected.wanted();
+    let is_over = store.job_by_id(&found.job.key)?.is_some_and(|job| job.state.is_over());
+    let defaults = defaults(wanted, &spec.output)?.filter(|_| is_over);
     let columns = columns(wanted, &spec.output);
     let mut options = write_options(&spec.output, &target, table);
     options.fill = found.written_selection().filled_column();
@@ -111,6 +119,7 @@ fn write_to(
         wanted,
         unsettled: RowStatus::Pending,
         all_rows: spec.output.all_rows,
+        defaults: defaults.as_ref(),
         only: &spec.output.only,
         provider: &spec.provider,
     };

@@ -4,7 +4,7 @@
 
 use crate::answer::{Expected, Schema};
 use crate::provider::{Dialect, JsonMode};
-use crate::request::{Endpoint, JsonSchema, Question, SchemaWay, Source, field_hint};
+use crate::request::{Endpoint, JsonSchema, Question, SchemaWay, Source, field_hint, list_hint};
 
 /// Reasons why strict mode is not used that are told in one line.
 const SHOWN: usize = 2;
@@ -31,7 +31,8 @@ pub(super) fn tell_form(
     // JSON mode of Responses wants the word JSON in the input, whatever the instructions say.
     let system = question.system.as_deref();
     let system = system.filter(|_| question.endpoint != Endpoint::Responses);
-    question.json_hint = field_hint(&fields.typed(), prompt, system);
+    let hint = if expected.wanted().is_of_each() { list_hint } else { field_hint };
+    question.json_hint = hint(&fields.typed(), prompt, system);
     question.json_mode = mode != JsonMode::Unknown && may_say_json(question);
     question.json_hint.as_ref().map(|hint| format!("added to the prompt: {hint}"))
 }

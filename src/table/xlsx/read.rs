@@ -205,7 +205,7 @@ impl<W: Write> Lines<'_, W> {
             DataRef::Bool(value) => ((if *value { "TRUE" } else { "FALSE" }).into(), true),
             DataRef::DateTime(value) if value.is_duration() => (span(value.as_f64()).into(), true),
             DataRef::DateTime(value) if value.as_f64() >= 0.0 => {
-                (moment(value.as_f64(), value.to_ymd_hms_milli()).into(), true)
+                (moment(value.as_f64(), value.to_ymd_hms_milli(), look).into(), true)
             }
             DataRef::DateTime(value) => (number(value.as_f64()).into(), true),
             DataRef::DateTimeIso(text) => (text.replacen('T', " ", 1).into(), true),

@@ -14,6 +14,8 @@ pub(super) enum Look {
     Padded(usize),
     /// In hundredths, with a percent sign.
     Percent,
+    /// With hours: a moment of a day rather than a day.
+    Hours,
 }
 
 impl Look {
@@ -24,11 +26,15 @@ impl Look {
         if first.len() > 1 && first.bytes().all(|b| b == b'0') {
             return Self::Padded(first.len());
         }
-        let mut quoted = false;
+        // In quotes and in brackets (colours, languages) stands nothing of the number.
+        let (mut quoted, mut aside) = (false, false);
         for (at, character) in first.char_indices() {
             match character {
                 '"' => quoted = !quoted,
-                '%' if !quoted && !first[..at].ends_with('\\') => return Self::Percent,
+                '[' | ']' if !quoted => aside = character == '[',
+                _ if quoted || aside || first[..at].ends_with('\\') => {}
+                '%' => return Self::Percent,
+                'h' | 'H' => return Self::Hours,
                 _ => {}
             }
         }
@@ -71,8 +77,9 @@ fn tidy(value: f64) -> f64 {
 /// A moment as parts: year, month, day, hour, minute, second, thousandths.
 pub(super) type Moment = (u16, u8, u8, u8, u8, u8, u16);
 
-/// The text of a date, a date with a time, or (below one day) a time.
-pub(super) fn moment(serial: f64, parts: Moment) -> String {
+/// The text of a date, a date with a time, or (below one day) a time. Midnight is left out unless
+/// the cell shows it.
+pub(super) fn moment(serial: f64, parts: Moment, look: Look) -> String {
     let (year, month, day, hour, minute, second, milli) = parts;
     let mut time = format!("{hour:02}:{minute:02}:{second:02}");
     if milli > 0 {
@@ -82,7 +89,7 @@ pub(super) fn moment(serial: f64, parts: Moment) -> String {
         return time;
     }
     let date = format!("{year:04}-{month:02}-{day:02}");
-    if time == "00:00:00" { date } else { format!("{date} {time}") }
+    if time == "00:00:00" && look != Look::Hours { date } else { format!("{date} {time}") }
 }
 
 /// The text of a span of time that may be longer than a day, as `26:30:00`.
@@ -227,6 +234,7 @@ mod tests {
             (0.07, "0%", "7%"),
             (0.1234, "0.0%", "12.34%"),
             (0.5, "\"%\"0.0", "0.5"),
+            (0.5, "[White]0%", "50%"),
             (3.25, "#,##0.00", "3.25"),
         ];
         for (given, format, expected) in table {
@@ -238,9 +246,14 @@ mod tests {
 
     #[test]
     fn b13_dates_and_times_are_iso_and_read_back() {
-        assert_eq!(moment(46347.0, (2026, 11, 21, 0, 0, 0, 0)), "2026-11-21");
-        assert_eq!(moment(46347.5, (2026, 11, 21, 12, 0, 0, 5)), "2026-11-21 12:00:00.005");
-        assert_eq!(moment(0.5, (1899, 12, 31, 12, 0, 0, 0)), "12:00:00");
+        let day = Look::of("yyyy\\-mm\\-dd");
+        assert_eq!(moment(46347.0, (2026, 11, 21, 0, 0, 0, 0), day), "2026-11-21");
+        let midnight = moment(46347.0, (2026, 11, 21, 0, 0, 0, 0), Look::of("d.m.yy hh:mm"));
+        assert_eq!(midnight, "2026-11-21 00:00:00");
+        let noon = moment(46347.5, (2026, 11, 21, 12, 0, 0, 5), day);
+        assert_eq!(noon, "2026-11-21 12:00:00.005");
+        assert_eq!(moment(0.5, (1899, 12, 31, 12, 0, 0, 0), day), "12:00:00");
+        assert_eq!(Look::of("yyyy\"h\""), Look::Plain);
         assert_eq!(span(26.5 / 24.0), "26:30:00");
         assert_eq!(span(-0.5), "-12:00:00");
         assert_eq!(value("2026-11-21"), Value::Date((2026, 11, 21), 0));

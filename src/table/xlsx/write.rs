@@ -193,7 +193,7 @@ fn put_date(
         return Ok(());
     };
     let look = match (millis, millis % 1000) {
-        (0, _) => "yyyy-mm-dd",
+        (0, _) if !text.contains(' ') => "yyyy-mm-dd",
         (_, 0) => "yyyy-mm-dd hh:mm:ss",
         _ => "yyyy-mm-dd hh:mm:ss.000",
     };
