@@ -16,7 +16,7 @@ use super::analyze::{Analysis, Seen};
 use super::artifacts::{Artifacts, Place};
 use super::cells::{Answer, in_units};
 use super::write::{Join, Settled, in_order, with_answer};
-use crate::answer::{Fields, RowStatus};
+use crate::answer::{Fields, ParseStatus, RowStatus};
 use crate::batch::Usage;
 use crate::table::{AsJson, Row, Verdict};
 
@@ -193,7 +193,7 @@ fn document<'a>(
             _ if judged.is_some_and(|judged| judged.is_empty_list) => Value::Array(Vec::new()),
             all => all.iter().map(|values| object(fields, values)).collect(),
         }),
-        parse_status: judged.and_then(|judged| judged.parse_status).map(|status| status.as_str()),
+        parse_status: judged.and_then(|judged| judged.parse_status).map(ParseStatus::as_str),
         repairs: &answer.repairs,
         model: answer.line.and_then(|line| line.model.as_deref()),
         finish_reason: reply.and_then(|reply| reply.finish_reason.as_deref()),

@@ -140,7 +140,9 @@ fn agreement(number: usize, field: &Agreement, lines: &mut Vec<String>) {
     let name = shorten(&field.field, VALUE);
     let mut pieces =
         vec![format!("{name}: {}{}", of(field.same, field.rows), percent(field.share))];
-    pieces.extend(field.kappa.map(|kappa| format!("kappa {kappa:.2}")));
+    // Rounded first, or a little less than nothing is shown as -0.00.
+    let kappa = field.kappa.map(|kappa| (kappa * 100.0).round() / 100.0 + 0.0);
+    pieces.extend(kappa.map(|kappa| format!("kappa {kappa:.2}")));
     let apart = field.mean_difference.filter(|mean| *mean > 0.0);
     pieces.extend(apart.map(|mean| format!("{mean:.2} apart in the mean")));
     lines.extend(labelled(label, &pieces));
