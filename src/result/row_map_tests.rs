@@ -47,7 +47,7 @@ fn rows_are_found_again_where_they_stand_now() {
         (
             "two equal rows of one half",
             &[1, 1, 8],
-            &[9, 8, 301, 301],
+            &[9, 8, one, one],
             half,
             &[(0, 2), (1, 3), (2, 1)],
         ),
