@@ -494,7 +494,7 @@ fn s0_31_progress_is_kept_as_it_comes_and_resumed_from() {
     let results = |dir: &WorkDir| {
         let jobs = dir.home().join("jobs");
         let jobs = fs::read_dir(jobs).into_iter().flatten().flatten();
-        let files = jobs.flat_map(|job| fs::read_dir(job.path().join("results")).ok()).flatten();
+        let files = jobs.filter_map(|job| fs::read_dir(job.path().join("results")).ok()).flatten();
         files.flatten().filter(|file| file.path().extension().is_some_and(|e| e == "jsonl")).count()
     };
     while results(&dir) == 0 && run.is_running() {

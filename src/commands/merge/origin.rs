@@ -184,7 +184,7 @@ impl Origins {
             if manifest.job6 == job6 {
                 let selection = serde_json::from_value(manifest.selection.clone())
                     .with_context(|| format!("{}: its selection", path.display()))?;
-                let folder = self.folders.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+                let folder = self.folders.first().map_or(Path::new(""), PathBuf::as_path);
                 let path = path.strip_prefix(folder).unwrap_or(&path).to_owned();
                 return Ok(Some(Origin::Convert { manifest: Box::new(manifest), selection, path }));
             }
