@@ -5,6 +5,7 @@
 //! with the answers of both. Rows in which one has no good answer are counted apart: they are
 //! neither agreement nor disagreement.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use super::artifacts::{Artifacts, Place};
 use super::cells::Answer;
 use super::pairs::{Pairs, RowHash};
 use super::write::{Join, Settled, in_order, with_answer};
-use crate::answer::RowStatus;
+use crate::answer::{RowStatus, cell_text};
 use crate::base::short_hash;
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
@@ -231,7 +232,7 @@ impl Meeting<'_> {
         let short = |text: String| text.chars().take(EXAMPLE_LENGTH).collect();
         let text = |answer: &Answer<'_>, place: Option<usize>| match place {
             Some(place) => value(answer, place)
-                .map_or_else(String::new, |value| crate::answer::cell_text(value).into_owned()),
+                .map_or_else(String::new, |value| cell_text(&value).into_owned()),
             None => content(answer).to_owned(),
         };
         Difference {
@@ -243,10 +244,22 @@ impl Meeting<'_> {
     }
 
     fn write(&self, writer: &mut Writer) -> Result<(), ResultError> {
-        let mut cells = Vec::new();
-        for field in self.compared {
-            cells.push(cell(self.one, field.places.map(|places| places.0)));
-            cells.push(cell(self.two, field.places.map(|places| places.1)));
+        let values: Vec<Option<Cow<'_, Value>>> = self
+            .compared
+            .iter()
+            .flat_map(|field| match field.places {
+                Some((a, b)) => [value(self.one, a), value(self.two, b)],
+                None => [None, None],
+            })
+            .collect();
+        let texts = [content(self.one), content(self.two)];
+        let mut cells: Vec<Cell<'_>> = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            cells.push(match value {
+                _ if self.compared[at / 2].places.is_none() => Cell::Model(texts[at % 2]),
+                Some(value) => Cell::Json(value),
+                None => Cell::Empty,
+            });
         }
         if let Some(reference) = self.reference {
             // The user's own words, as they stand in their column.
@@ -256,8 +269,16 @@ impl Meeting<'_> {
     }
 }
 
-fn value<'a>(answer: &'a Answer<'_>, place: usize) -> Option<&'a Value> {
-    answer.judged?.values.get(place)?.as_ref()
+/// What an answer says for a field; of an answer of several things the list of what each says.
+fn value<'a>(answer: &'a Answer<'_>, place: usize) -> Option<Cow<'a, Value>> {
+    match answer.things.as_slice() {
+        [only] => only.get(place)?.as_ref().map(Cow::Borrowed),
+        things => {
+            let of = |values: &[Option<Value>]| values.get(place).cloned().flatten();
+            let all = things.iter().map(|values| of(values).unwrap_or_default());
+            Some(Cow::Owned(all.collect()))
+        }
+    }
 }
 
 fn content<'a>(answer: &'a Answer<'_>) -> &'a str {
@@ -267,15 +288,8 @@ fn content<'a>(answer: &'a Answer<'_>) -> &'a str {
 /// What an answer says for a field, or with its whole text.
 fn said(answer: &Answer<'_>, place: Option<usize>) -> String {
     match place {
-        Some(place) => meaning(value(answer, place)),
+        Some(place) => meaning(value(answer, place).as_deref()),
         None => meaning(Some(&Value::String(content(answer).to_owned()))),
-    }
-}
-
-fn cell<'a>(answer: &'a Answer<'_>, place: Option<usize>) -> Cell<'a> {
-    match place {
-        Some(place) => value(answer, place).map_or(Cell::Empty, Cell::Json),
-        None => Cell::Model(content(answer)),
     }
 }
 

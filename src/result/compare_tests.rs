@@ -14,6 +14,7 @@ struct Bench {
     table: Table,
     settled: Vec<Settled>,
     fields: Option<Fields>,
+    is_of_each: bool,
 }
 
 impl Bench {
@@ -38,7 +39,7 @@ impl Bench {
         }
         std::fs::write(folder.path().join("results.jsonl"), text).unwrap();
         let fields = fields.map(|fields| Fields::parse(fields).unwrap());
-        Self { folder, table, settled, fields }
+        Self { folder, table, settled, fields, is_of_each: false }
     }
 
     fn artifacts(&self) -> Artifacts {
@@ -46,7 +47,10 @@ impl Bench {
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        self.fields.as_ref().into()
+        match self.is_of_each {
+            true => Wanted::of_each(self.fields.as_ref(), None),
+            false => self.fields.as_ref().into(),
+        }
     }
 
     fn settled(&self) -> impl Iterator<Item = Result<Settled, Infallible>> {
@@ -172,4 +176,17 @@ fn answers_without_fields() {
     let (_, found, table) = compared((&a, &b), &text, None);
     assert_eq!((found.both_good, found.only_b_good, found.fields[0].same), (4, 1, 3));
     assert!(table.ends_with("2,\"two, too\",bad,no,No!\r\n"), "{table}");
+}
+
+/// Of an answer of several things all are compared, not the first alone.
+#[test]
+fn answers_of_several_things() {
+    let all = |other: &str| format!("[{{\"mood\":\"a\"}},{{\"mood\":\"{other}\"}}]");
+    let (one, other) = (all("b"), all("c"));
+    let mut a = Bench::new(TABLE, Some("mood"), &[one.as_str(); 5]);
+    let mut b = Bench::new(TABLE, Some("mood"), &[one.as_str(), &other, &other, &other, "-"]);
+    (a.is_of_each, b.is_of_each) = (true, true);
+    let (_, found, table) = compared((&a, &b), &fields(&[("mood", 0, 0)]), None);
+    assert_eq!((found.both_good, found.fields[0].same, found.disagreements), (4, 1, 3));
+    assert!(table.contains(r#""[""a"",""b""]","[""a"",""c""]""#), "{table}");
 }
