@@ -136,7 +136,7 @@ fn check_line(text: &str, wanted: Wanted<'_>, dice: &mut Dice) {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "who sets the time wants to know what was tried in it")]
-fn s0_17_b07_random_answers_and_result_lines_are_read_or_refused() {
+fn s0_17_b07_fuzzed_answers_and_result_lines_are_read_or_refused() {
     let seconds = std::env::var("BATCHCTL_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     let (time, most) = match seconds {
         Some(seconds) => (Duration::from_secs(seconds), u64::MAX),

@@ -17,3 +17,6 @@ pub use refusal::{queue_refusal, told_queue_limit};
 pub use result_file::{PlacedLine, ResultFile};
 pub use status::{Batch, BatchError, BatchStatus, RequestCounts, Usage};
 pub use used::Used;
+
+#[cfg(test)]
+mod fuzz_tests;

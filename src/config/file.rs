@@ -103,7 +103,10 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
                     "a section is wanted: [defaults], [job], [providers.NAME], [prices.\"MODEL\"]";
                 return Err(reader.wrong(name.get_ref(), name.span().start, message.into()));
             }
-            (unknown, _) => return Err(reader.unknown_top(unknown, name.span().start)),
+            (unknown, value) => {
+                let is_section = matches!(value, DeValue::Table(_));
+                return Err(reader.unknown_top((unknown, is_section), name.span().start));
+            }
         }
     }
     Ok(layer)
@@ -240,8 +243,9 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown_top(&self, name: &str, offset: usize) -> ConfigError {
-        if named(name).is_some() {
+    fn unknown_top(&self, (name, is_section): (&str, bool), offset: usize) -> ConfigError {
+        // `[default]` is a slip of `[defaults]`, though there is a setting of that name.
+        if !is_section && named(name).is_some() {
             return ConfigError::Value {
                 place: self.place(offset),
                 name: name.to_owned(),

@@ -36,3 +36,6 @@ pub use objection::Objection;
 pub use question::{
     Detail, Endpoint, ImageOptions, InputColumn, JsonSchema, Question, RULES, SchemaWay, Source,
 };
+
+#[cfg(test)]
+mod fuzz_tests;
