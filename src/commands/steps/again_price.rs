@@ -146,9 +146,7 @@ impl AgainPrice {
         who: &Who,
         requests: u64,
     ) -> Result<(), CommandError> {
-        let forecast = &self.forecast(requests);
-        let (model, price) = (self.model.as_str(), self.price());
-        Purchase { who, model, price, forecast, is_again: true }.limit(context).map(|_| ())
+        self.purchase(who, &self.forecast(requests)).limit(context).map(drop)
     }
 
     /// Returns if so many requests may be paid for; what they are stands above the question.
@@ -158,9 +156,10 @@ impl AgainPrice {
         who: &Who,
         requests: u64,
     ) -> Result<(), CommandError> {
-        let forecast = &self.forecast(requests);
-        let (model, price) = (self.model.as_str(), self.price());
-        Purchase { who, model, price, forecast, is_again: true }.approve(context, || Ok(()))?;
-        Ok(())
+        self.purchase(who, &self.forecast(requests)).approve(context, || Ok(())).map(drop)
+    }
+
+    fn purchase<'a>(&'a self, who: &'a Who, forecast: &'a Forecast) -> Purchase<'a> {
+        Purchase { who, model: &self.model, price: self.price(), forecast, is_again: true }
     }
 }

@@ -205,26 +205,7 @@ fn make(
         if place == Place::Beside {
             planned.spec.output.path = named_path.as_deref().map(|path| beside(path, &key[..6]));
         }
-        let job = NewJob {
-            key: key.clone(),
-            run_digest: planned.plan.run_digest.clone(),
-            folder: context.folder.to_string_lossy().into_owned(),
-            provider: who.name.clone(),
-            base_url: who.stored_url.clone(),
-            account: who.account.clone(),
-            spec: serde_json::to_string(&planned.spec)?,
-            rows: planned.plan.tally.rows,
-            requests: planned.plan.requests(),
-            output_path: planned
-                .spec
-                .output
-                .path
-                .as_ref()
-                .map(|path| path.to_string_lossy().into_owned()),
-            terms: Some(serde_json::to_string(&terms)?),
-            prompt: Some(planned.spec.prompt_digest(who.is_sandbox)),
-            now: context.clock.unix(),
-        };
+        let job = new_job(context, planned, (who, &terms), &key)?;
         // The folder comes first: a job in the ledger always has its files. A folder without a
         // job is rubbish.
         let folder = scratch.adopt(&home, &key).map_err(JobError::file("write", scratch.root()))?;
@@ -262,6 +243,31 @@ fn make(
             }
         }
     }
+}
+
+/// What the ledger keeps of a job under this key.
+fn new_job(
+    context: &Context,
+    planned: &Planned,
+    (who, terms): (&Who, &Terms),
+    key: &str,
+) -> Result<NewJob, CommandError> {
+    let output = planned.spec.output.path.as_ref();
+    Ok(NewJob {
+        key: key.to_owned(),
+        run_digest: planned.plan.run_digest.clone(),
+        folder: context.folder.to_string_lossy().into_owned(),
+        provider: who.name.clone(),
+        base_url: who.stored_url.clone(),
+        account: who.account.clone(),
+        spec: serde_json::to_string(&planned.spec)?,
+        rows: planned.plan.tally.rows,
+        requests: planned.plan.requests(),
+        output_path: output.map(|path| path.to_string_lossy().into_owned()),
+        terms: Some(serde_json::to_string(terms)?),
+        prompt: Some(planned.spec.prompt_digest(who.is_sandbox)),
+        now: context.clock.unix(),
+    })
 }
 
 /// What a new job is made under: the price of this day, what it is expected to cost, and the
