@@ -152,7 +152,7 @@ impl Tally {
 
     /// (observed - expected) / (1 - expected), the expected share from how often each says what.
     fn kappa(&self) -> Option<f64> {
-        if self.is_free || self.rows < 2 * self.values.len() as u64 {
+        if self.is_free || self.rows == 0 || self.rows < 2 * self.values.len() as u64 {
             return None;
         }
         let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
