@@ -273,6 +273,8 @@ mod tests {
             assert_eq!(meaning(Some(&a)) == meaning(Some(&b)), expected, "{a} {b}");
         }
         assert_eq!(meaning(None), "");
+        let nothing = Tally::default().report("mood");
+        assert_eq!((nothing.share, nothing.kappa), (None, None), "of no rows nothing is said");
     }
 
     /// Cohen's own way of counting, on a table whose kappa is known: 50 rows, 35 of them equal,
