@@ -177,6 +177,8 @@ fn s0_32_s4_15_b05_lists_become_rows() {
     assert_eq!(has_text, [true, false, true, true, true, true, false]);
     let report = line().arg("--json").run().exits(3).json();
     assert_eq!((&report["rows"], &report["rows_out"]), (&json!(5), &json!(7)));
+    let exported = dir.batchctl("export last things.csv").run().exits(0);
+    exported.says(&["wrote 7 rows (5 asked)"]);
     assert_eq!(report["statuses"], json!({"ok": 3, "unparsed": 1, "invalid": 1}));
     let sum: u64 = cells.column("prompt_tokens").iter().filter_map(|n| n.parse::<u64>().ok()).sum();
     assert_eq!(report["usage"]["prompt_tokens"], sum, "what an answer used stands in one row");

@@ -65,7 +65,9 @@ pub(super) use look::{look, watch_other};
 pub(super) use merged::{FillReport, MergeReport, MergeSource, report_merge};
 pub(super) use money::require_limits;
 pub(super) use on_done::with_on_done;
-pub(super) use output::{Destination, digest_at, require_folder, require_writable, with_look};
+pub(super) use output::{
+    Destination, digest_at, require_beside, require_folder, require_writable, with_look,
+};
 pub(super) use plan::{Planned, Prepared, Scratch, output_spec, reuse};
 pub(super) use reshape::{defaults, require_shape};
 pub(super) use send::{begin_and_go_on, dry_run, estimate, estimate_like, run_workflow, send};
