@@ -56,6 +56,24 @@ fn types(dir: &WorkDir, line: &str) -> Output {
     run.run()
 }
 
+/// S1.13: a table that is too short loses answers; that is no good end, and is said.
+#[test]
+fn s1_13_answers_beyond_the_end_of_the_table_are_no_good_end() {
+    for (ids, flags, exit, words) in [
+        ("row_0=a row_1=b", "", 0, "ok 2"),
+        ("row_0=a row_1=b row_2=c row_3=d", "--id-base 0", 3, "2 lines with an id of no row of"),
+        ("row_0=a row_1=b row_2=c", "--id-base 0 --allow-partial", 0, "1 line with an id of no"),
+        ("k-0=a k-1=b k-9=c", "--id-column key", 3, "1 line with an id of no row of this table"),
+    ] {
+        let dir = WorkDir::new();
+        dir.write("in.csv", "key,text\nk-0,p\nk-1,q\n");
+        results(&dir, "r.jsonl", ids);
+        let line = format!("merge r.jsonl --original-csv in.csv -o out.csv {flags}");
+        dir.batchctl(&line).run().exits(exit).says(&[words]);
+        assert_eq!(dir.cells("out.csv").column("response"), ["a", "b"], "{line}");
+    }
+}
+
 /// What becomes of foreign results.
 enum Ends {
     /// They land so: the answers of the rows, `-` for none.

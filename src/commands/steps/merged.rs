@@ -88,7 +88,7 @@ pub(in crate::commands) fn report_merge(
             statuses: summary.counts().map(|(status, n)| (status.as_str(), n)).collect(),
             defaulted: summary.filled().map(|(status, n)| (status.as_str(), n)).collect(),
             rows_out: summary.rows_out,
-            parsed: summary.parsed,
+            parsed: summary.parsed_of().map(|(parsed, _)| parsed),
             usage: summary.usage,
             cost: cost.map(|money| money.units()),
             currency: cost.map(|money| money.currency),
