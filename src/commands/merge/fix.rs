@@ -338,12 +338,14 @@ fn column_with(table: &Table, ids: &HashSet<String>) -> Option<usize> {
 mod tests {
     use super::*;
 
+    type More = &'static [(&'static str, &'static str)];
+
     #[test]
     fn s1_13_lines_to_type_are_in_the_users_shell() {
         let flags: Vec<String> =
             ["--original-csv", "my table.csv", "--id-base", "7", "-q"].map(String::from).into();
         let files = ["a b.jsonl".to_owned()];
-        let table: [(Shell, &[(&str, &str)], &str); 4] = [
+        let table: [(Shell, More, &str); 4] = [
             (
                 Shell::Posix,
                 &[("--id-base", "1")],
