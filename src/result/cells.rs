@@ -112,7 +112,10 @@ impl Answer<'_> {
                 let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
                 model(self.line.map(|line| line.custom_id.as_str()).or(sent))
             }
-            Column::Provider if self.settled.is_some() => model(Some(self.provider)),
+            Column::Provider => {
+                let of = |settled: &'s Settled| settled.provider.as_deref().or(Some(self.provider));
+                model(self.settled.and_then(of))
+            }
             Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
             Column::ParseStatus => self
                 .judged
@@ -124,7 +127,6 @@ impl Answer<'_> {
             Column::CompletionTokens => number(&numbers.completion_tokens),
             Column::Cost => number(&numbers.cost),
             Column::Seconds => number(&numbers.seconds),
-            Column::Provider => Cell::Empty,
         }
     }
 }

@@ -104,6 +104,17 @@ fn s4_14_s4_16_b05_rows_without_a_good_answer_take_defaults() {
     assert_eq!(dir.cells("other.csv").column("mood")[2], "none");
     let status = dir.batchctl("status last --json").run().json();
     assert_eq!(status["job"]["defaulted"], was);
+    // Onto a table that is named the answers come as into the job's own.
+    let own = format!("merge {job} --details -o own.csv");
+    at(&sandbox, dir.batchctl(&own)).run().exits(3);
+    let named = format!("merge {job} --original-csv in.csv --details -o named.csv");
+    let words = ["defaulted 5 (refused 1", "Cost nothing was charged; would be"];
+    dir.batchctl(&named).run().exits(3).says(&words);
+    let (own, named) = (dir.cells("own.csv"), dir.cells("named.csv"));
+    for column in ["mood", "score", "status", "error", "provider", "cost", "prompt_tokens"] {
+        assert_eq!(named.column(column), own.column(column), "{column}");
+    }
+    assert!(!named.column("cost")[0].is_empty() && !named.column("provider")[0].is_empty());
 }
 
 /// B05: an answer that only left a wanted field out is good, but once filled it is not what the
