@@ -102,6 +102,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     }
     // A single file is no other's double, and need not be read twice.
     let has_doubles = files.len() + jobs.len() > 1;
+    let mut read = 0;
     let reckoned = Lines::new(args, context, &store)?;
     for file in files {
         let path = context.folder.join(&file);
@@ -115,8 +116,13 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
             }
             known.push((digest, name.clone()));
         }
-        add_file(&path, &name, &reckoned, &mut report)?;
+        read += add_file(&path, &name, &reckoned, &mut report)?;
         report.files.push(name);
+    }
+    if jobs.is_empty() && read == 0 {
+        let names = report.files.join(", ");
+        return Err(CommandError::usage(format!("nothing to read: {names} is empty"))
+            .hint("name the output or error file of a batch, or a job"));
     }
     if context.json {
         context.printer.json(&document(&report))?;

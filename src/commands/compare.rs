@@ -9,8 +9,8 @@ use self::show::{Document, SideView, lines};
 use super::Context;
 use super::flags::JsonArg;
 use super::steps::{
-    Answers, Bare, Destination, Found, columns, digest_at, expected, find_job, if_pruned,
-    mark_export, open_store, require_beside, row_counts, spent, write_options,
+    Answers, Bare, Destination, Found, Marks, columns, expected, find_job, if_pruned, open_store,
+    require_beside, row_counts, spent, write_options,
 };
 use crate::answer::{Expected, Fields, RowStatus};
 use crate::config::nearest;
@@ -120,6 +120,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         Some(path) => {
             let source = Path::new(&a.found.spec.source);
             let destination = Destination::choose(Some(path), source, context)?;
+            destination.require_not("the input", Path::new(&b.found.spec.source), context)?;
             require_beside(&destination, args.overwrite, &store)?;
             Some(destination)
         }
@@ -137,9 +138,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         (&compared, reference.as_ref()),
         writer.as_mut(),
     )?;
-    let path = place.and_then(Destination::path);
     if let Some(writer) = writer {
-        finish(context, &store, writer, path)?;
+        let inputs = [&a, &b].map(|job| context.folder.join(&job.found.spec.source));
+        let marks = Marks::new(context, &store).replacing(args.overwrite, inputs.to_vec());
+        finish(context, writer, &marks)?;
     }
     let sides = [a.view(&store)?, b.view(&store)?];
     say(context, args, sides, (&pairs, &found), place)
@@ -251,18 +253,8 @@ fn writer(place: &Destination, table: &Table, names: &[String]) -> Result<Writer
     Ok(Writer::create(target, table, names, &options).map_err(JobError::from)?)
 }
 
-fn finish(
-    context: &Context,
-    store: &Store,
-    writer: Writer,
-    path: Option<&Path>,
-) -> Result<(), CommandError> {
-    let mark = |digest: &str| {
-        let Some(path) = path else { return Ok(()) };
-        let earlier = digest_at(path)?;
-        mark_export(context, store, path, (digest, earlier.as_deref()))
-    };
-    let written = writer.finish_after(mark).map_err(JobError::from)?;
+fn finish(context: &Context, writer: Writer, marks: &Marks<'_>) -> Result<(), CommandError> {
+    let written = writer.finish_for(marks).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }

@@ -114,6 +114,9 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         None => origins.table(context, scratch.folder().root())?,
     };
     let destination = Destination::choose(args.write.output.as_deref(), &source, context)?;
+    for file in &sources.files {
+        destination.require_not("a result file", file, context)?;
+    }
     let path = destination.path().map(PathBuf::from);
     let output = OutputSpec { path, ..output_spec(context) };
     require_writable(&destination, output.overwrite, &store, None)?;

@@ -135,8 +135,9 @@ pub(super) fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     const EXCEL: &str = "open it in Excel and save it as \"CSV UTF-8 (Comma delimited)\" \
                          (另存为 → CSV UTF-8（逗号分隔）), or as .xlsx; a workbook with a password also looks like this";
     const CONVERT: &str = "give a CSV, TSV, JSONL or JSON file";
-    let signatures: [(&[u8], &str, &str); 11] = [
+    let signatures: [(&[u8], &str, &str); 12] = [
         (b"PK\x03\x04", "a zip archive but no Excel workbook", "unpack it first"),
+        (b"PK\x05\x06", "an empty zip archive, no Excel workbook", "save the table anew"),
         (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", EXCEL),
         (b"%PDF", "a PDF document", CONVERT),
         (b"\x89PNG", "a PNG image", "name a table that has the image's path in a column"),

@@ -41,4 +41,4 @@ pub use row_set::RowSet;
 pub use rows::Rows;
 pub use select::{Condition, RowRange, Selection, Verdict, nearest};
 pub use shape::{Format, Ragged, ReadOptions, Shape, Terminator};
-pub use write::{Target, WriteOptions, Writer, Written};
+pub use write::{Keeper, Target, WriteOptions, Writer, Written};

@@ -1,6 +1,7 @@
 //! Writes a table with added columns: atomically, in the user's own dialect, in memory that does
 //! not grow with the rows.
 
+mod keeper;
 mod workbook;
 
 use std::fs::File;
@@ -13,6 +14,8 @@ use super::encode::{Encode, EncodeError, beyond_gbk};
 use super::shape::delimiter_byte;
 use super::{Encoding, Format, Row, Table, TableError};
 use crate::base::AtomicFile;
+
+pub use keeper::Keeper;
 
 /// Bytes gathered before they are hashed and handed on: blake3 is several times faster on large
 /// pieces than on rows.
@@ -200,26 +203,23 @@ impl Writer {
 
     /// Completes the table: encodes it where it is not UTF-8, and gives it its name.
     pub fn finish(self) -> Result<Written, TableError> {
-        self.finish_after(|_| Ok(()))
+        self.finish_for(&())
     }
 
-    /// The same; `before` is told the digest when all is written and the name not yet given, so
+    /// The same; the keeper is told the digest when all is written and the name not yet given, so
     /// that a ledger can know the table before anybody sees it. Its error keeps the old table.
-    pub fn finish_after(
-        mut self,
-        before: impl FnOnce(&str) -> io::Result<()>,
-    ) -> Result<Written, TableError> {
+    pub fn finish_for(mut self, keeper: &dyn Keeper) -> Result<Written, TableError> {
         self.emit.tail(&mut self.buffer);
         self.pass_on()?;
         let failed = |error| TableError::io("write", &self.path, error);
         let digest = match self.store {
-            Store::Direct(sink) => sink.commit(before).map_err(failed)?,
+            Store::Direct(sink) => sink.commit(keeper).map_err(failed)?,
             Store::Spool { text, target } => {
                 let mut text = text.into_inner().map_err(|e| failed(e.into_error()))?;
                 if let Some(sheet) = &self.sheet {
-                    let made = workbook::workbook(&mut text, sheet, target)?;
+                    let made = workbook::workbook(&mut text, sheet, target, keeper)?;
                     self.notes.extend(made.1);
-                    let digest = made.0.commit(before).map_err(failed)?;
+                    let digest = made.0.commit(keeper).map_err(failed)?;
                     return Ok(Written { path: self.path, notes: self.notes, digest });
                 }
                 let encode = || Encode::new(self.encoding, self.four_bytes);
@@ -243,7 +243,7 @@ impl Writer {
                     Err(EncodeError::Io(error)) => return Err(failed(error)),
                     Err(EncodeError::Lacks(_)) => unreachable!("looked for just before"),
                 }
-                sink.commit(before).map_err(failed)?
+                sink.commit(keeper).map_err(failed)?
             }
         };
         Ok(Written { path: self.path, notes: self.notes, digest })
@@ -331,17 +331,18 @@ struct Sink {
 }
 
 enum End {
-    File(AtomicFile),
+    File(AtomicFile, PathBuf),
     Stream(Box<dyn Write + Send>),
 }
 
 impl Sink {
     fn create(target: Target) -> Result<Self, TableError> {
         let end = match target {
-            Target::Path(path) => End::File(
-                AtomicFile::create(&path)
-                    .map_err(|error| TableError::io("create", &path, error))?,
-            ),
+            Target::Path(path) => {
+                let file = AtomicFile::create(&path);
+                let file = file.map_err(|error| TableError::io("create", &path, error))?;
+                End::File(file, path)
+            }
             Target::Stdout => End::Stream(Box::new(io::stdout())),
             Target::Stream(stream) => End::Stream(stream),
         };
@@ -355,16 +356,19 @@ impl Sink {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         match &mut self.end {
-            End::File(file) => file.write_all(bytes),
+            End::File(file, _) => file.write_all(bytes),
             End::Stream(stream) => stream.write_all(bytes),
         }
     }
 
-    fn commit(self, before: impl FnOnce(&str) -> io::Result<()>) -> io::Result<String> {
+    fn commit(self, keeper: &dyn Keeper) -> io::Result<String> {
         let digest = self.hasher.finalize().to_hex().to_string();
-        before(&digest)?;
         match self.end {
-            End::File(file) => file.commit()?,
+            End::File(file, path) => {
+                keeper.before(&path, &digest)?;
+                file.commit()?;
+                keeper.after(&path, &digest)?;
+            }
             End::Stream(mut stream) => stream.flush()?,
         }
         Ok(digest)

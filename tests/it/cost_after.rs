@@ -230,6 +230,8 @@ fn s1_14_analyze_files_and_jobs() {
         assert_eq!(found["samples"].as_array().map(Vec::len), Some(3));
     }
     dir.batchctl("analyze in.csv").run().exits(2).says(&["no result lines"]);
+    dir.write("empty.jsonl", "");
+    dir.batchctl("analyze empty.jsonl").run().exits(2).says(&["empty.jsonl is empty"]);
     dir.batchctl("analyze nothing.jsonl").run().exits(2).says(&["no file nothing.jsonl"]);
     let foreign = r#"{"custom_id":"x1","response":{"status_code":200,"body":{"model":"gpt-4o-mini","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5}}}}"#;
     dir.write("theirs.jsonl", foreign.replace("gpt-4o-mini", "who-knows") + "\n");

@@ -578,3 +578,79 @@ fn s0_31_progress_is_kept_as_it_comes_and_resumed_from() {
     let folder = job_folder(&dir, &job).join("results");
     assert_eq!(fs::read_dir(folder).expect("its results").count(), 3, "a file for each batch");
 }
+
+/// A text of the user's own stands where texts too long for a cell would go: it stays, whether it
+/// is one of the results or not; what was written there before is written anew.
+#[test]
+fn b13_nobodys_file_is_replaced_by_long_cells() {
+    let dir = WorkDir::new();
+    dir.write("t.csv", "id\n1\n");
+    let long = result("row_0", &"a".repeat(40_000));
+    dir.write("r.long-cells.jsonl", &long);
+    dir.write("u.long-cells.jsonl", "precious\n");
+    let merge = |output: &str| {
+        let line = format!("merge r.long-cells.jsonl --original-csv t.csv -o {output}");
+        dir.batchctl(&line).run().exits(0)
+    };
+    merge("r.xlsx --overwrite").says(&["r.long-cells-2.jsonl"]);
+    merge("u.xlsx").says(&["u.long-cells-2.jsonl"]);
+    merge("u.xlsx").says(&["u.long-cells-2.jsonl"]);
+    assert_eq!(dir.read("r.long-cells.jsonl"), long);
+    assert_eq!(dir.read("u.long-cells.jsonl"), "precious\n");
+    let beside = dir.files().into_iter().filter(|name| name.contains("long-cells-"));
+    assert_eq!(beside.collect::<Vec<_>>(), ["r.long-cells-2.jsonl", "u.long-cells-2.jsonl"]);
+    merge("u.xlsx --overwrite").says(&["u.long-cells.jsonl"]);
+    assert!(dir.read("u.long-cells.jsonl").contains("aaa"));
+}
+
+/// What the command reads is never its output, under whatever name, and what is no file is not
+/// replaced by one.
+#[test]
+fn what_is_read_and_what_is_no_file_is_never_replaced() {
+    let dir = WorkDir::new();
+    dir.write("t.csv", "id\n1\n");
+    results(&dir, "a.jsonl", "row_0=new");
+    let schema = r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}"#;
+    dir.write("s.json", schema);
+    fs::hard_link(dir.path("a.jsonl"), dir.path("linked.jsonl")).expect("one file system");
+    std::os::unix::fs::symlink("s.json", dir.path("other.json")).expect("a link");
+    let pipe = std::process::Command::new("mkfifo").arg(dir.path("pipe")).status();
+    assert!(pipe.expect("mkfifo runs").success());
+    for (flags, said) in [
+        ("-o a.jsonl", "OUTPUT a.jsonl is a result file itself"),
+        ("-o linked.jsonl", "is a result file itself"),
+        ("-o s.json --json-schema s.json", "OUTPUT s.json is the JSON schema itself"),
+        ("-o other.json --json-schema s.json", "is the JSON schema itself"),
+        ("-o t.csv", "is the input itself"),
+        ("-o pipe", "is a device or a pipe, not a file"),
+        ("-o /dev/full", "is a device or a pipe, not a file"),
+    ] {
+        let line = format!("merge a.jsonl --original-csv t.csv {flags} --overwrite");
+        dir.batchctl(&line).run().exits(2).says(&[said]);
+    }
+    dir.write("p.txt", "{id}");
+    dir.batchctl("workflow t.csv p.txt --prompt-file p.txt --overwrite")
+        .env("OPENAI_API_KEY", "sk-never-used")
+        .run()
+        .exits(2)
+        .says(&["OUTPUT p.txt is the prompt itself"]);
+    assert_eq!(dir.read("s.json"), schema);
+    assert!(dir.read("a.jsonl").contains("row_0"));
+}
+
+/// What `--overwrite` replaced once is not ours when somebody puts it back.
+#[test]
+fn a_file_that_was_put_back_is_kept() {
+    let dir = WorkDir::new();
+    dir.write("t.csv", "id\n1\n");
+    results(&dir, "a.jsonl", "row_0=new");
+    let merge = || dir.batchctl("merge a.jsonl --original-csv t.csv -o q.csv");
+    merge().run().exits(0);
+    let edited = dir.read("q.csv") + "precious\n";
+    dir.write("q.csv", &edited);
+    merge().run().exits(2);
+    merge().arg("--overwrite").run().exits(0);
+    dir.write("q.csv", &edited);
+    merge().run().exits(2).says(&["was changed since batchctl wrote it"]);
+    assert_eq!(dir.read("q.csv"), edited);
+}

@@ -108,7 +108,7 @@ pub(super) fn add_file(
     name: &str,
     lines: &Lines<'_>,
     report: &mut Report,
-) -> Result<(), CommandError> {
+) -> Result<u64, CommandError> {
     let mut prices: HashMap<String, Option<Price>> = HashMap::new();
     let mut used: HashMap<Option<Currency>, Used> = HashMap::new();
     let (mut read, mut broken) = (0_u64, 0_u64);
@@ -146,7 +146,7 @@ pub(super) fn add_file(
     for (currency, used) in used {
         report.pay(used, currency, is_charged);
     }
-    Ok(())
+    Ok(read)
 }
 
 fn add_line(line: &ResultLine, wanted: Wanted<'_>, report: &mut Report) {

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::base::AtomicFile;
 use crate::commands::Context;
-use crate::commands::steps::{digest_at, mark_export};
+use crate::commands::steps::Marks;
 use crate::job::JobError;
 use crate::store::Store;
+use crate::table::Keeper;
 use crate::ui::CommandError;
 
 /// Where bytes go, hashed on their way.
@@ -45,12 +46,9 @@ impl Place {
             (End::File(file), Some(path)) => {
                 let failed = JobError::file("write", path);
                 let digest = self.hasher.finalize().to_hex().to_string();
-                let commit = || {
-                    let earlier = digest_at(path)?;
-                    mark_export(context, store, path, (&digest, earlier.as_deref()))
-                };
-                let marked = commit();
-                marked.and_then(|()| file.commit()).map_err(failed)?;
+                let marks = Marks::new(context, store);
+                let marked = marks.before(path, &digest).and_then(|()| file.commit());
+                marked.and_then(|()| marks.after(path, &digest)).map_err(failed)?;
             }
             (End::Stdout(mut stdout), _) => stdout.flush()?,
             (End::File(_), None) => {}

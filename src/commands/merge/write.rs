@@ -1,14 +1,11 @@
 //! Writes the table with the answers that were read, and tells what became of the lines.
 
-use std::io;
-use std::path::Path;
-
 use super::origin::{Origin, Origins};
 use super::read::{Lines, Reading, filling_line};
 use crate::answer::{RowStatus, Wanted};
 use crate::commands::Context;
 use crate::commands::steps::{
-    FillReport, Found, MergeReport, MergeSource, columns, cost_of_lines, defaults, digest_at,
+    FillReport, Found, Marks, MergeReport, MergeSource, columns, cost_of_lines, defaults,
     keep_fitting, report_merge, require_fillable, require_shape, selection_for, write_options,
 };
 use crate::config::{is_loopback, key};
@@ -63,7 +60,7 @@ pub(super) fn write(
         filled: writer.filled(),
         left: merged.summary.selected.saturating_sub(writer.filled()),
     });
-    finish(reading, writer, output.path.as_deref())?;
+    finish(reading, writer, output.overwrite)?;
     let report = MergeReport {
         cost: cost(reading, origins, lines, &merged)?,
         is_charged: origins.all().iter().filter_map(Origin::job).any(is_charged),
@@ -95,17 +92,12 @@ fn fill_in(output: &mut OutputSpec, context: &Context, raw: Option<&String>) {
 }
 
 /// Gives the table its name, and marks it as ours before that.
-fn finish(reading: &Reading<'_>, writer: Writer, path: Option<&Path>) -> Result<(), CommandError> {
+fn finish(reading: &Reading<'_>, writer: Writer, overwrite: bool) -> Result<(), CommandError> {
     let Reading { context, store, .. } = *reading;
-    let mark = |digest: &str| {
-        let Some(path) = path else { return Ok(()) };
-        let earlier = digest_at(path)?;
-        let digests = (digest, earlier.as_deref());
-        store
-            .mark_output(&path.to_string_lossy(), digests, None, context.clock.unix())
-            .map_err(io::Error::other)
-    };
-    let written = writer.finish_after(mark).map_err(JobError::from)?;
+    let files = reading.sources.files.iter().map(|file| context.folder.join(file));
+    let inputs = files.chain([context.folder.join(reading.table.source_path())]).collect();
+    let marks = Marks::new(context, store).replacing(overwrite, inputs);
+    let written = writer.finish_for(&marks).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }

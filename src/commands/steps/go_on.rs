@@ -151,7 +151,11 @@ pub(in crate::commands) fn if_pruned(
     let place = match written_before(store, found)? {
         Some(path) if path.is_file() => format!("they are in {}", path.display()),
         Some(path) => format!("their table was {}, which is not there now", path.display()),
-        None => "their table went to standard output".to_owned(),
+        // Another command wrote to its place since, so the table there is no longer marked as its.
+        None => match &found.spec.output.path {
+            Some(path) => format!("their table was written to {}", path.display()),
+            None => "their table went to standard output".to_owned(),
+        },
     };
     let (job, at) = (found.job.short(), moment(at));
     Ok(Some(format!("the answers of job {job} were pruned at {at}: {place}")))

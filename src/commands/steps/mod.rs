@@ -25,6 +25,7 @@ mod late;
 mod learned;
 mod limits;
 mod look;
+mod marks;
 mod merged;
 mod money;
 mod on_done;
@@ -62,6 +63,7 @@ pub(super) use input::{not_there, open_table, read_in_place, read_options};
 pub(super) use jobs::{Bare, Found, find_job, open_store};
 pub(super) use late::look_for_late;
 pub(super) use look::{look, watch_other};
+pub(super) use marks::Marks;
 pub(super) use merged::{FillReport, MergeReport, MergeSource, report_merge};
 pub(super) use money::require_limits;
 pub(super) use on_done::with_on_done;
@@ -75,7 +77,5 @@ pub(super) use show::{show_estimate, show_plan};
 pub(super) use side_by_side::side_by_side;
 pub(super) use signals::Listening;
 pub(super) use spent::{cost_of_lines, spent, spent_briefly};
-pub(super) use tables::{
-    Rewrite, Tabled, columns, export_table, mark_export, write_job_table, write_options,
-};
+pub(super) use tables::{Rewrite, Tabled, columns, export_table, write_job_table, write_options};
 pub(super) use who::{Need, Who, price_of, price_tables, who_is_asked, who_of_job};

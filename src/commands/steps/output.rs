@@ -1,6 +1,7 @@
 //! Where the table goes, and whether it may go there: decided before anything is sent.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::copies::require_files_folder;
@@ -48,15 +49,31 @@ impl Destination {
             }
             return Ok(Self::Stdout);
         }
-        let path = context.folder.join(path);
-        if input != Path::new("-") && is_same_file(&path, &context.folder.join(input)) {
-            return Err(CommandError::usage(format!(
-                "OUTPUT {} is the input itself, which is never replaced",
-                named.unwrap_or(&path).display()
-            ))
-            .hint("name another output file"));
+        let place = Self::File(context.folder.join(path));
+        if input != Path::new("-") {
+            place.require_not("the input", input, context)?;
         }
-        Ok(Self::File(path))
+        for (what, name) in files_of_the_question(context) {
+            place.require_not(what, Path::new(&name), context)?;
+        }
+        Ok(place)
+    }
+
+    /// Refuses a place that is a file which the command reads.
+    pub(in crate::commands) fn require_not(
+        &self,
+        what: &str,
+        input: &Path,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        match self {
+            Self::File(path) if is_same_file(path, &context.folder.join(input)) => {
+                let path = path.strip_prefix(&context.folder).unwrap_or(path).display();
+                let text = format!("OUTPUT {path} is {what} itself, which is never replaced");
+                Err(CommandError::usage(text).hint("name another output file"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The file, if it is one.
@@ -68,6 +85,20 @@ impl Destination {
     }
 }
 
+/// The files that say what is asked, with what each is.
+fn files_of_the_question(context: &Context) -> Vec<(&'static str, String)> {
+    let settings = &context.settings;
+    let at = |text: Option<String>| text.and_then(|text| text.strip_prefix('@').map(str::to_owned));
+    let files = [
+        ("the prompt", settings.get(key::PROMPT_FILE)),
+        ("the prompt", at(settings.get(key::PROMPT))),
+        ("the system message", settings.get(key::SYSTEM_FILE)),
+        ("the system message", at(settings.get(key::SYSTEM))),
+        ("the JSON schema", settings.get(key::JSON_SCHEMA)),
+    ];
+    files.into_iter().filter_map(|(what, file)| Some((what, file?))).collect()
+}
+
 fn default_name(input: &Path) -> PathBuf {
     if input == Path::new("-") {
         return PathBuf::from("answers.csv");
@@ -76,9 +107,10 @@ fn default_name(input: &Path) -> PathBuf {
     input.with_extension(format!("answers.{ending}"))
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
+/// Whether two names are those of one file, by whatever links.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         _ => one == other,
     }
 }
@@ -94,7 +126,7 @@ pub(in crate::commands) fn with_look(
         let source = Path::new(&found.spec.source);
         let destination = Destination::choose(Some(named), source, context)?;
         if let Some(path) = destination.path() {
-            require_folder(path)?;
+            require_place(path)?;
         }
         found.spec.output.path = destination.path().map(Path::to_owned);
     }
@@ -185,12 +217,18 @@ pub(in crate::commands) fn require_beside(
     Ok(())
 }
 
-/// Refuses an output that is a folder, or whose folder does not exist or cannot be written to.
+/// Refuses an output that is a folder, a device or a pipe, or whose folder does not exist or cannot
+/// be written to.
 pub(in crate::commands) fn require_place(path: &Path) -> Result<(), CommandError> {
     require_folder(path)?;
     if path.is_dir() {
         return Err(CommandError::usage(format!("OUTPUT {} is a folder", path.display()))
             .hint("name a file in it"));
+    }
+    if path.exists() && !path.is_file() {
+        let text = format!("OUTPUT {} is a device or a pipe, not a file", path.display());
+        return Err(CommandError::usage(text)
+            .hint("name a file, or write to standard output with -o - and redirect that"));
     }
     Ok(())
 }

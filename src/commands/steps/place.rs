@@ -15,6 +15,8 @@ use crate::ui::CommandError;
 /// Why a file is left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
+    /// It is a folder, a device or a pipe.
+    NoFile,
     /// It is not as we wrote it.
     Edited,
     /// Its owner took the right to write away.
@@ -26,15 +28,13 @@ enum Kept {
 impl Kept {
     fn words(self) -> &'static str {
         match self {
+            Self::NoFile => "is no regular file",
             Self::Edited => "was changed meanwhile",
             Self::Protected => "is write-protected",
             Self::Held(how) => how,
         }
     }
 }
-
-/// A place to write to, with the digest of what stands there.
-pub(super) type Place = (PathBuf, Option<String>);
 
 /// The place asked for, or one beside it, which is said. `None` where the table is only written in
 /// between and its place may be free again later.
@@ -43,14 +43,18 @@ pub(super) fn place(
     store: &Store,
     found: &Found,
     (path, why): (&Path, Rewrite),
-) -> Result<Option<Place>, CommandError> {
-    let digest = digest_at(path).map_err(JobError::file("read", path))?;
-    let Some(digest) = digest else { return Ok(Some((path.to_owned(), None))) };
-    let mark = store.output_mark(&path.to_string_lossy())?;
-    let is_ours = mark.is_some_and(|mark| mark.is_ours(&digest));
-    let Some(kept) = kept(path, is_ours, found.spec.output.overwrite) else {
-        return Ok(Some((path.to_owned(), Some(digest))));
+) -> Result<Option<PathBuf>, CommandError> {
+    // A pipe would be waited for.
+    let kept = if path.exists() && !path.is_file() {
+        Some(Kept::NoFile)
+    } else {
+        let digest = digest_at(path).map_err(JobError::file("read", path))?;
+        let Some(digest) = digest else { return Ok(Some(path.to_owned())) };
+        let mark = store.output_mark(&path.to_string_lossy())?;
+        let is_ours = mark.is_some_and(|mark| mark.is_ours(&digest));
+        kept(path, is_ours, found.spec.output.overwrite)
     };
+    let Some(kept) = kept else { return Ok(Some(path.to_owned())) };
     if why == Rewrite::InBetween && kept != Kept::Edited {
         return Ok(None);
     }
@@ -61,8 +65,7 @@ pub(super) fn place(
         kept.words(),
         other.display()
     ));
-    let earlier = digest_at(&other).map_err(JobError::file("read", &other))?;
-    Ok(Some((other, earlier)))
+    Ok(Some(other))
 }
 
 /// Why the file at this place is to be left as it is, if it is.

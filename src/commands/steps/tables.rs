@@ -1,13 +1,12 @@
 //! Writing a job's table from the account and the result files.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::answers::Answers;
 use super::copies::copy_results;
 use super::counts::RowCounts;
 use super::jobs::Found;
-use super::output::digest_at;
+use super::marks::Marks;
 use super::place::place;
 use super::reshape::defaults;
 use crate::answer::{Expected, RowStatus, Wanted};
@@ -49,28 +48,22 @@ pub(in crate::commands) fn write_job_table(
     let lock = found.folder.lock_table().map_err(JobError::lock(found.job.short()))?;
     copy_results(context, store, found)?;
     let spec = &found.spec.output;
+    let marks = || marks_of(context, store, found);
     let Some(path) = &spec.path else {
         // A pipe that nobody reads must not keep others from a file.
         drop(lock);
         let mut counts = None;
         if why == Rewrite::Final {
-            let summary = write_to(context, store, found, table, (Target::Stdout, |_| Ok(())))?;
+            let summary = write_to(context, store, found, table, (Target::Stdout, marks()))?;
             counts = Some(told(store, found, &summary)?);
         }
         return Ok(Tabled { path: None, counts });
     };
-    let Some((path, earlier)) = place(context, store, found, (path, why))? else {
+    let Some(path) = place(context, store, found, (path, why))? else {
         return Ok(Tabled { path: None, counts: None });
     };
     // Marked before it gets its name: a kill in between leaves a table that is known as ours.
-    let mark = |digest: &str| {
-        let digests = (digest, earlier.as_deref());
-        let now = context.clock.unix();
-        store
-            .mark_output(&path.to_string_lossy(), digests, Some(&found.job.key), now)
-            .map_err(io::Error::other)
-    };
-    let target = (Target::Path(path.clone()), mark);
+    let target = (Target::Path(path.clone()), marks().of_job(&found.job.key, &path));
     let summary = write_to(context, store, found, table, target)?;
     let counts = told(store, found, &summary)?;
     context.reporter().report(&Event::Written {
@@ -96,7 +89,7 @@ fn write_to(
     store: &Store,
     found: &Found,
     table: &Table,
-    (target, before): (Target, impl FnOnce(&str) -> io::Result<()>),
+    (target, marks): (Target, Marks<'_>),
 ) -> Result<Summary, CommandError> {
     let spec = &found.spec;
     let answers = Answers::of(store, found)?;
@@ -124,7 +117,7 @@ fn write_to(
         provider: &spec.provider,
     };
     let summary = write_table(join, settled, &mut artifacts, &mut writer)?;
-    let written = writer.finish_after(before).map_err(JobError::from)?;
+    let written = writer.finish_for(&marks).map_err(JobError::from)?;
     for note in &written.notes {
         context.printer.note(note);
     }
@@ -139,24 +132,14 @@ pub(in crate::commands) fn export_table(
     found: &Found,
 ) -> Result<Summary, CommandError> {
     let table = found.written_table()?;
-    let Some(path) = &found.spec.output.path else {
-        return write_to(context, store, found, &table, (Target::Stdout, |_| Ok(())));
-    };
-    let earlier = digest_at(path).map_err(JobError::file("read", path))?;
-    let mark = |digest: &str| mark_export(context, store, path, (digest, earlier.as_deref()));
-    write_to(context, store, found, &table, (Target::Path(path.clone()), mark))
+    let target = found.spec.output.path.clone().map_or(Target::Stdout, Target::Path);
+    write_to(context, store, found, &table, (target, marks_of(context, store, found)))
 }
 
-/// Records a file that is ours, and no job's own table: it may be written anew without being asked
-/// for. Called before the file gets its name.
-pub(in crate::commands) fn mark_export(
-    context: &Context,
-    store: &Store,
-    path: &Path,
-    digests: (&str, Option<&str>),
-) -> io::Result<()> {
-    let marked = store.mark_output(&path.to_string_lossy(), digests, None, context.clock.unix());
-    marked.map_err(io::Error::other)
+/// The marks of a table of this job, which replaces its input least of all.
+fn marks_of<'a>(context: &'a Context, store: &'a Store, found: &Found) -> Marks<'a> {
+    let inputs = vec![context.folder.join(&found.spec.source)];
+    Marks::new(context, store).replacing(found.spec.output.overwrite, inputs)
 }
 
 /// Which columns the answers become.

@@ -3,10 +3,12 @@
 use std::fs::File;
 #[cfg(feature = "xlsx")]
 use std::io::{self, BufWriter, Read, Seek};
+#[cfg(feature = "xlsx")]
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "xlsx")]
 use super::GATHERED;
-use super::{Sink, Target};
+use super::{Keeper, Sink, Target};
 use crate::table::TableError;
 #[cfg(feature = "xlsx")]
 use crate::table::xlsx;
@@ -17,10 +19,11 @@ pub(super) fn workbook(
     text: &mut File,
     sheet: &str,
     target: Target,
+    keeper: &dyn Keeper,
 ) -> Result<(Sink, Vec<String>), TableError> {
     let path = target.path().to_owned();
     let failed = |error| TableError::io("write", &path, error);
-    let beside = path.with_extension("long-cells.jsonl");
+    let beside = beside(&path, keeper).map_err(failed)?;
     let mut long = BufWriter::new(target.spool().map_err(failed)?);
     let mut file = target.spool().map_err(failed)?;
     let made = xlsx::write(text, sheet, &beside, (&mut file, &mut long)).map_err(failed)?;
@@ -32,7 +35,7 @@ pub(super) fn workbook(
         let mut long = long.into_inner().map_err(|error| failed(error.into_error()))?;
         let mut whole = Sink::create(Target::Path(beside.clone()))?;
         copy(&mut long, &mut whole).map_err(failed)?;
-        whole.commit(|_| Ok(())).map_err(|error| TableError::io("write", &beside, error))?;
+        whole.commit(keeper).map_err(|error| TableError::io("write", &beside, error))?;
         notes.push(format!(
             "{} texts are longer than a cell of a workbook can be (32,767 characters): they are \
              whole in {}, and begin in {}",
@@ -51,8 +54,22 @@ pub(super) fn workbook(
     _: &mut File,
     _: &str,
     target: Target,
+    _: &dyn Keeper,
 ) -> Result<(Sink, Vec<String>), TableError> {
     Err(TableError::NoWorkbooks(target.path().to_owned()))
+}
+
+/// Where texts go that are too long for a cell of the workbook at `path`: a file that is not there
+/// yet, or was written for this before.
+#[cfg(feature = "xlsx")]
+fn beside(path: &Path, keeper: &dyn Keeper) -> io::Result<PathBuf> {
+    let mut beside = path.with_extension("long-cells.jsonl");
+    let mut number = 1;
+    while beside.symlink_metadata().is_ok() && !keeper.may_replace(&beside)? {
+        number += 1;
+        beside = path.with_extension(format!("long-cells-{number}.jsonl"));
+    }
+    Ok(beside)
 }
 
 #[cfg(feature = "xlsx")]

@@ -11,6 +11,10 @@ use super::value::{DIGITS, Look, moment, number, span};
 use crate::table::TableError;
 use crate::table::cell::push_delimited;
 
+/// Rows and columns of a sheet, by the format.
+const MOST_ROWS: u32 = 1 << 20;
+const MOST_COLUMNS: usize = 1 << 14;
+
 type Workbook = Xlsx<BufReader<File>>;
 
 /// Reads the sheet that is asked for, else the first that is not hidden, into `text`. `source` is
@@ -36,7 +40,7 @@ pub(in crate::table) fn read(
         let looks = looks(reader.styles());
         let mut lines =
             Lines { out: &mut out, width, line: String::new(), next: 0, seen: &mut seen };
-        fill(reader, &looks, &mut lines, source)?;
+        fill(reader, &looks, &mut lines, (source, &name))?;
         width = lines.width;
         out.flush().map_err(|error| TableError::io("write", text, error))?;
         if seen.width <= width {
@@ -162,16 +166,21 @@ fn fill<W: Write>(
     mut reader: calamine::XlsxCellReader<'_, BufReader<File>>,
     looks: &[Look],
     lines: &mut Lines<'_, W>,
-    source: &Path,
+    (source, sheet): (&Path, &str),
 ) -> Result<(), TableError> {
     let written =
         |result: std::io::Result<()>| result.map_err(|e| TableError::io("write", source, e));
     // The row being gathered and its cells so far.
     let (mut row, mut cells) = (0, 0);
+    let mut last = None;
     while let Some((cell, style)) =
         reader.next_cell_with_style_id().map_err(|e| wrong(source, &e))?
     {
         let (at, column) = (cell.get_position().0, cell.get_position().1 as usize);
+        if at >= MOST_ROWS || column >= MOST_COLUMNS {
+            return Err(beyond(source, sheet, last));
+        }
+        last = Some((at, column));
         if at != row {
             written(lines.end(row, cells))?;
             (row, cells) = (at, 0);
@@ -254,6 +263,27 @@ impl<W: Write> Lines<'_, W> {
         self.line.clear();
         written
     }
+}
+
+/// A cell whose reference is none. It is named by the one before it: the number that its own
+/// became may have wrapped around.
+fn beyond(source: &Path, sheet: &str, last: Option<(u32, usize)>) -> TableError {
+    let cell = last.map_or_else(
+        || "the first cell".to_owned(),
+        |(row, column)| format!("the cell after {}{}", letters(column), row + 1),
+    );
+    let reason = format!(
+        "sheet `{sheet}`: {cell} lies beyond XFD1048576, the last cell that a sheet has: is the \
+         file damaged? open it in Excel and save it again"
+    );
+    TableError::Workbook { path: source.to_owned(), reason }
+}
+
+/// What a column of a sheet is called: A, B, and so on, AA behind Z.
+fn letters(column: usize) -> String {
+    let digit = char::from(b'A' + u8::try_from(column % 26).unwrap_or_default());
+    let before = if column < 26 { String::new() } else { letters(column / 26 - 1) };
+    before + &digit.to_string()
 }
 
 /// A text in quotes, whether it needs them or not.

@@ -233,18 +233,27 @@ fn b13_odd_sheets_are_read_or_refused_with_a_reason() {
     let whole = fs::read(fixture()).unwrap();
     fs::write(desk.path("cut.xlsx"), &whole[..whole.len() / 2]).unwrap();
     fs::write(desk.path("zip.xlsx"), b"PK\x03\x04 whatever").unwrap();
+    fs::write(desk.path("nothing.xlsx"), [&b"PK\x05\x06"[..], &[0; 18]].concat()).unwrap();
     fs::write(desk.path("locked.xlsx"), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1........").unwrap();
     fs::write(desk.path("text.xlsx"), "a,b\n1,2\n").unwrap();
     for (name, part) in [
         ("empty.xlsx", "sheet `Sheet1` is empty: a table starts with a header row"),
         ("cut.xlsx", "cannot be read as a workbook: "),
         ("zip.xlsx", "a zip archive but no Excel workbook"),
+        ("nothing.xlsx", "an empty zip archive, no Excel workbook"),
         ("locked.xlsx", "a workbook with a password also looks like this"),
     ] {
         let error = desk.open(name, None).unwrap_err().to_string();
         assert!(error.contains(part), "{name}: {error}");
     }
     assert_eq!(desk.open("text.xlsx", None).unwrap().shape().format, Format::Csv);
+    let beyond = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tables/beyond.xlsx");
+    fs::copy(beyond, desk.path("beyond.xlsx")).unwrap();
+    for sheet in ["letters", "digits"] {
+        let error = desk.open("beyond.xlsx", Some(sheet)).unwrap_err().to_string();
+        let said = format!("sheet `{sheet}`: the cell after AB1 lies beyond XFD1048576");
+        assert!(error.contains(&said), "{error}");
+    }
 }
 
 /// Nothing is cut without a place where it is whole.
