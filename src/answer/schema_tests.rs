@@ -113,9 +113,9 @@ fn differences_name_their_place() {
     )
     .unwrap();
     // The values that are kept of an answer, as its columns: those that fit.
-    let kept = |answer: &serde_json::Value| -> String {
+    let kept = |answer: &Value| -> String {
         let found = extract(&answer.to_string(), Wanted::new(None, Some(&schema)), true);
-        let cell = |value: &Option<serde_json::Value>| {
+        let cell = |value: &Option<Value>| {
             value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)
         };
         found.values.iter().map(cell).collect::<Vec<_>>().join(" ")
