@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::extract::{
     Extracted, Fences, ParseStatus, after_thoughts, standing, taken, whole, with_all_digits,
 };
+use super::fields::Step;
 use super::repair::Repair;
 use super::scan::scan;
 use super::wanted::Wanted;
@@ -68,9 +69,15 @@ impl Exploded {
     }
 }
 
+/// One of the things, and the places in it that are against the schema.
+struct Item {
+    value: Value,
+    misfits: Vec<Vec<Step>>,
+}
+
 /// Things that stand together in an answer.
 struct Group {
-    items: Vec<Value>,
+    items: Vec<Item>,
     status: ParseStatus,
     repairs: Vec<Repair>,
     against_schema: Vec<String>,
@@ -86,7 +93,7 @@ pub fn explode(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Exploded {
     let groups = match whole(text) {
         Some((json, value)) => vec![Group {
             against_schema: wanted.against_schema(&value),
-            items: items(with_all_digits(&json, value, &[]), wanted),
+            items: items(wanted.misfits(&value), with_all_digits(&json, value, &[]), wanted),
             status: ParseStatus::Direct,
             repairs: Vec::new(),
             end: text.len(),
@@ -94,7 +101,7 @@ pub fn explode(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Exploded {
         None => groups(after_thoughts(text), wanted, is_ended),
     };
     let hits = |group: &Group| -> usize {
-        group.items.iter().filter_map(|item| wanted.worth(item)).map(|(_, hits)| hits).sum()
+        group.items.iter().filter_map(|item| wanted.worth(&item.value)).map(|(_, hits)| hits).sum()
     };
     let best = groups
         .into_iter()
@@ -104,7 +111,12 @@ pub fn explode(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Exploded {
         let (rows, faults) = (Vec::new(), Vec::new());
         return Exploded { rows, status: ParseStatus::Failed, faults };
     };
-    let row = |item: &Value| taken(item, group.repairs.clone(), group.status, wanted, Vec::new());
+    let row = |item: &Item| {
+        let repairs = group.repairs.clone();
+        let mut row = taken(&item.value, repairs, group.status, wanted, Vec::new());
+        wanted.blank(&mut row.values, &item.misfits);
+        row
+    };
     let rows: Vec<Extracted> = group.items.iter().map(row).collect();
     let any_repair = !group.repairs.is_empty() || rows.iter().any(|row| !row.repairs.is_empty());
     let status = if any_repair { ParseStatus::Repaired } else { group.status };
@@ -121,9 +133,10 @@ fn groups(text: &str, wanted: Wanted<'_>, is_ended: bool) -> Vec<Group> {
         let status = standing(text, &candidate, fences.hold(&candidate));
         let json = &text[span.clone()];
         let against_schema = wanted.against_schema(&candidate.value);
+        let misfits = wanted.misfits(&candidate.value);
         let value = with_all_digits(json, candidate.value, &candidate.repairs);
         let is_row = value.is_object() && wanted.worth(&value).is_some_and(|(_, hits)| hits > 0);
-        let found = items(value, wanted);
+        let found = items(misfits, value, wanted);
         match groups.last_mut() {
             Some(last)
                 if can_grow
@@ -152,25 +165,41 @@ fn groups(text: &str, wanted: Wanted<'_>, is_ended: bool) -> Vec<Group> {
     groups
 }
 
-/// The things in a value.
-fn items(value: Value, wanted: Wanted<'_>) -> Vec<Value> {
+/// The things in a value, each with its own of the places that are against the schema.
+fn items(misfits: Vec<Vec<Step>>, value: Value, wanted: Wanted<'_>) -> Vec<Item> {
     let is_list =
         |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_object));
     let has_hits = wanted.worth(&value).is_some_and(|(_, hits)| hits > 0);
     match value {
-        Value::Array(items) if items.iter().all(Value::is_object) => items,
+        Value::Array(items) if items.iter().all(Value::is_object) => of_list(items, &[], &misfits),
         Value::Object(object) if !has_hits => {
-            let lists: Vec<&Value> = object.values().filter(|value| is_list(value)).collect();
+            let lists: Vec<(&String, &Value)> =
+                object.iter().filter(|(_, value)| is_list(value)).collect();
             match lists.as_slice() {
-                [Value::Array(items)] => items.clone(),
-                [_, ..] if lists.iter().all(|list| **list == Value::Array(Vec::new())) => {
+                [(key, Value::Array(items))] => {
+                    of_list(items.clone(), &[Step::Key((*key).clone())], &misfits)
+                }
+                [_, ..] if lists.iter().all(|(_, list)| **list == Value::Array(Vec::new())) => {
                     Vec::new()
                 }
-                _ => vec![Value::Object(object)],
+                _ => vec![Item { value: Value::Object(object), misfits }],
             }
         }
-        other => vec![other],
+        other => vec![Item { value: other, misfits }],
     }
+}
+
+/// The elements of the list at that place. The places in an element that is alone may begin in it.
+fn of_list(items: Vec<Value>, list: &[Step], misfits: &[Vec<Step>]) -> Vec<Item> {
+    let is_alone = items.len() == 1 && list.is_empty();
+    let with_its_misfits = |(index, value): (usize, Value)| {
+        let own = |place: &Vec<Step>| match place.strip_prefix(list)?.split_first() {
+            Some((Step::Index(at), rest)) => (*at == index).then(|| rest.to_vec()),
+            _ => is_alone.then(|| place.clone()),
+        };
+        Item { misfits: misfits.iter().filter_map(own).collect(), value }
+    };
+    items.into_iter().enumerate().map(with_its_misfits).collect()
 }
 
 #[cfg(test)]

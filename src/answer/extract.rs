@@ -143,8 +143,11 @@ fn found(
     wanted: Wanted<'_>,
 ) -> Extracted {
     let against_schema = wanted.against_schema(&value);
+    let misfits = wanted.misfits(&value);
     let value = with_all_digits(json, value, &repairs);
-    taken(&value, repairs, status, wanted, against_schema)
+    let mut found = taken(&value, repairs, status, wanted, against_schema);
+    wanted.blank(&mut found.values, &misfits);
+    found
 }
 
 /// The value with every number as written. What was mended has been read with care already.

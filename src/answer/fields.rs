@@ -210,6 +210,26 @@ impl Field {
             _ => None,
         })
     }
+
+    /// Whether what stands at that place of an answer is the field's value or a part of it. The
+    /// only element of a list counts as the answer, in the place and in the path.
+    pub(super) fn holds(&self, place: &[Step]) -> bool {
+        let is_exact = |step: &Step| *step == Step::Key(self.column.clone());
+        if place.first().is_some_and(is_exact) {
+            return true;
+        }
+        let (place, path) = (of_only(place), of_only(&self.path));
+        !path.is_empty()
+            && place.len() >= path.len()
+            && place.iter().zip(path).all(|(at, step)| match (at, step) {
+                (Step::Index(index), Step::Key(key)) => key.parse() == Ok(*index),
+                (at, step) => at == step,
+            })
+    }
+}
+
+fn of_only(path: &[Step]) -> &[Step] {
+    path.strip_prefix(&[Step::Index(0)]).unwrap_or(path)
 }
 
 /// Reads what stands behind a colon: a word for a type, or choices.

@@ -294,6 +294,37 @@ mod tests {
         }
     }
 
+    /// S0.32, S4.14: what is against the schema leaves its own cell empty, and no other.
+    #[test]
+    fn values_against_the_schema_leave_their_cells_empty() {
+        let one = r#"{"type": "object", "properties": {
+            "m": {"enum": ["good", "bad"]}, "n": {"type": "integer", "maximum": 5}}}"#;
+        let list = format!(r#"{{"type": "array", "items": {one}}}"#);
+        let within = format!(r#"{{"type": "object", "properties": {{"all": {list}}}}}"#);
+        let table = [
+            (one, false, r#"{"m": "awful", "n": 9}"#, "--"),
+            (one, false, r#"{"m": "good", "n": 9}"#, "m-"),
+            (one, true, r#"[{"m": "good", "n": 9}]"#, "m-"),
+            (one, true, "{\"m\": \"good\", \"n\": 9}\n{\"m\": \"awful\", \"n\": 5}", "m- -n"),
+            (&within, true, r#"{"all": [{"m": "good", "n": 5}, {"m": "bad", "n": 6}]}"#, "mn m-"),
+        ];
+        for (schema, explode, content, expected) in table {
+            let form =
+                crate::request::Form { fields: None, schema: Some(schema.to_owned()), explode };
+            let wants = crate::answer::Expected::read(&form).unwrap();
+            let line = answered(content, "stop", None);
+            let judged = judge(&line, wants.wanted());
+            let shown = |values: &Vec<Option<Value>>| -> String {
+                values.iter().zip(["m", "n"]).map(|(v, n)| v.as_ref().map_or("-", |_| n)).collect()
+            };
+            let things: Vec<String> =
+                std::iter::once(&judged.values).chain(&judged.further).map(shown).collect();
+            assert_eq!(things.join(" "), expected, "{content}");
+            assert_eq!(judged.status == RowStatus::Invalid, expected.contains('-'), "{content}");
+            assert_eq!(judged.content, content, "the raw answer stays");
+        }
+    }
+
     /// Field report 25: an empty answer says why it is empty, if that can be told.
     #[test]
     fn field_25_empty_answers_say_what_came_instead() {

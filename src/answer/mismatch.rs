@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use boon::{ErrorKind, ValidationError};
+use boon::{ErrorKind, InstanceToken, ValidationError};
 
+use super::fields::Step;
 use crate::base::redact;
 
 /// More than this many are not told of one answer.
@@ -35,6 +36,20 @@ pub(super) fn gather(error: &ValidationError<'_, '_>) -> Vec<Mismatch> {
     let mut found = Vec::new();
     collect(error, &mut found);
     found
+}
+
+/// Where the values stand that do not fit, each as the steps to it: all of them, told or not. A
+/// place whose members are wrong is not among them, only the members are.
+pub(super) fn places(error: &ValidationError<'_, '_>) -> Vec<Vec<Step>> {
+    let is_choice = matches!(error.kind, ErrorKind::AnyOf | ErrorKind::OneOf(_));
+    if !error.causes.is_empty() && !is_choice {
+        return error.causes.iter().flat_map(places).collect();
+    }
+    let step = |token: &InstanceToken<'_>| match token {
+        InstanceToken::Prop(key) => Step::Key(key.to_string()),
+        InstanceToken::Item(index) => Step::Index(*index),
+    };
+    vec![error.instance_location.tokens.iter().map(step).collect()]
 }
 
 fn collect(error: &ValidationError<'_, '_>, found: &mut Vec<Mismatch>) {

@@ -10,8 +10,8 @@ use boon::{Compiler, Draft, ErrorKind, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 
 use super::circular::circular;
-use super::fields::{Field, Fields};
-use super::mismatch::{Mismatch, gather};
+use super::fields::{Field, Fields, Step};
+use super::mismatch::{Mismatch, gather, places};
 use crate::base::nearest;
 
 /// Where the schema stands for the compiler; no such address is ever asked.
@@ -134,6 +134,12 @@ impl Schema {
     /// Holds an answer against it; the first differences, innermost first told.
     pub fn check(&self, answer: &Value) -> Result<(), Vec<Mismatch>> {
         self.schemas.validate(answer, self.index).map_err(|error| gather(&error))
+    }
+
+    /// The places of the values in an answer that do not fit, each as the steps to it.
+    pub(super) fn misfits(&self, answer: &Value) -> Vec<Vec<Step>> {
+        let checked = self.schemas.validate(answer, self.index);
+        checked.err().map(|error| places(&error)).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,7 @@
 use serde_json::json;
 
+use super::super::extract::extract;
+use super::super::wanted::Wanted;
 use super::*;
 
 /// What is wrong with a schema is told with its place before anything is sent.
@@ -110,6 +112,26 @@ fn differences_name_their_place() {
     }"##,
     )
     .unwrap();
+    // The values that are kept of an answer, as its columns: those that fit.
+    let kept = |answer: &Value| -> String {
+        let found = extract(&answer.to_string(), Wanted::new(None, Some(&schema)), true);
+        let cell = |value: &Option<Value>| {
+            value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)
+        };
+        found.values.iter().map(cell).collect::<Vec<_>>().join(" ")
+    };
+    let blanked = [
+        (json!({"label": "bad", "score": 1}), "\"bad\" 1 - - - -"),
+        (json!({"label": "fine", "score": 9, "day": "soon"}), "- - - - - -"),
+        (json!({"label": "bad", "x": 1}), "\"bad\" - - - - -"),
+        (
+            json!([{"label": "bad", "score": 1, "tags": ["a", 1], "who": "x", "zip": "12345"}]),
+            "\"bad\" 1 - - - \"12345\"",
+        ),
+    ];
+    for (answer, expected) in blanked {
+        assert_eq!(kept(&answer), expected, "{answer}");
+    }
     let table = [
         (json!({"label": "good", "score": 1}), ""),
         (json!({"label": "good"}), "lacks `score`"),

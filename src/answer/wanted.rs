@@ -66,6 +66,25 @@ impl<'a> Wanted<'a> {
         checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
+    /// The places in an answer whose values are against the schema.
+    pub(super) fn misfits(self, value: &Value) -> Vec<Vec<Step>> {
+        let Some(schema) = self.schema else { return Vec::new() };
+        match (held(schema, value), value.as_array().map(Vec::as_slice)) {
+            (Ok(()), _) => Vec::new(),
+            (Err(_), Some([only])) => schema.misfits(only),
+            (Err(_), _) => schema.misfits(value),
+        }
+    }
+
+    /// Empties the values that stand at such places, as those against their field's type are.
+    pub(super) fn blank(self, values: &mut [Option<Value>], misfits: &[Vec<Step>]) {
+        for (field, value) in self.iter().zip(values) {
+            if misfits.iter().any(|place| field.holds(place)) {
+                *value = None;
+            }
+        }
+    }
+
     fn iter(self) -> impl Iterator<Item = &'a Field> {
         self.fields.into_iter().flat_map(Fields::iter)
     }

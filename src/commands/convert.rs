@@ -9,7 +9,7 @@ use crate::cost::grouped;
 use crate::job::{Converted, JobError, Places, RequestFile, Spec, Tally, convert};
 use crate::request::RULES;
 use crate::shard::{Manifest, ManifestFile, SkippedRow};
-use crate::ui::{CommandError, ExitCode};
+use crate::ui::{CommandError, ExitCode, counted};
 
 /// Arguments of `convert`.
 #[derive(Debug, Clone, clap::Args)]
@@ -142,12 +142,12 @@ fn tell(
         }))?;
     } else {
         context.printer.note(&format!(
-            "wrote {} requests of {} rows to {}{}",
-            grouped(requests),
-            grouped(tally.rows),
+            "wrote {} of {} to {}{}",
+            counted(requests, "request"),
+            counted(tally.rows, "row"),
             output.display(),
             if manifest.files.len() > 1 {
-                format!(" and {} more files", manifest.files.len() - 1)
+                format!(" and {}", counted(manifest.files.len() as u64 - 1, "more file"))
             } else {
                 String::new()
             }
@@ -155,8 +155,12 @@ fn tell(
         if let Some(first) = tally.skipped.first() {
             let reason = first.error.as_deref().unwrap_or_default();
             context.printer.warning(&format!(
-                "{} rows make no request; row {}: {reason}",
-                grouped(skipped),
+                "{} no request; row {}: {reason}",
+                if skipped == 1 {
+                    "1 row makes".to_owned()
+                } else {
+                    format!("{} rows make", grouped(skipped))
+                },
                 first.row
             ));
         }

@@ -13,7 +13,7 @@ use crate::ui::{CommandError, ExitCode};
 /// Arguments of `workflow`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Table to ask about (.csv .tsv .jsonl .json), or "-" for stdin [default: input of [job] in ./batchctl.toml]
+    /// Table to ask about (.csv .tsv .jsonl .json .xlsx), or "-" for stdin [default: input of [job] in ./batchctl.toml]
     #[arg(value_name = "INPUT")]
     pub input: Option<PathBuf>,
     /// Table to write, or "-" for stdout [default: <table>.answers.csv]

@@ -227,7 +227,7 @@ impl Compiled {
     }
 
     /// The folder that holds all images seen so far that exist and lie outside of the allowed
-    /// ones: what `--image-root` would have to name.
+    /// ones: what `--image-root` would have to name. None where one row names a file astray.
     pub fn folder_of_outside_images(&self) -> Option<&Path> {
         self.images.outside()
     }

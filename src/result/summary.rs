@@ -159,6 +159,10 @@ impl Summary {
         for (message, count) in self.commonest_messages() {
             lines.push(format!("  {} x {message}", grouped(count)));
         }
+        let more = self.messages.len().saturating_sub(SHOWN_MESSAGES);
+        if more > 0 {
+            lines.push(format!("  and {} more: the column error has them", grouped(more as u64)));
+        }
         lines
     }
 }
@@ -223,6 +227,11 @@ mod tests {
             summary.add(RowStatus::Error, Some("model not found (code 1211)"), Some(usage));
         }
         summary.add(RowStatus::Error, Some("too long"), None);
+        let mut many = summary.clone();
+        for text in ["a", "b", "c"] {
+            many.add(RowStatus::Error, Some(text), None);
+        }
+        assert!(many.lines().contains(&"  and 2 more: the column error has them".to_owned()));
         summary.add(RowStatus::Unasked, None, None);
         assert_eq!(summary.counts().map(|(_, n)| n).sum::<u64>(), summary.selected);
         assert_eq!((summary.good(), summary.is_all_good()), (2, false));

@@ -328,6 +328,26 @@ impl Store {
         })
     }
 
+    /// How many different reasons there are of rows that are not good.
+    pub fn count_errors(&self, job: &str) -> Result<u64, StoreError> {
+        self.read(|c| {
+            let sql = format!("SELECT count(DISTINCT error) FROM ({})", counting(""));
+            c.query_row(&sql, [job], |row| row.get(0))
+        })
+    }
+
+    /// How many rows were skipped because of their image: a file may be mended, a row of the
+    /// job's own copy of the table may not.
+    pub fn count_skipped_images(&self, job: &str) -> Result<u64, StoreError> {
+        self.read(|c| {
+            let sql = format!(
+                "SELECT count(*) FROM outcome o WHERE job = ?1 AND {COUNTS} \
+                 AND status = 'skipped' AND error LIKE 'image %'"
+            );
+            c.query_row(&sql, [job], |row| row.get(0))
+        })
+    }
+
     /// The commonest reasons of rows that are not good, most frequent first.
     pub fn error_groups(&self, job: &str, most: u64) -> Result<Vec<(String, u64)>, StoreError> {
         self.read(|c| {

@@ -144,8 +144,9 @@ pub enum TableError {
     },
     /// More or fewer cells than the header has.
     #[error(
-        "{place} has {cells} cells where the header has {expected}: check its quotes and \
-         delimiters, or use --set ragged=pad or --set ragged=skip"
+        "{place} has {cells} cell{} where the header has {expected}: check its quotes and \
+         delimiters, or use --set ragged=pad or --set ragged=skip",
+        if *cells == 1 { "" } else { "s" }
     )]
     Ragged {
         /// The record.

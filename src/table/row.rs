@@ -29,7 +29,8 @@ pub struct RowFault {
 
 impl fmt::Display for RowFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cells where the header has {}", self.cells, self.expected)
+        let cells = if self.cells == 1 { "cell" } else { "cells" };
+        write!(f, "{} {cells} where the header has {}", self.cells, self.expected)
     }
 }
 

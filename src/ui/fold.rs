@@ -6,6 +6,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The fewest cells that are left for text behind the hanging indent.
 const LEAST_TEXT: usize = 30;
 
+/// What a command to be copied begins with.
+const COMMANDS: [&str; 2] = ["batchctl ", "vllm run-batch "];
+
 /// The lines of a text, none wider than this many cells where it can be helped. What follows hangs
 /// under the last column, as two spaces or more before it tell, else it is indented by two more.
 /// A command to be copied and a path stay whole.
@@ -72,7 +75,8 @@ fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line;
     while !rest.is_empty() {
-        let is_command = rest.trim_start_matches(['`', '(', '"']).starts_with("batchctl ");
+        let start = rest.trim_start_matches([' ', '`', '(', '"']);
+        let is_command = COMMANDS.iter().any(|command| start.starts_with(command));
         let text = rest.len() - rest.trim_start_matches(' ').len();
         let end = rest[text..].find(' ').map_or(rest.len(), |at| text + at);
         let spaces = rest[end..].len() - rest[end..].trim_start_matches(' ').len();
@@ -154,6 +158,13 @@ mod tests {
             "C27: {:?}",
             fold(&wide, 80)
         );
+        // With its indent a command stays whole, and one of another program too.
+        for line in [
+            "  batchctl workflow batchctl-demo/demo.csv real.csv --provider openai:gpt-4o-mini -p x",
+            "vllm run-batch -i requests.jsonl -o results.jsonl --model MODEL --served-model-name m",
+        ] {
+            assert_eq!(fold(line, 62), [line]);
+        }
         assert_eq!(fold("a\nb", 62), ["a", "b"]);
         assert_eq!(fold(&"word ".repeat(50), 40).len(), 1, "no room to hang anything");
     }

@@ -98,7 +98,11 @@ fn field_35_a_finished_job_is_taken_up_again() {
 #[test]
 fn a_changed_question_asks_what_would_end_the_same_way() {
     let bench = Bench::ruled(first_fetch(cut_off));
-    bench.batchctl(LINE).run().exits(3).says(&["1 row want another question"]);
+    bench
+        .batchctl(LINE)
+        .run()
+        .exits(3)
+        .says(&["1 row cut off, with more room:", "--class truncated --max-tokens "]);
     let before = bench.dir.read("out.csv");
     bench.batchctl("retry last").run().exits(3).says(&["none of them would end otherwise"]);
     assert_eq!(bench.gate.count(CREATE), 1);

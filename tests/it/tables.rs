@@ -179,7 +179,7 @@ fn b13_ragged_rows_are_an_error_padded_or_skipped() {
     assert!(padded.contains("\nc,3,[sandbox] c,ok,") && padded.contains(",surplus\n"), "{padded}");
     at(&sandbox, dir.batchctl(&format!("{line} --set ragged=skip"))).run();
     let skipped = dir.read("out.csv");
-    assert!(skipped.contains("\nb,,,skipped,1 cells where the header has 2"), "{skipped}");
+    assert!(skipped.contains("\nb,,,skipped,1 cell where the header has 2"), "{skipped}");
 }
 
 /// B13, field 68: a GB18030 table comes back with every one of its own cells as it was, byte for

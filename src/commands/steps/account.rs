@@ -18,6 +18,9 @@ use crate::ui::{Align, count, counted, duration, grid, shorten};
 /// Cells of a line.
 const WIDTH: usize = 80;
 
+/// The limit of an answer in tokens that is advised where none was set.
+const MORE_ROOM: u32 = 4_096;
+
 /// Cells of a message that are shown; the whole text is in the table's column `error`.
 const MESSAGE_WIDTH: usize = 150;
 
@@ -49,7 +52,11 @@ pub(super) struct Account<'a> {
     pub(super) counts: RowCounts,
     /// Whether fields were wanted from each answer.
     pub(super) wants_fields: bool,
+    /// Whether a schema judges them.
+    pub(super) wants_schema: bool,
     pub(super) errors: Vec<ErrorGroup>,
+    /// Further error texts, which are not shown.
+    pub(super) more_errors: u64,
     /// Tokens and money.
     pub(super) spent: Spent,
     /// From the start of the job.
@@ -64,8 +71,14 @@ pub(super) struct Account<'a> {
     pub(super) again_cost: Option<u64>,
     /// How many rounds a row may run in.
     pub(super) rounds: u32,
-    /// Whether a row without a request may have one later: its image may appear.
+    /// Whether a row without a request may have one later: its image, or the table, is mended.
     pub(super) can_mend: bool,
+    /// Rows without a request because of their image.
+    pub(super) skipped_images: u64,
+    /// Statuses of rows that would end the same way when asked as they are.
+    pub(super) stays: Vec<RowStatus>,
+    /// The limit of an answer in tokens, if one was set.
+    pub(super) max_tokens: Option<u32>,
 }
 
 impl Account<'_> {
@@ -77,6 +90,10 @@ impl Account<'_> {
         for group in &self.errors {
             let text = shorten(&group.error, MESSAGE_WIDTH);
             lines.push(format!("  {} × {text}", count(group.rows)));
+        }
+        if self.more_errors > 0 {
+            let (more, job) = (count(self.more_errors), self.job);
+            lines.push(format!("  and {more} more: batchctl logs {job}"));
         }
         lines.extend(self.parsed());
         lines.extend(self.counts.exploded().map(|rows| format!("exploded  {rows}")));
@@ -123,6 +140,9 @@ impl Account<'_> {
                 let name = format!("  {}", status.as_str());
                 let meaning = match status {
                     RowStatus::Defaulted => self.counts.filled_in_words(),
+                    RowStatus::Invalid if !self.wants_schema => {
+                        "JSON that is against the wanted fields".to_owned()
+                    }
                     _ => meaning(status).to_owned(),
                 };
                 vec![name, count(rows), meaning]
@@ -161,33 +181,61 @@ impl Account<'_> {
                 if self.again == bad { "the rest".into() } else { counted(self.again, "row") };
             let price = match self.spent.shown(self.again_cost).as_str() {
                 "unknown" => ", price unknown".to_owned(),
-                price if self.spent.is_charged => format!(", about {price}"),
-                price => format!(", would be about {price}"),
+                price if self.spent.is_charged => format!(", {}", about(price)),
+                price => format!(", would be {}", about(price)),
             };
             let what = format!("  {which} as one more batch, up to 24 h{price}:");
-            if what.chars().count() + 3 + retry.len() <= WIDTH {
-                lines.push(format!("{what}   {retry}"));
-            } else {
-                lines.extend([what, format!("    {retry}")]);
-            }
+            lines.extend(beside(what, &retry));
         }
-        let stays = bad.saturating_sub(self.again);
-        let skipped = self.counts.ended.get(&RowStatus::Skipped).copied().unwrap_or(0).min(stays);
-        if stays > skipped {
-            let which = counted(stays - skipped, "row");
-            // In brackets, so that a shell refuses the line where it is copied as it stands.
-            let change = match self.counts.ended.get(&RowStatus::Truncated) {
-                Some(cut) if *cut >= stays - skipped => "--class truncated --max-tokens <N>",
-                _ => "--model <MODEL>",
-            };
-            lines.push(format!("  {which} want another question:   {retry} {change}"));
-        }
-        if skipped > 0 && self.can_mend {
-            let which = format!("{} skipped", counted(skipped, "row"));
-            lines.push(format!("  {which}, once that is mended:   {retry} --class skipped"));
-        }
+        lines.extend(self.otherwise(&retry, bad.saturating_sub(self.again)));
         if !lines.is_empty() {
             lines.push("  leave it: nothing to do".to_owned());
+        }
+        lines
+    }
+
+    /// What to do about so many rows that would end the same way.
+    fn otherwise(&self, retry: &str, stays: u64) -> Vec<String> {
+        let of = |status| self.counts.ended.get(&status).copied().unwrap_or(0);
+        let skipped = of(RowStatus::Skipped).min(stays);
+        let cut = of(RowStatus::Truncated).min(stays - skipped);
+        let others = stays - skipped - cut;
+        let mut lines = Vec::new();
+        if cut > 0 {
+            let what = format!("  {} cut off, with more room:", counted(cut, "row"));
+            let room = self.max_tokens.map_or(MORE_ROOM, |limit| limit.saturating_mul(2));
+            let command = format!("{retry} --class truncated --max-tokens {room}");
+            lines.extend(beside(what, &command));
+        }
+        if others > 0 {
+            let wants = if others == 1 { "wants" } else { "want" };
+            let which = counted(others, "row");
+            let what =
+                format!("  {which} {wants} another question: add --model or --prompt-file to");
+            let is_other =
+                |status: &&RowStatus| !matches!(status, RowStatus::Truncated | RowStatus::Skipped);
+            let classes: String = self
+                .stays
+                .iter()
+                .filter(is_other)
+                .map(|status| format!(" --class {}", status.as_str()))
+                .collect();
+            lines.extend(beside(what, &format!("{retry}{classes}")));
+        }
+        if self.can_mend {
+            let images = self.skipped_images.min(skipped);
+            if images > 0 {
+                let what =
+                    format!("  {} skipped, once the images are mended:", counted(images, "row"));
+                lines.extend(beside(what, &format!("{retry} --class skipped")));
+            }
+            if skipped > images {
+                let which = counted(skipped - images, "row");
+                lines.extend([
+                    format!("  {which} skipped: mend the table and run the same line again"),
+                    "    (it pays only for what is new)".to_owned(),
+                ]);
+            }
         }
         lines
     }
@@ -210,6 +258,22 @@ impl Account<'_> {
             count(expired)
         ))
     }
+}
+
+/// A price that is not certain.
+fn about(price: &str) -> String {
+    match price.strip_prefix('<') {
+        Some(more) => format!("less than {more}"),
+        None => format!("about {price}"),
+    }
+}
+
+/// What a command is for and the command, in one line if that is narrow enough.
+fn beside(what: String, command: &str) -> Vec<String> {
+    if what.chars().count() + 3 + command.chars().count() <= WIDTH {
+        return vec![format!("{what}   {command}")];
+    }
+    vec![what, format!("    {command}")]
 }
 
 /// What a person should know about rows of this status.
@@ -254,7 +318,9 @@ mod tests {
             rows: counts.iter().map(|(_, rows)| rows).sum(),
             counts: RowCounts { ended: counts.iter().copied().collect(), ..RowCounts::default() },
             wants_fields: false,
+            wants_schema: false,
             errors: Vec::new(),
+            more_errors: 0,
             spent: Spent { is_charged: true, ..Spent::default() },
             took: Duration::from_secs(1052),
             is_sandbox: false,
@@ -264,6 +330,9 @@ mod tests {
             again_cost: None,
             rounds: 3,
             can_mend: true,
+            skipped_images: 0,
+            stays: Vec::new(),
+            max_tokens: None,
         }
     }
 
@@ -274,6 +343,8 @@ mod tests {
             again: 4,
             wants_fields: true,
             errors: vec![ErrorGroup { error: "image not found: 图/a.png".into(), rows: 80 }],
+            more_errors: 2,
+            skipped_images: 78,
             spent: Spent {
                 currency: Some(Currency::USD),
                 is_charged: true,
@@ -292,16 +363,40 @@ mod tests {
           unparsed      4  no JSON in the answer; raw_response keeps it
           skipped      80  no request could be made
           80 × image not found: 图/a.png
+          and 2 more: batchctl logs k7f2qd
         parsed    1,118 of 1,122 answers (99.6 %)
         tokens    18,900 prompt, 27,000 completion
         cost      $1.71 in batch
                   of it $0.030 for 4 answers that are not good
         output    out 1.csv
           4 rows as one more batch, up to 24 h, about $0.0060:   batchctl retry k7f2qd
-          80 rows skipped, once that is mended:   batchctl retry k7f2qd --class skipped
+          78 rows skipped, once the images are mended:
+            batchctl retry k7f2qd --class skipped
+          2 rows skipped: mend the table and run the same line again
+            (it pays only for what is new)
           leave it: nothing to do
         ");
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    }
+
+    /// The lines to type work as they stand.
+    #[test]
+    fn rows_that_would_end_the_same_way_have_lines_that_can_be_typed() {
+        let counts = [(RowStatus::Truncated, 2), (RowStatus::Invalid, 1), (RowStatus::Refused, 3)];
+        let account = Account {
+            stays: vec![RowStatus::Truncated, RowStatus::Invalid, RowStatus::Refused],
+            max_tokens: Some(250),
+            ..account(&Ending::Done, &counts)
+        };
+        assert!(account.lines().join("\n").contains("JSON that is against the wanted fields"));
+        insta::assert_snapshot!(account.once_more().join("\n"), @r"
+          2 rows cut off, with more room:
+            batchctl retry k7f2qd --class truncated --max-tokens 500
+          4 rows want another question: add --model or --prompt-file to
+            batchctl retry k7f2qd --class invalid --class refused
+          leave it: nothing to do
+        ");
+        assert_eq!(about("<$0.0001"), "less than $0.0001");
     }
 
     /// The sketch of what is said of rows that expired.

@@ -126,7 +126,10 @@ impl AgainPrice {
         let money = likely
             .zip(self.price())
             .map(|(pico, price)| Money { currency: price.currency, pico }.show());
-        money.map_or("unknown".to_owned(), |money| format!("about {money}"))
+        money.map_or("unknown".to_owned(), |money| match money.strip_prefix('<') {
+            Some(more) => format!("less than {more}"),
+            None => format!("about {money}"),
+        })
     }
 
     /// The model that is asked.

@@ -147,6 +147,7 @@ pub(in crate::commands) fn report(
     let output = table.and_then(|table| table.path.as_deref());
     let exit = exit_of(ending, &counts.shown(), waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
+    let more_errors = store.count_errors(key)?.saturating_sub(errors.len() as u64);
     let states = store.shard_counts(key)?;
     // As it stands now: what was found before the drive still says that it runs.
     let job = store.job_by_id(key)?.unwrap_or_else(|| found.job.clone());
@@ -170,6 +171,11 @@ pub(in crate::commands) fn report(
         rows: found.job.rows,
         counts,
         wants_fields: found.spec.form.is_json(),
+        wants_schema: found.spec.form.schema.is_some(),
+        more_errors,
+        skipped_images: store.count_skipped_images(key)?,
+        stays: statuses_that_stay(store, key)?,
+        max_tokens: found.spec.question.max_tokens,
         errors: errors.into_iter().map(|(error, rows)| ErrorGroup { error, rows }).collect(),
         spent,
         took,
@@ -255,6 +261,18 @@ fn rows_to_ask_again(store: &Store, job: &str) -> Result<u64, CommandError> {
     let wanted = WantedRows::default();
     let classes = store.open_classes(job)?.into_iter();
     Ok(classes.filter(|(status, class, _)| wanted.takes(*status, *class)).map(|(_, _, n)| n).sum())
+}
+
+/// Statuses of rows that would end the same way when asked again as they are.
+fn statuses_that_stay(store: &Store, job: &str) -> Result<Vec<RowStatus>, CommandError> {
+    let wanted = WantedRows::default();
+    let classes = store.open_classes(job)?.into_iter();
+    let mut stays: Vec<RowStatus> = classes
+        .filter(|(status, class, _)| !wanted.takes(*status, *class))
+        .map(|(status, ..)| status)
+        .collect();
+    stays.dedup();
+    Ok(stays)
 }
 
 /// What to do next, and what still costs meanwhile.

@@ -261,7 +261,8 @@ impl Prepared {
         let refuse = |text: String| {
             let mut error = CommandError::usage(text);
             error.hints.extend(first.map(|first| format!("first: {first}")));
-            let root = tally.image_root.as_ref().map(|root| root.display().to_string());
+            let root = tally.image_root.as_ref().filter(|_| failed == rows);
+            let root = root.map(|root| root.display().to_string());
             error.hints.push(match root {
                 Some(root) => format!("add --image-root {}", context.shell.quote(&root)),
                 None => self.looked_in(),

@@ -68,7 +68,7 @@ pub(in crate::commands) fn write_job_table(
     let counts = told(store, found, &summary)?;
     context.reporter().report(&Event::Written {
         path: path.to_string_lossy().into_owned(),
-        rows: counts.rows_out.unwrap_or(found.job.rows),
+        rows: summary.written,
     });
     Ok(Tabled { path: Some(path), counts: Some(counts) })
 }

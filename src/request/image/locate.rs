@@ -8,6 +8,10 @@ use super::super::{Skip, SkipKind};
 /// Folders in which the kernel shows devices and itself; what looks like a file there is none.
 const NEVER: [&str; 3] = ["/proc", "/sys", "/dev"];
 
+/// Folders of the system: nobody keeps pictures there, so none is ever advised.
+const OF_SYSTEM: [&str; 9] =
+    ["/etc", "/boot", "/bin", "/sbin", "/lib", "/lib64", "/usr", "/run", "/root/.ssh"];
+
 /// The folders that images are looked for in, and outside of which none is read.
 #[derive(Debug, Clone)]
 pub(super) struct Roots {
@@ -61,6 +65,14 @@ impl Roots {
         self.folders.iter().any(|(_, root)| real.starts_with(root))
             && !NEVER.iter().any(|never| real.starts_with(never))
     }
+}
+
+/// Whether a file outside tells of no folder that was meant: its cell climbs out of the allowed
+/// ones with `..`, or it is the system's.
+pub(super) fn is_astray(cell: &str, real: &Path) -> bool {
+    let system = NEVER.iter().chain(&OF_SYSTEM);
+    cell.split(['/', '\\']).any(|part| part == "..")
+        || system.into_iter().any(|folder| real.starts_with(folder))
 }
 
 /// The deepest folder that holds both the folder so far and this file.

@@ -63,6 +63,8 @@ pub(super) struct ImageStore {
     memo: Memo,
     bytes: Vec<u8>,
     outside: Option<PathBuf>,
+    /// Whether a file was not found, or lies where no folder is to be advised.
+    is_any_astray: bool,
 }
 
 /// An image ready to be encoded: the bytes as read, or made smaller.
@@ -81,12 +83,16 @@ impl ImageStore {
             memo: Memo::default(),
             bytes: Vec::new(),
             outside: None,
+            is_any_astray: false,
         }
     }
 
-    /// The folder that holds every image so far that lies outside of the allowed folders.
+    /// The folder that holds every image so far that lies outside of the allowed folders. None
+    /// where another was not found, climbs out with `..` or is the system's: what one cell says
+    /// must not open a folder that nobody meant.
     pub(super) fn outside(&self) -> Option<&Path> {
-        self.outside.as_deref()
+        let folder = self.outside.as_deref().filter(|_| !self.is_any_astray);
+        folder.filter(|folder| folder.parent().is_some())
     }
 
     /// What the image of a cell will add to its line.
@@ -153,6 +159,8 @@ impl ImageStore {
 
     fn locate(&mut self, cell: &str) -> Result<PathBuf, Skip> {
         self.roots.locate(cell).map_err(|missing| {
+            let is_astray = |found: &PathBuf| locate::is_astray(cell, found);
+            self.is_any_astray |= missing.outside.as_ref().is_none_or(is_astray);
             if let Some(found) = &missing.outside {
                 self.outside = locate::common_folder(self.outside.take(), found);
             }

@@ -184,6 +184,14 @@ fn roots_are_tried_in_order_and_the_folder_outside_is_named() {
     assert_eq!(store.outside(), Some(real.join("c/d").as_path()));
     put(&mut store, real.join("c/e/2.png").to_str().unwrap()).unwrap_err();
     assert_eq!(store.outside(), Some(real.join("c").as_path()));
+    // Of one row that climbs out, or names the system's, or is nowhere, no folder is concluded.
+    for cell in ["../c/d/1.png", "/etc/passwd", "nowhere.png"] {
+        let mut store = self::store(&[&real.join("a")]);
+        put(&mut store, real.join("c/d/1.png").to_str().unwrap()).unwrap_err();
+        assert!(store.outside().is_some());
+        put(&mut store, cell).unwrap_err();
+        assert_eq!(store.outside(), None, "{cell}");
+    }
 }
 
 /// B01: addresses pass untouched, data URLs are checked for what they hold.

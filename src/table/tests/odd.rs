@@ -59,7 +59,7 @@ fn b13_wrong_files_say_where_and_what_to_do() {
             "in.csv",
             b"a,b\n\n\"1\n1\",2\n3\n".into(),
             plain.clone(),
-            "in.csv: row 1 (line 5) has 1 cells where the header has 2",
+            "in.csv: row 1 (line 5) has 1 cell where the header has 2",
         ),
         ("in.csv", b"a,b\n1,2,3\n".into(), plain.clone(), "row 0 (line 2) has 3 cells"),
         (
@@ -144,7 +144,7 @@ fn ragged_rows_are_padded_or_marked_and_shift_nothing() {
         }
         assert_eq!(faults.len(), if ragged == Ragged::Skip { 3 } else { 0 });
         if let Some(first) = faults.first() {
-            assert_eq!(*first, (0, "1 cells where the header has 3".to_owned()));
+            assert_eq!(*first, (0, "1 cell where the header has 3".to_owned()));
         }
         assert_eq!(desk.answered(&table, "out.csv", |_| ()).text(), expected);
     }

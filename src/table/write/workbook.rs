@@ -37,9 +37,12 @@ pub(super) fn workbook(
         copy(&mut long, &mut whole).map_err(failed)?;
         whole.commit(keeper).map_err(|error| TableError::io("write", &beside, error))?;
         notes.push(format!(
-            "{} texts are longer than a cell of a workbook can be (32,767 characters): they are \
-             whole in {}, and begin in {}",
-            made.long_texts,
+            "{} longer than a cell of a workbook can be (32,767 characters): whole in {}, only the \
+             beginning in {}",
+            match made.long_texts {
+                1 => "1 text is".to_owned(),
+                texts => format!("{texts} texts are"),
+            },
             beside.display(),
             path.display()
         ));

@@ -125,8 +125,12 @@ impl Seen {
     fn tell(&self, merged: usize, notes: &mut Vec<String>) {
         if self.errors > 0 {
             notes.push(format!(
-                "{} cells hold errors such as #N/A and are read as these texts",
-                self.errors
+                "{} such as #N/A, read as these texts",
+                if self.errors == 1 {
+                    "1 cell holds an error".to_owned()
+                } else {
+                    format!("{} cells hold errors", self.errors)
+                }
             ));
         }
         if let Some(number) = &self.long_number {
@@ -144,8 +148,9 @@ impl Seen {
         }
         if merged > 0 {
             notes.push(format!(
-                "{merged} merged areas: only the first cell of each has its text, the others are \
-                 read as empty"
+                "{merged} merged area{}: only the first cell of each has its text, the others are \
+                 read as empty",
+                if merged == 1 { "" } else { "s" }
             ));
         }
     }

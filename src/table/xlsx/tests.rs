@@ -90,8 +90,8 @@ fn b13_a_workbook_of_libreoffice_reads_as_it_looks() {
     for part in [
         "read sheet `评论 2026`",
         "--sheet NAME takes another: `other`",
-        "1 cells hold errors",
-        "1 merged areas",
+        "1 cell holds an error such as #N/A",
+        "1 merged area:",
     ] {
         assert!(notes.contains(part), "{part}: {notes}");
     }
