@@ -53,6 +53,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return Err(CommandError::usage("--name names one job, but several files were given")
             .hint("drop --name, or submit the files one by one"));
     }
+    if args.running.pace.max_wait.is_some() && !args.wait {
+        return Err(CommandError::usage("--max-wait limits a wait, and submit does not wait")
+            .hint("add --wait, or drop --max-wait"));
+    }
     let mut worst = ExitCode::Success;
     for file in expand(&args.files, &context.folder)? {
         let exit = submit_one(&file, args, context)?;

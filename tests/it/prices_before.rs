@@ -326,6 +326,8 @@ fn finished_requests_are_priced_by_their_own_model_and_limit() {
     let mixed = "workflow mixed.jsonl out.jsonl --dry-run --provider sandbox";
     let plan = dir.batchctl(mixed).run().exits(0).says(&["ask 2 models (gpt-4o-mini, o1)"]);
     assert!(plan.stdout.contains("prices unknown"), "{}", plan.stdout);
+    let endless = "submit mini.jsonl --max-wait 1m --provider sandbox";
+    dir.batchctl(endless).run().exits(2).says(&["--max-wait limits a wait", "add --wait"]);
     let sent = "submit mini.jsonl --wait --provider sandbox";
     dir.batchctl(sent).run().exits(0).says(&["requests at sandbox, gpt-4o-mini"]);
 }
