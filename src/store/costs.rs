@@ -22,9 +22,9 @@ pub struct CostGroup {
 /// Rows that were not sent because another asks the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Equal {
-    /// How many answers they were spared, over all rounds.
+    /// How many there are.
     pub rows: u64,
-    /// What those would have cost; `None` where that of one is unknown.
+    /// What their answers would have cost, over all rounds; `None` where that of one is unknown.
     pub cost: Option<u64>,
 }
 
@@ -136,18 +136,20 @@ impl Store {
         })
     }
 
-    /// What rows would have cost that got the answer of another.
+    /// What rows would have cost that got the answer of another, in all rounds in which that was
+    /// asked.
     pub fn equal_costs(&self, job: &str) -> Result<Equal, StoreError> {
         self.read(|c| {
             c.prepare(
-                "SELECT count(*), count(o.cost), coalesce(sum(o.cost), 0) FROM equal_row e \
+                "SELECT count(DISTINCT e.row), count(*) - count(o.cost), coalesce(sum(o.cost), 0) \
+                 FROM equal_row e \
                  JOIN outcome o ON o.job = e.job AND o.row = e.leader \
                  WHERE e.job = ?1 AND o.prompt_tokens IS NOT NULL",
             )?
             .query_row([job], |row| {
-                let (rows, priced): (u64, u64) = (row.get(0)?, row.get(1)?);
+                let (rows, unpriced): (u64, u64) = (row.get(0)?, row.get(1)?);
                 let cost: u64 = row.get(2)?;
-                Ok(Equal { rows, cost: (rows == priced).then_some(cost) })
+                Ok(Equal { rows, cost: (unpriced == 0).then_some(cost) })
             })
         })
     }

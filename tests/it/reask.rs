@@ -277,7 +277,8 @@ fn b04_a_second_answer_is_good_for_equal_rows_and_later_jobs() {
     at(&sandbox, dir.batchctl(&line))
         .run()
         .exits(3)
-        .says(&["re-asked  3 rows, of which 2 are good now;", "3 further answers"]);
+        .says(&["re-asked  3 rows, of which 2 are good now;", "3 further answers"])
+        .says(&["by 1 equal row"]);
     assert_eq!(dir.cells("out.csv").column("status"), ["ok", "invalid", "ok", "ok"]);
     assert_eq!(bill(&sandbox).len(), 3 + 2 + 1, "equal rows are asked once, each time");
     let answers = dir.cells("out.csv");
