@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::outcomes::COUNTS;
 use super::{Store, StoreError};
 use crate::batch::{Usage, Used};
 
@@ -85,6 +86,26 @@ impl Store {
                     used: read_used(row, 3)?,
                 })
             })?
+            .collect()
+        })
+    }
+
+    /// What those answers of the rows from `first` to `last` used that do not count any more: a row
+    /// that was asked again has paid for each of its answers. Rows without such are left out.
+    pub fn earlier_costs(
+        &self,
+        job: &str,
+        (first, last): (u64, u64),
+    ) -> Result<Vec<(u64, Used)>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT row, count(*), count(cost), coalesce(sum(cost), 0), \
+                 coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), \
+                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) \
+                 FROM outcome o WHERE job = ?1 AND row BETWEEN ?2 AND ?3 AND \
+                 prompt_tokens IS NOT NULL AND NOT ({COUNTS}) GROUP BY row"
+            ))?
+            .query_map(params![job, first, last], |row| Ok((row.get(0)?, read_used(row, 1)?)))?
             .collect()
         })
     }
