@@ -5,6 +5,7 @@ mod files;
 mod jobs;
 mod show;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use self::files::{Lines, add_file};
@@ -54,6 +55,8 @@ struct Report {
     /// Tokens and known costs; `known` is not used, as there may be several currencies.
     used: Used,
     costs: Vec<Cost>,
+    /// Models of lines of files of which no price is known; a few of them.
+    without_price: BTreeSet<String>,
     /// Answers of which it is not known what they used.
     without_usage: u64,
 }

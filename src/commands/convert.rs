@@ -38,7 +38,7 @@ lays!(Args: ask, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
-    let who = who_is_asked(context, Need::NoKey)?;
+    let mut who = who_is_asked(context, Need::NoKey)?;
     let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("jsonl"));
     let output = context.folder.join(output);
     let manifest_path = output.with_extension("manifest.json");
@@ -53,6 +53,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     }
     let scratch = Scratch::new(&context.home)?;
     let (taken, unchanged) = read_in_place(&args.input, context, scratch.folder())?;
+    taken.decide(context, &mut who)?;
     let prepared = Prepared::of(context, taken, &who)?;
     let Prepared { table, spec, limits, .. } = &prepared;
     let places =

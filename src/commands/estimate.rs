@@ -57,7 +57,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return estimate_like(context, &open_store(context)?, (&chosen.input, found));
     }
     let who = who_is_asked(context, Need::NoKey)?;
-    estimate(&chosen.input, &who, context, false)
+    estimate(&chosen.input, who, context, false)
 }
 
 /// What is looked at.

@@ -53,6 +53,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return Err(CommandError::usage("--name names one job, but several files were given")
             .hint("drop --name, or submit the files one by one"));
     }
+    if args.running.pace.max_wait.is_some() && !args.wait {
+        return Err(CommandError::usage("--max-wait limits a wait, and submit does not wait")
+            .hint("add --wait, or drop --max-wait"));
+    }
     let mut worst = ExitCode::Success;
     for file in expand(&args.files, &context.folder)? {
         let exit = submit_one(&file, args, context)?;
@@ -65,12 +69,12 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
 
 fn submit_one(file: &Path, args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let need = if args.spend.only_shows() { Need::NoKey } else { Need::Key };
-    let who = who_is_asked(context, need)?;
+    let mut who = who_is_asked(context, need)?;
     let destination = Destination::choose(args.write.output.as_deref(), file, context)?;
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, &who, !args.spend.only_shows());
-    let planned = Planned::make(context, file, &who, scratch.folder(), reuse)?;
+    let planned = Planned::make(context, file, &mut who, scratch.folder(), reuse)?;
     if planned.table.shape().format != Format::Requests {
         return Err(CommandError::usage(format!(
             "{} is not a request file: its lines have no custom_id and body",

@@ -53,14 +53,14 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let need = if args.spend.only_shows() { Need::NoKey } else { Need::Key };
     let who = who_is_asked(context, need)?;
     if args.spend.estimate_cost {
-        return estimate(&input, &who, context, true);
+        return estimate(&input, who, context, true);
     }
     let named = args.output.as_deref().or(args.write.output.as_deref());
     let destination = Destination::choose(named, &input, context)?;
     if args.spend.dry_run {
-        return dry_run(&input, &who, context);
+        return dry_run(&input, who, context);
     }
-    send(&input, &who, &destination, context)
+    send(&input, who, &destination, context)
 }
 
 /// The table that the line or the project's file names.

@@ -77,14 +77,24 @@ impl Answer<'_> {
         })
     }
 
+    /// What all answers of the row used together, so that the sum of a column is what was paid.
     pub(super) fn numbers(&self) -> Numbers {
-        let usage = self.usage;
+        let earlier = self.settled.map(|settled| settled.earlier).unwrap_or_default();
+        let has_earlier = earlier.rows > 0;
+        let tokens = |of: fn(Usage) -> u64| -> Value {
+            let known = self.usage.map(of).or(has_earlier.then_some(0));
+            known.map(|known| known + of(earlier.usage)).into()
+        };
+        let own = self.settled.and_then(|settled| settled.cost);
+        // Where an answer of unknown price was paid for, the sum is unknown too.
+        let own = own.or((has_earlier && self.usage.is_none()).then_some(0));
+        let cost = own.zip(earlier.cost()).map(|(own, earlier)| own + earlier);
         let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
         Numbers {
             rounds: rounds.into(),
-            prompt_tokens: usage.map(|usage| usage.prompt_tokens).into(),
-            completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
-            cost: self.settled.and_then(|settled| settled.cost).map(in_units).into(),
+            prompt_tokens: tokens(|usage| usage.prompt_tokens),
+            completion_tokens: tokens(|usage| usage.completion_tokens),
+            cost: cost.map(in_units).into(),
             seconds: self.settled.and_then(|settled| settled.seconds).into(),
             is_further: false,
         }

@@ -8,7 +8,7 @@ use super::cells::{Answer, Values, mended};
 use super::columns::Columns;
 use super::summary::Summary;
 use crate::answer::{Defaults, Filled, Judged, ParseStatus, RowStatus, Wanted, judge};
-use crate::batch::{BadLine, ResultLine, decode_line};
+use crate::batch::{BadLine, ResultLine, Used, decode_line};
 use crate::table::{Cell, Row, Selection, Table, Verdict, Writer};
 
 /// What is on record about a row.
@@ -31,6 +31,8 @@ pub struct Settled {
     pub seconds: Option<f64>,
     /// What its answer cost, in trillionths of a currency's unit, where that is known.
     pub cost: Option<u64>,
+    /// What its further answers used, which do not count any more.
+    pub earlier: Used,
     /// Whether its line was paid for another row or by another job: its tokens count there (P7).
     pub is_shared: bool,
     /// Who answered, where it is not the one that all were asked of ([`Join::provider`]).
@@ -49,6 +51,7 @@ impl Settled {
             custom_id: None,
             seconds: None,
             cost: None,
+            earlier: Used::default(),
             is_shared: false,
             provider: None,
         }

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::outcomes::COUNTS;
 use super::{Store, StoreError};
 use crate::batch::{Usage, Used};
 
@@ -22,9 +23,9 @@ pub struct CostGroup {
 /// Rows that were not sent because another asks the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Equal {
-    /// How many answers they were spared, over all rounds.
+    /// How many there are.
     pub rows: u64,
-    /// What those would have cost; `None` where that of one is unknown.
+    /// What their answers would have cost, over all rounds; `None` where that of one is unknown.
     pub cost: Option<u64>,
 }
 
@@ -89,6 +90,26 @@ impl Store {
         })
     }
 
+    /// What those answers of the rows from `first` to `last` used that do not count any more: a row
+    /// that was asked again has paid for each of its answers. Rows without such are left out.
+    pub fn earlier_costs(
+        &self,
+        job: &str,
+        (first, last): (u64, u64),
+    ) -> Result<Vec<(u64, Used)>, StoreError> {
+        self.read(|c| {
+            c.prepare(&format!(
+                "SELECT row, count(*), count(cost), coalesce(sum(cost), 0), \
+                 coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), \
+                 coalesce(sum(cached_tokens), 0), coalesce(sum(reasoning_tokens), 0) \
+                 FROM outcome o WHERE job = ?1 AND row BETWEEN ?2 AND ?3 AND \
+                 prompt_tokens IS NOT NULL AND NOT ({COUNTS}) GROUP BY row"
+            ))?
+            .query_map(params![job, first, last], |row| Ok((row.get(0)?, read_used(row, 1)?)))?
+            .collect()
+        })
+    }
+
     /// What the surplus batches of a job used that is in no row's outcome, and how many there are.
     pub fn surplus_costs(&self, job: &str) -> Result<Used, StoreError> {
         self.read(|c| {
@@ -136,18 +157,20 @@ impl Store {
         })
     }
 
-    /// What rows would have cost that got the answer of another.
+    /// What rows would have cost that got the answer of another, in all rounds in which that was
+    /// asked.
     pub fn equal_costs(&self, job: &str) -> Result<Equal, StoreError> {
         self.read(|c| {
             c.prepare(
-                "SELECT count(*), count(o.cost), coalesce(sum(o.cost), 0) FROM equal_row e \
+                "SELECT count(DISTINCT e.row), count(*) - count(o.cost), coalesce(sum(o.cost), 0) \
+                 FROM equal_row e \
                  JOIN outcome o ON o.job = e.job AND o.row = e.leader \
                  WHERE e.job = ?1 AND o.prompt_tokens IS NOT NULL",
             )?
             .query_row([job], |row| {
-                let (rows, priced): (u64, u64) = (row.get(0)?, row.get(1)?);
+                let (rows, unpriced): (u64, u64) = (row.get(0)?, row.get(1)?);
                 let cost: u64 = row.get(2)?;
-                Ok(Equal { rows, cost: (rows == priced).then_some(cost) })
+                Ok(Equal { rows, cost: (unpriced == 0).then_some(cost) })
             })
         })
     }

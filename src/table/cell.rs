@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::xlsx::value::is_plain_number;
+use super::xlsx::value::{is_plain_number, with_exponent};
 
 /// One cell of an added column.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,6 +96,9 @@ pub(super) fn push_sheet_json(json: &str, out: &mut Vec<u8>) {
         "true" => out.extend_from_slice(b"TRUE"),
         "false" => out.extend_from_slice(b"FALSE"),
         number if is_plain_number(number) => out.extend_from_slice(number.as_bytes()),
+        number if let Some(number) = with_exponent(number) => {
+            out.extend_from_slice(number.as_bytes());
+        }
         other => push_sheet_text(other, out),
     }
 }
@@ -158,6 +161,28 @@ mod tests {
             push_json(Cell::Model(given), &mut json);
             assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), given);
         }
+    }
+
+    /// A cost of a row is often below 0.00001, which JSON writes with an exponent.
+    #[test]
+    fn numbers_of_any_size_are_numbers_in_a_sheet() {
+        let table = [
+            ("2.7e-6", "2.7E-6"),
+            ("-1e+21", "-1E21"),
+            ("5E-7", "5E-7"),
+            ("0.5", "0.5"),
+            // More digits than a sheet keeps, or more than a number holds.
+            ("1.234567890123456789e-6", "\"1.234567890123456789e-6\""),
+            ("1e999", "\"1e999\""),
+        ];
+        for (json, expected) in table {
+            let mut out = Vec::new();
+            push_sheet_json(json, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+        let mut model = Vec::new();
+        push_sheet(Cell::Model("1e5"), &mut model);
+        assert_eq!(model, b"\"1e5\"", "what a model wrote is text");
     }
 
     #[test]

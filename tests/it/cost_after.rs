@@ -240,6 +240,8 @@ fn s1_14_analyze_files_and_jobs() {
         (unknown["costs"].as_array().map(Vec::len), &unknown["price_unknown"]),
         (Some(0), &1.into())
     );
+    let said = dir.batchctl("analyze theirs.jsonl").run().exits(0);
+    assert!(said.stdout.contains("no price is known of who-knows"), "{}", said.stdout);
     dir.write("theirs.jsonl", foreign);
     assert_eq!(pico(&analyze("theirs.jsonl")["costs"][0]["actual"]), 10 * SMALL.0 + 5 * SMALL.1);
     let large = analyze("theirs.jsonl --provider openai --model gpt-4o");

@@ -299,3 +299,35 @@ fn models_side_by_side() {
         ["USD", "CNY", "USD"].map(Value::from).iter().chain([&Value::Null]).collect::<Vec<_>>()
     );
 }
+
+/// Finished requests are sent as they stand: their bodies say which model is paid and how long an
+/// answer may be, whatever the settings say.
+#[test]
+fn finished_requests_are_priced_by_their_own_model_and_limit() {
+    let dir = folder(3);
+    for (file, model) in [("mini.jsonl", "gpt-4o-mini --max-tokens 20"), ("dear.jsonl", "o1")] {
+        dir.batchctl(&format!("convert in.csv {file} --input-column text --model {model}"))
+            .run()
+            .exits(0);
+    }
+    for (file, model, most) in [("mini.jsonl", "gpt-4o-mini", true), ("dear.jsonl", "o1", false)] {
+        let line = format!("workflow {file} out.jsonl --dry-run --provider sandbox");
+        let plan = dir.batchctl(&line).run().exits(0);
+        let needed = format!("Model     {model}   sandbox");
+        assert!(plan.stdout.contains(&needed), "{}", plan.stdout);
+        assert_eq!(plan.stdout.contains("if every answer has 20 tokens"), most, "{}", plan.stdout);
+    }
+    let other = "workflow dear.jsonl out.jsonl --dry-run --provider sandbox -m gpt-4o-mini";
+    dir.batchctl(other).run().exits(2).says(&["the requests ask o1", "the model gpt-4o-mini"]);
+    dir.write(
+        "mixed.jsonl",
+        dir.read("mini.jsonl") + &dir.read("dear.jsonl").replace("-r1", "-r2"),
+    );
+    let mixed = "workflow mixed.jsonl out.jsonl --dry-run --provider sandbox";
+    let plan = dir.batchctl(mixed).run().exits(0).says(&["ask 2 models (gpt-4o-mini, o1)"]);
+    assert!(plan.stdout.contains("prices unknown"), "{}", plan.stdout);
+    let endless = "submit mini.jsonl --max-wait 1m --provider sandbox";
+    dir.batchctl(endless).run().exits(2).says(&["--max-wait limits a wait", "add --wait"]);
+    let sent = "submit mini.jsonl --wait --provider sandbox";
+    dir.batchctl(sent).run().exits(0).says(&["requests at sandbox, gpt-4o-mini"]);
+}

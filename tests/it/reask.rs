@@ -41,7 +41,7 @@ const RULES: &str = r#"[
 ]"#;
 
 const LINE: &str = "workflow in.csv out.csv --json-fields score:number --max-tokens 64 \
-                    --input-column text --check-interval 2";
+                    --input-column text --check-interval 2 --details";
 
 /// Of each kind of row, by its letter: how it ends with two second questions, how many answers it
 /// got, and the raw answer that the table keeps.
@@ -143,6 +143,15 @@ fn holds(dir: &WorkDir, sandbox: &Sandbox, rows: usize) {
     }
     let job = status(sandbox, dir);
     assert_eq!(pico(&job["cost"]["actual"]), priced(bill.iter()), "P7: the account is the bill");
+    let sum = |name: &str| -> f64 {
+        column(name).iter().filter(|cell| !cell.is_empty()).map(|n| n.parse::<f64>().unwrap()).sum()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand tokens")]
+    let prompts = bill.iter().map(|(_, prompt, _)| *prompt).sum::<u64>() as f64;
+    assert!((sum("prompt_tokens") - prompts).abs() < 0.5, "the cells are the bill: {prompts}");
+    #[expect(clippy::cast_precision_loss, reason = "less than a dollar")]
+    let paid = priced(bill.iter()) as f64 / 1e12;
+    assert!((sum("cost") - paid).abs() < 1e-9, "the cells are the bill: {paid}");
     assert_eq!(job["cost"]["usage_unknown"], 0);
 }
 
@@ -232,7 +241,7 @@ fn b07_answers_against_the_schema_are_asked_for_again() {
         "required": ["score"], "additionalProperties": false}"#;
     dir.write("schema.json", schema);
     let line = "workflow in.csv out.csv --json-schema schema.json --max-tokens 64 --reask 2 \
-                --input-column text --check-interval 2";
+                --input-column text --check-interval 2 --details";
     at(&sandbox, dir.batchctl(line)).run().exits(3).says(&["round 2:", "round 3:"]);
     holds(&dir, &sandbox, 40);
     let second = requests(&sandbox, 2);
@@ -277,7 +286,8 @@ fn b04_a_second_answer_is_good_for_equal_rows_and_later_jobs() {
     at(&sandbox, dir.batchctl(&line))
         .run()
         .exits(3)
-        .says(&["re-asked  3 rows, of which 2 are good now;", "3 further answers"]);
+        .says(&["re-asked  3 rows, of which 2 are good now;", "3 further answers"])
+        .says(&["by 1 equal row"]);
     assert_eq!(dir.cells("out.csv").column("status"), ["ok", "invalid", "ok", "ok"]);
     assert_eq!(bill(&sandbox).len(), 3 + 2 + 1, "equal rows are asked once, each time");
     let answers = dir.cells("out.csv");

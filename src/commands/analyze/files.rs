@@ -20,6 +20,9 @@ use crate::ui::CommandError;
 /// Models and jobs whose prices are kept; the lines of a file name few.
 const MOST_PRICES: usize = 1000;
 
+/// Models without a price that are named.
+const MOST_NAMED: usize = 3;
+
 /// What the sandbox's answers say of themselves.
 const MADE_UP: &str = "[sandbox]";
 
@@ -72,7 +75,15 @@ impl<'a> Lines<'a> {
             && let Some(job) = self.store.job_by_id(&id.job6)?
         {
             let prices = Prices::of(self.store, &job)?;
-            return Ok(prices.of_ask(None).filter(|_| !prices.has_asks()).cloned());
+            if !prices.has_asks() {
+                return Ok(prices.of_ask(None).cloned());
+            }
+            // A retry may have asked another model; a round asks one question.
+            let shards = self.store.shards(&job.key)?;
+            let mut asks = shards.iter().filter(|shard| shard.round == id.round);
+            let ask = asks.next().map(|shard| shard.asks.ask);
+            let is_one = asks.all(|shard| Some(shard.asks.ask) == ask);
+            return Ok(ask.filter(|_| is_one).and_then(|ask| prices.of_ask(ask)).cloned());
         }
         let settings = &self.context.settings;
         let Some(model) = self.model.or(line.model.as_deref()) else { return Ok(None) };
@@ -96,9 +107,10 @@ impl<'a> Lines<'a> {
 
     /// What tells lines of one price from others.
     fn key(&self, line: &ResultLine) -> String {
-        let job = CustomId::parse(&line.custom_id).map(|id| id.job6);
+        let id = CustomId::parse(&line.custom_id);
+        let job = id.map(|id| format!("{} {}", id.job6, id.round)).unwrap_or_default();
         let model = self.model.or(line.model.as_deref()).unwrap_or_default();
-        format!("{} {model}", job.unwrap_or_default())
+        format!("{job} {model}")
     }
 }
 
@@ -131,6 +143,11 @@ pub(super) fn add_file(
             let price = lines.price(&line)?;
             if prices.len() == MOST_PRICES {
                 prices.clear();
+            }
+            if price.is_none() && report.without_price.len() < MOST_NAMED {
+                let model =
+                    lines.model.or(line.model.as_deref()).unwrap_or("lines without a model");
+                report.without_price.insert(model.to_owned());
             }
             prices.insert(key.clone(), price);
         }

@@ -234,6 +234,11 @@ fn cost(report: &Report) -> Vec<String> {
             pieces.push(format!("price of {} unknown", counted(report.used.unpriced, "answer")));
         }
     }
+    if !report.without_price.is_empty() {
+        let models: Vec<&str> = report.without_price.iter().map(String::as_str).collect();
+        let models = models.join(", ");
+        pieces.push(format!("no price is known of {models}: --model and --provider name one"));
+    }
     if report.without_usage > 0 {
         pieces.push(format!("usage of {} unknown", counted(report.without_usage, "answer")));
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::jobs::Found;
-use crate::batch::Batch;
+use crate::batch::{Batch, Used};
 use crate::result::{Artifacts, Place, Settled};
 use crate::store::{ArtifactKind, OutcomeRecord, Store, StoreError};
 
@@ -18,6 +18,8 @@ pub(in crate::commands) struct Answers {
     /// The number of a file by its number in the ledger.
     numbers: HashMap<i64, u32>,
     origins: Vec<Option<Origin>>,
+    /// Whether a row may have been answered more than once.
+    has_rounds: bool,
 }
 
 /// The batch that wrote a file; copies of earlier answers have none.
@@ -43,7 +45,8 @@ impl Answers {
             let is_copy = artifact.kind == ArtifactKind::Cached;
             origins.push((!is_copy).then_some(Origin { shard: artifact.shard, begun }));
         }
-        Ok(Self { paths, numbers, origins })
+        let has_rounds = store.shards(&found.job.key)?.iter().any(|shard| shard.round > 1);
+        Ok(Self { paths, numbers, origins, has_rounds })
     }
 
     /// The files, to be read from.
@@ -93,7 +96,32 @@ impl Answers {
         store: &'a Store,
         job: &'a str,
     ) -> impl Iterator<Item = Result<Settled, StoreError>> + 'a {
-        Pages::new(store, job).map(|record| record.map(|record| self.settled(record)))
+        let mut earlier = Earlier { store, job, until: 0, used: HashMap::new() };
+        Pages::new(store, job).map(move |record| {
+            let record = record?;
+            let earlier = if self.has_rounds { earlier.of(record.row)? } else { Used::default() };
+            Ok(Settled { earlier, ..self.settled(record) })
+        })
+    }
+}
+
+/// What the answers of rows used that do not count any more, read page by page in row order.
+struct Earlier<'a> {
+    store: &'a Store,
+    job: &'a str,
+    /// The first row that is not read yet.
+    until: u64,
+    used: HashMap<u64, Used>,
+}
+
+impl Earlier<'_> {
+    fn of(&mut self, row: u64) -> Result<Used, StoreError> {
+        if row >= self.until {
+            let last = row + PAGE as u64 - 1;
+            self.used = self.store.earlier_costs(self.job, (row, last))?.into_iter().collect();
+            self.until = last + 1;
+        }
+        Ok(self.used.remove(&row).unwrap_or_default())
     }
 }
 

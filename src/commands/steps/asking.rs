@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::form::{expected, form};
+use super::input::Taken;
 use super::tell_form::{kept_here, tell_form};
 use super::who::Who;
 use crate::commands::Context;
@@ -33,16 +34,12 @@ pub(super) struct Text {
 /// Words the question.
 pub(in crate::commands) fn ask(
     context: &Context,
-    table: &Table,
-    source: &Path,
+    taken: &Taken,
     who: &Who,
 ) -> Result<Asked, CommandError> {
+    let Taken { table, source, .. } = taken;
     let settings = &context.settings;
-    let endpoint = match settings.get(key::ENDPOINT).as_str() {
-        "embeddings" => Endpoint::Embeddings,
-        "responses" => Endpoint::Responses,
-        _ => Endpoint::Chat,
-    };
+    let endpoint = endpoint(context);
     let mut question = Question {
         endpoint,
         model: who.model.clone(),
@@ -56,6 +53,8 @@ pub(in crate::commands) fn ask(
     };
     if table.shape().format == Format::Requests {
         question.source = Source::Foreign;
+        question.max_tokens = taken.bodies.as_ref().and_then(|bodies| bodies.most);
+        question.parameters.clear();
         let note = want_json(context, &mut question, who)?;
         return Ok(Asked { question, notes: note.into_iter().collect() });
     }
@@ -80,6 +79,15 @@ pub(in crate::commands) fn ask(
     question.images = image_options(context, source, inferred.image_columns)?;
     let wanted = want_json(context, &mut question, who)?;
     Ok(Asked { question, notes: inferred.note.into_iter().chain(wanted).collect() })
+}
+
+/// The endpoint that the settings name.
+pub(super) fn endpoint(context: &Context) -> Endpoint {
+    match context.settings.get(key::ENDPOINT).as_str() {
+        "embeddings" => Endpoint::Embeddings,
+        "responses" => Endpoint::Responses,
+        _ => Endpoint::Chat,
+    }
 }
 
 /// Whether the prompt says itself which columns are asked.

@@ -3,6 +3,7 @@
 
 use super::asking::parameters;
 use super::form::expected;
+use super::input::Taken;
 use super::tell_form::{tell_form, tells_form};
 use super::who::Who;
 use crate::commands::Context;
@@ -40,10 +41,16 @@ fn said<T>(context: &Context, key: Key<T>) -> bool {
 }
 
 /// The question of a job at the model that is asked, with what the line says on top.
-pub(super) fn ask_like(context: &Context, who: &Who, job: &Spec) -> Result<Question, CommandError> {
+pub(super) fn ask_like(
+    context: &Context,
+    (taken, who): (&Taken, &Who),
+    job: &Spec,
+) -> Result<Question, CommandError> {
     let mut question = job.question.clone();
     question.base_url.clone_from(&who.stored_url);
     if question.source == Text::Foreign {
+        question.model.clone_from(&who.model);
+        question.max_tokens = taken.bodies.as_ref().and_then(|bodies| bodies.most);
         return Ok(question);
     }
     if question.model != who.model {

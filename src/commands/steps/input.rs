@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::bodies::Bodies;
+use super::who::Who;
 use crate::base::{self, hex_of_file};
 use crate::commands::Context;
 use crate::config::{key, nearest};
@@ -27,6 +29,19 @@ pub(in crate::commands) struct Taken {
     pub(in crate::commands) digest: String,
     /// The copy's name below the folder.
     pub(in crate::commands) name: String,
+    /// What its requests say, where it holds finished ones.
+    pub(super) bodies: Option<Bodies>,
+}
+
+impl Taken {
+    /// Finished requests say themselves which model is asked.
+    pub(in crate::commands) fn decide(
+        &self,
+        context: &Context,
+        who: &mut Who,
+    ) -> Result<(), CommandError> {
+        self.bodies.as_ref().map_or(Ok(()), |bodies| bodies.decide(context, who))
+    }
 }
 
 /// How the settings say tables are read.
@@ -90,7 +105,8 @@ pub(in crate::commands) fn take_in(
     let digest = hex_of_file(&copy).map_err(JobError::file("read", &copy))?;
     let source =
         if input == Path::new("-") { input.to_owned() } else { context.folder.join(input) };
-    Ok(Taken { table, source, digest, name })
+    let bodies = Bodies::of(context, &table)?;
+    Ok(Taken { table, source, digest, name, bodies })
 }
 
 /// Opens a table to be read where it lies, once and at once; what is not UTF-8 is decoded into
@@ -107,7 +123,8 @@ pub(in crate::commands) fn read_in_place(
     let source =
         if input == Path::new("-") { input.to_owned() } else { context.folder.join(input) };
     let name = text.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok((Taken { table, source, digest, name }, unchanged))
+    let bodies = Bodies::of(context, &table)?;
+    Ok((Taken { table, source, digest, name, bodies }, unchanged))
 }
 
 /// A file as it was, by size and time.

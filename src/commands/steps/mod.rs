@@ -9,6 +9,7 @@ mod answers;
 mod asking;
 mod asking_like;
 mod begin;
+mod bodies;
 mod choice;
 mod clean;
 mod copies;

@@ -88,11 +88,13 @@ impl Planned {
     pub(in crate::commands) fn make(
         context: &Context,
         input: &Path,
-        who: &Who,
+        who: &mut Who,
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
-        Self::of(context, take_in(input, context, folder)?, who, folder, reuse)
+        let taken = take_in(input, context, folder)?;
+        taken.decide(context, who)?;
+        Self::of(context, taken, who, folder, reuse)
     }
 
     /// Plans the job that the settings describe for a table that lies in the folder.
@@ -110,11 +112,12 @@ impl Planned {
     pub(in crate::commands) fn like(
         context: &Context,
         (input, job): (&Path, &Spec),
-        who: &Who,
+        who: &mut Who,
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
         let taken = take_in(input, context, folder)?;
+        taken.decide(context, who)?;
         let prepared = Prepared::like(context, taken, who, job)?;
         Self::prepared(context, prepared, who, folder, reuse)
     }
@@ -147,7 +150,7 @@ impl Prepared {
         taken: Taken,
         who: &Who,
     ) -> Result<Self, CommandError> {
-        let asked = ask(context, &taken.table, &taken.source, who)?;
+        let asked = ask(context, &taken, who)?;
         let selection = selection(context, &taken.table)?;
         let (form, output) = (form(context)?, output_spec(context));
         let expected = expected(&form)?;
@@ -161,7 +164,7 @@ impl Prepared {
     /// The question of a job, as far as the line words no other. The rows are those of the line:
     /// after a few rows the question is what all of them cost.
     fn like(context: &Context, taken: Taken, who: &Who, job: &Spec) -> Result<Self, CommandError> {
-        let question = ask_like(context, who, job)?;
+        let question = ask_like(context, (&taken, who), job)?;
         let selection = selection(context, &taken.table)?;
         let asked = Asked { question, notes: Vec::new() };
         let form = job.form.clone();

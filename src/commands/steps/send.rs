@@ -21,7 +21,7 @@ use crate::ui::{CommandError, ExitCode};
 /// Plans a table, attaches to the job that this line made before or makes one, drives it.
 pub(in crate::commands) fn send(
     input: &Path,
-    who: &Who,
+    mut who: Who,
     destination: &Destination,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
@@ -31,10 +31,10 @@ pub(in crate::commands) fn send(
     }
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let reuse = reuse(context, &store, who, true);
-    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
+    let reuse = reuse(context, &store, &who, true);
+    let planned = Planned::make(context, input, &mut who, scratch.folder(), reuse)?;
     let how = Follow { submit: true, wait: waits(context) };
-    begin_and_go_on(context, &store, (scratch, planned), (who, destination), how)
+    begin_and_go_on(context, &store, (scratch, planned), (&who, destination), how)
 }
 
 /// Finds or makes the job of a plan and drives it; the command of `--on-done` is told how that
@@ -66,27 +66,28 @@ pub(in crate::commands) fn run_workflow(
 ) -> Result<ExitCode, CommandError> {
     let who = who_is_asked(context, Need::Key)?;
     let destination = Destination::choose(Some(output), input, context)?;
-    send(input, &who, &destination, context)
+    send(input, who, &destination, context)
 }
 
 /// Plans a table and prints what it would cost; sends nothing. Where a run is meant, it ends as
 /// the limits would end that.
 pub(in crate::commands) fn estimate(
     input: &Path,
-    who: &Who,
+    mut who: Who,
     context: &Context,
     is_of_run: bool,
 ) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let reuse = reuse(context, &store, who, false);
+    let reuse = reuse(context, &store, &who, false);
     // No job follows that would need a copy.
     let (taken, unchanged) = read_in_place(input, context, scratch.folder())?;
-    let planned = Planned::of(context, taken, who, scratch.folder(), reuse)?;
+    taken.decide(context, &mut who)?;
+    let planned = Planned::of(context, taken, &who, scratch.folder(), reuse)?;
     unchanged.check()?;
-    let exit = show_estimate(context, &planned, who)?;
+    let exit = show_estimate(context, &planned, &who)?;
     if is_of_run {
-        require_limits(context, &planned, who)?;
+        require_limits(context, &planned, &who)?;
     }
     Ok(exit)
 }
@@ -97,10 +98,10 @@ pub(in crate::commands) fn estimate_like(
     store: &Store,
     (input, found): (&Path, &Found),
 ) -> Result<ExitCode, CommandError> {
-    let who = who_asked_like(context, found)?;
+    let mut who = who_asked_like(context, found)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, store, &who, false);
-    let planned = Planned::like(context, (input, &found.spec), &who, scratch.folder(), reuse)?;
+    let planned = Planned::like(context, (input, &found.spec), &mut who, scratch.folder(), reuse)?;
     show_estimate(context, &planned, &who)
 }
 
@@ -108,14 +109,14 @@ pub(in crate::commands) fn estimate_like(
 /// would end the run.
 pub(in crate::commands) fn dry_run(
     input: &Path,
-    who: &Who,
+    mut who: Who,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
-    let reuse = reuse(context, &store, who, false);
-    let planned = Planned::make(context, input, who, scratch.folder(), reuse)?;
-    let exit = show_plan(context, &planned, who, scratch.folder())?;
-    require_limits(context, &planned, who)?;
+    let reuse = reuse(context, &store, &who, false);
+    let planned = Planned::make(context, input, &mut who, scratch.folder(), reuse)?;
+    let exit = show_plan(context, &planned, &who, scratch.folder())?;
+    require_limits(context, &planned, &who)?;
     Ok(exit)
 }

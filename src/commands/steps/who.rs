@@ -64,6 +64,28 @@ impl Who {
         let of = |price: &Price| price.warnings(&self.model, context.today());
         self.price.as_ref().map(of).unwrap_or_default()
     }
+
+    /// Takes another model of the same provider for the one that is asked and paid.
+    pub(super) fn ask_model(&mut self, context: &Context, model: &str) -> Result<(), CommandError> {
+        if self.model == model {
+            return Ok(());
+        }
+        let account = context.settings.account(&self.name).map_err(config_error)?;
+        if account.base_url != SANDBOX_URL {
+            let mut settings = ProviderSettings::new(account.dialect, Secret::new(NO_KEY));
+            settings.base_url = Some(account.base_url.clone());
+            settings.check_model(model).map_err(usage)?;
+        }
+        self.price = price_of(&context.settings, &account, model);
+        self.published_queue = enqueued_tokens(account.dialect.name, model, account.tier);
+        model.clone_into(&mut self.model);
+        Ok(())
+    }
+
+    /// Calls what is asked by this name; several models have no price together.
+    pub(super) fn forget_price(&mut self, models: String) {
+        (self.model, self.price, self.published_queue) = (models, None, None);
+    }
 }
 
 /// The provider and model that the settings name.

@@ -160,6 +160,16 @@ pub(in crate::table) fn is_plain_number(text: &str) -> bool {
     digits <= DIGITS && is_decimal(text) && text.parse::<f64>().is_ok_and(|n| number(n) == text)
 }
 
+/// A JSON number with an exponent, as it stands in the text of a spreadsheet; `None` for any other
+/// and where a spreadsheet would lose digits of it.
+pub(in crate::table) fn with_exponent(json: &str) -> Option<String> {
+    let text = json.replace('e', "E").replace("E+", "E");
+    let (mantissa, _) = text.split_once('E')?;
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let is_finite = text.parse().is_ok_and(f64::is_finite);
+    (digits <= DIGITS && is_number(&text) && is_finite).then_some(text)
+}
+
 /// Sign, digits, and perhaps a point and digits.
 fn is_decimal(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
