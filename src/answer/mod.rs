@@ -3,6 +3,7 @@
 //! Works on decoded result lines and never reads a file. JSON is taken as it is where it is JSON,
 //! else mended in small ways that are marked; the raw answer always stays beside.
 
+mod circular;
 mod defaults;
 mod ending;
 mod expected;

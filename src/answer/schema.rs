@@ -9,6 +9,7 @@ use std::fmt;
 use boon::{Compiler, Draft, ErrorKind, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 
+use super::circular::circular;
 use super::fields::{Field, Fields};
 use super::mismatch::{Mismatch, gather};
 use crate::base::nearest;
@@ -52,6 +53,11 @@ pub enum SchemaError {
     /// A reference that leads out of the schema.
     #[error("the schema refers to `{0}`, and nothing is fetched; copy it in under `$defs`")]
     Outside(String),
+    /// No answer could be held against it.
+    #[error(
+        "the schema is circular at `{0}`: what stands there refers back to itself; a reference may only lead back below `properties` or `items`"
+    )]
+    Circular(String),
 }
 
 impl Schema {
@@ -71,6 +77,9 @@ impl Schema {
         compiler.add_resource(PLACE, value.clone()).map_err(|error| refusal(&error, &value))?;
         let index =
             compiler.compile(PLACE, &mut schemas).map_err(|error| refusal(&error, &value))?;
+        if let Some(place) = circular(&value) {
+            return Err(SchemaError::Circular(if place.is_empty() { "/".into() } else { place }));
+        }
         let fields = |of: &Value| Fields::of(properties(&value, of).map(Field::of_key).collect());
         let of_each = only_list(&value).and_then(fields);
         let fields = fields(&value);

@@ -48,6 +48,8 @@ struct Report {
     jobs: Vec<String>,
     /// Sources that were left out, with what they are the same as.
     same: Vec<(String, String)>,
+    /// Jobs that are not over, with their rows of which nothing is known yet.
+    unfinished: Vec<(String, u64)>,
     analysis: Analysis,
     /// Tokens and known costs; `known` is not used, as there may be several currencies.
     used: Used,
@@ -95,7 +97,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
                 .into_iter()
                 .map(|artifact| (artifact.digest, format!("job {job}"))),
         );
-        add_job(&store, found, &mut report)?;
+        add_job(&store, found, jobs.len() > 1, &mut report)?;
         report.jobs.push(job);
     }
     // A single file is no other's double, and need not be read twice.

@@ -10,7 +10,7 @@ use super::Context;
 use super::flags::JsonArg;
 use super::steps::{
     Answers, Bare, Destination, Found, Marks, columns, expected, find_job, if_pruned, open_store,
-    require_writable, row_counts, spent, write_options,
+    require_beside, row_counts, spent, write_options,
 };
 use crate::answer::{Expected, Fields, RowStatus};
 use crate::config::nearest;
@@ -93,12 +93,14 @@ impl Job {
         let job = &self.found.job;
         let counts = row_counts(store, job)?;
         let good = counts.iter().filter(|(status, _)| status.is_good()).map(|(_, n)| n).sum();
+        let open = counts.get(&RowStatus::Pending).copied().unwrap_or_default();
         Ok(SideView {
             job: job.short(),
             provider: &job.provider,
             model: &self.found.spec.question.model,
             rows: job.rows,
             good,
+            open,
             spent: spent(store, job, &counts)?,
         })
     }
@@ -112,14 +114,14 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         return Err(CommandError::usage(format!("both are job {}", a.found.job.short()))
             .hint("batchctl status   lists the jobs of all folders"));
     }
-    let compared = compared(args, &a, &b)?;
+    let compared = compared(args, context, (&a, &b))?;
     let reference = reference(args, &a.table, &compared)?;
     let destination = match &args.output {
         Some(path) => {
             let source = Path::new(&a.found.spec.source);
             let destination = Destination::choose(Some(path), source, context)?;
             destination.require_not("the input", Path::new(&b.found.spec.source), context)?;
-            require_writable(&destination, args.overwrite, &store, None)?;
+            require_beside(&destination, args.overwrite, &store)?;
             Some(destination)
         }
         None => None,
@@ -142,14 +144,19 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         finish(context, writer, &marks)?;
     }
     let sides = [a.view(&store)?, b.view(&store)?];
-    say(context, sides, (&pairs, &found), place)
+    say(context, args, sides, (&pairs, &found), place)
 }
 
 /// The fields that are compared: those named, else all that both have, else the answers as texts.
-fn compared(args: &Args, a: &Job, b: &Job) -> Result<Vec<Compared>, CommandError> {
+fn compared(
+    args: &Args,
+    context: &Context,
+    (a, b): (&Job, &Job),
+) -> Result<Vec<Compared>, CommandError> {
     let (of_a, of_b) = (a.fields(), b.fields());
+    let whole = || vec![Compared { name: "response".to_owned(), places: None }];
     if of_a.is_empty() && of_b.is_empty() && args.fields.is_empty() {
-        return Ok(vec![Compared { name: "response".to_owned(), places: None }]);
+        return Ok(whole());
     }
     let place = |fields: &[&str], name: &str| fields.iter().position(|field| *field == name);
     let both = |name: &str| {
@@ -161,15 +168,23 @@ fn compared(args: &Args, a: &Job, b: &Job) -> Result<Vec<Compared>, CommandError
         [] => format!("job {} asked for no fields", job.found.job.short()),
         fields => format!("job {} has {}", job.found.job.short(), fields.join(", ")),
     };
-    let neither = |what: String| {
-        CommandError::usage(what).hint(format!("{}; {}", listed(a, &of_a), listed(b, &of_b)))
-    };
-    if common.is_empty() {
-        return Err(neither("the jobs have no field in common".to_owned()));
-    }
+    let both_listed = format!("{}; {}", listed(a, &of_a), listed(b, &of_b));
     if args.fields.is_empty() {
+        if common.is_empty() {
+            context.printer.note(&format!(
+                "the jobs have no field in common ({both_listed}): their whole answers are compared"
+            ));
+            return Ok(whole());
+        }
         return Ok(common);
     }
+    if common.is_empty() {
+        let (one, other) = (a.found.job.short(), b.found.job.short());
+        let what = format!("the jobs have no field in common: {both_listed}");
+        return Err(CommandError::usage(what)
+            .hint(format!("batchctl compare {one} {other}   compares their whole answers")));
+    }
+    let neither = |what: String| CommandError::usage(what).hint(both_listed.clone());
     let named = args.fields.iter().map(|name| {
         both(name).ok_or_else(|| {
             let meant = nearest(name, common.iter().map(|field| field.name.as_str()));
@@ -248,6 +263,7 @@ fn finish(context: &Context, writer: Writer, marks: &Marks<'_>) -> Result<(), Co
 
 fn say(
     context: &Context,
+    args: &Args,
     [a, b]: [SideView<'_>; 2],
     (pairs, found): (&Pairs, &Comparison),
     place: Option<&Destination>,
@@ -270,10 +286,13 @@ fn say(
         let shown = path.strip_prefix(&context.folder).unwrap_or(path);
         context.printer.note(&format!("wrote the rows that differ to {}", shown.display()));
     } else if place.is_none() && found.disagreements > 0 {
-        let (one, other) = (a.job, b.job);
-        context.printer.note(&format!(
-            "all of them as a table: batchctl compare {one} {other} -o disagreements.csv"
-        ));
+        let mut line = format!("batchctl compare {} {}", a.job, b.job);
+        let mut add = |flag: &str, value: &str| {
+            line += &format!(" {flag} {}", context.shell.quote(value));
+        };
+        args.fields.iter().for_each(|field| add("--field", field));
+        args.reference.iter().for_each(|column| add("--reference", column));
+        context.printer.note(&format!("all of them as a table: {line} -o disagreements.csv"));
     }
     Ok(ExitCode::Success)
 }

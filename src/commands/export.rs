@@ -16,7 +16,7 @@ use self::requests::write_requests;
 use super::Context;
 use super::flags::{AnswerArgs, Flags, JsonArg, LookArgs};
 use super::steps::{
-    Bare, Destination, Found, export_table, find_job, if_pruned, open_store, require_writable,
+    Bare, Destination, Found, export_table, find_job, if_pruned, open_store, require_beside,
     with_look,
 };
 use crate::answer::RowStatus;
@@ -151,6 +151,20 @@ struct Wrote {
     written: u64,
     skipped: u64,
     reason: Option<String>,
+    /// Whether a row that is written may be another than one of the rows of the job.
+    has_others: bool,
+}
+
+impl Wrote {
+    /// In words: rows of the job and rows of the file are not one of the other where the file has
+    /// more or others.
+    fn in_words(&self) -> String {
+        let (written, rows) = (self.written, self.rows);
+        if self.has_others {
+            return format!("{} ({} asked)", counted(written, "row"), count(rows));
+        }
+        format!("{} of {}", count(written), counted(rows, "row"))
+    }
 }
 
 /// Runs the command.
@@ -169,17 +183,20 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     output.files_folder = None;
     let place = output.path.clone();
     let destination = place.clone().map_or(Destination::Stdout, Destination::File);
-    require_writable(
-        &destination,
-        context.settings.get(crate::config::key::OVERWRITE),
-        &store,
-        None,
-    )?;
+    let overwrite = context.settings.get(crate::config::key::OVERWRITE);
+    require_beside(&destination, overwrite, &store)?;
     let wrote = match kind {
         Kind::Table(format) => {
             output.format = Some(format);
             let summary = export_table(context, &store, &found)?;
-            Wrote { rows: summary.selected, written: summary.written, ..Wrote::default() }
+            let output = &found.spec.output;
+            let is_filling = found.written_selection().filled_column().is_some();
+            Wrote {
+                rows: summary.selected,
+                written: summary.written,
+                has_others: summary.is_exploded || output.all_rows || is_filling,
+                ..Wrote::default()
+            }
         }
         Kind::Document => write_document(context, &store, &found)?,
         Kind::Requests => write_requests(context, &store, &found)?,
@@ -215,8 +232,7 @@ fn tell(
     }
     let Some(path) = place else { return Ok(()) };
     let shown = path.strip_prefix(&context.folder).unwrap_or(path).display().to_string();
-    let (written, rows) = (count(wrote.written), counted(wrote.rows, "row"));
-    context.printer.note(&format!("wrote {written} of {rows} of job {job} to {shown}"));
+    context.printer.note(&format!("wrote {} of job {job} to {shown}", wrote.in_words()));
     if kind == Kind::Requests {
         let (file, model) =
             (context.shell.quote(&shown), context.shell.quote(&found.spec.question.model));

@@ -62,6 +62,8 @@ pub struct RetryPlan {
     pub equal: Vec<EqualRow>,
     /// Rows that were wanted and of which no request can be made, with the reason.
     pub unbuilt: Vec<(u64, String)>,
+    /// The first request's line, as it will be sent.
+    pub first_request: Option<String>,
 }
 
 impl RetryPlan {
@@ -143,6 +145,9 @@ pub fn plan_retry(
         }
         match measure.entry(row) {
             Ok(entry) => {
+                if plan.rows.is_empty() {
+                    plan.first_request = measure.line(row, job);
+                }
                 plan.rows.push(entry.row);
                 if let Some(leader) = leaders.get(&entry.content_key).filter(|_| merges) {
                     plan.equal.push(EqualRow { leader: *leader, row: entry.row });
@@ -172,6 +177,14 @@ struct Measurer {
 }
 
 impl Measurer {
+    /// The request of a row as it will be sent.
+    fn line(&mut self, row: &Row, job: &str) -> Option<String> {
+        let id = CustomId { job6: job[..6].to_owned(), row: row.number(), round: self.round };
+        let mut line = Vec::new();
+        self.compiled.write_line(row, &id.to_string(), &mut line).ok()?;
+        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
     /// A row as it will be sent, or why it cannot be.
     fn entry(&mut self, row: &Row) -> Result<RowEntry, String> {
         if let Some(fault) = row.fault() {

@@ -152,7 +152,7 @@ impl Tally {
 
     /// (observed - expected) / (1 - expected), the expected share from how often each says what.
     fn kappa(&self) -> Option<f64> {
-        if self.is_free || self.rows < 2 * self.values.len() as u64 {
+        if self.is_free || self.rows == 0 || self.rows < 2 * self.values.len() as u64 {
             return None;
         }
         let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -273,6 +273,8 @@ mod tests {
             assert_eq!(meaning(Some(&a)) == meaning(Some(&b)), expected, "{a} {b}");
         }
         assert_eq!(meaning(None), "");
+        let nothing = Tally::default().report("mood");
+        assert_eq!((nothing.share, nothing.kappa), (None, None), "of no rows nothing is said");
     }
 
     /// Cohen's own way of counting, on a table whose kappa is known: 50 rows, 35 of them equal,

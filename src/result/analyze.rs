@@ -169,6 +169,13 @@ impl Analysis {
         }
     }
 
+    /// Takes rows in of which nothing is known yet.
+    pub fn add_pending(&mut self, rows: u64) {
+        if rows > 0 {
+            *self.counts.entry(RowStatus::Pending).or_default() += rows;
+        }
+    }
+
     /// Takes a line in that cannot be read.
     pub fn add_broken(&mut self) {
         self.broken += 1;

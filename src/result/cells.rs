@@ -45,13 +45,15 @@ pub(super) struct Numbers {
     completion_tokens: Value,
     cost: Value,
     seconds: Value,
+    is_further: bool,
 }
 
 impl Numbers {
     /// Those of the further rows of an answer: what it used stands in its first row alone, so
-    /// that the sum of a column stays right.
+    /// that the sum of a column stays right; so does its text, or a table would grow with the
+    /// square of an answer.
     pub(super) fn of_further(&self) -> Self {
-        Self { rounds: self.rounds.clone(), ..Self::default() }
+        Self { rounds: self.rounds.clone(), is_further: true, ..Self::default() }
     }
 }
 
@@ -84,6 +86,7 @@ impl Answer<'_> {
             completion_tokens: usage.map(|usage| usage.completion_tokens).into(),
             cost: self.settled.and_then(|settled| settled.cost).map(in_units).into(),
             seconds: self.settled.and_then(|settled| settled.seconds).into(),
+            is_further: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl Answer<'_> {
             Column::Field(number) => {
                 values.get(number).and_then(Option::as_ref).map_or(Cell::Empty, Cell::Json)
             }
+            Column::Raw if numbers.is_further => Cell::Empty,
             Column::Raw => model(self.judged.map(|judged| judged.content)),
             Column::ParsingSuccess => Cell::Ours(if self.is_parsed { "True" } else { "False" }),
             Column::Status => Cell::Ours(self.status.as_str()),
@@ -108,7 +112,10 @@ impl Answer<'_> {
                 let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
                 model(self.line.map(|line| line.custom_id.as_str()).or(sent))
             }
-            Column::Provider if self.settled.is_some() => model(Some(self.provider)),
+            Column::Provider => {
+                let of = |settled: &'s Settled| settled.provider.as_deref().or(Some(self.provider));
+                model(self.settled.and_then(of))
+            }
             Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
             Column::ParseStatus => self
                 .judged
@@ -120,7 +127,6 @@ impl Answer<'_> {
             Column::CompletionTokens => number(&numbers.completion_tokens),
             Column::Cost => number(&numbers.cost),
             Column::Seconds => number(&numbers.seconds),
-            Column::Provider => Cell::Empty,
         }
     }
 }

@@ -47,9 +47,10 @@ impl Bench {
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        match self.is_of_each {
-            true => Wanted::of_each(self.fields.as_ref(), None),
-            false => self.fields.as_ref().into(),
+        if self.is_of_each {
+            Wanted::of_each(self.fields.as_ref(), None)
+        } else {
+            self.fields.as_ref().into()
         }
     }
 

@@ -27,7 +27,7 @@ impl MergeCounts {
     pub(super) fn text(self) -> Vec<String> {
         let table = [
             (self.broken_lines, "broken line", "set aside"),
-            (self.unknown_ids, "line", "with an id of no row here"),
+            (self.unknown_ids, "line", "with an id of no row of this table, left out"),
             (self.duplicates, "surplus line", "for rows that have a better or equal one"),
             (self.outside, "answered row", "outside the selection"),
             (self.gone, "answer", "of rows that were edited or removed since, left out"),

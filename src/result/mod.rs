@@ -51,7 +51,7 @@ pub use merge::MergeIndex;
 pub use onto::{Asked, Merged, Onto};
 pub use pairs::{Pairs, RowHash};
 pub use row_map::{Hashed, Known, RowMap, pair};
-pub use summary::{Summary, shown_counts, shown_rows_out};
+pub use summary::{Summary, parsed_of, shown_counts, shown_rows_out, shown_share};
 pub use told::Told;
 pub use values::{FieldReport, NumberSpread, ValueCount};
 pub use write::{Join, Settled, write_table};

@@ -40,6 +40,9 @@ pub struct Merged {
     pub summary: Summary,
     /// What came of each file, by its number.
     pub shares: Vec<Share>,
+    /// What the answers cost by the accounts of their jobs, in trillionths; `None` where that of
+    /// any is not known. Those of other rows and of earlier jobs cost nothing.
+    pub cost: Option<u64>,
 }
 
 /// A line of a row.
@@ -64,6 +67,7 @@ impl MergeIndex {
         let mut shares = self.shares.clone();
         let mut weighing = Artifacts::new(self.artifacts.paths().to_vec());
         let wanted = join.wanted;
+        let mut cost = Some(0_u64);
         let mut lookup = |row: u64| {
             let mut best: Option<Candidate> = None;
             for candidate in self.candidates(ontos, row) {
@@ -77,7 +81,12 @@ impl MergeIndex {
                 own.used += u64::from(best.spot.sharing != Sharing::Equal);
                 shares[best.spot.place.artifact as usize].rows += 1;
             }
-            Ok(self.settled(ontos, row, best, asked))
+            let settled = self.settled(ontos, row, best, asked);
+            if settled.as_ref().is_some_and(|s| s.place.is_some() && !s.is_shared) {
+                let of_row = settled.as_ref().and_then(|settled| settled.cost);
+                cost = cost.zip(of_row).map(|(sum, cost)| sum.saturating_add(cost));
+            }
+            Ok(settled)
         };
         let mut artifacts = Artifacts::new(self.artifacts.paths().to_vec());
         let mut summary = write_rows(join, &mut lookup, &mut artifacts, writer, true)?;
@@ -86,7 +95,7 @@ impl MergeIndex {
         if lines.lines > 0 && own.used + lines.outside + lines.gone == 0 {
             return Err(self.nothing_matches());
         }
-        Ok(Merged { summary, shares })
+        Ok(Merged { summary, shares, cost })
     }
 
     /// The lines of a row.
@@ -123,17 +132,24 @@ impl MergeIndex {
                 };
                 return (!is_asked).then(|| Settled::new(row, Some(RowStatus::Unasked)));
             };
-            return Some(Settled { error, ..Settled::new(row, status) });
+            let provider = ontos.iter().rev().find_map(|onto| {
+                said(onto, onto.map.from(row)?)?;
+                onto.told.provider()
+            });
+            return Some(Settled { error, provider, ..Settled::new(row, status) });
         };
         // What a job says of a line is not said of the lines of files.
         let is_of_job = spot.place.artifact < self.first_file;
         let (status, error) = said(&ontos[onto], number).filter(|_| is_of_job).unwrap_or_default();
+        let told = &ontos[onto].told;
         let cached = (spot.sharing == Sharing::Cached).then_some(RowStatus::Cached);
         Some(Settled {
             place: Some(spot.place),
             rounds: spot.round,
             is_shared: spot.sharing != Sharing::Own,
             error,
+            cost: told.cost_of(number).filter(|_| is_of_job && spot.sharing == Sharing::Own),
+            provider: told.provider(),
             ..Settled::new(row, status.or(cached))
         })
     }

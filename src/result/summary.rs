@@ -109,10 +109,17 @@ impl Summary {
             return false;
         }
         // Answers that were paid for and are not in the table.
-        if self.lines.gone > 0 {
+        if self.lines.gone + self.lines.unknown_ids > 0 {
             return false;
         }
         self.good() + self.count(RowStatus::Unasked) == self.selected
+    }
+
+    /// In how many answers the wanted fields were found, of how many; `None` if no fields are
+    /// wanted. Rows that were filled by the user's rule count by the status they had.
+    pub fn parsed_of(&self) -> Option<(u64, u64)> {
+        self.parsed?;
+        Some(parsed_of(|status| self.count(status) + self.filled[status as usize]))
     }
 
     /// The commonest error messages, the most frequent first.
@@ -135,14 +142,10 @@ impl Summary {
             let rows = shown_rows_out(self.selected, self.rows_out);
             lines.push(format!("Exploded  {rows}"));
         }
-        if let Some(parsed) = self.parsed.filter(|_| self.selected > 0) {
-            let tenths = parsed * 1000 / self.selected;
-            let share = format!("{}.{} %", tenths / 10, tenths % 10);
-            lines.push(format!(
-                "Parsed    {} of {} ({share})",
-                grouped(parsed),
-                grouped(self.selected)
-            ));
+        if let Some((parsed, answers)) = self.parsed_of().filter(|(_, answers)| *answers > 0) {
+            let share = shown_share(parsed, answers);
+            let answers = counted(answers, "answer");
+            lines.push(format!("Parsed    {} of {answers} ({share})", grouped(parsed)));
         }
         if self.usage != Usage::default() {
             let (prompt, completion) = (self.usage.prompt_tokens, self.usage.completion_tokens);
@@ -175,6 +178,23 @@ pub fn shown_counts(
         _ => said((status, count)),
     });
     counts.collect::<Vec<_>>().join(", ")
+}
+
+/// In how many answers JSON was found, and of how many, by the numbers of rows of each status.
+pub fn parsed_of(rows: impl Fn(RowStatus) -> u64) -> (u64, u64) {
+    use RowStatus::{Cached, Invalid, Ok, Refused, Truncated, Unparsed};
+    let sum = |kinds: &[RowStatus]| -> u64 { kinds.iter().map(|kind| rows(*kind)).sum() };
+    let found = sum(&[Ok, Cached, Invalid]);
+    (found, found + sum(&[Truncated, Refused, Unparsed]))
+}
+
+/// A part of a whole that is not 0, rounded to a tenth of a percent: `99.7 %`. It is 100.0 only
+/// where nothing is lacking.
+pub fn shown_share(part: u64, all: u64) -> String {
+    let (part, whole) = (u128::from(part), u128::from(all.max(1)));
+    let rounded = (part * 1000 + whole / 2) / whole;
+    let tenths = if part < whole { rounded.min(999) } else { rounded };
+    format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
 /// How many rows the selected rows became: `10 rows in, 23 rows out`.
@@ -211,7 +231,7 @@ mod tests {
             MergeCounts { lines: 9, duplicates: 1, broken_lines: 2, ..MergeCounts::default() };
         insta::assert_snapshot!(summary.lines().join("\n"), @r#"
     Rows      7 rows: ok 1, cached 1, error 4, unasked 1
-    Parsed    1 of 7 (14.2 %)
+    Parsed    2 of 2 answers (100.0 %)
     Tokens    4,000 prompt, 28 completion
     Files     2 broken lines set aside
     Files     1 surplus line for rows that have a better or equal one
@@ -223,6 +243,27 @@ mod tests {
     }
 
     #[test]
+    fn shares_are_rounded_and_whole_only_where_nothing_lacks() {
+        for (part, all, expected) in [
+            (1, 7, "14.3 %"),
+            (1198, 1202, "99.7 %"),
+            (1118, 1122, "99.6 %"),
+            (99_999, 100_000, "99.9 %"),
+            (3, 3, "100.0 %"),
+            (0, 3, "0.0 %"),
+            (u64::MAX - 1, u64::MAX, "99.9 %"),
+        ] {
+            assert_eq!(shown_share(part, all), expected, "{part} of {all}");
+        }
+        let mut summary = Summary { parsed: Some(0), ..Summary::default() };
+        summary.add(RowStatus::Defaulted, None, None);
+        summary.count_filled(RowStatus::Unparsed);
+        summary.add(RowStatus::Error, None, None);
+        summary.add(RowStatus::Invalid, None, None);
+        assert_eq!(summary.parsed_of(), Some((1, 2)));
+    }
+
+    #[test]
     fn what_was_never_sent_does_not_spoil_the_ending() {
         let mut summary = Summary::default();
         summary.add(RowStatus::Ok, None, None);
@@ -230,6 +271,9 @@ mod tests {
         assert!(summary.is_all_good());
         let broken = MergeCounts { broken_lines: 1, ..MergeCounts::default() };
         assert!(!Summary { lines: broken, ..summary.clone() }.is_all_good());
+        // Answers that no row of the table has are lost with it.
+        let unknown = MergeCounts { unknown_ids: 1, ..MergeCounts::default() };
+        assert!(!Summary { lines: unknown, ..summary.clone() }.is_all_good());
         summary.add(RowStatus::Pending, None, None);
         assert!(!summary.is_all_good());
     }

@@ -12,6 +12,10 @@ pub struct Told {
     reasons: Vec<String>,
     known: HashMap<String, u32>,
     is_sorted: bool,
+    /// What rows cost, in trillionths.
+    costs: Vec<(u32, u64)>,
+    /// Who was asked; empty where that is not known.
+    provider: String,
 }
 
 impl Told {
@@ -29,13 +33,39 @@ impl Told {
         self.is_sorted = false;
     }
 
+    /// Notes what a row cost, in trillionths of the job's currency; once for each.
+    pub fn add_cost(&mut self, row: u64, cost: u64) {
+        self.costs.extend(u32::try_from(row).ok().map(|row| (row, cost)));
+        self.is_sorted = false;
+    }
+
+    /// Notes who was asked.
+    #[must_use]
+    pub fn asked_of(mut self, provider: &str) -> Self {
+        provider.clone_into(&mut self.provider);
+        self
+    }
+
     /// Makes it ready to be asked.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.rows.sort_by_key(|(row, ..)| *row);
+        self.costs.sort_by_key(|(row, _)| *row);
         self.known = HashMap::new();
         self.is_sorted = true;
         self
+    }
+
+    /// What a row cost, where that is known.
+    pub(super) fn cost_of(&self, row: u64) -> Option<u64> {
+        let row = u32::try_from(row).ok()?;
+        let at = self.costs.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+        Some(self.costs[at].1)
+    }
+
+    /// Who was asked, where that is known.
+    pub(super) fn provider(&self) -> Option<String> {
+        (!self.provider.is_empty()).then(|| self.provider.clone())
     }
 
     /// What is said of a row, with the reason if there is one.

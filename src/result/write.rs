@@ -33,6 +33,8 @@ pub struct Settled {
     pub cost: Option<u64>,
     /// Whether its line was paid for another row or by another job: its tokens count there (P7).
     pub is_shared: bool,
+    /// Who answered, where it is not the one that all were asked of ([`Join::provider`]).
+    pub provider: Option<String>,
 }
 
 impl Settled {
@@ -48,6 +50,7 @@ impl Settled {
             seconds: None,
             cost: None,
             is_shared: false,
+            provider: None,
         }
     }
 }

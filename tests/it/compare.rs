@@ -93,6 +93,17 @@ fn two_jobs_side_by_side() {
     for (line, said) in table {
         run(line).exits(2).says(&[said]);
     }
+    // A job's own answers are no file of ours to replace, whatever stood in them before.
+    let answers = dir.read("first-in.csv");
+    run("-o first-in.csv").exits(2).says(&["keeps its answers", "--overwrite"]);
+    dir.batchctl(&format!("export {b} first-in.csv")).run().exits(2).says(&["keeps its answers"]);
+    assert_eq!(dir.read("first-in.csv"), answers);
+    run("-o first-in.csv --overwrite").exits(0);
+    assert!(dir.read("first-in.csv").contains("mood_a"));
+    // What is offered to be typed asks for the same.
+    run("--field mood --reference truth").exits(0).says(&[&format!(
+        "batchctl compare {a} {b} --field mood --reference truth -o disagreements.csv"
+    )]);
     dir.batchctl(&format!("compare {a} {a}")).run().exits(2).says(&["both are job"]);
     dir.batchctl(&format!("compare {a} zzzzzz")).run().exits(2).says(&["no job or batch zzzzzz"]);
 }
@@ -119,7 +130,7 @@ fn a_table_sorted_anew_is_compared_row_by_row() {
         (&example["row"], &example["a"], &example["b"]),
         (&2.into(), &"=good".into(), &"bad".into())
     );
-    // Another table altogether, and one without fields.
+    // Another table altogether.
     let other = marked(2);
     at(&sandbox, other.batchctl("workflow in.csv out.csv"))
         .env("BATCHCTL_HOME", dir.home())
@@ -127,7 +138,7 @@ fn a_table_sorted_anew_is_compared_row_by_row() {
         .exits(0);
     let c = job_of(&dir);
     let line = |one: &str, two: &str| dir.batchctl(&format!("compare {one} {two}")).run();
-    line(&a, &c).exits(2).says(&["no field in common", "asked for no fields"]);
+    line(&a, &c).exits(2).says(&["no field in common", "asked for no fields", "no row of job"]);
     dir.write("next.csv", "id,text,truth\n8,fig,x\n");
     let d = asked(&sandbox, &dir, "next.csv", "first", 0);
     line(&a, &d).exits(2).says(&["no row of job", "next.csv"]);
@@ -148,4 +159,45 @@ fn answers_as_they_are() {
         (&found["fields"][0]["field"], &found["fields"][0]["same"]),
         (&"response".into(), &0.into())
     );
+    // Where one of them has fields the whole answers are compared too.
+    let fields = "workflow in.csv c.csv -p {text} --json-fields mood --no-json-hint --rounds 1";
+    at(&sandbox, dir.batchctl(fields)).run();
+    let c = job_of(&dir);
+    let found = dir.batchctl(&format!("compare {a} {c} --json")).run().exits(0);
+    let found =
+        found.says(&["no field in common", "asked for no fields", "whole answers are compared"]);
+    assert_eq!(found.json()["fields"][0]["field"], "response");
+    let named = dir.batchctl(&format!("compare {a} {c} --field mood")).run().exits(2);
+    named
+        .says(&["no field in common", &format!("batchctl compare {a} {c}   compares their whole")]);
+}
+
+/// Of a job that runs nothing is said that is not known yet.
+#[test]
+fn a_job_that_is_not_answered_yet() {
+    let slow = Sandbox::with(&["--batch-seconds", "30"]);
+    let sandbox = Sandbox::start();
+    let dir = marked(3);
+    at(&sandbox, dir.batchctl("workflow in.csv a.csv -p {text}")).run().exits(0);
+    let a = job_of(&dir);
+    at(&slow, dir.batchctl("workflow in.csv b.csv -p {text}. --no-wait")).run().exits(0);
+    let b = job_of(&dir);
+    let line = |line: &str| dir.batchctl(line).run().exits(0);
+    let shows = |words: &str, texts: &[&str]| {
+        let shown = line(words);
+        assert!(texts.iter().all(|text| shown.stdout.contains(text)), "{texts:?}: {shown}");
+        shown.stdout
+    };
+    let yet = ["nothing is answered yet", "no row has both answers yet"];
+    let found = shows(&format!("compare {a} {b}"), &yet);
+    assert!(!found.contains("NaN") && !found.contains("would be free"), "{found}");
+    // S1.14, B05: all rows are there, those that are open as `pending`.
+    let report = line(&format!("analyze {b} --json")).json();
+    assert_eq!((&report["rows"], &report["statuses"]["pending"]), (&3.into(), &3.into()));
+    assert_eq!(report["unfinished"][0], b.as_str());
+    let open = format!("job {b} is not over: 3 rows pending");
+    shows(&format!("analyze {b}"), &["rows      3 in 1 job", &open, "pending 3"]);
+    // Of several jobs a row alone is none.
+    let named = format!("{a} row 0: [sandbox]");
+    shows(&format!("analyze {a} {b}"), &["rows      6 in 2 jobs", &named]);
 }

@@ -50,6 +50,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("S4.11", "metadata on the batch"),
     ("S4.12", "content, status, usage by id"),
     ("S4.13", "error file"),
+    ("S4.14", "failed rows take defaults, the job goes on"),
     ("S4.15", "results in the table's order"),
     ("S4.16", "JSON from fenced answers; keys filled with defaults"),
     ("S4.18", "states"),

@@ -56,6 +56,24 @@ fn types(dir: &WorkDir, line: &str) -> Output {
     run.run()
 }
 
+/// S1.13: a table that is too short loses answers; that is no good end, and is said.
+#[test]
+fn s1_13_answers_beyond_the_end_of_the_table_are_no_good_end() {
+    for (ids, flags, exit, words) in [
+        ("row_0=a row_1=b", "", 0, "ok 2"),
+        ("row_0=a row_1=b row_2=c row_3=d", "--id-base 0", 3, "2 lines with an id of no row of"),
+        ("row_0=a row_1=b row_2=c", "--id-base 0 --allow-partial", 0, "1 line with an id of no"),
+        ("k-0=a k-1=b k-9=c", "--id-column key", 3, "1 line with an id of no row of this table"),
+    ] {
+        let dir = WorkDir::new();
+        dir.write("in.csv", "key,text\nk-0,p\nk-1,q\n");
+        results(&dir, "r.jsonl", ids);
+        let line = format!("merge r.jsonl --original-csv in.csv -o out.csv {flags}");
+        dir.batchctl(&line).run().exits(exit).says(&[words]);
+        assert_eq!(dir.cells("out.csv").column("response"), ["a", "b"], "{line}");
+    }
+}
+
 /// What becomes of foreign results.
 enum Ends {
     /// They land so: the answers of the rows, `-` for none.
@@ -91,6 +109,13 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
             "request-1=c",
             "",
             Refused(0, "a b c - -"),
+        ),
+        (
+            "one alone keeps its base",
+            "row_1=a row_2=b",
+            "row_0=x row_1=c",
+            "--id-base 1,0",
+            Refused(1, "x c - - -"),
         ),
         ("no room for both", "row_0=a row_4=e", "row_0=x", "", Refused(0, "a - - - e")),
         ("the same answer twice", "row_0=a row_1=b", "row_1=b row_2=c", "", Lands("a b c - -")),
@@ -182,8 +207,9 @@ fn s1_13_fill_writes_only_empty_cells() {
     assert_eq!(cells.column("score"), ["", "", "", "", "3"]);
     for (flags, words) in [
         ("--fill moood", "did you mean `mood`?"),
-        ("--fill note --json-fields mood", "name one of --json-fields `note`"),
-        ("--fill mood --response-column said", "leave out --response-column"),
+        ("--fill note --json-fields mood", "-o no.csv --fill note --json-fields note"),
+        ("--fill mood --response-column said", "--fill mood --response-column mood"),
+        ("--fill nope", "--fill 'nope'"),
     ] {
         let line = format!("merge a.jsonl --original-csv in.csv -o no.csv {flags}");
         dir.batchctl(&line).run().exits(2).says(&[words]);
@@ -234,6 +260,7 @@ fn s1_13_jobs_and_files_come_onto_one_table() {
         &format!("From job {first}: 3 lines, answers of 2 rows"),
         &format!("From job {second}: 3 lines, answers of 3 rows"),
         "1 surplus line",
+        "Cost nothing was charged; would be",
     ]);
     let cells = dir.cells("out.csv");
     assert_eq!(cells.column("id"), ["1", "2", "3", "4", "5"]);
@@ -257,6 +284,47 @@ fn s1_13_jobs_and_files_come_onto_one_table() {
     let json = json.json();
     assert_eq!(json["sources"][1]["rows"], 3, "{json}");
     assert_eq!(json["files"]["lines"], 6, "{json}");
+}
+
+/// S1.13: what is good by the form of its own job is not judged by that of another one.
+#[test]
+fn s1_13_jobs_of_other_forms_are_refused_with_the_lines_that_say_which_counts() {
+    let sandbox = Sandbox::start();
+    let dir = marked(3);
+    let run = |line: &str| at(&sandbox, dir.batchctl(line)).run();
+    run("workflow in.csv a.csv --json-fields label,score").exits(0);
+    let first = job_of(&dir);
+    thread::sleep(Duration::from_millis(1100));
+    run("workflow in.csv b.csv --json-fields mood").exits(0);
+    let second = job_of(&dir);
+    let line = format!("merge {first} {second} -o out.csv");
+    let refused =
+        dir.batchctl(&line).run().exits(2).says(&[&format!(
+            "job {first} the fields label,score and job {second} the fields mood"
+        )]);
+    assert!(!dir.path("out.csv").exists(), "nothing is written");
+    let lines = fixes(&refused);
+    for (line, column) in lines.iter().zip(["mood", "label"]) {
+        types(&dir, &format!("{line} --overwrite")).exits(0).says(&["ok 3"]);
+        assert!(dir.cells("out.csv").column(column).iter().all(|cell| !cell.is_empty()), "{line}");
+    }
+    assert_eq!(lines.len(), 2, "{refused}");
+    run("workflow in.csv c.csv").exits(0);
+    let third = job_of(&dir);
+    let refused = dir.batchctl(&format!("merge {third} {first} -o no.csv")).run().exits(2);
+    types(&dir, &fixes(&refused)[0]).exits(0).says(&["ok 3"]);
+}
+
+/// S1.13: rows of a job that was sent from request files and goes on are waited for.
+#[test]
+fn s1_13_rows_of_a_job_of_request_files_that_goes_on_are_pending() {
+    let sandbox = Sandbox::with(&["--batch-seconds", "30"]);
+    let dir = marked(3);
+    at(&sandbox, dir.batchctl("convert in.csv req.jsonl -m gpt-4o-mini")).run().exits(0);
+    at(&sandbox, dir.batchctl("submit req.jsonl")).run().exits(0);
+    let line = "merge last --original-csv in.csv -o out.csv";
+    dir.batchctl(line).run().exits(3).says(&["pending 3"]);
+    assert_eq!(dir.cells("out.csv").column("status"), ["pending"; 3]);
 }
 
 /// A job of another table is refused, with the lines that leave it out or write it apart.

@@ -30,7 +30,10 @@ fn b06_b17_prune_frees_room_and_the_same_line_pays_nothing() {
     let left: Vec<_> = fs::read_dir(&files).expect("the lock's folder").flatten().collect();
     assert_eq!(left.len(), 1, "the lock alone: {left:?}");
 
-    for line in [line, "workflow in.csv other.csv", "download last", "watch last", "resume last"] {
+    // Another place for the table would stay empty.
+    let run = at(&sandbox, dir.batchctl("workflow in.csv other.csv")).run().exits(2);
+    run.says(&["were pruned", "out.csv", "no table was written", "--again"]);
+    for line in [line, "download last", "watch last", "resume last"] {
         let line = line.replace("watch last", &format!("watch {job}"));
         let run = at(&sandbox, dir.batchctl(&line)).run().exits(0);
         run.says(&["were pruned", "out.csv", "--again"]);

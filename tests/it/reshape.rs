@@ -104,6 +104,17 @@ fn s4_14_s4_16_b05_rows_without_a_good_answer_take_defaults() {
     assert_eq!(dir.cells("other.csv").column("mood")[2], "none");
     let status = dir.batchctl("status last --json").run().json();
     assert_eq!(status["job"]["defaulted"], was);
+    // Onto a table that is named the answers come as into the job's own.
+    let own = format!("merge {job} --details -o own.csv");
+    at(&sandbox, dir.batchctl(&own)).run().exits(3);
+    let named = format!("merge {job} --original-csv in.csv --details -o named.csv");
+    let words = ["defaulted 5 (refused 1", "Cost nothing was charged; would be"];
+    dir.batchctl(&named).run().exits(3).says(&words);
+    let (own, named) = (dir.cells("own.csv"), dir.cells("named.csv"));
+    for column in ["mood", "score", "status", "error", "provider", "cost", "prompt_tokens"] {
+        assert_eq!(named.column(column), own.column(column), "{column}");
+    }
+    assert!(!named.column("cost")[0].is_empty() && !named.column("provider")[0].is_empty());
 }
 
 /// B05: an answer that only left a wanted field out is good, but once filled it is not what the
@@ -171,8 +182,14 @@ fn s0_32_s4_15_b05_lists_become_rows() {
         cells.column("error")[6],
         "item 2: `price` is the text \"?\" where a number is wanted"
     );
+    // Its text too, or a table would grow with the square of an answer.
+    let has_text: Vec<bool> =
+        cells.column("raw_response").iter().map(|text| !text.is_empty()).collect();
+    assert_eq!(has_text, [true, false, true, true, true, true, false]);
     let report = line().arg("--json").run().exits(3).json();
     assert_eq!((&report["rows"], &report["rows_out"]), (&json!(5), &json!(7)));
+    let exported = dir.batchctl("export last things.csv").run().exits(0);
+    exported.says(&["wrote 7 rows (5 asked)"]);
     assert_eq!(report["statuses"], json!({"ok": 3, "unparsed": 1, "invalid": 1}));
     let sum: u64 = cells.column("prompt_tokens").iter().filter_map(|n| n.parse::<u64>().ok()).sum();
     assert_eq!(report["usage"]["prompt_tokens"], sum, "what an answer used stands in one row");

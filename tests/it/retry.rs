@@ -71,7 +71,13 @@ fn field_35_a_finished_job_is_taken_up_again() {
     output.says(&["expired at openai", "not run and not charged", &retry, "leave it"]);
     let left = bench.rows("expired");
     let shown = bench.batchctl(&format!("retry {job} --dry-run")).run().exits(0);
-    shown.says(&["class", "price", &format!("expired {left}"), "about $0.00"]);
+    let shown = shown.says(&["class", "price", &format!("expired {left}"), "about $0.00"]);
+    for text in ["First request, as it would be sent", "-r2\"", "Nothing was sent"] {
+        assert!(shown.stdout.contains(text), "{text}: {shown}");
+    }
+    let shown = bench.batchctl(&format!("retry {job} --dry-run --json")).run().exits(0).json();
+    let id = shown["first_request"]["custom_id"].as_str().unwrap_or_default();
+    assert!(id.starts_with(&job) && id.ends_with("-r2"), "{shown}");
     assert_eq!((bench.gate.count(CREATE), bench.state()), (3, "done".to_owned()));
     for _ in 0..8 {
         // A batch of one row expires for ever at this sandbox.

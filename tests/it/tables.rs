@@ -99,7 +99,7 @@ fn skip_filled_asks_the_empty_rows_and_writes_into_the_column() {
     let dir = WorkDir::new();
     dir.write(
         "in.csv",
-        "id,text,mood,note\r\n1,a,\"good\",x\r\n2,b,,y\r\n3,c,\"\",\r\n4,d, bad ,z\r\n",
+        "id,text,mood,note\r\n1,a,\"good\",x\r\n2,b,,y\r\n3,c,\"\",\r\n4,d, bad ,z\r\n5,e, ,\r\n",
     );
     let line = "workflow in.csv out.csv --input-column text --skip-filled mood";
     at(&sandbox, dir.batchctl(line)).run().exits(0);
@@ -110,14 +110,15 @@ fn skip_filled_asks_the_empty_rows_and_writes_into_the_column() {
             .collect::<Vec<_>>()
             .join("\n")
             .replace(",ok,", ",ok"),
-        "id,text,mood,note,status,error,model\n1,a,\"good\",x,,,\n2,b,[sandbox] b,y,ok\n3,c,[sandbox] c,,ok\n4,d, bad ,z,,,"
+        "id,text,mood,note,status,error,model\n1,a,\"good\",x,,,\n2,b,[sandbox] b,y,ok\n3,c,[sandbox] c,,ok\n4,d, bad ,z,,,\n5,e,[sandbox] e,,ok",
+        "a cell of blanks is empty"
     );
     let asked: BTreeSet<String> = sandbox
         .requests()
         .iter()
         .map(|request| request["custom_id"].as_str().expect("an id").to_owned())
         .collect();
-    assert_eq!(asked.len(), 2);
+    assert_eq!(asked.len(), 3);
     // The answers go on where they ended: nothing is left to ask.
     let jsonl = "{\"text\": \"a\", \"mood\": null}\n{\"text\": \"b\", \"mood\": \"so\"}\n{\"text\": \"c\"}\n";
     dir.write("in.jsonl", jsonl);

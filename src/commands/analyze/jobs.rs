@@ -8,18 +8,29 @@ use crate::result::{Artifacts, Seen};
 use crate::store::{OutcomeRecord, Store};
 use crate::ui::{CommandError, ExitCode};
 
-/// Takes a job in. Its cost is what is stored with its rows.
+/// Takes a job in, its rows named with the job where there are several. Its cost is what is stored
+/// with its rows.
 pub(super) fn add_job(
     store: &Store,
     found: &Found,
+    names_job: bool,
     report: &mut Report,
 ) -> Result<(), CommandError> {
     let job = &found.job;
     let answers = Answers::of(store, found)?;
     let mut artifacts = answers.artifacts();
+    let owner = if names_job { format!("{} ", job.short()) } else { String::new() };
     let expected = expected(&found.spec.form)?;
+    let mut known = 0;
     for record in Pages::new(store, &job.key) {
-        add_row(&record?, (&answers, &mut artifacts), expected.wanted(), report)?;
+        add_row(&record?, (&answers, &mut artifacts), (&owner, expected.wanted()), report)?;
+        known += 1;
+    }
+    // Statuses sum to the rows of the job.
+    let open = job.rows.saturating_sub(known);
+    report.analysis.add_pending(open);
+    if !job.state.is_over() {
+        report.unfinished.push((job.short().to_owned(), open));
     }
     let spent = spent_briefly(store, job, &row_counts(store, job)?)?;
     report.pay(spent.all, spent.currency, spent.is_charged);
@@ -30,7 +41,7 @@ pub(super) fn add_job(
 fn add_row(
     record: &OutcomeRecord,
     (answers, artifacts): (&Answers, &mut Artifacts),
-    wanted: Wanted<'_>,
+    (owner, wanted): (&str, Wanted<'_>),
     report: &mut Report,
 ) -> Result<(), CommandError> {
     let place = answers.place(record);
@@ -51,7 +62,7 @@ fn add_row(
     let values = judged.as_ref().map(|judged| judged.values.as_slice());
     let answered = reply.and_then(|reply| reply.created_at);
     report.analysis.add(&Seen {
-        name: &format!("row {}", record.row),
+        name: &format!("{owner}row {}", record.row),
         status: record.status,
         class: record.class,
         error: record.error.as_deref(),

@@ -24,6 +24,8 @@ pub(super) struct Document<'a> {
     jobs: &'a [String],
     /// Sources that were left out, as they are the same as another.
     same: Vec<SameSource<'a>>,
+    /// Jobs that are not over: there may be more to say of them later.
+    unfinished: Vec<&'a str>,
     #[serde(flatten)]
     statistics: Statistics<'a>,
     usage: Usage,
@@ -56,6 +58,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         files: &report.files,
         jobs: &report.jobs,
         same: report.same.iter().map(|(name, same_as)| SameSource { name, same_as }).collect(),
+        unfinished: report.unfinished.iter().map(|(job, _)| job.as_str()).collect(),
         statistics: analysis.statistics(),
         usage: report.used.usage,
         usage_unknown: report.without_usage,
@@ -83,6 +86,10 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let mut lines = vec![format!("rows      {} in {}", count(total), sources.join(" and "))];
     for (name, same) in &report.same {
         lines.extend(labelled("", &[format!("{name} is left out: the same as {same}")]));
+    }
+    for (job, open) in &report.unfinished {
+        let open = counted(*open, "row");
+        lines.extend(labelled("", &[format!("job {job} is not over: {open} pending")]));
     }
     if let Some(tenths) = (good * 1000).checked_div(total) {
         lines.push(format!("good      {} ({}.{} %)", count(good), tenths / 10, tenths % 10));

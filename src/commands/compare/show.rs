@@ -11,6 +11,8 @@ use crate::ui::{count, counted, shorten};
 const WIDTH: usize = 80;
 /// Cells of a value.
 const VALUE: usize = 24;
+/// What there is to say of jobs that are over and have no good answers in common.
+const NONE: &str = "no row has a good answer of both";
 
 /// What is told of one of the two jobs.
 pub(super) struct SideView<'a> {
@@ -19,6 +21,8 @@ pub(super) struct SideView<'a> {
     pub(super) model: &'a str,
     pub(super) rows: u64,
     pub(super) good: u64,
+    /// Rows of which nothing is known yet.
+    pub(super) open: u64,
     pub(super) spent: Spent,
 }
 
@@ -84,8 +88,13 @@ pub(super) fn lines(
     let answers: Vec<String> =
         answers.iter().map(|(who, rows)| format!("{who} {}", count(*rows))).collect();
     lines.extend(labelled("good", &answers));
-    for (number, field) in found.fields.iter().enumerate() {
-        agreement(number, field, &mut lines);
+    if found.both_good == 0 {
+        let yet = if a.open + b.open > 0 { "no row has both answers yet" } else { NONE };
+        lines.extend(labelled("same", &[yet.to_owned()]));
+    } else {
+        for (number, field) in found.fields.iter().enumerate() {
+            agreement(number, field, &mut lines);
+        }
     }
     lines.extend(found.accuracy.iter().flat_map(accuracy));
     if found.disagreements > 0 {
@@ -101,6 +110,14 @@ pub(super) fn lines(
 
 fn side(side: &SideView<'_>) -> Vec<String> {
     let usage = side.spent.all.usage;
+    if side.open == side.rows {
+        return vec![
+            format!("job {}", side.job),
+            format!("{} {}", side.provider, side.model),
+            counted(side.rows, "row"),
+            "nothing is answered yet".to_owned(),
+        ];
+    }
     let cost = match (side.spent.actual(), side.spent.is_charged) {
         (None, _) => "cost unknown".to_owned(),
         (Some(cost), true) => shown(cost),

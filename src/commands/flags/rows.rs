@@ -44,7 +44,7 @@ pub struct RowsArgs {
     /// Only rows where this holds: 'column=value', '!=', 'in (a, b)', 'not in (a, b)'; repeated = and
     #[arg(long = "where", value_name = "CONDITION")]
     pub conditions: Vec<String>,
-    /// Ask only rows where this column is empty, and write the answer into it; all rows are written
+    /// Ask only rows where this column is empty or blank, and write the answer into it; all rows are written
     #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub skip_filled: Option<String>,
     /// N rows of those that are left, drawn at random, in the table's order

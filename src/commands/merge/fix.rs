@@ -9,6 +9,7 @@ use super::origin::Origin;
 use super::read::Reading;
 use super::slips::names_of;
 use crate::cost::grouped;
+use crate::request::Form;
 use crate::result::{Group, IdKind, MergeIndex, ResultError};
 use crate::table::Table;
 use crate::ui::{CommandError, ExitCode, Shell};
@@ -41,9 +42,67 @@ impl<'a> Fixes<'a> {
         self.known.contains(job6)
     }
 
-    /// The line for these results, with a flag more or another value for it.
-    fn line(&self, results: &[String], flag: Option<(&str, &str)>) -> String {
-        line(self.reading.context.shell, results, &self.flags, flag)
+    /// The line for these results, with flags more or other values for them.
+    fn line(&self, results: &[String], more: &[(&str, &str)]) -> String {
+        line(self.reading.context.shell, results, &self.flags, more)
+    }
+
+    /// The line as it was typed, with another value for a flag.
+    pub(super) fn with(&self, flag: &str, value: &str) -> String {
+        self.line(&self.results(), &[(flag, value)])
+    }
+
+    /// The line for some of the files alone, each with the number that it counts from.
+    fn line_of(&self, files: &[String]) -> String {
+        let Reading { args, sources, .. } = self.reading;
+        if args.id_base.len() < 2 {
+            return self.line(files, &[]);
+        }
+        let base = |name: &String| {
+            let at = sources.files.iter().position(|file| file.display().to_string() == *name)?;
+            Some(args.id_base.get(at)?.to_string())
+        };
+        let bases: Vec<String> = files.iter().filter_map(base).collect();
+        self.line(files, &[("--id-base", &bases.join(","))])
+    }
+
+    /// The refusal of jobs that wanted different things of their answers, with the lines that say
+    /// which counts.
+    pub(super) fn forms(&self, both: [&Origin; 2]) -> CommandError {
+        let wanted = |origin: &Origin| match origin.form() {
+            Form { schema: Some(_), fields: None, .. } => "the fields of a schema".to_owned(),
+            Form { schema: Some(_), fields: Some(fields), .. } => {
+                format!("the fields {fields} of a schema")
+            }
+            Form { fields: Some(fields), .. } => format!("the fields {fields}"),
+            Form { .. } => "text".to_owned(),
+        };
+        let error = CommandError::usage(format!(
+            "the jobs wanted different answers, {} {} and {} {}: by what all are judged is not said",
+            both[0].name(),
+            wanted(both[0]),
+            both[1].name(),
+            wanted(both[1]),
+        ));
+        both.iter().rev().fold(error, |error, origin| {
+            let Form { fields, schema, .. } = origin.form();
+            let flags = [("--json-fields", fields), ("--json-schema", schema)];
+            let flags: Vec<(&str, &str)> = flags
+                .into_iter()
+                .filter_map(|(flag, value)| Some((flag, value.as_deref()?)))
+                .collect();
+            if flags.is_empty() {
+                let own = [origin.job6().to_owned()];
+                return match origin.job() {
+                    Some(_) => {
+                        error.hint(format!("{}   for its answers alone", self.line(&own, &[])))
+                    }
+                    None => error,
+                };
+            }
+            let line = self.line(&self.results(), &flags);
+            error.hint(format!("{line}   by what {} wanted", origin.name()))
+        })
     }
 
     /// The results as they were named.
@@ -72,7 +131,7 @@ impl<'a> Fixes<'a> {
         let hints = match &error {
             ResultError::DoubtfulBase { example, likely, other, which, .. } => {
                 let line =
-                    |base: &u64| self.line(&self.results(), Some(("--id-base", &base.to_string())));
+                    |base: &u64| self.line(&self.results(), &[("--id-base", &base.to_string())]);
                 vec![
                     format!("{}   if {example} is the {which} row", line(likely)),
                     format!("{}   if it is not", line(other)),
@@ -115,12 +174,12 @@ impl<'a> Fixes<'a> {
         };
         let bases: Option<Vec<&str>> = all.iter().map(base).collect();
         if let Some(bases) = bases {
-            return vec![self.line(&self.results(), Some(("--id-base", &bases.join(","))))];
+            return vec![self.line(&self.results(), &[("--id-base", &bases.join(","))])];
         }
         if all.iter().all(|kinds| kinds.len() <= 1) {
             let alone = |group: &Group| {
                 let files = self.files(index, group.files().keys().copied());
-                format!("{}   for the ids like {}", self.line(&files, None), group.first().id)
+                format!("{}   for the ids like {}", self.line_of(&files), group.first().id)
             };
             let of_files = |group: &&Group| group.files().keys().any(|file| *file >= first);
             let groups = index.groups().iter().filter(of_files);
@@ -133,12 +192,12 @@ impl<'a> Fixes<'a> {
     fn two_answers(&self, index: &MergeIndex, files: [&PathBuf; 2]) -> Vec<String> {
         let mut hints = Vec::new();
         if let Some(bases) = self.bases_in_order(index) {
-            let line = self.line(&self.results(), Some(("--id-base", &bases)));
+            let line = self.with("--id-base", &bases);
             hints.push(format!("{line}   if each file goes on where the one before it ends"));
         }
         for file in files {
             let name = self.file(file);
-            let line = self.line(std::slice::from_ref(&name), None);
+            let line = self.line_of(std::slice::from_ref(&name));
             hints.push(format!("{line}   for its answers alone"));
         }
         hints
@@ -177,10 +236,10 @@ impl<'a> Fixes<'a> {
         match column {
             Some(column) => {
                 let name = &table.headers()[column];
-                vec![self.line(&self.results(), Some(("--id-column", name)))]
+                vec![self.with("--id-column", name)]
             }
             None => vec![
-                self.line(&self.results(), Some(("--id-column", "COLUMN"))),
+                "name the table that has these ids, with --id-column for its column of them".into(),
                 format!("columns: {} (none of them holds these ids)", table.headers().join(", ")),
             ],
         }
@@ -203,7 +262,7 @@ impl<'a> Fixes<'a> {
             let own: Vec<String> =
                 others.into_iter().filter(|name| name != origin.job6() && name != "last").collect();
             return error
-                .hint(format!("{}   leaves it out", self.line(&own, None)))
+                .hint(format!("{}   leaves it out", self.line(&own, &[])))
                 .hint(format!("batchctl merge {}   puts it onto its own table", origin.job6()));
         }
         self.as_it_was(error, origin)
@@ -213,7 +272,7 @@ impl<'a> Fixes<'a> {
     pub(super) fn as_it_was(&self, error: CommandError, origin: &Origin) -> CommandError {
         let shell = self.reading.context.shell;
         let flags = without_value(&self.flags, "--original-csv");
-        let line = line(shell, &self.results(), &flags, None);
+        let line = line(shell, &self.results(), &flags, &[]);
         match origin {
             Origin::Job(_) => {
                 error.hint(format!("{line} --original-csv   puts them onto the table as it was"))
@@ -227,17 +286,17 @@ impl<'a> Fixes<'a> {
 }
 
 /// A line in the user's shell.
-fn line(shell: Shell, results: &[String], flags: &[String], more: Option<(&str, &str)>) -> String {
+fn line(shell: Shell, results: &[String], flags: &[String], more: &[(&str, &str)]) -> String {
     let mut words = vec!["batchctl".to_owned(), "merge".to_owned()];
     words.extend(results.iter().map(|name| shell.quote(name)));
-    let kept = more.map_or_else(|| flags.to_vec(), |(flag, _)| without_value(flags, flag));
+    let kept = more.iter().fold(flags.to_vec(), |kept, (flag, _)| without_value(&kept, flag));
     words.extend(kept.iter().map(|word| shell.quote(word)));
-    if let Some((flag, value)) = more {
+    for (flag, value) in more {
         // A number below 0 would pass for a flag.
         if value.starts_with('-') {
             words.push(format!("{flag}={value}"));
         } else {
-            words.extend([flag.to_owned(), shell.quote(value)]);
+            words.extend([(*flag).to_owned(), shell.quote(value)]);
         }
     }
     words.join(" ")
@@ -279,30 +338,32 @@ fn column_with(table: &Table, ids: &HashSet<String>) -> Option<usize> {
 mod tests {
     use super::*;
 
+    type More = &'static [(&'static str, &'static str)];
+
     #[test]
     fn s1_13_lines_to_type_are_in_the_users_shell() {
         let flags: Vec<String> =
             ["--original-csv", "my table.csv", "--id-base", "7", "-q"].map(String::from).into();
         let files = ["a b.jsonl".to_owned()];
-        let table = [
+        let table: [(Shell, More, &str); 4] = [
             (
                 Shell::Posix,
-                Some(("--id-base", "1")),
+                &[("--id-base", "1")],
                 "batchctl merge 'a b.jsonl' --original-csv 'my table.csv' -q --id-base 1",
             ),
             (
                 Shell::Posix,
-                Some(("--id-base", "-5")),
+                &[("--id-base", "-5")],
                 "batchctl merge 'a b.jsonl' --original-csv 'my table.csv' -q --id-base=-5",
             ),
             (
                 Shell::PowerShell,
-                Some(("--id-column", "it's")),
+                &[("--id-column", "it's")],
                 "batchctl merge 'a b.jsonl' --original-csv 'my table.csv' --id-base 7 -q --id-column 'it''s'",
             ),
             (
                 Shell::Posix,
-                None,
+                &[],
                 "batchctl merge 'a b.jsonl' --original-csv 'my table.csv' --id-base 7 -q",
             ),
         ];

@@ -142,6 +142,17 @@ impl Origins {
         forms.find(|form| form.is_json()).cloned().unwrap_or_default()
     }
 
+    /// The newest of them and the next older one whose answers are to hold something else.
+    pub(super) fn differing(&self) -> Option<[&Origin; 2]> {
+        let (newest, older) = self.all.split_last()?;
+        let differs = |older: &&Origin| {
+            let (one, other) = (older.form(), newest.form());
+            (&one.fields, &one.schema) != (&other.fields, &other.schema)
+        };
+        let other = older.iter().rev().find(differs)?;
+        Some([other, newest])
+    }
+
     /// The table that the newest one asked about.
     pub(super) fn table(
         &self,

@@ -13,6 +13,7 @@ use crate::answer::{Expected, Wanted};
 use crate::commands::Context;
 use crate::commands::steps::{expected, form_on};
 use crate::config::nearest;
+use crate::request::Form;
 use crate::result::{IdMap, IdRule, MergeIndex, Onto, ResultError, Told};
 use crate::store::Store;
 use crate::table::{RowSet, Table};
@@ -51,10 +52,33 @@ impl Lines {
     }
 }
 
+/// The line that makes a column one of the answers.
+pub(super) fn filling_line(reading: &Reading<'_>, wanted: Wanted<'_>, column: &str) -> String {
+    let flag = if wanted.is_json() { "--json-fields" } else { "--response-column" };
+    Fixes::of(reading, HashSet::new()).with(flag, column)
+}
+
+/// What the answers are to hold: as the line says, else as their jobs do, if these are of one mind.
+/// One of several forms would make bad answers of the good ones of another.
+fn form_for(reading: &Reading<'_>, origins: &Origins) -> Result<Form, CommandError> {
+    let answer = &reading.args.answer;
+    let is_said = answer.json_fields.is_some() || answer.json_schema.is_some();
+    match origins.differing() {
+        None => form_on(&origins.form(), reading.context),
+        Some(_) if is_said => {
+            let before = Form { explode: origins.form().explode, ..Form::default() };
+            form_on(&before, reading.context)
+        }
+        Some(both) => Err(Fixes::of(reading, HashSet::new()).forms(both)),
+    }
+}
+
 /// Reads all results.
 pub(super) fn read(reading: &Reading<'_>, origins: &mut Origins) -> Result<Lines, CommandError> {
-    let expected = expected(&form_on(&origins.form(), reading.context)?)?;
+    let expected = expected(&form_for(reading, origins)?)?;
     let mut read = Read::of(reading, expected.wanted(), origins)?;
+    // The files may be of further jobs.
+    form_for(reading, origins)?;
     let known = origins.all().iter().map(|origin| origin.job6().to_owned()).collect();
     let fixes = Fixes::of(reading, known);
     let is_known = |job: &str| fixes.knows(job);

@@ -16,12 +16,14 @@ pub(super) struct Sources {
     pub(super) files: Vec<PathBuf>,
     /// Jobs, each once, the oldest first.
     pub(super) jobs: Vec<Found>,
+    /// Whether a job goes on whose files are among these: rows of it without an answer wait.
+    pub(super) is_running: bool,
 }
 
 impl Sources {
     /// Sorts what the line names into files and jobs.
     pub(super) fn of(args: &Args, context: &Context, store: &Store) -> Result<Self, CommandError> {
-        let mut sources = Self { files: Vec::new(), jobs: Vec::new() };
+        let mut sources = Self { files: Vec::new(), jobs: Vec::new(), is_running: false };
         for name in expand(&args.results, &context.folder)? {
             let Some(found) = job_named(&name, context, store)? else {
                 sources.files.push(name);
@@ -50,6 +52,7 @@ impl Sources {
                 rows.push(found);
                 continue;
             }
+            self.is_running |= !found.job.state.is_over();
             for artifact in store.artifacts(&found.job.key)? {
                 self.files.push(found.folder.results().join(&artifact.name));
             }

@@ -36,10 +36,15 @@ pub(super) fn add_job(
     let mut next = 0;
     loop {
         let page = store.outcomes_from(job, next, PAGE)?;
-        let Some(last) = page.last() else { return Ok(told.sorted()) };
+        let Some(last) = page.last() else {
+            return Ok(told.sorted().asked_of(&found.spec.provider));
+        };
         next = last.row + 1;
         for record in &page {
             let place = place_of(record);
+            if let Some(cost) = record.cost {
+                told.add_cost(record.row, cost);
+            }
             if let Some(place) = place {
                 let whose = match record.status {
                     RowStatus::Cached => Whose::Earlier,
@@ -86,7 +91,7 @@ pub(super) fn add_unsent(
     for record in store.rows_with_status(job, RowStatus::Skipped)? {
         told.add(record.row, RowStatus::Skipped, record.error.as_deref());
     }
-    Ok(told.sorted())
+    Ok(told.sorted().asked_of(&found.spec.provider))
 }
 
 /// Rows that made no request.

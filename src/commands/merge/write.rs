@@ -1,17 +1,17 @@
 //! Writes the table with the answers that were read, and tells what became of the lines.
 
 use super::origin::{Origin, Origins};
-use super::read::{Lines, Reading};
-use crate::answer::RowStatus;
+use super::read::{Lines, Reading, filling_line};
+use crate::answer::{RowStatus, Wanted};
 use crate::commands::Context;
 use crate::commands::steps::{
     FillReport, Found, Marks, MergeReport, MergeSource, columns, cost_of_lines, defaults,
-    report_merge, require_fillable, require_shape, selection, write_options,
+    keep_fitting, report_merge, require_fillable, require_shape, selection_for, write_options,
 };
-use crate::config::key;
+use crate::config::{is_loopback, key};
 use crate::cost::Money;
-use crate::job::{JobError, OutputSpec};
-use crate::result::{Asked, Join, Share, Summary};
+use crate::job::{JobError, OutputSpec, Prices};
+use crate::result::{Asked, Join, Merged, Share};
 use crate::table::{Selection, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
 
@@ -28,9 +28,13 @@ pub(super) fn write(
     let fill = rows.filled_column();
     if let Some(column) = fill {
         fill_in(&mut output, context, (!wanted.is_json()).then(|| &table.headers()[column]));
-        require_fillable("--fill", &rows, table.headers(), wanted, &output)?;
+        let line = filling_line(reading, wanted, &table.headers()[column]);
+        require_fillable(("--fill", Some(line)), &rows, table.headers(), wanted, &output)?;
     }
     require_shape(wanted, &output, fill.is_some())?;
+    if reading.args.answer.defaults.is_empty() {
+        output.defaults = kept_defaults(origins, wanted, output.defaults);
+    }
     let defaults = defaults(wanted, &output)?;
     let columns = columns(wanted, &output);
     let target = output.path.clone().map_or(Target::Stdout, Target::Path);
@@ -58,13 +62,26 @@ pub(super) fn write(
     });
     finish(reading, writer, output.overwrite)?;
     let report = MergeReport {
-        cost: cost(reading, origins, lines, &merged.summary)?,
+        cost: cost(reading, origins, lines, &merged)?,
+        is_charged: origins.all().iter().filter_map(Origin::job).any(is_charged),
         summary: merged.summary,
         sources: shares(reading, &merged.shares)?,
         filled,
         output: output.path,
     };
     report_merge(context, &report, reading.args.allow_partial)
+}
+
+/// What the newest job that is over put in the cells of rows without a good answer, as far as the
+/// wanted fields take it; where it put nothing, what is given.
+fn kept_defaults(origins: &Origins, wanted: Wanted<'_>, given: Vec<String>) -> Vec<String> {
+    let jobs = origins.all().iter().rev().filter_map(Origin::job);
+    let mut over = jobs.filter(|found| found.job.state.is_over());
+    let kept = over.find(|found| !found.spec.output.defaults.is_empty());
+    let Some(found) = kept else { return given };
+    let mut defaults = found.spec.output.defaults.clone();
+    keep_fitting(&mut defaults, wanted);
+    defaults
 }
 
 /// The look of a table of which a column is filled: all rows, and the raw answer in the column,
@@ -87,19 +104,35 @@ fn finish(reading: &Reading<'_>, writer: Writer, overwrite: bool) -> Result<(), 
     Ok(())
 }
 
-/// What the lines cost, where all of them are of one job.
+/// What the lines cost, where all of them are of jobs that are known: that of one by its price,
+/// that of several by their accounts, if all are in one currency and all or none were charged.
 fn cost(
     reading: &Reading<'_>,
     origins: &Origins,
     lines: &Lines,
-    summary: &Summary,
+    merged: &Merged,
 ) -> Result<Option<Money>, CommandError> {
-    match origins.all() {
-        [Origin::Job(found)] if lines.ontos.len() == 1 => {
-            cost_of_lines(reading.store, &found.job, summary.usage)
-        }
-        _ => Ok(None),
+    if let [Origin::Job(found)] = origins.all()
+        && lines.ontos.len() == 1
+    {
+        return cost_of_lines(reading.store, &found.job, merged.summary.usage);
     }
+    let jobs: Vec<&Found> = origins.all().iter().filter_map(Origin::job).collect();
+    let is_of_jobs = !jobs.is_empty() && jobs.len() == lines.ontos.len();
+    let Some(pico) = merged.cost.filter(|_| is_of_jobs) else { return Ok(None) };
+    let mut kinds = Vec::new();
+    for found in jobs {
+        kinds.push((Prices::of(reading.store, &found.job)?.currency(), is_charged(found)));
+    }
+    kinds.dedup();
+    Ok(match kinds.as_slice() {
+        [(Some(currency), _)] => Some(Money { currency: *currency, pico }),
+        _ => None,
+    })
+}
+
+fn is_charged(found: &Found) -> bool {
+    !is_loopback(&found.job.base_url)
 }
 
 /// The rows that are written.
@@ -115,7 +148,7 @@ fn chosen_rows(
     origins: &Origins,
     lines: &Lines,
 ) -> Result<Chosen, CommandError> {
-    let given = selection(reading.context, reading.table)?;
+    let given = selection_for(reading.context, reading.table, "--fill")?;
     let Some(asked) = lines.asked.as_ref().filter(|_| given.is_everything()) else {
         return Ok(Chosen { rows: given, are_all_asked: false });
     };
@@ -143,6 +176,7 @@ fn chosen_rows(
 fn unsettled(reading: &Reading<'_>, lines: &Lines) -> RowStatus {
     let goes_on = |found: &Found| !found.job.state.is_over();
     match &lines.asked {
+        _ if reading.sources.is_running => RowStatus::Pending,
         None => RowStatus::Unasked,
         Some(_) if reading.sources.jobs.iter().any(goes_on) => RowStatus::Pending,
         Some(_) => RowStatus::Missing,

@@ -12,6 +12,7 @@ use super::finish::{reason, word};
 use crate::answer::RowStatus;
 use crate::cost::Spent;
 use crate::job::Ending;
+use crate::result::{parsed_of, shown_share};
 use crate::ui::{Align, count, counted, duration, grid, shorten};
 
 /// Cells of a line.
@@ -132,15 +133,10 @@ impl Account<'_> {
 
     /// How many of the answers held the wanted JSON.
     fn parsed(&self) -> Option<String> {
-        use RowStatus::{Cached, Invalid, Ok, Refused, Truncated, Unparsed};
-        let sum = |kinds: &[RowStatus]| -> u64 {
-            kinds.iter().filter_map(|kind| self.counts.ended.get(kind)).sum()
-        };
-        let found = sum(&[Ok, Cached, Invalid]);
-        let answers = found + sum(&[Truncated, Refused, Unparsed]);
+        let rows = |status| self.counts.ended.get(&status).copied().unwrap_or(0);
+        let (found, answers) = parsed_of(rows);
         (self.wants_fields && answers > 0).then(|| {
-            let tenths = found * 1000 / answers;
-            let share = format!("{}.{} %", tenths / 10, tenths % 10);
+            let share = shown_share(found, answers);
             format!("parsed    {} of {} ({share})", count(found), counted(answers, "answer"))
         })
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::again_price::AgainPrice;
 use super::jobs::Found;
+use super::show::show_request;
 use crate::commands::Context;
 use crate::cost::{Currency, Money};
 use crate::job::RetryPlan;
@@ -24,6 +25,7 @@ struct Document<'a> {
     skipped: usize,
     /// `null` = unknown, never 0.
     cost: Option<Cost>,
+    first_request: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,7 +38,7 @@ struct Cost {
     reserved: Option<f64>,
 }
 
-/// Prints it, where a document is wanted.
+/// Prints it, where a document is wanted; else the first request alone.
 pub(super) fn show_again(
     context: &Context,
     found: &Found,
@@ -44,8 +46,9 @@ pub(super) fn show_again(
     price: &AgainPrice,
 ) -> Result<(), CommandError> {
     if !context.json {
-        return Ok(());
+        return plan.first_request.iter().try_for_each(|line| show_request(context, line));
     }
+    let first_request = plan.first_request.as_deref().map(serde_json::from_str).transpose()?;
     let forecast = price.forecast(plan.requests());
     let cost = price.price().map(|known| {
         let currency = known.currency;
@@ -71,6 +74,7 @@ pub(super) fn show_again(
         bytes: plan.bytes(),
         skipped: plan.unbuilt.len(),
         cost,
+        first_request,
     })?;
     Ok(())
 }

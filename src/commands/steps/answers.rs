@@ -77,6 +77,7 @@ impl Answers {
     /// An outcome as the table and its writers need it.
     pub(in crate::commands) fn settled(&self, record: OutcomeRecord) -> Settled {
         Settled {
+            provider: None,
             place: self.place(&record),
             error: record.error,
             cost: record.cost,

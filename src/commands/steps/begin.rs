@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::copies::require_files_folder;
 use super::former::{clear_folder, former};
+use super::go_on::if_pruned;
 use super::jobs::{Found, held};
 use super::limits::max_cost;
 use super::money::approve;
@@ -133,6 +134,7 @@ fn attach(
             output.path = Some(own);
         }
     }
+    require_answers(store, &found, output.path.as_deref())?;
     output.onto = onto(&found, planned, folder)?;
     if found.spec.output != output {
         // The same questions with another place or another look for the table.
@@ -140,6 +142,23 @@ fn attach(
         save_output(store, &mut found)?;
     }
     Ok(found)
+}
+
+/// A job whose answers were pruned writes no table any more: where the one that the line names is
+/// not there already, the line would end well and leave nothing.
+fn require_answers(
+    store: &Store,
+    found: &Found,
+    output: Option<&Path>,
+) -> Result<(), CommandError> {
+    let Some(words) = if_pruned(store, found)? else { return Ok(()) };
+    let written = store.outputs_of(&found.job.key)?;
+    let is_there = |path: &Path| path.is_file() && written.iter().any(|own| Path::new(own) == path);
+    if output.is_some_and(is_there) {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!("{words}; nothing was sent and no table was written"))
+        .hint("the same line with --again pays for all of it anew"))
 }
 
 /// Keeps the table of this line with the job where it is not the one that was asked: the

@@ -13,6 +13,15 @@ pub(in crate::commands) fn selection(
     context: &Context,
     table: &Table,
 ) -> Result<Selection, CommandError> {
+    selection_for(context, table, "--skip-filled")
+}
+
+/// The rows that the settings select, where the column to fill was named by this flag.
+pub(in crate::commands) fn selection_for(
+    context: &Context,
+    table: &Table,
+    fill: &str,
+) -> Result<Selection, CommandError> {
     let (settings, headers) = (&context.settings, table.headers());
     let range = RowRange { start: settings.get(key::START_ROW), end: settings.get(key::END_ROW) };
     let usage = |error| CommandError::new(ExitCode::Usage, error);
@@ -25,7 +34,7 @@ pub(in crate::commands) fn selection(
     let mut selection =
         Selection::new(range, conditions?, settings.get(key::MAX_ROWS), headers).map_err(usage)?;
     if let Some(column) = settings.get(key::SKIP_FILLED) {
-        let filling = |error| usage(error).context(format!("--skip-filled '{column}'"));
+        let filling = |error| usage(error).context(format!("{fill} '{column}'"));
         selection = selection.skipping_filled(&column, headers).map_err(filling)?;
     }
     if let Some(rows) = settings.get(key::SAMPLE) {
@@ -36,9 +45,9 @@ pub(in crate::commands) fn selection(
 }
 
 /// Makes sure before money is spent that the column of `--skip-filled` (or `--fill`) is one that
-/// the answers have.
+/// the answers have. `line` is the one to type instead, where it is known.
 pub(in crate::commands) fn require_fillable(
-    flag: &str,
+    (flag, line): (&str, Option<String>),
     selection: &Selection,
     headers: &[String],
     wanted: Wanted<'_>,
@@ -54,9 +63,11 @@ pub(in crate::commands) fn require_fillable(
         "{flag} {name} fills a column that the answers do not have: they have {}",
         columns.names().join(", ")
     ))
-    .hint(if wanted.is_json() {
-        format!("name one of --json-fields `{name}`")
-    } else {
-        "leave out --response-column".to_owned()
-    }))
+    .hint(line.unwrap_or_else(|| {
+        if wanted.is_json() {
+            format!("name one of --json-fields `{name}`")
+        } else {
+            "leave out --response-column".to_owned()
+        }
+    })))
 }

@@ -18,6 +18,8 @@ pub(in crate::commands) struct MergeReport {
     pub(in crate::commands) summary: Summary,
     /// What the lines cost, where that is known.
     pub(in crate::commands) cost: Option<Money>,
+    /// Whether that was charged: no rehearsal is.
+    pub(in crate::commands) is_charged: bool,
     /// Where they came from.
     pub(in crate::commands) sources: Vec<MergeSource>,
     /// The column whose empty cells were filled.
@@ -66,6 +68,8 @@ struct Document<'a> {
     /// At the price of the job they belong to; `null` = unknown.
     cost: Option<f64>,
     currency: Option<Currency>,
+    /// Whether that was charged: no rehearsal is; `null` = no cost is known.
+    charged: Option<bool>,
     files: MergeCounts,
     sources: &'a [MergeSource],
     filled: Option<&'a FillReport>,
@@ -78,7 +82,7 @@ pub(in crate::commands) fn report_merge(
     report: &MergeReport,
     allow_partial: bool,
 ) -> Result<ExitCode, CommandError> {
-    let MergeReport { summary, cost, sources, filled, output } = report;
+    let MergeReport { summary, cost, is_charged, sources, filled, output } = report;
     let output = output.as_ref().map(|path| path.display().to_string());
     if context.json {
         context.printer.json(&Document {
@@ -88,10 +92,11 @@ pub(in crate::commands) fn report_merge(
             statuses: summary.counts().map(|(status, n)| (status.as_str(), n)).collect(),
             defaulted: summary.filled().map(|(status, n)| (status.as_str(), n)).collect(),
             rows_out: summary.rows_out,
-            parsed: summary.parsed,
+            parsed: summary.parsed_of().map(|(parsed, _)| parsed),
             usage: summary.usage,
             cost: cost.map(|money| money.units()),
             currency: cost.map(|money| money.currency),
+            charged: cost.map(|_| *is_charged),
             files: summary.lines,
             sources,
             filled: filled.as_ref(),
@@ -126,7 +131,8 @@ fn lines(report: &MergeReport) -> Vec<String> {
         lines.push(format!("Filled    {filled} of {column}; {left} left empty"));
     }
     if let Some(cost) = report.cost {
-        lines.push(format!("Cost      {} at the price of their job", shown(cost)));
+        let rehearsed = if report.is_charged { "" } else { "nothing was charged; would be " };
+        lines.push(format!("Cost      {rehearsed}{} at the price of their job", shown(cost)));
     }
     lines
 }

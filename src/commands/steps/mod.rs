@@ -52,7 +52,7 @@ pub(super) use again::{Change, retry};
 pub(super) use answers::{Answers, Pages};
 pub(super) use asking_like::words_question;
 pub(super) use begin::waits;
-pub(super) use choice::{require_fillable, selection};
+pub(super) use choice::{require_fillable, selection_for};
 pub(super) use clean::{Cleaned, clean_remote, list_remote, must_stay};
 pub(super) use counts::RowCounts;
 pub(super) use finish::{ending_of, exit_of_job, reason, report, row_counts};
@@ -67,9 +67,11 @@ pub(super) use marks::Marks;
 pub(super) use merged::{FillReport, MergeReport, MergeSource, report_merge};
 pub(super) use money::require_limits;
 pub(super) use on_done::with_on_done;
-pub(super) use output::{Destination, digest_at, require_folder, require_writable, with_look};
+pub(super) use output::{
+    Destination, digest_at, require_beside, require_folder, require_writable, with_look,
+};
 pub(super) use plan::{Planned, Prepared, Scratch, output_spec, reuse};
-pub(super) use reshape::{defaults, require_shape};
+pub(super) use reshape::{defaults, keep_fitting, require_shape};
 pub(super) use send::{begin_and_go_on, dry_run, estimate, estimate_like, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};
 pub(super) use side_by_side::side_by_side;

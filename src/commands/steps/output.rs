@@ -193,6 +193,30 @@ pub(in crate::commands) fn require_writable(
     Ok(())
 }
 
+/// As [`require_writable`], for a file that stands beside the tables of jobs: what a job keeps its
+/// answers in is not replaced either.
+pub(in crate::commands) fn require_beside(
+    destination: &Destination,
+    overwrite: bool,
+    store: &Store,
+) -> Result<(), CommandError> {
+    require_writable(destination, overwrite, store, None)?;
+    let Destination::File(path) = destination else { return Ok(()) };
+    if overwrite || !path.exists() {
+        return Ok(());
+    }
+    let name = path.to_string_lossy();
+    let is_of_job = store.output_mark(&name)?.is_some_and(|mark| mark.spec.is_some());
+    if is_of_job || !store.live_jobs_for_output(&name)?.is_empty() {
+        return Err(CommandError::usage(format!(
+            "{} is the table in which a job keeps its answers",
+            path.display()
+        ))
+        .hint("name another output file, or add --overwrite"));
+    }
+    Ok(())
+}
+
 /// Refuses an output that is a folder, a device or a pipe, or whose folder does not exist or cannot
 /// be written to.
 pub(in crate::commands) fn require_place(path: &Path) -> Result<(), CommandError> {

@@ -152,7 +152,7 @@ impl Prepared {
         let (form, output) = (form(context)?, output_spec(context));
         let expected = expected(&form)?;
         let headers = taken.table.headers();
-        require_fillable("--skip-filled", &selection, headers, expected.wanted(), &output)?;
+        require_fillable(("--skip-filled", None), &selection, headers, expected.wanted(), &output)?;
         require_shape(expected.wanted(), &output, selection.filled_column().is_some())?;
         let reask = reasks(context, &form, &asked.question)?;
         Ok(Self::with(context, taken, who, (asked, selection, form, reask)))

@@ -26,7 +26,7 @@ pub(in crate::commands) fn defaults(
 }
 
 /// Leaves out the defaults of a job that the fields of this line do not have.
-pub(super) fn keep_fitting(defaults: &mut Vec<String>, wanted: Wanted<'_>) {
+pub(in crate::commands) fn keep_fitting(defaults: &mut Vec<String>, wanted: Wanted<'_>) {
     let fits = |text: &String| {
         let fields = wanted.fields();
         fields.is_some_and(|fields| Defaults::parse(std::slice::from_ref(text), fields).is_ok())

@@ -137,12 +137,18 @@ fn show(
         context.printer.data(&line)?;
     }
     if let Some(request) = first_request {
-        let request: serde_json::Value = serde_json::from_str(request)?;
-        context.printer.data("First request, as it would be sent:")?;
-        context.printer.data(&serde_json::to_string_pretty(&shortened(request))?)?;
-        context.printer.data("Nothing was sent.")?;
+        show_request(context, request)?;
     }
     Ok(ExitCode::Success)
+}
+
+/// The first request of what would be sent.
+pub(super) fn show_request(context: &Context, request: &str) -> Result<(), CommandError> {
+    let request: serde_json::Value = serde_json::from_str(request)?;
+    context.printer.data("First request, as it would be sent:")?;
+    context.printer.data(&serde_json::to_string_pretty(&shortened(request))?)?;
+    context.printer.data("Nothing was sent.")?;
+    Ok(())
 }
 
 /// The request with the middle of its images left out: a screen is no place for megabytes of

@@ -61,7 +61,7 @@ fn ids_that_may_mean_several_rows() {
     assert_snapshot!(say(&dir, "merge mixed.jsonl --original-csv in.csv"), @"
     exit 2
     error: ids of two kinds: `row_0` and `request-2` ([DIR]/mixed.jsonl, line 2): what rows they mean cannot be told
-      fix: batchctl merge mixed.jsonl --original-csv in.csv --id-column COLUMN
+      fix: name the table that has these ids, with --id-column for its column of them
       columns: id, text (none of them holds these ids)
     ");
     assert_snapshot!(say(&dir, "merge base.jsonl --original-csv in.csv"), @"
@@ -73,7 +73,7 @@ fn ids_that_may_mean_several_rows() {
     assert_snapshot!(say(&dir, "merge foreign.jsonl --original-csv in.csv"), @"
     exit 2
     error: none of the 2 result lines belongs to a row (the first id is `abc`)
-      fix: batchctl merge foreign.jsonl --original-csv in.csv --id-column COLUMN
+      fix: name the table that has these ids, with --id-column for its column of them
       columns: id, text (none of them holds these ids)
       read: foreign.jsonl
     ");
