@@ -108,6 +108,18 @@ impl Store {
         })
     }
 
+    /// Records that the table with these bytes got its name: what it replaced is gone, and whoever
+    /// puts that back there means it to stay.
+    pub fn settle_output(&self, path: &str, digest: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE output SET earlier = NULL WHERE path = ?1 AND digest = ?2",
+                params![path, digest],
+            )?;
+            Ok(())
+        })
+    }
+
     /// The tables that a job wrote and that nobody wrote over since, the newest first.
     pub fn outputs_of(&self, job: &str) -> Result<Vec<String>, StoreError> {
         self.read(|c| {

@@ -344,18 +344,6 @@ impl Store {
         })
     }
 
-    /// Records that the table with these bytes got its name: what it replaced is gone, and whoever
-    /// puts that back there means it to stay.
-    pub fn settle_output(&self, path: &str, digest: &str) -> Result<(), StoreError> {
-        self.write(|tx| {
-            tx.execute(
-                "UPDATE output SET earlier = NULL WHERE path = ?1 AND digest = ?2",
-                params![path, digest],
-            )?;
-            Ok(())
-        })
-    }
-
     /// What is known of a table that we wrote at this place.
     pub fn output_mark(&self, path: &str) -> Result<Option<OutputMark>, StoreError> {
         self.read(|c| {

@@ -306,7 +306,7 @@ fn a_pruned_job_says_so() {
 
     // An export to its own place takes the mark of its table away.
     at(&sandbox, dir.batchctl("workflow in.csv own.csv --again --yes")).run().exits(0);
-    dir.batchctl("export last own.csv").run().exits(0);
+    dir.batchctl("export last own.csv --overwrite").run().exits(0);
     at(&sandbox, dir.batchctl("prune last")).run().exits(0);
     let refused = dir.batchctl("export last all.json").run().exits(2);
     refused.says(&["were pruned", "own.csv"]).hides(&["standard output"]);
