@@ -41,7 +41,7 @@ const RULES: &str = r#"[
 ]"#;
 
 const LINE: &str = "workflow in.csv out.csv --json-fields score:number --max-tokens 64 \
-                    --input-column text --check-interval 2 --details";
+                    --input-column text --check-interval 2";
 
 /// Of each kind of row, by its letter: how it ends with two second questions, how many answers it
 /// got, and the raw answer that the table keeps.
@@ -143,8 +143,21 @@ fn holds(dir: &WorkDir, sandbox: &Sandbox, rows: usize) {
     }
     let job = status(sandbox, dir);
     assert_eq!(pico(&job["cost"]["actual"]), priced(bill.iter()), "P7: the account is the bill");
+    assert_eq!(job["cost"]["usage_unknown"], 0);
+}
+
+/// The cells of `--details` add up to the bill, of rows with several answers too.
+#[track_caller]
+fn cells_are_the_bill(dir: &WorkDir, sandbox: &Sandbox) {
+    let bill = bill(sandbox);
+    let cells = dir.cells("out.csv");
     let sum = |name: &str| -> f64 {
-        column(name).iter().filter(|cell| !cell.is_empty()).map(|n| n.parse::<f64>().unwrap()).sum()
+        cells
+            .column(name)
+            .iter()
+            .filter(|cell| !cell.is_empty())
+            .map(|n| n.parse::<f64>().unwrap())
+            .sum()
     };
     #[expect(clippy::cast_precision_loss, reason = "a few thousand tokens")]
     let prompts = bill.iter().map(|(_, prompt, _)| *prompt).sum::<u64>() as f64;
@@ -152,7 +165,6 @@ fn holds(dir: &WorkDir, sandbox: &Sandbox, rows: usize) {
     #[expect(clippy::cast_precision_loss, reason = "less than a dollar")]
     let paid = priced(bill.iter()) as f64 / 1e12;
     assert!((sum("cost") - paid).abs() < 1e-9, "the cells are the bill: {paid}");
-    assert_eq!(job["cost"]["usage_unknown"], 0);
 }
 
 /// B07, field reports 37, 38, 39, 41: the whole ladder. Prose and answers against the type are asked
@@ -161,7 +173,9 @@ fn holds(dir: &WorkDir, sandbox: &Sandbox, rows: usize) {
 fn b07_field_37_38_39_41_the_whole_ladder() {
     let rows = rows();
     let (dir, sandbox) = scene(rows, &["--batch-seconds", "0.3"]);
-    let output = at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "2"]).run().exits(3);
+    let output =
+        at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "2", "--details"]).run().exits(3);
+    cells_are_the_bill(&dir, &sandbox);
     let output = output.says(&["round 2:", "round 3:", "with what was wrong with the answer"]);
     holds(&dir, &sandbox, rows);
     let of = |letters: &str| (0..rows).filter(|row| letters.contains(kind(*row))).count() as u64;
