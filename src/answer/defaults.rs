@@ -9,7 +9,17 @@ use crate::base::nearest;
 
 /// A value for some of the fields.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Defaults(Vec<(usize, Value)>);
+pub struct Defaults(Vec<Rule>);
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq)]
+struct Rule {
+    /// Which of the fields.
+    position: usize,
+    value: Value,
+    /// Whether an answer may do without the field.
+    is_optional: bool,
+}
 
 /// Why a default cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +65,7 @@ impl Defaults {
     /// Reads `field=value` for each; a value that is no JSON is text. A field is named as its
     /// column is.
     pub fn parse(items: &[String], fields: &Fields) -> Result<Self, DefaultError> {
-        let mut defaults: Vec<(usize, Value)> = Vec::new();
+        let mut defaults: Vec<Rule> = Vec::new();
         for text in items {
             let (name, value) =
                 text.split_once('=').ok_or_else(|| DefaultError::Form(text.clone()))?;
@@ -65,7 +75,7 @@ impl Defaults {
                 .enumerate()
                 .find(|(_, field)| field.column == name)
                 .ok_or_else(|| unknown(text, name, fields))?;
-            if defaults.iter().any(|(known, _)| *known == position) {
+            if defaults.iter().any(|known| known.position == position) {
                 return Err(DefaultError::Twice(name.to_owned()));
             }
             let plain = || Value::String(value.to_owned());
@@ -79,7 +89,7 @@ impl Defaults {
                 text: text.clone(),
                 kind: field.kind.to_string(),
             })?;
-            defaults.push((position, value));
+            defaults.push(Rule { position, value, is_optional: field.is_optional });
         }
         Ok(Self(defaults))
     }
@@ -98,15 +108,15 @@ impl Defaults {
         }
         let mut filled = values.to_vec();
         let mut count = 0;
-        for (position, value) in &self.0 {
-            let place = filled.get_mut(*position)?;
-            // Said by a good answer, null is an answer.
+        for default in &self.0 {
+            let place = filled.get_mut(default.position)?;
+            // Said by a good answer, null is an answer; so is silence about what need not be told.
             let is_empty = match place {
-                None => true,
+                None => !(default.is_optional && status.is_good()),
                 Some(value) => value.is_null() && !status.is_good(),
             };
             if is_empty {
-                *place = Some(value.clone());
+                *place = Some(default.value.clone());
                 count += 1;
             }
         }
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn defaults_are_checked_before_they_are_needed() {
         let found = parse(&["label=BAD", "score=0.5", "why=not known", "zip=007"]).unwrap();
-        let values: Vec<Value> = found.0.into_iter().map(|(_, value)| value).collect();
+        let values: Vec<Value> = found.0.into_iter().map(|default| default.value).collect();
         assert_eq!(values, [json!("bad"), json!(0.5), json!("not known"), json!("007")]);
         let table: [(&[&str], &str); 6] = [
             (&["label"], "default `label`: write field=value, for example `score=0`"),
@@ -205,6 +215,14 @@ mod tests {
             });
             assert_eq!(filled, expected, "{status}");
         }
+        // A good answer may leave out what is optional, whether it says null or nothing.
+        let fields = Fields::parse("n:number?,m").unwrap();
+        let defaults = Defaults::parse(&["n=5".to_owned()], &fields).unwrap();
+        let said = |n: Option<Value>| [n, Some(json!(1))];
+        assert_eq!(defaults.fill(Ok, None, &said(None)), None);
+        assert_eq!(defaults.fill(Ok, None, &said(Some(json!(null)))), None);
+        let filled = defaults.fill(Invalid, None, &said(None)).unwrap();
+        assert_eq!(filled.values, said(Some(json!(5))));
         assert_eq!(Defaults(Vec::new()).fill(Error, None, &none()), None);
     }
 }
