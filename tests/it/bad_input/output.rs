@@ -46,7 +46,7 @@ fn output_that_is_the_input() {
     ");
     assert_snapshot!(run(&dir, "workflow in.csv ./in.csv --overwrite"), @r"
     exit 2
-    error: OUTPUT ./in.csv is the input itself, which is never replaced
+    error: OUTPUT in.csv is the input itself, which is never replaced
       fix: name another output file
     ");
     std::os::unix::fs::symlink(dir.path("in.csv"), dir.path("link.csv")).unwrap();
