@@ -206,8 +206,8 @@ fn b05_json_documents_have_their_keys() {
         "schema_version rows requests skipped files"
     );
     crate::support::runs::results_of(&dir, &job_of(&dir), "results.jsonl");
-    let merged = "schema_version table_rows rows statuses rows_out parsed usage cost currency files \
-                  sources filled output";
+    let merged = "schema_version table_rows rows statuses rows_out parsed usage cost currency charged \
+                  files sources filled output";
     assert_eq!(keys(run("merge results.jsonl --original-csv -o m.csv --json")), merged);
     let job = job_of(&dir);
     assert_eq!(keys(run(&format!("merge {job} -o j.csv --json"))), report);
