@@ -314,7 +314,7 @@ fn s0_32_the_things_of_a_schema_become_rows() {
     assert_eq!(cells.header()[..3], ["text", "name", "price"]);
     assert_eq!(
         seen(&cells, &["name", "price", "status"]),
-        "tea | 2 | ok\nbun | 1 | ok\ntea | 2 | defaulted\n7 | 1 | defaulted"
+        "tea | 2 | ok\nbun | 1 | ok\ntea | 2 | defaulted\n? | 1 | defaulted"
     );
     assert!(cells.column("error")[2].contains("/items/1/name"), "{}", cells.column("error")[2]);
     let fields = line.replace("--default name=?", "--json-fields nam");

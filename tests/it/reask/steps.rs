@@ -27,6 +27,12 @@ fn field_31_a_fresh_home_goes_on_with_the_ladder() {
     holds(&dir, &sandbox, 40);
 }
 
+/// Whether a request holds an answer to what it asks.
+fn is_second(body: &Value) -> bool {
+    let messages = body["messages"].as_array().expect("a chat");
+    messages.iter().any(|message| message["role"] == "assistant")
+}
+
 /// P1 to P4 at the steps of the program itself: a sample of them, or with `BATCHCTL_TEST_POINTS`
 /// set to `all` each one.
 #[test]
@@ -57,6 +63,8 @@ fn p1_p4_a_ladder_that_dies_at_any_step_goes_on() {
         assert_eq!(dir.bytes("out.csv"), undisturbed, "P4, at {passage}");
         let mut sent = requests(&sandbox, 2);
         sent.extend(requests(&sandbox, 3));
+        // First questions of a shard whose batch was never made go out again in these rounds too.
+        sent.retain(|_, body| is_second(body));
         assert_eq!(sent, reference, "the same second questions, at {passage}");
     }
 }
