@@ -32,7 +32,7 @@ fn b13_a_workbook_in_and_out() {
     let line = "workflow workbook.xlsx --input-column 评论";
     let run = at(&sandbox, dir.batchctl(line)).run();
     // The cell of one row is empty: it is skipped, and that is exit 3.
-    run.exits(3).says(&["read sheet `评论 2026`", "errors such as #N/A", "merged areas"]);
+    run.exits(3).says(&["read sheet `评论 2026`", "an error such as #N/A", "1 merged area"]);
     let rows = values(&dir.path("workbook.answers.xlsx"));
     assert_eq!(rows[0][0], text("id"));
     assert_eq!(rows[0][12..14], [text("response"), text("status")]);
