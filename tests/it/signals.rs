@@ -269,7 +269,7 @@ fn while_planning((name, strike, code): Blow, undisturbed: &[u8]) {
     let mut terminal = Terminal::open(&bench, "workflow long.csv out.csv", 20, name == WINDOW);
     let jobs = bench.dir.home().join("jobs");
     until("the plan is begun", || fs::read_dir(&jobs).is_ok_and(|mut all| all.next().is_some()));
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(50));
     strike(&mut terminal);
     let (ended, screen) = terminal.end();
     assert_eq!(ended, Some(code), "planning, {name}: {screen:#?}");
