@@ -3,6 +3,7 @@
 //! request files for a model that runs elsewhere. Nothing is sent.
 
 mod document;
+mod joined;
 mod place;
 mod questions;
 mod requests;

@@ -5,15 +5,15 @@ use std::io::{self, BufWriter, Seek, Write};
 use serde::Serialize;
 
 use super::Wrote;
+use super::joined::Joined;
 use super::place::Place;
 use super::questions::Questions;
-use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::commands::Context;
-use crate::commands::steps::{Answers, Found, columns, defaults, expected, row_counts, spent};
+use crate::commands::steps::{Answers, Found, row_counts, spent};
 use crate::cost::CostDocument;
 use crate::job::JobError;
-use crate::result::{Join, Statistics, export_rows};
+use crate::result::{Statistics, export_rows};
 use crate::store::Store;
 use crate::ui::CommandError;
 
@@ -49,22 +49,8 @@ pub(super) fn write_document(
     let path = spec.output.path.as_deref();
     let answers = Answers::of(store, found)?;
     let mut questions = Questions::of(store, found, &answers, |_| Ok(()))?;
-    let expected = expected(&spec.form)?;
-    let columns = columns(expected.wanted(), &spec.output);
-    let is_over = found.job.state.is_over();
-    let defaults = defaults(expected.wanted(), &spec.output)?.filter(|_| is_over);
-    let table = found.written_table()?;
-    let join = Join {
-        table: &table,
-        selection: found.written_selection(),
-        columns: &columns,
-        wanted: expected.wanted(),
-        unsettled: RowStatus::Pending,
-        all_rows: false,
-        defaults: defaults.as_ref(),
-        only: &spec.output.only,
-        provider: &spec.provider,
-    };
+    let joined = Joined::of(found)?;
+    let join = joined.join(found);
     // The sums stand first and are known last.
     let folder = path.and_then(|path| path.parent()).filter(|path| path.is_dir());
     let spool = folder.map_or_else(tempfile::tempfile, tempfile::tempfile_in)?;

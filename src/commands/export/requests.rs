@@ -4,13 +4,13 @@
 use std::io::Write;
 
 use super::Wrote;
+use super::joined::Joined;
 use super::place::Place;
 use super::questions::Questions;
-use crate::answer::RowStatus;
 use crate::commands::Context;
-use crate::commands::steps::{Answers, Found, columns, defaults, expected};
+use crate::commands::steps::{Answers, Found};
 use crate::request::{Endpoint, Question};
-use crate::result::{Join, each_status};
+use crate::result::each_status;
 use crate::store::Store;
 use crate::ui::CommandError;
 
@@ -24,22 +24,8 @@ pub(super) fn write_requests(
     let path = spec.output.path.as_deref();
     let answers = Answers::of(store, found)?;
     let mut questions = Questions::of(store, found, &answers, plain)?;
-    let expected = expected(&spec.form)?;
-    let columns = columns(expected.wanted(), &spec.output);
-    let is_over = found.job.state.is_over();
-    let defaults = defaults(expected.wanted(), &spec.output)?.filter(|_| is_over);
-    let table = found.written_table()?;
-    let join = Join {
-        table: &table,
-        selection: found.written_selection(),
-        columns: &columns,
-        wanted: expected.wanted(),
-        unsettled: RowStatus::Pending,
-        all_rows: false,
-        defaults: defaults.as_ref(),
-        only: &spec.output.only,
-        provider: &spec.provider,
-    };
+    let joined = Joined::of(found)?;
+    let join = joined.join(found);
     let mut wrote = Wrote { rows: found.job.rows, ..Wrote::default() };
     let mut place = Place::create(path)?;
     let mut line = Vec::new();
