@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::forecast::{Bill, Level};
 use super::money::Money;
-use super::price::{Mode, Price};
+use super::price::Price;
 use super::reasks::Reasks;
 use super::terms::Forecast;
+use crate::request::Mode;
 
 /// Requests of an estimate, and what is known of their prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,9 +4,10 @@
 //! Amounts are trillionths of the price's currency; `None` is unknown, never 0.
 
 use super::lengths::Lengths;
-use super::price::{Mode, Price, Rates, Tokens};
+use super::price::{Price, Rates, Tokens};
 use super::reasks::Reasking;
 use super::terms::{Forecast, Range};
+use crate::request::Mode;
 
 /// What requests are priced by.
 #[derive(Debug, Clone, Default)]

@@ -26,7 +26,7 @@ pub use images::{Detail, ImageRule, image_tokens};
 pub use lengths::{Lengths, PerRow};
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
-pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
+pub use price::{Basis, Price, Rates, Tier, Tokens};
 pub use prices::{
     Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million, rate_text,
 };

@@ -4,10 +4,10 @@
 use super::estimate::Estimate;
 use super::forecast::{Bill, Biller, Level, reserve_of};
 use super::numbers::grouped;
-use super::price::Mode;
 use super::sheet::labelled;
 use super::terms::{Forecast, Range};
 use crate::batch::Used;
+use crate::request::Mode;
 
 /// What share of answers is taken to be not as wanted where no finished row tells.
 const ASSUMED_FIRST: f64 = 0.05;

@@ -5,8 +5,9 @@ use super::estimate::{Estimate, Part};
 use super::forecast::{Bill, Level};
 use super::images::Detail;
 use super::numbers::{grouped, megabytes};
-use super::price::{Basis, Mode};
+use super::price::Basis;
 use super::terms::Range;
+use crate::request::Mode;
 
 /// The longest that what is queued together may take, in hours.
 const WAVE_HOURS: u64 = 24;

@@ -204,7 +204,15 @@ impl<'a> Planner<'a> {
             let number = self.plan.shards.len() as u64 + 1;
             let path = self.folder.rows_file(&format!("r1-s{number:04}"));
             let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
-            let shard = NewShard { round: 1, number, rows: 0, bytes: 0, tokens: 0, reserve: None };
+            let shard = NewShard {
+                round: 1,
+                number,
+                rows: 0,
+                bytes: 0,
+                tokens: 0,
+                reserve: None,
+                mode: self.spec.mode,
+            };
             self.open = Some((shard, writer));
         }
         let (shard, writer) = self.open.as_mut().expect("opened above");

@@ -19,6 +19,7 @@ mod image;
 mod infer;
 mod jinja;
 mod messages;
+mod mode;
 mod objection;
 mod question;
 mod template;
@@ -32,6 +33,7 @@ pub use hint::{field_hint, list_hint, schema_hint};
 pub use image::{ImageSize, size_of_data_url};
 pub use infer::{Given, Inferred, infer};
 pub use messages::{Message, beside};
+pub use mode::Mode;
 pub use objection::Objection;
 pub use question::{
     Detail, Endpoint, ImageOptions, InputColumn, JsonSchema, Question, RULES, SchemaWay, Source,

@@ -21,9 +21,10 @@ fn surplus_cost(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<u64
     .query_row([shard], |row| row.get(0))
 }
 
-/// Whether a batch of the shard may run, or its costs are not known yet.
+/// Whether a batch or calls of the shard may run, or its costs are not known yet.
 fn is_open(state: ShardState) -> bool {
-    state.is_queued() || matches!(state, ShardState::Ended | ShardState::Stored)
+    state.is_queued()
+        || matches!(state, ShardState::Ended | ShardState::Stored | ShardState::Calling)
 }
 
 /// Makes the charge of a shard, as of this time, or puts it to this cost.

@@ -11,6 +11,9 @@ stored_words! {
         Output = "output",
         /// Refused requests.
         Error = "error",
+        /// Answers and refusals of calls, each in the shape of a batch's line, in the order in which
+        /// they came. It grows until its shard is settled.
+        Calls = "calls",
         /// Answers of earlier jobs, line by line as they came. It belongs to round 0.
         Cached = "cached",
     }

@@ -18,7 +18,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::grouped;
 use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
-use crate::request::{Form, RULES};
+use crate::request::{Form, Mode, RULES};
 use crate::shard::Limits;
 use crate::store::Store;
 use crate::table::{Selection, Table};
@@ -194,6 +194,8 @@ impl Prepared {
             output: output_spec(context),
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
+            mode: Mode::Batch,
+            others: Vec::new(),
             rounds: rounds(context),
             reask,
         };
