@@ -240,6 +240,18 @@ impl Printer {
         out.flush()
     }
 
+    /// A part of a text on stdout, clean already; see [`Flow`](super::Flow).
+    pub(super) fn part(&self, text: &str) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminals[0].is_some()
+    }
+
     /// Cells of a line of stdout where that is a terminal.
     pub fn columns(&self) -> Option<usize> {
         self.terminals[0].as_ref().map(columns_of)
