@@ -160,9 +160,9 @@ impl Command {
         let mut words = vec!["batchctl".to_owned()];
         let mut rest = arguments.iter().skip(1).map(|word| word.to_string_lossy());
         while let Some(word) = rest.next() {
-            if word == "--provider" {
+            if word == "--provider" || word == "--service-order" {
                 rest.next();
-            } else if !word.starts_with("--provider=") {
+            } else if !word.starts_with("--provider=") && !word.starts_with("--service-order=") {
                 words.push(shell.quote(&word));
             }
         }

@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+mod chains;
 mod environment;
 mod error;
 mod file;
@@ -25,6 +26,7 @@ mod tests;
 pub use crate::base::nearest;
 pub use account::{Account, KeySource, Who, is_loopback};
 pub use address::without_secrets;
+pub use chains::{Asked, ChainEntry};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::ProviderEntry;

@@ -17,7 +17,7 @@ pub use general::{GeneralArgs, JsonArg};
 pub use question::QuestionArgs;
 pub use reask::{MOST_REASKS, ReaskArgs};
 pub use rows::{RangeArgs, RowsArgs};
-pub use running::{LimitArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
+pub use running::{LimitArgs, ModeArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
 pub use table::{LookArgs, ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 

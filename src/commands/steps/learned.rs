@@ -27,6 +27,7 @@ pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Prici
         is_embedding: spec.question.endpoint == Endpoint::Embeddings,
         lengths,
         reasking,
+        ..Pricing::default()
     })
 }
 

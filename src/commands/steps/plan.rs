@@ -135,7 +135,7 @@ impl Planned {
         let pricing = pricing(context, who, spec)?;
         let cost = lowest_limit(context, who, (&spec.question.model, pricing.price.as_ref()));
         let requests = context.settings.get(key::MAX_REQUESTS);
-        let limits = (limits, Most { tokens: may_be_queued, cost, requests });
+        let limits = (limits, Most { tokens: may_be_queued, cost, requests, calls_below: None });
         let plan = plan((spec, &pricing), table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         let Prepared { table, spec, .. } = prepared;
