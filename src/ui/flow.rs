@@ -12,6 +12,8 @@ use super::printer::Printer;
 /// shown, so what could still be part of one waits for more.
 #[derive(Debug, Default)]
 pub struct Flow {
+    /// All of it, as it came.
+    whole: String,
     waiting: String,
     /// Whether something was printed and its line is not over.
     is_open: bool,
@@ -20,6 +22,7 @@ pub struct Flow {
 impl Flow {
     /// Takes a piece in and prints what can be printed by now.
     pub fn push(&mut self, printer: &Printer, piece: &str) -> io::Result<()> {
+        self.whole.push_str(piece);
         self.waiting.push_str(piece);
         let ready = ready(&self.waiting);
         let rest = self.waiting.split_off(ready);
@@ -35,6 +38,11 @@ impl Flow {
             self.print(printer, "\n")?;
         }
         Ok(())
+    }
+
+    /// All that came, as it came.
+    pub fn into_text(self) -> String {
+        self.whole
     }
 
     fn print(&mut self, printer: &Printer, text: &str) -> io::Result<()> {

@@ -224,7 +224,7 @@ impl Printer {
     }
 
     /// Text without a line break at its end, for a question, and a space to answer behind.
-    pub(super) fn prompt(&self, text: &str) {
+    pub fn prompt(&self, text: &str) {
         let text = folded(text, self.terminals[1].as_ref());
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = write!(err, "{text} ");
