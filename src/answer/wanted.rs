@@ -110,6 +110,31 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// What the schema has against a value in the place of a field, as it reads behind the field's
+    /// name. What it says of several fields together is not asked.
+    pub(super) fn against(self, field: &Field, value: &Value) -> Option<String> {
+        let schema = self.schema?;
+        let is_exact = |of: &Value| of["properties"].get(&field.column).is_some();
+        let each = if self.is_of_each { schema.each() } else { None };
+        let exact = is_exact(each.unwrap_or(schema.value()));
+        let mut path = match exact {
+            true => vec![Step::Key(field.column.clone())],
+            false => field.path.clone(),
+        };
+        if each.is_some() {
+            let list = schema.list_key().map(|key| Step::Key(key.to_owned()));
+            path.splice(0..0, list.into_iter().chain([Step::Index(0)]));
+        }
+        let answer = path.iter().rev().fold(value.clone(), standing_at);
+        let misfits = schema.misfits(&answer);
+        misfits.iter().any(|place| place.starts_with(&path)).then_some(())?;
+        let pointer: String = path.iter().map(pointer_of).collect();
+        let is_there = |place: &str| place.starts_with(&pointer);
+        let told = schema.check(&answer).err().unwrap_or_default();
+        let told = told.into_iter().find(|mismatch| is_there(&mismatch.place));
+        Some(told.map_or_else(|| "is against it".to_owned(), |mismatch| mismatch.fault))
+    }
+
     /// Empties the values that stand at such places, as those against their field's type are.
     pub(super) fn blank(self, values: &mut [Option<Value>], misfits: &[Vec<Step>]) {
         for (field, value) in self.iter().zip(values) {
@@ -121,6 +146,26 @@ impl<'a> Wanted<'a> {
 
     fn iter(self) -> impl Iterator<Item = &'a Field> {
         self.fields.into_iter().flat_map(Fields::iter)
+    }
+}
+
+/// A value as the member or element that a step leads to.
+fn standing_at(value: Value, step: &Step) -> Value {
+    match step {
+        Step::Key(key) => Value::Object([(key.clone(), value)].into_iter().collect()),
+        Step::Index(index) => {
+            let mut items = vec![Value::Null; *index];
+            items.push(value);
+            Value::Array(items)
+        }
+    }
+}
+
+/// A step as a part of a JSON pointer.
+fn pointer_of(step: &Step) -> String {
+    match step {
+        Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Step::Index(index) => format!("/{index}"),
     }
 }
 

@@ -121,6 +121,11 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         ("the same answer twice", "row_0=a row_1=b", "row_1=b row_2=c", "", Lands("a b c - -")),
         ("two kinds in two files", "row_0=a row_1=b", "request-3=c", "", Refused(0, "a b c - -")),
         ("two kinds in one", "row_7=a request-9=b", "", "", Refused(0, "a b - - -")),
+        ("plain numbers from 0", "0=a 4=e", "", "--id-base 0", Lands("a - - - e")),
+        ("plain numbers from 1", "1=a 5=e", "", "--id-base 1", Lands("a - - - e")),
+        ("plain numbers, unsaid", "1=a 5=e", "", "", Refused(1, "a - - - e")),
+        ("plain numbers of a column", "70=a 74=e", "", "", Refused(0, "a - - - e")),
+        ("plain numbers beside others", "row_0=a 4=e", "", "--id-base 0", Refused(0, "a - - - -")),
         ("Chinese and digits", "订单-1=a 订单-5=e", "", "", Refused(0, "a - - - e")),
         (
             "the same, with the column",
@@ -143,8 +148,8 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         let dir = WorkDir::new();
         dir.write(
             "my table.csv",
-            "key,订单,ref,text\nk-0,订单-1,row_7,p\nk-1,订单-2,request-9,q\nk-2,订单-3,x,r\n\
-             k-3,订单-4,y,s\nk-4,订单-5,z,t\n",
+            "key,订单,ref,text,n\nk-0,订单-1,row_7,p,70\nk-1,订单-2,request-9,q,71\n\
+             k-2,订单-3,x,r,72\nk-3,订单-4,y,s,73\nk-4,订单-5,z,t,74\n",
         );
         results(&dir, "a.jsonl", first);
         let mut files = vec!["a.jsonl"];

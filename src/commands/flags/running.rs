@@ -48,7 +48,7 @@ pub struct RunningArgs {
     #[command(flatten)]
     pub pace: PaceArgs,
     /// Submit and return; `batchctl watch` collects the answers later
-    #[arg(long)]
+    #[arg(long, conflicts_with = "max_wait")]
     pub no_wait: bool,
     /// Rounds a row may run in while it expires, gets lost or fails in passing [default: 3]
     #[arg(long, value_name = "N", value_parser = rounds, hide_short_help = true)]
