@@ -125,7 +125,6 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         ("plain numbers from 1", "1=a 5=e", "", "--id-base 1", Lands("a - - - e")),
         ("plain numbers, unsaid", "1=a 5=e", "", "", Refused(1, "a - - - e")),
         ("plain numbers of a column", "70=a 74=e", "", "", Refused(0, "a - - - e")),
-        ("plain numbers beside others", "row_0=a 4=e", "", "--id-base 0", Refused(0, "a - - - -")),
         ("Chinese and digits", "订单-1=a 订单-5=e", "", "", Refused(0, "a - - - e")),
         (
             "the same, with the column",
@@ -178,6 +177,25 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         let shown: Vec<_> = answers.iter().map(|a| if a.is_empty() { "-" } else { a }).collect();
         assert_eq!(shown.join(" "), **lands, "{what}");
         assert_eq!(cells.statuses().values().sum::<usize>(), 5, "{what}: P2");
+    }
+}
+
+/// S1.13: what an id counts from is 0 or 1; ids of two kinds in one file are not told apart by it.
+#[test]
+fn s1_13_a_base_is_0_or_1_and_of_one_kind_of_ids() {
+    let dir = WorkDir::new();
+    dir.write("in.csv", "key,text\nk-0,p\nk-1,q\nk-2,r\n");
+    results(&dir, "r.jsonl", "row_0=a row_1=b");
+    results(&dir, "mixed.jsonl", "row_0=a 1=b");
+    for (line, words) in [
+        ("r.jsonl --id-base 2", "0 or 1 is wanted: what the first row of the table is called"),
+        ("r.jsonl --id-base 0,7", "0 or 1 is wanted"),
+        ("r.jsonl --id-base x", "0 or 1 is wanted"),
+        ("mixed.jsonl --id-base 0", "with --id-column for its column of them"),
+    ] {
+        let run = dir.batchctl(&format!("merge {line} --original-csv in.csv -o out.csv")).run();
+        run.exits(2).says(&[words]);
+        assert!(!dir.path("out.csv").exists(), "{line}");
     }
 }
 

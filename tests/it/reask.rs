@@ -431,7 +431,10 @@ fn field_42_abort_share_waits_for_second_questions() {
         let output = at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "2"]).run().exits(exit);
         assert_eq!(bill(&sandbox).len(), asked, "{mark}");
         if exit == 5 {
-            output.says(&["30 of 30 rows of shard 2", "--class unparsed --prompt-file FILE"]);
+            output.says(&[
+                "30 of 30 rows of shard 1 of round 2",
+                "--class unparsed --prompt-file FILE",
+            ]);
             let resumed = at(&sandbox, dir.batchctl("resume last")).run().exits(3);
             resumed.says(&["round 3:", "retry"]);
             assert_eq!(bill(&sandbox).len(), asked + 30, "a person said to go on");

@@ -137,6 +137,8 @@ impl<'a> Fixes<'a> {
                     format!("{}   if it is not", line(other)),
                 ]
             }
+            // Its ids are of two kinds within, whatever they count from.
+            ResultError::MixedIds { .. } if self.is_based_and_alone() => self.id_column(index),
             ResultError::MixedIds { .. } => self.apart(index),
             ResultError::TwoAnswers { first, second, .. } => {
                 self.two_answers(index, [first, second])
@@ -246,6 +248,11 @@ impl<'a> Fixes<'a> {
             ];
         }
         lines
+    }
+
+    fn is_based_and_alone(&self) -> bool {
+        let Reading { args, sources, .. } = self.reading;
+        !args.id_base.is_empty() && sources.files.len() == 1
     }
 
     fn based(&self, base: &str) -> String {
