@@ -15,6 +15,7 @@ pub use answer::AnswerArgs;
 pub use ask::AskArgs;
 pub use general::{GeneralArgs, JsonArg};
 pub use question::QuestionArgs;
+pub(in crate::commands) use question::{pixels, temperature, tokens};
 pub use reask::{MOST_REASKS, ReaskArgs};
 pub use rows::{RangeArgs, RowsArgs};
 pub use running::{LimitArgs, ModeArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};

@@ -30,8 +30,8 @@ pub(in crate::commands) struct Asked {
 }
 
 /// A text that was given on the line or in a file.
-pub(super) struct Text {
-    pub(super) text: String,
+pub(in crate::commands) struct Text {
+    pub(in crate::commands) text: String,
     pub(super) is_jinja: bool,
 }
 
@@ -187,7 +187,7 @@ fn sample(table: &Table) -> Result<Vec<Vec<String>>, CommandError> {
 }
 
 /// A text from a flag (`@file` reads a file) or from a file of its own.
-pub(super) fn given_text(
+pub(in crate::commands) fn given_text(
     context: &Context,
     text: Option<String>,
     file: Option<String>,
@@ -252,12 +252,22 @@ fn image_options(
     Ok(ImageOptions {
         columns,
         roots,
-        detail: match settings.get(key::IMAGE_DETAIL).as_str() {
-            "low" => Detail::Low,
-            "auto" => Detail::Auto,
-            _ => Detail::High,
-        },
-        max_side: settings.get(key::IMAGE_MAX_SIDE).and_then(|side| u32::try_from(side).ok()),
+        detail: detail(context),
+        max_side: max_side(context),
         ..ImageOptions::default()
     })
+}
+
+/// How closely images are looked at.
+pub(super) fn detail(context: &Context) -> Detail {
+    match context.settings.get(key::IMAGE_DETAIL).as_str() {
+        "low" => Detail::Low,
+        "auto" => Detail::Auto,
+        _ => Detail::High,
+    }
+}
+
+/// The longest side that images may have.
+pub(in crate::commands) fn max_side(context: &Context) -> Option<u32> {
+    context.settings.get(key::IMAGE_MAX_SIDE).and_then(|side| u32::try_from(side).ok())
 }

@@ -345,11 +345,11 @@ pub(in crate::commands) fn price_tables(account: &Account, model: &str) -> Vec<S
     vec![maker.to_owned(), format!("{maker}-intl")]
 }
 
-fn usage(error: ProviderError) -> CommandError {
+pub(super) fn usage(error: ProviderError) -> CommandError {
     CommandError::new(ExitCode::Usage, error)
 }
 
-fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
+pub(super) fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
     if let Some(note) = note {
         context.printer.note(note);
     }
@@ -359,7 +359,7 @@ fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
 }
 
 /// The sandbox in this process; its state lies in the home and survives the process.
-fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
+pub(super) fn start_sandbox(context: &Context) -> Result<Running, CommandError> {
     let options = SandboxOptions {
         // A rehearsal is of any provider's model.
         any_model: true,
