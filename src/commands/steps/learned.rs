@@ -2,12 +2,13 @@
 //! provider let be queued.
 
 use super::jobs::open_store;
+use super::mode::finish;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Lengths, Pricing, Reasking, text_tokens};
+use crate::cost::{Lengths, PricedMember, Pricing, Reasking, text_tokens};
 use crate::job::{LEARNED_FOR, Spec, form_line};
-use crate::request::Endpoint;
+use crate::request::{Endpoint, Mode};
 use crate::store::{Queue, Store};
 use crate::ui::CommandError;
 
@@ -21,13 +22,37 @@ pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Prici
         lengths = lengths_of(&store, &prompt)?;
         learn_shares(&store, &prompt, &mut reasking)?;
     }
+    let others = members((who, spec), &lengths);
     Ok(Pricing {
         price: who.price.clone(),
         max_tokens: spec.question.most_output(),
         is_embedding: spec.question.endpoint == Endpoint::Embeddings,
         lengths,
         reasking,
+        mode: spec.mode,
+        finish: finish(context, spec.mode),
+        others,
     })
+}
+
+/// What calls to the further members of a chain are priced by.
+pub(super) fn members((who, spec): (&Who, &Spec), lengths: &Lengths) -> Vec<PricedMember> {
+    let members = who.others.iter().zip(&spec.others);
+    let members = members.filter(|(other, _)| other.calls.has_key);
+    members
+        .map(|(other, asked)| PricedMember {
+            who: other.label(),
+            pricing: Pricing {
+                price: other.price.clone(),
+                max_tokens: asked.question.most_output(),
+                is_embedding: asked.question.endpoint == Endpoint::Embeddings,
+                mode: Mode::Realtime,
+                finish: Mode::Realtime,
+                lengths: lengths.clone(),
+                ..Pricing::default()
+            },
+        })
+        .collect()
 }
 
 /// How often rows of a job are asked again because of their answer, at this model; of how common
