@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use super::{JobError, JobFolder, Spec};
+use super::{JobError, JobFolder, Lists, Spec};
 use crate::answer::{Expected, FormError};
 use crate::base::AtomicFile;
 use crate::cache::{Asked, Earlier, EqualRequests};
@@ -49,7 +49,7 @@ impl<'a> Unsent<'a> {
     pub(super) fn begin(
         spec: &Spec,
         reuse: Option<Reuse<'a>>,
-        folder: &'a JobFolder,
+        lists: Lists<'a>,
     ) -> Result<Option<Self>, JobError> {
         let Some(reuse) = reuse.filter(|_| spec.question.source != Source::Foreign) else {
             return Ok(None);
@@ -66,7 +66,7 @@ impl<'a> Unsent<'a> {
         Ok(Some(Self {
             equal: EqualRequests::default(),
             earlier: Earlier::of(reuse.store, asked)?,
-            copies: Copies::begin(folder, reuse.is_for_job),
+            copies: Copies::begin(lists.folder().filter(|_| reuse.is_for_job)),
             followers: Vec::new(),
         }))
     }
@@ -116,8 +116,8 @@ impl<'a> Unsent<'a> {
 
 /// The file of copied answers as it grows; it is begun by the first of them.
 struct Copies<'a> {
-    folder: &'a JobFolder,
-    is_kept: bool,
+    /// Where the file lies; without it none is kept.
+    folder: Option<&'a JobFolder>,
     file: Option<AtomicFile>,
     digest: blake3::Hasher,
     bytes: u64,
@@ -125,15 +125,8 @@ struct Copies<'a> {
 }
 
 impl<'a> Copies<'a> {
-    fn begin(folder: &'a JobFolder, is_kept: bool) -> Self {
-        Self {
-            folder,
-            is_kept,
-            file: None,
-            digest: blake3::Hasher::new(),
-            bytes: 0,
-            answers: Vec::new(),
-        }
+    fn begin(folder: Option<&'a JobFolder>) -> Self {
+        Self { folder, file: None, digest: blake3::Hasher::new(), bytes: 0, answers: Vec::new() }
     }
 
     /// Copies a line for a row.
@@ -146,10 +139,8 @@ impl<'a> Copies<'a> {
             length,
         });
         self.bytes += u64::from(length) + 1;
-        if !self.is_kept {
-            return Ok(());
-        }
-        let path = self.folder.results().join(FILE);
+        let Some(folder) = self.folder else { return Ok(()) };
+        let path = folder.results().join(FILE);
         let failed = JobError::file("write", &path);
         let file = match &mut self.file {
             Some(file) => file,
@@ -173,8 +164,8 @@ impl<'a> Copies<'a> {
     }
 
     fn finish(self) -> Result<Option<CachedFile>, JobError> {
-        let Some(file) = self.file else { return Ok(None) };
-        let path = self.folder.results().join(FILE);
+        let (Some(file), Some(folder)) = (self.file, self.folder) else { return Ok(None) };
+        let path = folder.results().join(FILE);
         file.commit().map_err(JobError::file("write", &path))?;
         Ok(Some(CachedFile {
             name: FILE.to_owned(),
