@@ -9,7 +9,7 @@ use super::follow::rounds;
 use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
-use super::limits::lowest_limit;
+use super::limits::{Paid, lowest_limit};
 use super::mode::{tell_auto, to_plan};
 use super::reask::{reasks, reasks_like};
 use super::reshape::require_shape;
@@ -143,7 +143,16 @@ impl Planned {
             Mode::Realtime => None,
         };
         let pricing = pricing(context, who, spec)?;
-        let cost = lowest_limit(context, who, (&spec.question.model, pricing.price.as_ref()));
+        let cost = lowest_limit(
+            context,
+            who,
+            Paid {
+                model: &spec.question.model,
+                price: pricing.price.as_ref(),
+                mode: spec.mode,
+                unpriced: None,
+            },
+        );
         let requests = context.settings.get(key::MAX_REQUESTS);
         let limits = (limits, Most { tokens: queued, cost, requests, calls_below: *calls_below });
         let plan = plan((spec, &pricing), table, limits, lists, reuse, reporter.as_ref())?;
