@@ -20,10 +20,47 @@ const STEPS: &[(&str, &str)] = &[
     ("rows that are asked again because of their answer", REASKS),
     ("what a job's table tells beyond its rows", TABLES),
     ("calls of their own: shards, who was asked, how providers do", CALLS),
+    ("the row cache: ages of answers, what is forgotten, what came from elsewhere", CACHE),
 ];
 
 /// A table may have more rows than were asked, and fill rows that the ledger knows as good.
 const TABLES: &str = "ALTER TABLE job ADD COLUMN told TEXT;  -- by its newest table, JSON";
+
+/// An outcome is its answer's entry in the cache, so that an entry costs a row nothing and is made in
+/// the transaction of the outcome. What is forgotten is told by two moments and not by entry. A
+/// copy is as old as its original.
+const CACHE: &str = "
+UPDATE outcome SET settled = (SELECT updated FROM job WHERE key = outcome.job)
+    WHERE settled IS NULL AND status IN ('ok', 'cached');
+UPDATE outcome AS c SET settled = coalesce((SELECT min(o.settled) FROM outcome o
+    WHERE o.content_key = c.content_key AND o.status = 'ok'), c.settled)
+    WHERE c.status = 'cached';
+DROP INDEX outcome_by_content;
+CREATE INDEX outcome_in_cache ON outcome(content_key, settled)
+    WHERE content_key IS NOT NULL AND status IN ('ok', 'cached');
+CREATE TABLE cache_forgotten (
+    before     INTEGER NOT NULL,             -- all that was answered before that moment
+    all_before INTEGER NOT NULL,             -- all of then or before that lies
+    artifact   INTEGER NOT NULL              -- in files up to this one
+);
+INSERT INTO cache_forgotten VALUES (0, 0, 0);
+CREATE TABLE cache_import (
+    key               BLOB PRIMARY KEY,      -- content key
+    provider          TEXT NOT NULL,
+    address           TEXT NOT NULL,
+    answered          INTEGER NOT NULL,
+    digest            BLOB NOT NULL,         -- of the entry with its line
+    file              TEXT NOT NULL,         -- below the home's folder cache
+    place             INTEGER NOT NULL,
+    length            INTEGER NOT NULL,
+    currency          TEXT,
+    cost              INTEGER,
+    prompt_tokens     INTEGER,
+    completion_tokens INTEGER,
+    cached_tokens     INTEGER,
+    reasoning_tokens  INTEGER
+) WITHOUT ROWID;
+";
 
 /// A shard whose rows are called one by one keeps a list of the calls it began beside its row list:
 /// a call that was sent and has no line in the results may have been billed. `counted` is how many

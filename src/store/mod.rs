@@ -5,6 +5,9 @@
 //! nothing; it makes what was decided durable before the next step is taken.
 
 mod budget;
+mod cache;
+mod cache_hits;
+mod cache_import;
 mod call_failures;
 mod calls;
 mod charges;
@@ -37,13 +40,16 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::base::crash_point;
 
 pub use budget::{Budget, Cap, Counted, Item, Limit, Over};
+pub use cache::{CacheTotals, EarlierAnswer, EntryNotes, Origin};
+pub use cache_hits::HitGroup;
+pub use cache_import::ImportedAnswer;
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
 pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
-pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
+pub use known::{CachedAnswer, CachedFile, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};
