@@ -5,7 +5,7 @@ use std::thread::Scope;
 
 use super::by_tokens::{Reserve, by_tokens};
 use super::plan::digest_of;
-use super::unsent::{Unsent, Way};
+use super::unsent::{Keys, Unsent, Way};
 use super::workers::{Batch, Request, Taken, Workers};
 use super::{JobError, JobFolder, Most, Plan, Reuse, Spec};
 use crate::cost::{Biller, Estimate, OtherBill, Part, Pricing, ReaskBills, image_tokens};
@@ -35,6 +35,9 @@ pub(super) struct Planner<'a> {
     of_images: Vec<u32>,
     most: Most,
     unsent: Option<Unsent<'a>>,
+    /// Of the others that may be asked those that may have answered before, and their questions.
+    others: Vec<usize>,
+    other_questions: Vec<Compiled>,
     /// The first row that is sent.
     first: Option<RowEntry>,
     compiled: Compiled,
@@ -67,6 +70,8 @@ impl<'a> Planner<'a> {
             of_images: Vec::new(),
             most,
             unsent: Unsent::begin(spec, reuse, folder)?,
+            others: Vec::new(),
+            other_questions: Vec::new(),
             first: None,
             compiled: spec.question.compile(table.headers())?,
             cutter: Cutter::new(*limits),
@@ -75,6 +80,11 @@ impl<'a> Planner<'a> {
             digest: digest_of(spec),
             plan: Plan::empty(spec, pricing),
         };
+        planner.others = planner.unsent.as_ref().map_or(Vec::new(), |unsent| unsent.others(spec));
+        for other in &planner.others {
+            let question = &spec.others[*other].question;
+            planner.other_questions.push(question.compile(table.headers())?);
+        }
         let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
         planner.plan.columns = names.cloned().collect();
         Ok(planner)
@@ -123,7 +133,16 @@ impl<'a> Planner<'a> {
             text_tokens: 0,
             images: image_headers.len() as u64,
             image_tokens: tokens.sum(),
+            other_keys: self.other_keys(row),
         })
+    }
+
+    /// What the same row is found by where another was asked.
+    fn other_keys(&mut self, row: &Row) -> Vec<[u8; 16]> {
+        let length = CustomId::length(row.number(), 1);
+        let measures = self.other_questions.iter_mut().map(|other| other.measure(row, length));
+        // What cannot be asked there was not answered there: no question has the key 0.
+        measures.map(|measure| measure.map_or([0; 16], |measure| measure.content_key)).collect()
     }
 
     fn fit(&mut self, row: &Row) -> Result<Outline, Skip> {
@@ -177,7 +196,12 @@ impl<'a> Planner<'a> {
     fn part_ways(&mut self) -> Result<(), JobError> {
         let waiting = std::mem::take(&mut self.waiting);
         let ways = match &mut self.unsent {
-            Some(unsent) => unsent.ways(waiting.iter().map(|row| &row.entry))?,
+            Some(unsent) => {
+                let keys = waiting
+                    .iter()
+                    .map(|row| Keys { entry: &row.entry, others: &row.other_keys });
+                unsent.ways(keys, &self.others)?
+            }
             None => vec![Way::Sent; waiting.len()],
         };
         for (row, way) in waiting.iter().zip(&ways) {

@@ -453,4 +453,42 @@ mod tests {
         .unwrap();
         assert_eq!(broken, None);
     }
+
+    /// What a ledger of before has answered is in the cache: each entry with its age, of a copy
+    /// that of the answer that was paid for, and nothing that is not good.
+    #[test]
+    fn s0_20_answers_of_before_there_was_a_cache_are_entries_with_their_age() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before = STEPS.iter().position(|(name, _)| name.starts_with("the row cache")).unwrap();
+        for (_, statements) in &STEPS[..before] {
+            connection.execute_batch(statements).unwrap();
+        }
+        let version = i64::try_from(before).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+        let old = "
+            INSERT INTO job (key, short, run_digest, state, folder, created, updated, provider,
+                base_url, account, spec, rows, requests)
+                VALUES ('k', 'k', 'd', 'done', '/', 1, 50, 'p', 'u', '', '{}', 4, 4);
+            INSERT INTO shard (id, job, round, number, state, rows, bytes)
+                VALUES (5, 'k', 1, 1, 'settled', 1, 1);
+            INSERT INTO artifact VALUES (7, 5, 'output', 'r1-s0001-output.jsonl', 9, 'x');
+            INSERT INTO outcome (job, row, round, status, artifact, place, length, content_key,
+                settled) VALUES
+                ('k', 0, 1, 'ok', 7, 0, 9, x'01', 30), ('k', 1, 1, 'ok', 7, 9, 9, x'02', NULL),
+                ('k', 2, 0, 'cached', 7, 9, 9, x'01', 40), ('k', 3, 1, 'error', 7, 9, 9, x'03', 41),
+                ('k', 4, 0, 'cached', 7, 9, 9, x'04', 42);";
+        connection.execute_batch(old).unwrap();
+        assert_eq!(apply(&mut connection).unwrap(), newest());
+        let ages: Vec<(u64, i64)> = connection
+            .prepare(
+                "SELECT row, settled FROM outcome INDEXED BY outcome_in_cache WHERE \
+                 content_key IS NOT NULL AND status IN ('ok', 'cached') ORDER BY row",
+            )
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(ages, [(0, 30), (1, 50), (2, 30), (4, 42)]);
+    }
 }
