@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::cache_hits::cost_of;
+use super::cache_hits::Costs;
 use super::{Store, StoreError};
 
 /// Earlier answers that are looked at for one row: the newest whose file is damaged is no reason to
@@ -262,7 +262,7 @@ impl Store {
                     },
                 )?,
             };
-            notes.cost = cost_of(c, key)?;
+            notes.cost = Costs::of(c)?.find(key)?;
             (notes.hits, notes.last_hit) = c.query_row(
                 "SELECT count(*), max(j.created) FROM outcome o JOIN job j ON j.key = o.job \
                  WHERE o.content_key = ?1 AND o.status IN ('ok', 'cached') \

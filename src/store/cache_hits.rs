@@ -1,28 +1,39 @@
 //! What the row cache was good for: rows that got an earlier answer, and what that would have cost.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::{Store, StoreError};
 
-/// What the answer for a key cost where it was paid for.
-pub(super) fn cost_of(c: &Connection, key: &[u8; 16]) -> rusqlite::Result<Option<(String, u64)>> {
-    let paid = c
-        .prepare_cached(
+/// Looks up what the answers for keys cost where they were paid for.
+pub(super) struct Costs<'c> {
+    paid: Statement<'c>,
+    imported: Statement<'c>,
+}
+
+impl<'c> Costs<'c> {
+    pub(super) fn of(c: &'c Connection) -> rusqlite::Result<Self> {
+        let paid = c.prepare(
             "SELECT json_extract(j.terms, '$.price.currency'), o.cost FROM outcome o \
              JOIN job j ON j.key = o.job WHERE o.content_key = ?1 AND \
              o.status IN ('ok', 'cached') AND o.status = 'ok' AND o.cost IS NOT NULL \
              AND json_valid(j.terms) LIMIT 1",
-        )?
-        .query_row([key], |row| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?)))
-        .optional()?;
-    if let Some((Some(currency), cost)) = paid {
-        return Ok(Some((currency, cost)));
+        )?;
+        let imported = c.prepare("SELECT currency, cost FROM cache_import WHERE key = ?1")?;
+        Ok(Self { paid, imported })
     }
-    let imported = c
-        .prepare_cached("SELECT currency, cost FROM cache_import WHERE key = ?1")?
-        .query_row([key], |row| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(imported.and_then(|(currency, cost): (_, Option<u64>)| currency.zip(cost)))
+
+    /// Currency and trillionths, where both are known.
+    pub(super) fn find(&mut self, key: &[u8; 16]) -> rusqlite::Result<Option<(String, u64)>> {
+        for query in [&mut self.paid, &mut self.imported] {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let found: Option<(Option<String>, Option<u64>)> =
+                query.query_row([key], read).optional()?;
+            if let Some((Some(currency), Some(cost))) = found {
+                return Ok(Some((currency, cost)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Rows of the jobs at one address that got an earlier answer.
@@ -47,6 +58,7 @@ impl Store {
                  JOIN job j ON j.key = o.job WHERE o.status = 'cached' \
                  GROUP BY j.base_url, o.content_key",
             )?;
+            let mut costs = Costs::of(c)?;
             let mut rows = counts.query([])?;
             while let Some(row) = rows.next()? {
                 let (address, key): (String, Option<[u8; 16]>) = (row.get(0)?, row.get(1)?);
@@ -57,7 +69,7 @@ impl Store {
                 let group = groups.last_mut().expect("pushed above");
                 group.rows += rows;
                 let Some(key) = key else { continue };
-                let Some((currency, cost)) = cost_of(c, &key)? else { continue };
+                let Some((currency, cost)) = costs.find(&key)? else { continue };
                 let cost = cost.saturating_mul(rows);
                 match group.costs.iter_mut().find(|(known, _)| *known == currency) {
                     Some((_, sum)) => *sum = sum.saturating_add(cost),
