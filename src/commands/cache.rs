@@ -174,10 +174,8 @@ fn clean_all(args: &CleanArgs, context: &Context, store: &Store) -> Result<ExitC
     let entries = store.cache_totals(i64::MIN)?.entries;
     if entries > 0 && !args.yes {
         let what = if entries == 1 { "entry" } else { "entries" };
-        let question = format!(
-            "forget {} {what}? Later jobs pay for rows like these again.",
-            count(entries)
-        );
+        let question =
+            format!("forget {} {what}? Later jobs pay for rows like these again.", count(entries));
         if !context.is_interactive {
             return Err(CommandError::usage(format!("nothing was forgotten: {question}"))
                 .hint("do it: batchctl cache clean-all --yes"));

@@ -197,9 +197,8 @@ impl<'a> Planner<'a> {
         let waiting = std::mem::take(&mut self.waiting);
         let ways = match &mut self.unsent {
             Some(unsent) => {
-                let keys = waiting
-                    .iter()
-                    .map(|row| Keys { entry: &row.entry, others: &row.other_keys });
+                let keys =
+                    waiting.iter().map(|row| Keys { entry: &row.entry, others: &row.other_keys });
                 unsent.ways(keys, &self.others)?
             }
             None => vec![Way::Sent; waiting.len()],

@@ -135,8 +135,9 @@ impl<'a> Unsent<'a> {
         let found = earlier.find(0, &keys)?.into_iter().zip(keys);
         let mut found: Vec<_> = found.map(|(known, key)| Some((key, known?))).collect();
         for (at, other) in others.iter().enumerate() {
-            let open: Vec<_> =
-                (0..rows.len()).filter(|n| found[*n].is_none() && at < rows[*n].others.len()).collect();
+            let open: Vec<_> = (0..rows.len())
+                .filter(|n| found[*n].is_none() && at < rows[*n].others.len())
+                .collect();
             let keys: Vec<_> = open.iter().map(|n| rows[*n].others[at]).collect();
             let more = earlier.find(other + 1, &keys)?;
             for ((n, key), known) in open.into_iter().zip(keys).zip(more) {

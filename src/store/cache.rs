@@ -231,11 +231,7 @@ impl Store {
     }
 
     /// What is known of an entry besides its line.
-    pub fn entry_notes(
-        &self,
-        key: &[u8; 16],
-        origin: &Origin,
-    ) -> Result<EntryNotes, StoreError> {
+    pub fn entry_notes(&self, key: &[u8; 16], origin: &Origin) -> Result<EntryNotes, StoreError> {
         self.read(|c| {
             let mut notes = match origin {
                 Origin::Job { job, .. } => c.query_row(

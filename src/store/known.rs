@@ -90,7 +90,14 @@ pub(super) fn insert(
         for answer in &file.answers {
             let CachedAnswer { row, content_key, offset, length, answered } = answer;
             copy.execute(params![
-                job, row, status, artifact, offset, length, content_key, answered
+                job,
+                row,
+                status,
+                artifact,
+                offset,
+                length,
+                content_key,
+                answered
             ])?;
         }
     }

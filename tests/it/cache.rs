@@ -35,10 +35,10 @@ fn s0_09_s0_20_s0_24_a_second_run_makes_no_call_and_says_so() {
     let sandbox = Sandbox::start();
     let dir = WorkDir::new();
     dir.write("in.csv", "text\none\ntwo\none\n[[fail:400]]\n");
-    at(&sandbox, dir.batchctl(LINE)).run().exits(3).says(&[
-        "hit rate 0.0 %",
-        "1 call saved by equal rows",
-    ]);
+    at(&sandbox, dir.batchctl(LINE))
+        .run()
+        .exits(3)
+        .says(&["hit rate 0.0 %", "1 call saved by equal rows"]);
     assert_eq!(sandbox.requests().len(), 3);
     let again = next(&sandbox, &dir, "b").run().exits(3);
     again.says(&["hit rate 75.0 %, 3 calls saved"]);

@@ -89,9 +89,8 @@ pub(super) fn stats_document(
     hits: &[HitGroup],
 ) -> Value {
     let saved = Saved::of(hits);
-    let amounts = saved.amounts().map(|money| {
-        json!({ "currency": money.currency, "amount": money.units() })
-    });
+    let amounts =
+        saved.amounts().map(|money| json!({ "currency": money.currency, "amount": money.units() }));
     json!({
         "schema_version": 1,
         "entries": totals.entries,
