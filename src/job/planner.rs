@@ -6,7 +6,7 @@ use std::thread::Scope;
 use super::by_tokens::{Reserve, by_tokens};
 use super::lists::Listing;
 use super::plan::digest_of;
-use super::unsent::{Unsent, Way};
+use super::unsent::{Keys, Unsent, Way};
 use super::workers::{Batch, Request, Taken, Workers};
 use super::{JobError, Lists, Most, Plan, Reuse, Spec};
 use crate::cost::{Biller, Estimate, OtherBill, Part, Pricing, ReaskBills, image_tokens};
@@ -36,6 +36,9 @@ pub(super) struct Planner<'a> {
     of_images: Vec<u32>,
     most: Most,
     unsent: Option<Unsent<'a>>,
+    /// Of the others that may be asked those that may have answered before, and their questions.
+    others: Vec<usize>,
+    other_questions: Vec<Compiled>,
     /// The first row that is sent.
     first: Option<RowEntry>,
     compiled: Compiled,
@@ -73,6 +76,8 @@ impl<'a> Planner<'a> {
             of_images: Vec::new(),
             most,
             unsent: Unsent::begin(spec, reuse, lists)?,
+            others: Vec::new(),
+            other_questions: Vec::new(),
             first: None,
             compiled: spec.question.compile(table.headers())?,
             cutter: Cutter::new(*limits),
@@ -83,6 +88,11 @@ impl<'a> Planner<'a> {
             digested: Vec::new(),
             plan: Plan::empty(spec, pricing),
         };
+        planner.others = planner.unsent.as_ref().map_or(Vec::new(), |unsent| unsent.others(spec));
+        for other in &planner.others {
+            let question = &spec.others[*other].question;
+            planner.other_questions.push(question.compile(table.headers())?);
+        }
         let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
         planner.plan.columns = names.cloned().collect();
         Ok(planner)
@@ -133,7 +143,16 @@ impl<'a> Planner<'a> {
             text_tokens: 0,
             images: image_headers.len() as u64,
             image_tokens: tokens.sum(),
+            other_keys: self.other_keys(row),
         })
+    }
+
+    /// What the same row is found by where another was asked.
+    fn other_keys(&mut self, row: &Row) -> Vec<[u8; 16]> {
+        let length = CustomId::length(row.number(), 1);
+        let measures = self.other_questions.iter_mut().map(|other| other.measure(row, length));
+        // What cannot be asked there was not answered there: no question has the key 0.
+        measures.map(|measure| measure.map_or([0; 16], |measure| measure.content_key)).collect()
     }
 
     fn fit(&mut self, row: &Row) -> Result<Outline, Skip> {
@@ -189,7 +208,11 @@ impl<'a> Planner<'a> {
     fn part_ways(&mut self) -> Result<(), JobError> {
         let waiting = std::mem::take(&mut self.waiting);
         let ways = match &mut self.unsent {
-            Some(unsent) => unsent.ways(waiting.iter().map(|row| &row.entry))?,
+            Some(unsent) => {
+                let keys =
+                    waiting.iter().map(|row| Keys { entry: &row.entry, others: &row.other_keys });
+                unsent.ways(keys, &self.others)?
+            }
             None => vec![Way::Sent; waiting.len()],
         };
         for (row, way) in waiting.iter().zip(&ways) {

@@ -51,6 +51,8 @@ pub(super) struct Request {
     pub(super) images: u64,
     /// Their tokens; `None` = unknown.
     pub(super) image_tokens: Option<u64>,
+    /// The keys of the same question to others that may have answered it before.
+    pub(super) other_keys: Vec<[u8; 16]>,
 }
 
 /// Rows that follow each other, with what their requests are hashed and counted from.
@@ -252,6 +254,7 @@ mod tests {
             text_tokens: 0,
             images: 0,
             image_tokens: None,
+            other_keys: Vec::new(),
         }));
     }
 

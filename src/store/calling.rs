@@ -155,10 +155,8 @@ impl Store {
                 if may_run {
                     continue;
                 }
-                tx.prepare(
-                    "UPDATE shard SET mode = 'realtime', reserve = ?2 WHERE id = ?1",
-                )?
-                .execute(params![shard.id, reserve(shard).map(charges::storable)])?;
+                tx.prepare("UPDATE shard SET mode = 'realtime', reserve = ?2 WHERE id = ?1")?
+                    .execute(params![shard.id, reserve(shard).map(charges::storable)])?;
                 shards::set_state(tx, shard.id, Planned, None)?;
                 rows += shard.rows;
             }

@@ -15,6 +15,7 @@ use super::reask::{reasks, reasks_like};
 use super::reshape::require_shape;
 use super::who::Who;
 use crate::base::FileLock;
+use crate::cache::CacheRules;
 use crate::commands::Context;
 use crate::config::key;
 use crate::cost::{grouped, unpack_early};
@@ -347,7 +348,15 @@ pub(in crate::commands) fn reuse<'a>(
     is_for_job: bool,
 ) -> Option<Reuse<'a>> {
     let pays_anew = context.settings.get(key::AGAIN);
-    (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job })
+    let rules = cache_rules(context);
+    (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job, rules })
+}
+
+/// Which earlier answers the settings allow to be used.
+pub(in crate::commands) fn cache_rules(context: &Context) -> CacheRules {
+    let settings = &context.settings;
+    let (no_cache, ttl) = (settings.get(key::NO_CACHE), settings.get(key::CACHE_TTL));
+    CacheRules::new(no_cache, ttl, context.clock.unix())
 }
 
 /// Where and how the settings want the table; the place itself is added by the command.
