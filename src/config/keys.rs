@@ -121,8 +121,8 @@ settings! {
     /// At most that many rows.
     MAX_ROWS: Option<u64> = "max_rows", Kind::Whole, None, Place::Anywhere;
 
-    /// Who is asked, and paid: NAME or NAME:MODEL.
-    PROVIDER: Option<String> = "provider", Kind::Text, None, Place::Anywhere;
+    /// Who is asked, and paid: NAME or NAME:MODEL; several, or the name of a chain, for calls.
+    PROVIDER: Option<String> = "provider", Kind::Names, None, Place::Anywhere;
     /// The model.
     MODEL: Option<String> = "model", Kind::Text, None, Place::Anywhere;
 
@@ -178,12 +178,36 @@ settings! {
     CHECK_INTERVAL: Option<Duration> = "check_interval", Kind::Duration, None, Place::Anywhere;
     /// Stop waiting after that long; the job goes on remotely.
     MAX_WAIT: Option<Duration> = "max_wait", Kind::Duration, None, Place::Anywhere;
+    /// How rows are sent: in batches, by calls, or by calls where they are few.
+    MODE: String = "mode", Kind::Choice(&["batch", "realtime", "auto"]), Some("batch"), Place::Anywhere;
+    /// Fewer rows than this are sent by calls where the mode is auto.
+    BATCH_THRESHOLD: u64 = "batch_threshold", Kind::Whole, Some("20"), Place::Anywhere;
+    /// The most calls at once; found out where nothing is said.
+    CONCURRENCY: Option<u64> = "concurrency", Kind::Whole, None, Place::Anywhere;
+    /// The most calls in a minute; learned from the provider where nothing is said.
+    RPM: Option<u64> = "rpm", Kind::Whole, None, Place::Anywhere;
+    /// The most tokens in a minute, prompts and answers; learned where nothing is said.
+    TPM: Option<u64> = "tpm", Kind::Whole, None, Place::Anywhere;
+    /// How long one call may take; 120s for tables and 30s for chat if nothing is said.
+    TIMEOUT: Option<Duration> = "timeout", Kind::Duration, None, Place::Anywhere;
+    /// How often a call is made again that failed in passing.
+    RETRIES: u64 = "retries", Kind::Whole, Some("3"), Place::Anywhere;
+    /// The first wait before a call is made again; it doubles, and is drawn at random below that.
+    RETRY_DELAY: Duration = "retry_delay", Kind::Duration, Some("1s"), Place::Anywhere;
+    /// Failures in a row after which a provider is left alone for a while.
+    FAILURE_THRESHOLD: u64 = "failure_threshold", Kind::Whole, Some("3"), Place::Anywhere;
+    /// How long such a provider is left alone.
+    COOL_DOWN: Duration = "cool_down", Kind::Duration, Some("60s"), Place::Anywhere;
+    /// How old an earlier answer may be that is used again; any age if nothing is said.
+    CACHE_TTL: Option<Duration> = "cache_ttl", Kind::Duration, None, Place::Anywhere;
+    /// Use no earlier answer; equal rows are still asked once.
+    NO_CACHE: bool = "no_cache", Kind::Flag, Some("false"), BUDGET;
     /// Do not wait for the answers.
     NO_WAIT: bool = "no_wait", Kind::Flag, Some("false"), Place::Anywhere;
     /// Rounds that a row may run in; 3 if nothing is said.
     ROUNDS: Option<u64> = "rounds", Kind::Whole, None, Place::Anywhere;
-    /// How the last rows are finished: as further batches, or not at all.
-    FINISH: String = "finish", Kind::Choice(&["batch", "none"]), Some("batch"), Place::Anywhere;
+    /// How the last rows are finished: as further batches, by calls, or not at all.
+    FINISH: String = "finish", Kind::Choice(&["batch", "realtime", "none"]), Some("batch"), Place::Anywhere;
     /// Nothing more is sent once more than this share of a shard's rows (20 at least) failed; 1 is never.
     ABORT_SHARE: f64 = "abort_share", Kind::Number, Some("0.5"), Place::Anywhere;
     /// Keep the request files.

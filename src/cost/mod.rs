@@ -8,6 +8,7 @@ mod estimate;
 mod forecast;
 mod images;
 mod lengths;
+mod members;
 mod money;
 mod numbers;
 mod price;
@@ -21,12 +22,13 @@ mod tokens;
 
 pub use caps::{Caps, NotLower};
 pub use estimate::{Estimate, Part};
-pub use forecast::{Bill, Biller, Level, Pricing, Step, reserve_of};
+pub use forecast::{Bill, Biller, Level, Member as PricedMember, Pricing, Step, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};
 pub use lengths::{Lengths, PerRow};
+pub use members::OtherBill;
 pub use money::{Currency, Money, MoneyError, PICO};
 pub use numbers::{grouped, megabytes};
-pub use price::{Basis, Mode, Price, Rates, Tier, Tokens};
+pub use price::{Basis, Price, Rates, Tier, Tokens};
 pub use prices::{
     Listing, OLD_DAYS, OwnPrice, PriceBook, first_day, listing, listings, per_million, rate_text,
 };

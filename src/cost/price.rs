@@ -3,16 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::money::Currency;
-
-/// How a request is sent, which decides its price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// As a line of a batch.
-    Batch,
-    /// As a call of its own.
-    Realtime,
-}
+use crate::request::Mode;
 
 /// Prices of tokens, in trillionths of the currency's unit for each: a price of 1 per million
 /// tokens is 1,000,000. `None` is unknown, or not sold; 0 is free.

@@ -4,7 +4,6 @@
 use super::estimate::Estimate;
 use super::forecast::{Bill, Biller, Level, reserve_of};
 use super::numbers::grouped;
-use super::price::Mode;
 use super::sheet::labelled;
 use super::terms::{Forecast, Range};
 use crate::batch::Used;
@@ -106,8 +105,8 @@ impl ReaskBills {
             high: per_row.high.and_then(|high| Some(part(of(Level::High)?, high))),
             worst: None,
         };
-        let cost = likely(&|level| self.likely.cost(Mode::Batch, level));
-        let worst = self.worst.cost(Mode::Batch, Level::Worst);
+        let cost = likely(&|level| self.likely.paid(level));
+        let worst = self.worst.paid(Level::Worst);
         let output = likely(&|level| self.likely.output_tokens(level));
         let worst_output = self.worst.output_tokens(Level::Worst);
         Reasks {
@@ -130,7 +129,7 @@ pub struct Reasks {
     pub times: u32,
     /// How many there will likely be.
     pub requests: u64,
-    /// Their cost in batches.
+    /// Their cost, as they are sent.
     pub cost: Range,
     /// Their completion tokens.
     pub output_tokens: Range,

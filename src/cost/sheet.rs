@@ -5,8 +5,9 @@ use super::estimate::{Estimate, Part};
 use super::forecast::{Bill, Level};
 use super::images::Detail;
 use super::numbers::{grouped, megabytes};
-use super::price::{Basis, Mode};
+use super::price::Basis;
 use super::terms::Range;
+use crate::request::Mode;
 
 /// The longest that what is queued together may take, in hours.
 const WAVE_HOURS: u64 = 24;
@@ -65,6 +66,8 @@ impl Estimate {
         let [sent, answered, equal] = &self.bills;
         let bill = &(&(sent + answered) + equal);
         let mut lines = labelled("Model", &self.model(heading));
+        let first = format!("{} {}", heading.provider, heading.model);
+        lines.extend(labelled_if_any("Chain", &self.chain_words(&first)));
         lines.push(row("", ["requests", "input tok", "output tok", "realtime", "batch"]));
         let [realtime, batch] = self.prices("", |mode, level| bill.text_cost(mode, level));
         let tokens = self.tokens(Some(all.text_tokens), "");
@@ -182,6 +185,7 @@ impl Estimate {
             }
             lines.extend(self.reask_lines());
         }
+        lines.extend(self.way_of_sending());
         for step in bill.steps() {
             let rows = if step.requests == 1 { "row" } else { "rows" };
             let text = format!(
@@ -249,24 +253,50 @@ impl Estimate {
         )
     }
 
+    /// What is paid where that is not the price of a batch alone.
+    fn way_of_sending(&self) -> Vec<String> {
+        let bill = self.sent_bill();
+        match (self.mode, self.finish) {
+            (Mode::Realtime, _) => {
+                let mut pieces = vec!["sent now, by calls, at the realtime price".to_owned()];
+                if let Some(batch) = bill.cost(Mode::Batch, Level::Likely) {
+                    let price = match batch {
+                        0 => "free".to_owned(),
+                        batch => format!("likely {}", self.amount(Some(batch))),
+                    };
+                    pieces.push(format!("as a batch, up to 24 hours: {price}"));
+                }
+                labelled("Mode", &pieces)
+            }
+            (Mode::Batch, Mode::Realtime) => labelled(
+                "Finish",
+                &["what the batch leaves is sent by calls, at the realtime price: at most all \
+                   of it"
+                    .to_owned()],
+            ),
+            (Mode::Batch, Mode::Batch) => Vec::new(),
+        }
+    }
+
     /// What a batch, earlier answers and equal rows save, as far as that is known.
     fn saved(&self) -> Vec<String> {
         let [sent, answered, equal] = &self.bills;
         let likely = |bill: &Bill, mode| bill.cost(mode, Level::Likely);
         let mut pieces = Vec::new();
-        if let (Some(realtime), Some(batch)) =
-            (likely(sent, Mode::Realtime), likely(sent, Mode::Batch))
+        if self.mode == Mode::Batch
+            && let (Some(realtime), Some(batch)) =
+                (likely(sent, Mode::Realtime), likely(sent, Mode::Batch))
             && let Some(saved) = realtime.checked_sub(batch).filter(|saved| *saved > 0)
         {
             let percent = u128::from(saved) * 100 / u128::from(realtime);
             pieces.push(format!("{} ({percent} %) against realtime", self.amount(Some(saved))));
         }
         for (bill, words) in [(answered, "by earlier answers"), (equal, "by equal rows")] {
-            if let Some(saved) = likely(bill, Mode::Batch).filter(|saved| *saved > 0) {
+            if let Some(saved) = likely(bill, self.mode).filter(|saved| *saved > 0) {
                 pieces.push(format!("{} {words}", self.amount(Some(saved))));
             }
         }
-        if pieces.is_empty() { Vec::new() } else { labelled("Saves", &pieces) }
+        labelled_if_any("Saves", &pieces)
     }
 
     /// The files, and how the prompt tokens fit into what may be queued, which is the time.
@@ -281,6 +311,11 @@ impl Estimate {
         if let Some(limit) = self.cut_below {
             let limit = self.amount(Some(limit));
             pieces.push(format!("cut so that several fit below the limit of {limit}"));
+        }
+        if self.mode == Mode::Realtime {
+            let size = format!("{} in {} {shards}", megabytes(self.bytes), grouped(self.shards));
+            pieces[0] = format!("{size}, answered one by one and kept as they come");
+            return labelled("Calls", &pieces);
         }
         let mut lines = labelled("Upload", &pieces);
         let Some((limit, waves)) = heading.queue else {
@@ -303,6 +338,10 @@ impl Estimate {
         ));
         lines
     }
+}
+
+fn labelled_if_any(label: &str, pieces: &[String]) -> Vec<String> {
+    if pieces.is_empty() { Vec::new() } else { labelled(label, pieces) }
 }
 
 fn row(name: &str, cells: [&str; 5]) -> String {

@@ -21,6 +21,8 @@ pub struct Most {
     pub cost: Option<u64>,
     /// Requests that the job may send: a shard ends there, so that as many are sent.
     pub requests: Option<u64>,
+    /// Fewer requests than this, though at least one, are sent by calls.
+    pub calls_below: Option<u64>,
 }
 
 /// Parts into which a limit on cost is divided. What has run costs less than it was counted as, so
@@ -113,6 +115,7 @@ fn recut(
                 bytes: part.iter().map(|entry| entry.line_bytes).sum(),
                 tokens: sum(&mine[from..to]),
                 reserve: reserved(&mine[from..to], reserve),
+                mode: shard.mode,
             });
             from = to;
         }
@@ -210,8 +213,15 @@ mod tests {
     /// B10: a job whose worst case is above its limit goes in parts that fit below it.
     #[test]
     fn parts_fit_below_a_limit_of_cost() {
-        let shard =
-            |reserve| NewShard { round: 1, number: 1, rows: 8, bytes: 1, tokens: 40, reserve };
+        let shard = |reserve| NewShard {
+            round: 1,
+            number: 1,
+            rows: 8,
+            bytes: 1,
+            tokens: 40,
+            reserve,
+            mode: crate::request::Mode::Batch,
+        };
         let fill =
             |cost, reserve| Fill::of(Most { cost, ..Most::default() }, &[shard(reserve)]).cost;
         assert_eq!(fill(Some(400), Some(1_000)), 100);
@@ -222,8 +232,15 @@ mod tests {
 
     #[test]
     fn waves_of_a_plan() {
-        let shard =
-            |tokens| NewShard { round: 1, number: 1, rows: 1, bytes: 1, tokens, reserve: None };
+        let shard = |tokens| NewShard {
+            round: 1,
+            number: 1,
+            rows: 1,
+            bytes: 1,
+            tokens,
+            reserve: None,
+            mode: crate::request::Mode::Batch,
+        };
         let table: [(&[u64], u64, u64); 5] = [
             (&[], 10, 0),
             (&[8], 10, 1),
@@ -257,6 +274,7 @@ mod tests {
             bytes: rows * 10,
             tokens: 0,
             reserve: None,
+            mode: crate::request::Mode::Batch,
         };
         let shards = vec![shard(1, 2), shard(2, 3)];
         for (shard, rows) in shards.iter().zip([0..2, 2..5]) {

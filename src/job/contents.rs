@@ -193,7 +193,15 @@ impl Driver<'_> {
         }
         writer.finish().map_err(JobError::file("write", &path))?;
         let bytes = entries.iter().map(|entry| entry.line_bytes).sum();
-        Ok(NewShard { round, number, rows: entries.len() as u64, bytes, tokens: 0, reserve: None })
+        Ok(NewShard {
+            round,
+            number,
+            rows: entries.len() as u64,
+            bytes,
+            tokens: 0,
+            reserve: None,
+            mode: crate::request::Mode::Batch,
+        })
     }
 }
 

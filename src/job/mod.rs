@@ -64,7 +64,7 @@ pub use reconcile::{
 };
 pub use resolve::{Resolved, Undecided};
 pub use retry::{RetryPlan, Wanted as WantedRows, plan_retry};
-pub use spec::{Onto, OutputSpec, Spec};
+pub use spec::{Onto, Other, OutputSpec, Spec};
 pub use stop::{Stop, StopCause};
 pub use tally::Tally;
 pub use unsent::Reuse;

@@ -32,6 +32,8 @@ fn spec(table: &Table) -> Spec {
         output: OutputSpec::default(),
         keep_request_files: false,
         limits: None,
+        mode: crate::request::Mode::Batch,
+        others: Vec::new(),
         rounds: None,
         reask: 0,
     }

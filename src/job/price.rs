@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::JobError;
 use super::drive::Driver;
 use crate::batch::{ResultLine, Usage};
-use crate::cost::{Currency, Mode, Price, Terms, Tokens};
+use crate::cost::{Currency, Price, Terms, Tokens};
+use crate::request::Mode;
 use crate::store::{JobRecord, ShardRecord, Store};
 
 /// The prices of one job: its own, and those of retries that ask another model.

@@ -181,7 +181,15 @@ fn list(
     let rows = write().map_err(JobError::file("write", &path))?;
     let bytes = entries.iter().map(|(entry, _)| entry.line_bytes).sum();
     let tokens = entries.iter().map(|(_, tokens)| tokens).sum();
-    Ok(NewShard { round, number, rows, bytes, tokens, reserve: None })
+    Ok(NewShard {
+        round,
+        number,
+        rows,
+        bytes,
+        tokens,
+        reserve: None,
+        mode: crate::request::Mode::Batch,
+    })
 }
 
 /// How many rows go out again for which reason, the commonest first.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JobError;
 use crate::answer::RowStatus;
-use crate::request::{Form, Question, RULES, Source};
+use crate::request::{Form, Mode, Question, RULES, Source};
 use crate::shard::Limits;
 use crate::store::JobRecord;
 use crate::table::{Format, Selection, Shape};
@@ -45,6 +45,13 @@ pub struct Spec {
     /// What one file may hold; later rounds are cut by it too.
     #[serde(default)]
     pub limits: Option<Limits>,
+    /// How the rows of the first round are sent.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Who else is asked by calls where the provider does not answer, in this order; batches are
+    /// the first one's alone.
+    #[serde(default)]
+    pub others: Vec<Other>,
     /// How many rounds a row may run in, where that was said.
     #[serde(default)]
     pub rounds: Option<u32>,
@@ -123,6 +130,15 @@ impl OutputSpec {
         self.defaults.retain(|known| asked.iter().all(|new| field(new) != field(known)));
         self.defaults.extend(asked);
     }
+}
+
+/// One more provider that a call may go to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Other {
+    /// The name it is called by.
+    pub provider: String,
+    /// The same question as this one is asked it: its model, its address, its names of parameters.
+    pub question: Question,
 }
 
 impl Spec {

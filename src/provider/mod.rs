@@ -5,6 +5,7 @@
 //! the job concludes. Only reads repeat themselves; a call that changes something is sent once.
 
 mod api;
+mod chat;
 mod decode;
 mod dialect;
 mod error;
@@ -19,6 +20,9 @@ mod settings;
 mod zhipu;
 
 pub use api::{BatchApi, CreateBatch, Page, RemoteFile};
+pub use chat::{
+    Advice, Allowance, CallReply, CallRequest, ChatApi, ChatError, RateSigns, open_chat,
+};
 pub use decode::{decode_batch, decode_file};
 pub use dialect::{Dialect, JsonMode};
 pub use error::{CallClass, CallError, ProviderError};

@@ -4,7 +4,7 @@
 //! is settled, and from then on what its rows cost. Where nothing ran it goes. Whatever moves a
 //! shard keeps its charge right in the same transaction, so none is left behind or counted twice.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::budget::{item_of, local_day};
 use super::{Asking, OutcomeRecord, ShardState};
@@ -21,9 +21,10 @@ fn surplus_cost(tx: &Transaction<'_>, shard: i64) -> rusqlite::Result<Option<u64
     .query_row([shard], |row| row.get(0))
 }
 
-/// Whether a batch of the shard may run, or its costs are not known yet.
+/// Whether a batch or calls of the shard may run, or its costs are not known yet.
 fn is_open(state: ShardState) -> bool {
-    state.is_queued() || matches!(state, ShardState::Ended | ShardState::Stored)
+    state.is_queued()
+        || matches!(state, ShardState::Ended | ShardState::Stored | ShardState::Calling)
 }
 
 /// Makes the charge of a shard, as of this time, or puts it to this cost.
@@ -70,7 +71,7 @@ pub(super) struct Planned {
 impl Planned {
     /// Adds up the shards in which the rows of a question first went out. Rows that are asked about
     /// their answers went out in those that were measured for it, longer from time to time.
-    pub(super) fn of(tx: &Transaction<'_>, (job, asks): (&str, Asking)) -> rusqlite::Result<Self> {
+    pub(super) fn of(tx: &Connection, (job, asks): (&str, Asking)) -> rusqlite::Result<Self> {
         let mut all = Self { reserve: Some(0), rows: 0, bytes: 0 };
         let mut shards = tx.prepare(
             "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND reask = ?3 \

@@ -34,6 +34,7 @@ fn job(store: &Store, key: &str, url: &str, reserves: &[Option<u64>]) -> Vec<i64
     let shards: Vec<_> = (1..)
         .zip(reserves)
         .map(|(number, reserve)| NewShard {
+            mode: crate::request::Mode::Batch,
             round: 1,
             number,
             rows: 10,
@@ -258,14 +259,30 @@ fn b10_later_rounds_reserve_their_share() {
     for (rows, bytes, expected) in table {
         let (_home, store) = store();
         let shards = job(&store, "aaaaaa0000", URL, &[Some(30), Some(90)]);
-        let next = NewShard { round: 2, number: 1, rows, bytes, tokens: 0, reserve: None };
+        let next = NewShard {
+            round: 2,
+            number: 1,
+            rows,
+            bytes,
+            tokens: 0,
+            reserve: None,
+            mode: crate::request::Mode::Batch,
+        };
         store.split_shard("aaaaaa0000", shards[0], &[next], (0, "cut")).unwrap();
         let made = store.shards("aaaaaa0000").unwrap().pop().unwrap();
         assert_eq!(made.reserve, expected, "{rows} rows, {bytes} bytes");
     }
     let (_home, store) = store();
     let shards = job(&store, "aaaaaa0000", URL, &[Some(30), None]);
-    let next = NewShard { round: 2, number: 1, rows: 1, bytes: 1, tokens: 0, reserve: None };
+    let next = NewShard {
+        round: 2,
+        number: 1,
+        rows: 1,
+        bytes: 1,
+        tokens: 0,
+        reserve: None,
+        mode: crate::request::Mode::Batch,
+    };
     store.split_shard("aaaaaa0000", shards[0], &[next], (0, "cut")).unwrap();
     assert_eq!(store.shards("aaaaaa0000").unwrap().pop().unwrap().reserve, None, "unknown stays");
 }

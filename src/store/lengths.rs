@@ -48,7 +48,15 @@ mod tests {
             prompt: Some(prompt.to_owned()),
             now: 1,
         };
-        let shard = NewShard { round: 1, number: 1, rows: 9, bytes: 9, tokens: 9, reserve: None };
+        let shard = NewShard {
+            round: 1,
+            number: 1,
+            rows: 9,
+            bytes: 9,
+            tokens: 9,
+            reserve: None,
+            mode: crate::request::Mode::Batch,
+        };
         store.insert_job(&job, &[shard], &[]).unwrap();
         let shard = store.shards(key).unwrap()[0].id;
         let artifact = ArtifactRecord {

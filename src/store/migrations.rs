@@ -19,10 +19,41 @@ const STEPS: &[(&str, &str)] = &[
     ("prices and budgets", PRICES),
     ("rows that are asked again because of their answer", REASKS),
     ("what a job's table tells beyond its rows", TABLES),
+    ("calls of their own: shards, who was asked, how providers do", CALLS),
 ];
 
 /// A table may have more rows than were asked, and fill rows that the ledger knows as good.
 const TABLES: &str = "ALTER TABLE job ADD COLUMN told TEXT;  -- by its newest table, JSON";
+
+/// A shard whose rows are called one by one keeps a list of the calls it began beside its row list:
+/// a call that was sent and has no line in the results may have been billed. `counted` is how many
+/// bytes of that list are in the account already.
+const CALLS: &str = "
+ALTER TABLE shard ADD COLUMN mode TEXT NOT NULL DEFAULT 'batch';  -- batch, realtime
+ALTER TABLE shard ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE asked (
+    job        TEXT NOT NULL REFERENCES job(key),
+    provider   TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    calls      INTEGER NOT NULL DEFAULT 0,   -- that were sent
+    answers    INTEGER NOT NULL DEFAULT 0,   -- rows it settled, good or not
+    refused    INTEGER NOT NULL DEFAULT 0,   -- for the rate, or for want of capacity
+    failed     INTEGER NOT NULL DEFAULT 0,   -- any other failure
+    unanswered INTEGER NOT NULL DEFAULT 0,   -- possibly billed: sent, and no answer came
+    PRIMARY KEY (job, provider, model)
+) WITHOUT ROWID;
+CREATE TABLE health (
+    provider TEXT NOT NULL,                  -- the name it is called by
+    base_url TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,     -- in a row
+    until    INTEGER,                        -- it is not asked before, Unix milliseconds
+    reason   TEXT,                           -- of the last failure, redacted
+    answered INTEGER,                        -- when it last answered, Unix milliseconds
+    updated  INTEGER NOT NULL,
+    PRIMARY KEY (provider, base_url, model)
+) WITHOUT ROWID;
+";
 
 /// Which bad answer a row of such a shard is asked about, and how often it was asked, is told by its
 /// outcomes; the mark is for building the file and for the account.

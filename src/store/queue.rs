@@ -275,7 +275,15 @@ mod tests {
             prompt: None,
             now: 1,
         };
-        let shard = NewShard { round: 1, number: 1, rows: 2, bytes: 10, tokens, reserve: None };
+        let shard = NewShard {
+            round: 1,
+            number: 1,
+            rows: 2,
+            bytes: 10,
+            tokens,
+            reserve: None,
+            mode: crate::request::Mode::Batch,
+        };
         store.insert_job(&job, &[shard], &[]).unwrap();
         store.shards(key).unwrap()[0].id
     }

@@ -11,6 +11,9 @@ stored_words! {
         Output = "output",
         /// Refused requests.
         Error = "error",
+        /// Answers and refusals of calls, each in the shape of a batch's line, in the order in which
+        /// they came. It grows until its shard is settled.
+        Calls = "calls",
         /// Answers of earlier jobs, line by line as they came. It belongs to round 0.
         Cached = "cached",
     }
@@ -59,7 +62,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-fn read_artifact(row: &Row<'_>) -> rusqlite::Result<ArtifactRecord> {
+pub(super) fn read_artifact(row: &Row<'_>) -> rusqlite::Result<ArtifactRecord> {
     Ok(ArtifactRecord {
         id: row.get(0)?,
         shard: row.get(1)?,

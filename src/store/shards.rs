@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{CreateRecord, Store, StoreError, calls, charges, queue, stored_words, word};
 use crate::batch::BatchStatus;
+use crate::request::Mode;
 
 stored_words! {
     /// How far a shard has come.
@@ -28,6 +29,8 @@ stored_words! {
         Ended = "ended",
         /// Both files are on disk and synced.
         Stored = "stored",
+        /// Its rows are called one by one; some have their outcome.
+        Calling = "calling",
         /// Every row of it has its outcome.
         Settled = "settled",
     }
@@ -55,6 +58,8 @@ pub struct NewShard {
     pub tokens: u64,
     /// The most it can cost, in trillionths of the job's currency, where that is known.
     pub reserve: Option<u64>,
+    /// How its rows are sent.
+    pub mode: Mode,
 }
 
 impl NewShard {
@@ -70,6 +75,7 @@ impl NewShard {
             bytes: self.bytes,
             tokens: self.tokens,
             reserve: self.reserve,
+            mode: self.mode,
             cuts: 0,
             detail: None,
             asks: Asking::default(),
@@ -107,6 +113,8 @@ pub struct ShardRecord {
     pub tokens: u64,
     /// The most it can cost, in trillionths of the job's currency, where that is known.
     pub reserve: Option<u64>,
+    /// How its rows are sent.
+    pub mode: Mode,
     /// How often its rows were cut into smaller files because a provider found one too large.
     pub cuts: u32,
     /// The provider's words about why it ended as it did.
@@ -153,31 +161,33 @@ pub(super) fn insert(
 ) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
         // A further round is cut by bytes: its prompt tokens are its share of the first round's.
-        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask, reserve, reask) \
+        "INSERT INTO shard (job, round, number, state, rows, bytes, tokens, ask, reserve, reask, mode) \
          VALUES (?1, ?2, ?3, 'planned', ?4, ?5, CASE WHEN ?6 > 0 OR ?2 = 1 THEN ?6 ELSE \
          coalesce((SELECT CAST(sum(tokens) * 1.0 * ?5 / max(sum(bytes), 1) AS INTEGER) \
-         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8, ?9)",
+         FROM shard WHERE job = ?1 AND round = 1), 0) END, ?7, ?8, ?9, ?10)",
     )?;
     let is_later = new_shards.iter().any(|shard| shard.round > 1 && shard.reserve.is_none());
     let planned = is_later.then(|| charges::Planned::of(tx, (job, asks))).transpose()?;
     for shard in new_shards {
-        let NewShard { round, number, rows, bytes, tokens, reserve } = shard;
+        let NewShard { round, number, rows, bytes, tokens, reserve, mode } = shard;
         let reserve = match reserve {
             None if *round > 1 => planned.as_ref().and_then(|p| p.share(*rows, *bytes)),
             known => known.map(charges::storable),
         };
         let Asking { ask, is_reask } = asks;
-        statement
-            .execute(params![job, round, number, rows, bytes, tokens, ask, reserve, is_reask])?;
+        let mode = mode.as_str();
+        statement.execute(params![
+            job, round, number, rows, bytes, tokens, ask, reserve, is_reask, mode
+        ])?;
     }
     Ok(())
 }
 
 const COLUMNS: &str = "s.id, s.job, s.round, s.number, s.state, s.rows, s.bytes, s.detail, s.tokens, s.cuts, s.ask, \
-     s.reserve, s.reask";
+     s.reserve, s.reask, s.mode";
 
 /// How many columns a shard has in a row of a query.
-const WIDTH: usize = 13;
+const WIDTH: usize = 14;
 
 /// Makes the shard that carries on with the rows of another one, and with its question.
 pub(super) fn insert_next(
@@ -217,6 +227,7 @@ fn read_shard(row: &Row<'_>) -> rusqlite::Result<ShardRecord> {
         cuts: row.get(9)?,
         asks: Asking { ask: row.get(10)?, is_reask: row.get(12)? },
         reserve: row.get(11)?,
+        mode: word(13, &row.get::<_, String>(13)?, Mode::read)?,
     })
 }
 
@@ -241,17 +252,29 @@ impl Store {
         states: &[ShardState],
         most: usize,
     ) -> Result<Vec<ShardRecord>, StoreError> {
+        self.shards_in_mode(job, states, None, most)
+    }
+
+    /// The same, of those that are sent so where a mode is said.
+    pub(super) fn shards_in_mode(
+        &self,
+        job: &str,
+        states: &[ShardState],
+        mode: Option<Mode>,
+        most: usize,
+    ) -> Result<Vec<ShardRecord>, StoreError> {
         // State by state, each in the order of its index: a job of thousands of shards is asked
         // this again and again, and most of them are through.
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut found: Vec<ShardRecord> = self.read(|c| {
             let mut statement = c.prepare(&format!(
                 "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state = ?2 AND round > 0 \
-                 ORDER BY round, number LIMIT ?3"
+                 AND mode = coalesce(?4, mode) ORDER BY round, number LIMIT ?3"
             ))?;
+            let mode = mode.map(Mode::as_str);
             let mut found = Vec::new();
             for state in states {
-                for shard in statement.query_map(params![job, state.as_str(), most], read_shard)? {
+                for shard in statement.query_map(params![job, state.as_str(), most, mode], read_shard)? {
                     found.push(shard?);
                 }
             }
@@ -401,7 +424,15 @@ mod tests {
 
     #[test]
     fn a_round_above_the_first_is_named() {
-        let shard = NewShard { round: 1, number: 3, rows: 1, bytes: 1, tokens: 0, reserve: None };
+        let shard = NewShard {
+            round: 1,
+            number: 3,
+            rows: 1,
+            bytes: 1,
+            tokens: 0,
+            reserve: None,
+            mode: Mode::Batch,
+        };
         let shard = shard.as_record();
         assert_eq!(shard.title(), "shard 3");
         assert_eq!(ShardRecord { round: 2, ..shard }.title(), "shard 3 of round 2");

@@ -36,8 +36,15 @@ pub(super) fn outcome(row: u64, status: RowStatus) -> OutcomeRecord {
     }
 }
 
-const SHARD: NewShard =
-    NewShard { round: 1, number: 1, rows: 2, bytes: 400, tokens: 40, reserve: None };
+const SHARD: NewShard = NewShard {
+    round: 1,
+    number: 1,
+    rows: 2,
+    bytes: 400,
+    tokens: 40,
+    reserve: None,
+    mode: crate::request::Mode::Batch,
+};
 
 pub(super) fn store_with_job() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().unwrap();

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::cost::{Listing, Mode, Price, Rates, Tier};
+use crate::cost::{Listing, Price, Rates, Tier};
+use crate::request::Mode;
 
 /// One price with all that is known of the model.
 pub(super) fn document(price: &Price, listing: Option<&Listing>) -> Value {

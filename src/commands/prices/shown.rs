@@ -2,9 +2,8 @@
 
 use jiff::civil::Date;
 
-use crate::cost::{
-    Basis, Listing, Mode, Price, Rates, Tier, Tokenizer, Tokens, first_day, rate_text,
-};
+use crate::cost::{Basis, Listing, Price, Rates, Tier, Tokenizer, Tokens, first_day, rate_text};
+use crate::request::Mode;
 use crate::ui::{Align, count, grid};
 
 /// Cells of a line.

@@ -199,6 +199,7 @@ pub(super) mod tests {
             detail: None,
             asks: crate::store::Asking::default(),
             reserve: None,
+            mode: crate::request::Mode::Batch,
         };
         BatchView::of(record, None, Vec::new())
     }

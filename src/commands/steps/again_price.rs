@@ -69,6 +69,7 @@ impl AgainPrice {
                 is_embedding: question.endpoint == Endpoint::Embeddings,
                 lengths,
                 reasking,
+                ..Pricing::default()
             },
             prompt: is_known.then_some(tokens.div_ceil(rows.max(1))),
             model: question.model.clone(),

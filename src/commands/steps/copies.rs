@@ -43,10 +43,13 @@ pub(super) fn copy_results(
         let stem = match artifact.kind {
             ArtifactKind::Output => "batch_results",
             ArtifactKind::Error => "batch_errors",
+            ArtifactKind::Calls => "calls",
             // Of other batches, and copied for the user when those ended.
             ArtifactKind::Cached => continue,
         };
-        let to = to.join(format!("{stem}_{}.jsonl", file_name_of(id.unwrap_or_default())));
+        // Calls have no batch to be named after.
+        let id = id.unwrap_or(artifact.name.trim_end_matches(".jsonl"));
+        let to = to.join(format!("{stem}_{}.jsonl", file_name_of(id)));
         if to.metadata().is_ok_and(|there| there.len() == artifact.bytes) {
             continue;
         }

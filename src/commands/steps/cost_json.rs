@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::cost::{Basis, Currency, Estimate, Level, Mode, Money, Price, Range};
+use crate::cost::{Basis, Currency, Estimate, Level, Money, Price, Range};
+use crate::request::Mode;
 
 /// Which price all figures go by.
 #[derive(Debug, Serialize)]

@@ -10,7 +10,8 @@ use super::show::plan_lines;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Caps, Currency, Forecast, Mode, Money, PICO, Price};
+use crate::cost::{Caps, Currency, Forecast, Money, PICO, Price};
+use crate::request::Mode;
 use crate::ui::{CommandError, ExitCode, counted};
 
 /// What is about to be sent, and what it will cost.

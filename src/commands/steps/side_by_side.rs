@@ -14,8 +14,9 @@ use super::show::named_from;
 use super::who::{Need, who_is_asked};
 use crate::commands::Context;
 use crate::config::{Source, key};
-use crate::cost::{Estimate, Level, Mode, Range, grouped};
+use crate::cost::{Estimate, Level, Range, grouped};
 use crate::provider::Vendor;
+use crate::request::Mode;
 use crate::ui::{Align, CommandError, ExitCode, Printer, Verbosity, counted, grid, shorten};
 
 /// Cells of a line.

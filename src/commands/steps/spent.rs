@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use crate::answer::RowStatus;
 use crate::batch::{Usage, Used};
 use crate::config::is_loopback;
-use crate::cost::{Forecast, Mode, Money, Price, Reasked, Saved, Spent, Tokens};
+use crate::cost::{Forecast, Money, Price, Reasked, Saved, Spent, Tokens};
 use crate::job::{Prices, terms_of, tokens_of};
+use crate::request::Mode;
 use crate::store::{JobRecord, Store};
 use crate::ui::CommandError;
 

@@ -2,7 +2,8 @@ use jiff::civil::date;
 
 use super::*;
 use crate::cost::money::Currency;
-use crate::cost::price::{Basis, Mode, Rates, Tokens};
+use crate::cost::price::{Basis, Rates, Tokens};
+use crate::request::Mode;
 
 fn found(provider: &str, model: &str) -> Option<String> {
     PriceBook::default().find(provider, model).map(|price| price.model)

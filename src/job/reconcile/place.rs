@@ -190,6 +190,7 @@ mod tests {
                 detail: None,
                 asks: crate::store::Asking::default(),
                 reserve: None,
+                mode: crate::request::Mode::Batch,
             };
             let entries = rows.iter().copied().map(entry).collect();
             shards.add(Known {

@@ -76,6 +76,8 @@ impl Planned {
             keep_request_files: false,
             limits: None,
             rounds: None,
+            mode: batchctl::request::Mode::Batch,
+            others: Vec::new(),
             reask: 0,
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
