@@ -29,7 +29,7 @@ pub use address::without_secrets;
 pub use chains::{Asked, ChainEntry};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use file::ProviderEntry;
+pub use file::{ProviderEntry, SetLimits};
 pub use keyring::{Kept, Keyring};
 pub use keys::{Key, Place, SETTINGS, Setting, named};
 pub use settings::{Overrides, Settings, Source};

@@ -139,6 +139,11 @@ pub struct Reasks {
 }
 
 impl Reasks {
+    /// What they will likely cost in batches; `None` = unknown.
+    pub fn likely_cost(&self) -> Option<u64> {
+        self.cost.likely
+    }
+
     /// What is set aside for them: their worst case, or one and a half times what is likely.
     fn reserve(&self) -> Option<u64> {
         self.cost.worst.or_else(|| self.cost.likely.map(reserve_of))

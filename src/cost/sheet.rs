@@ -25,6 +25,8 @@ pub struct Heading<'a> {
     pub provider: &'a str,
     /// What is sent with images.
     pub detail: Detail,
+    /// Where the limit of one answer was said, if there is one.
+    pub limit: &'a str,
     /// The provider's limits for one input file: requests and bytes.
     pub limits: Option<(u64, u64)>,
     /// The prompt tokens that may be queued, where that is known, and how many times they fill up.
@@ -85,7 +87,7 @@ impl Estimate {
             lines.push(self.part(name, "-", part, bill));
         }
         lines.push(self.part("to send", "", self.sent, sent));
-        lines.extend(self.expectations());
+        lines.extend(self.expectations(heading.limit));
         lines.extend(self.way(heading));
         if self.skipped > 0 {
             let rows = if self.skipped == 1 { "row" } else { "rows" };
@@ -169,7 +171,7 @@ impl Estimate {
     }
 
     /// What it will cost: likely, at worst, above a step of the price, against realtime.
-    fn expectations(&self) -> Vec<String> {
+    fn expectations(&self, limit: &str) -> Vec<String> {
         if self.sent.requests == 0 {
             return Vec::new();
         }
@@ -179,7 +181,7 @@ impl Estimate {
         if !self.is_embedding {
             lines.extend(labelled("Likely", &self.likely(forecast.cost, forecast.output_tokens)));
             if !self.is_free() {
-                lines.extend(labelled("Worst", &[self.worst()]));
+                lines.extend(labelled("Worst", &[self.worst(limit)]));
             }
             lines.extend(self.reask_lines());
         }
@@ -221,17 +223,18 @@ impl Estimate {
         ]
     }
 
-    fn worst(&self) -> String {
+    /// `named` says where the limit of one answer was said.
+    fn worst(&self, named: &str) -> String {
         let forecast = self.forecast();
         let own = self.price.as_ref().and_then(|price| price.max_output_tokens);
         if let Some(most) = self.max_tokens {
             let price = self.amount(forecast.cost.worst);
             let limit = match own.filter(|own| *own < most) {
-                None => format!("{} tokens (--max-tokens)", grouped(most)),
-                Some(own) => format!(
-                    "{} tokens, the model's own maximum (--max-tokens {most} is more)",
-                    grouped(own)
-                ),
+                None => format!("{} tokens ({named})", grouped(most)),
+                Some(own) => {
+                    let own = grouped(own);
+                    format!("{own} tokens, the model's own maximum ({named} {most} is more)")
+                }
             };
             let again = match self.reasks.map(|reasks| reasks.times) {
                 None => String::new(),

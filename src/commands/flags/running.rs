@@ -82,7 +82,7 @@ pub struct RunningArgs {
     #[command(flatten)]
     pub mode: ModeArgs,
     /// Submit and return; `batchctl watch` collects the answers later
-    #[arg(long)]
+    #[arg(long, conflicts_with = "max_wait")]
     pub no_wait: bool,
     /// Rounds a row may run in while it expires, gets lost or fails in passing [default: 3]
     #[arg(long, value_name = "N", value_parser = rounds, hide_short_help = true)]
