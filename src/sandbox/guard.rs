@@ -58,13 +58,22 @@ fn in_query(uri: &Uri) -> Option<&str> {
 /// The key, where this family's clients put it.
 fn key_for<'a>(family: Family, headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     match family {
-        // The models of Anthropic stand at the same address as OpenAI's.
-        Family::OpenAi if headers.contains_key("anthropic-version") => {
-            key_for(Family::Anthropic, headers, uri)
-        }
         Family::OpenAi | Family::Zhipu => bearer(headers),
         Family::Anthropic => in_header(headers, "x-api-key").or_else(|| bearer(headers)),
         Family::Gemini => in_header(headers, "x-goog-api-key").or_else(|| in_query(uri)),
+    }
+}
+
+/// Three families have their list of models at the same address; a header tells who is asked.
+pub(super) fn asked_family(family: Family, headers: &HeaderMap, uri: &Uri) -> Family {
+    if family == Family::Zhipu || !uri.path().ends_with("/models") {
+        family
+    } else if headers.contains_key("anthropic-version") {
+        Family::Anthropic
+    } else if headers.contains_key("x-goog-api-key") {
+        Family::Gemini
+    } else {
+        family
     }
 }
 
@@ -92,12 +101,13 @@ pub(super) async fn only_sandbox_keys(
     request: Request,
     next: Next,
 ) -> Response {
-    let key = key_for(desk.family, request.headers(), request.uri());
+    let family = asked_family(desk.family, request.headers(), request.uri());
+    let key = key_for(family, request.headers(), request.uri());
     if key.is_some_and(|key| key.starts_with(KEY_PREFIX)) {
         return next.run(request).await;
     }
     drain(request.into_body()).await;
-    wrong_key(desk.family)
+    wrong_key(family)
 }
 
 /// The refused key is not repeated: it may be a real one.

@@ -301,7 +301,7 @@ fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
         app = match family {
             Family::OpenAi | Family::Zhipu => app.nest(family.prefix(), family_routes(desk)),
             Family::Anthropic => app.merge(anthropic_routes(desk)),
-            Family::Gemini => app.nest("/v1beta", gemini_routes(desk)),
+            Family::Gemini => app.merge(gemini_routes(desk)),
         };
     }
     app.layer(middleware::from_fn_with_state(address.port(), only_own_host))
@@ -327,23 +327,29 @@ fn family_routes(desk: Desk) -> Router {
 }
 
 fn anthropic_routes(desk: Desk) -> Router {
-    let mut calls = Router::new()
+    let calls = Router::new()
         .route("/v1/messages", post(realtime::messages))
         .route("/v1/messages/count_tokens", post(realtime::count_tokens));
-    // OpenAI's list of models stands at the same address and gives this one to those who want it.
-    if !desk.shared.options.families.contains(Family::OpenAi) {
-        calls = calls.route("/v1/models", get(realtime::models));
-    }
-    guarded(calls, desk)
+    guarded(with_models(calls, &desk), desk)
 }
 
+/// The version in the address is `v1` or `v1beta`: its SDK sends the first, its documents the other.
 fn gemini_routes(desk: Desk) -> Router {
     let calls = Router::new()
-        .route("/models", get(realtime::models))
-        .route("/models/{call}", post(realtime::gemini_call))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown);
-    guarded(calls, desk)
+        .route("/v1beta/models", get(realtime::models))
+        .route("/v1beta/models/{call}", post(realtime::gemini_call))
+        .route("/v1/models/{call}", post(realtime::gemini_call));
+    guarded(with_models(calls, &desk), desk)
+}
+
+/// The list of models at the address that three families share: the first that is played has it.
+fn with_models(calls: Router<Desk>, desk: &Desk) -> Router<Desk> {
+    let families = desk.shared.options.families;
+    let mut sharing = [Family::OpenAi, Family::Anthropic, Family::Gemini].into_iter();
+    if sharing.find(|family| families.contains(*family)) == Some(desk.family) {
+        return calls.route("/v1/models", get(realtime::models));
+    }
+    calls
 }
 
 /// Calls with their key, watched, with what goes wrong on purpose.

@@ -112,8 +112,8 @@ fn call_of<'a>(method: &Method, path: &'a str) -> Option<(Call, &'a str)> {
         ("POST", ["chat", "completions"] | ["embeddings" | "responses"] | ["v1", "messages"]) => {
             (Call::Realtime, "")
         }
-        ("POST", ["models", call]) if call.contains(':') => (Call::Realtime, ""),
-        ("GET", ["models"] | ["v1", "models"]) => (Call::Models, ""),
+        ("POST", ["v1" | "v1beta", "models", call]) if call.contains(':') => (Call::Realtime, ""),
+        ("GET", ["models"] | ["v1" | "v1beta", "models"]) => (Call::Models, ""),
         _ => return None,
     };
     Some(call)
@@ -330,7 +330,7 @@ mod tests {
             ("POST", "/chat/completions", Some((Call::Realtime, ""))),
             ("POST", "/v1/messages", Some((Call::Realtime, ""))),
             ("POST", "/v1/messages/count_tokens", None),
-            ("POST", "/models/m:generateContent", Some((Call::Realtime, ""))),
+            ("POST", "/v1beta/models/m:generateContent", Some((Call::Realtime, ""))),
             ("GET", "/models", Some((Call::Models, ""))),
             ("PUT", "/batches", None),
         ];

@@ -13,13 +13,14 @@ mod stream;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Said, answer};
 use super::family::{Endpoint, ZHIPU_BATCH_MODELS};
+use super::guard::asked_family;
 use super::lines::{self, Origin};
 use super::refusal::Refusal;
 use super::server::{Desk, blocking};
@@ -269,16 +270,10 @@ fn write_bill(desk: &Desk, model: &Value, bill: Bill) {
 }
 
 /// `GET /models`: names to try; any other that the family would know is answered as well.
-pub(super) async fn models(desk: Desk, headers: HeaderMap) -> Response {
-    // Two families have their list at the same address.
-    let asks_anthropic = headers.contains_key("anthropic-version");
-    let names: &[&str] = match desk.family {
-        Family::OpenAi if !asks_anthropic => {
-            &["gpt-4o", "gpt-4o-mini", "gpt-5-mini", "text-embedding-3-small"]
-        }
-        Family::OpenAi | Family::Anthropic => {
-            return axum::Json(anthropic::models()).into_response();
-        }
+pub(super) async fn models(desk: Desk, headers: HeaderMap, uri: Uri) -> Response {
+    let names: &[&str] = match asked_family(desk.family, &headers, &uri) {
+        Family::OpenAi => &["gpt-4o", "gpt-4o-mini", "gpt-5-mini", "text-embedding-3-small"],
+        Family::Anthropic => return axum::Json(anthropic::models()).into_response(),
         Family::Zhipu => &ZHIPU_BATCH_MODELS,
         Family::Gemini => return axum::Json(gemini::models()).into_response(),
     };

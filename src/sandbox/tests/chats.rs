@@ -114,8 +114,17 @@ async fn keys_are_looked_for_where_the_family_has_them() {
     let error: Value = refused.json().await.unwrap();
     assert_eq!(error["error"]["type"], "authentication_error");
     assert!(!error.to_string().contains("sk-ant"));
-    let (status, models) = bench.get("/v1/models").await;
-    assert_eq!((status, &models["data"][0]["type"]), (200, &json!("model")));
+    for family in [Family::OpenAi, Family::Anthropic, Family::Gemini] {
+        let (bench, _folder) = super::calls::bench(family).await;
+        let url = format!("http://{}/v1/models", bench.running.address());
+        let list = bench.with_key(bench.client().get(url)).send().await.unwrap();
+        let list: Value = list.json().await.unwrap();
+        let kind = [("data", "object"), ("data", "type"), ("models", "displayName")];
+        let found = kind.map(|(list_name, name)| list[list_name][0].get(name).is_some());
+        let at = Family::ALL.iter().filter(|one| **one != Family::Zhipu);
+        let expected: Vec<bool> = at.map(|one| *one == family).collect();
+        assert_eq!(found.to_vec(), expected, "{family:?}: {list}");
+    }
 }
 
 fn events(text: &str) -> Vec<Value> {
