@@ -20,7 +20,9 @@ mod settings;
 mod zhipu;
 
 pub use api::{BatchApi, CreateBatch, Page, RemoteFile};
-pub use chat::{Advice, Allowance, CallReply, CallRequest, ChatApi, ChatError, RateSigns};
+pub use chat::{
+    Advice, Allowance, CallReply, CallRequest, ChatApi, ChatError, RateSigns, open_chat,
+};
 pub use decode::{decode_batch, decode_file};
 pub use dialect::{Dialect, JsonMode};
 pub use error::{CallClass, CallError, ProviderError};

@@ -103,6 +103,6 @@ pub trait ChatApi: Send + Sync {
         &self,
         request: &CallRequest,
         within: Duration,
-        on_text: &mut (dyn FnMut(&str) + Send),
+        on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
     ) -> Result<CallReply, ChatError>;
 }

@@ -4,6 +4,10 @@
 //! given its own, and its answer is kept as it came. Nothing here waits, repeats or chooses: a
 //! call is sent once, and what to do next is the caller's to decide by the [`Advice`].
 
+mod advice;
 mod api;
+mod look;
+mod service;
 
 pub use api::{Advice, Allowance, CallReply, CallRequest, ChatApi, ChatError, RateSigns};
+pub use service::open_chat;

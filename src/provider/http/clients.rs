@@ -1,15 +1,20 @@
-//! The HTTP clients: one for reading, one for calls that change something.
+//! The HTTP clients: one for reading, one for calls that change something, one for calls that are
+//! answered at once.
 //!
 //! Neither follows redirects, since only `Authorization` would be taken off on the way to another
 //! host. The writing one keeps no idle connections, so a fault in the connect phase always means
 //! that nothing was sent, and it never repeats anything by itself.
 
 use std::sync::Once;
+use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, redirect, retry};
 
 use crate::provider::{ProviderError, Proxy, Timeouts};
 
+/// Connections unused for longer are closed here: many servers close theirs after five seconds, and
+/// a call that is sent into that moment ends without an answer.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 const USER_AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
 
 /// The client for reads: pooled, and no byte for the idle time is a fault.
@@ -29,6 +34,16 @@ pub(super) fn writing(
     proxy: &Proxy,
 ) -> Result<Client, ProviderError> {
     built(common(timeouts, is_loopback, proxy)?.pool_max_idle_per_host(0))
+}
+
+/// The client for calls that are answered at once: its connections are kept for the next call. The
+/// time a call may take is given with each.
+pub(super) fn calling(
+    timeouts: &Timeouts,
+    is_loopback: bool,
+    proxy: &Proxy,
+) -> Result<Client, ProviderError> {
+    built(common(timeouts, is_loopback, proxy)?.pool_idle_timeout(IDLE_CONNECTION))
 }
 
 /// A client for this machine only.

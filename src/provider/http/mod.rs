@@ -2,7 +2,9 @@
 //!
 //! Knows nothing of batches; [`super::files`] says what is asked.
 
+mod calls;
 mod clients;
+mod greeting;
 mod transfer;
 mod verdict;
 mod wait;
@@ -19,14 +21,15 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
-use tokio::sync::OnceCell;
 
 use crate::base::{Clock, crash_point};
 use crate::batch::{Failure, FailureKind};
 
 use super::settings::{Address, ProviderSettings, Timeouts};
-use super::{CallClass, CallError, ProviderError, sandbox};
+use super::{CallClass, CallError, ProviderError};
+use greeting::Greeting;
 
+pub(super) use calls::{CallFault, CallWire, Heard};
 pub(super) use clients::loopback_client;
 pub(super) use verdict::{Verdict, judge};
 
@@ -67,9 +70,7 @@ pub(super) struct Wire {
     clock: Arc<dyn Clock>,
     /// The provider's clock minus ours, in seconds.
     clock_offset: AtomicI64,
-    /// Whether the server must greet as a sandbox before it is sent the key.
-    asks_for_greeting: bool,
-    greeted: OnceCell<()>,
+    greeting: Greeting,
     /// The proxy in words, empty where there is none.
     way: String,
 }
@@ -87,8 +88,7 @@ impl Wire {
             timeouts: settings.timeouts,
             clock: Arc::clone(&settings.clock),
             clock_offset: AtomicI64::new(UNKNOWN_OFFSET),
-            asks_for_greeting: local && settings.has_sandbox_key(),
-            greeted: OnceCell::new(),
+            greeting: Greeting::new(settings, &address),
             way: way::of_proxy(&settings.proxy, &address, |name| std::env::var(name).ok()),
             address,
         })
@@ -202,26 +202,10 @@ impl Wire {
 
     /// Makes sure that a sandbox key goes to a sandbox only. Asked once, without the key.
     async fn greet(&self, call: &'static str) -> Result<(), CallError> {
-        if !self.asks_for_greeting {
-            return Ok(());
-        }
-        let ask = async || {
-            if sandbox::probe_sandbox(self.address.as_str()).await {
-                return Ok(());
-            }
-            let host = self.address.host();
-            let words = format!("{host} does not answer as a batchctl sandbox; nothing was sent");
-            Err(Fault {
-                class: CallClass::NotSent,
-                failure: Failure::ours(FailureKind::Network, words),
-                should_retry: None,
-                local: None,
-            })
-        };
-        match self.greeted.get_or_try_init(ask).await {
-            Ok(()) => Ok(()),
-            Err(fault) => Err(self.error(call, fault)),
-        }
+        self.greeting.ask(&self.address).await.map_err(|failure| {
+            let class = CallClass::NotSent;
+            self.error(call, Fault { class, failure, should_retry: None, local: None })
+        })
     }
 
     /// The request with the key, if it goes to the provider itself.
@@ -341,12 +325,20 @@ impl Fault {
 
 /// The header that carries the key; none without a key, as local servers want none.
 fn authorization(settings: &ProviderSettings) -> Result<Option<HeaderValue>, ProviderError> {
+    key_value(settings, "Bearer ")
+}
+
+/// The key as the value of a header, after these words.
+fn key_value(
+    settings: &ProviderSettings,
+    before: &str,
+) -> Result<Option<HeaderValue>, ProviderError> {
     let key = settings.key.expose().trim();
     if key.is_empty() {
         return Ok(None);
     }
     let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'`".contains(&byte));
-    let value = is_plain.then(|| HeaderValue::from_str(&format!("Bearer {key}")).ok()).flatten();
+    let value = is_plain.then(|| HeaderValue::from_str(&format!("{before}{key}")).ok()).flatten();
     let mut value = value.ok_or_else(|| ProviderError::BadKey(settings.name.clone()))?;
     value.set_sensitive(true);
     Ok(Some(value))
