@@ -38,6 +38,7 @@ mod prices_shown;
 mod prune;
 mod ranges;
 mod readme;
+mod realtime;
 mod reask;
 mod rehearsal;
 mod replacing;

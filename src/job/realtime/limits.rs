@@ -204,7 +204,9 @@ impl Gate {
     fn learn(&mut self, rate: &RateSigns, now: Instant) {
         if let Some(told) = rate.requests {
             match &mut self.requests {
-                Some(bucket) if self.has_told_requests || bucket.is_set() => bucket.learn(told, now),
+                Some(bucket) if self.has_told_requests || bucket.is_set() => {
+                    bucket.learn(told, now)
+                }
                 bucket => *bucket = Some(Bucket::learned(told, self.out, now)),
             }
             self.has_told_requests = true;
@@ -222,6 +224,9 @@ impl Gate {
         self.refusals = 0;
         if let Some((_, answers)) = &mut self.since_refusal {
             *answers += 1;
+        }
+        if let Some(requests) = self.requests.as_mut().filter(|_| !self.has_told_requests) {
+            requests.widen();
         }
         let is_full = self.out + 2.0 > self.at_once.floor();
         if !is_full || self.at_once >= self.most {
@@ -247,7 +252,8 @@ impl Gate {
                 self.pace(now);
             }
         }
-        let grown = self.first_pause * 2_u32.saturating_pow(self.refusals.saturating_sub(1).min(16));
+        let grown =
+            self.first_pause * 2_u32.saturating_pow(self.refusals.saturating_sub(1).min(16));
         let pause = match wait {
             Some(wait) => wait,
             None if is_same_moment => Duration::ZERO,
