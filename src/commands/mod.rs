@@ -32,6 +32,7 @@ pub mod retry;
 pub mod sandbox;
 pub mod status;
 pub mod submit;
+pub mod trial;
 pub mod watch;
 pub mod workflow;
 

@@ -98,9 +98,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|tx| {
             if let Some((artifact, digest)) = file {
-                tx.execute("UPDATE artifact SET digest = ?2 WHERE id = ?1", params![
-                    artifact, digest
-                ])?;
+                tx.execute(
+                    "UPDATE artifact SET digest = ?2 WHERE id = ?1",
+                    params![artifact, digest],
+                )?;
             }
             if let Some(halt) = halt {
                 tx.execute("UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1", [job, halt])?;
@@ -154,10 +155,8 @@ impl Store {
                 if may_run {
                     continue;
                 }
-                tx.prepare(
-                    "UPDATE shard SET mode = 'realtime', reserve = ?2 WHERE id = ?1",
-                )?
-                .execute(params![shard.id, reserve(shard).map(charges::storable)])?;
+                tx.prepare("UPDATE shard SET mode = 'realtime', reserve = ?2 WHERE id = ?1")?
+                    .execute(params![shard.id, reserve(shard).map(charges::storable)])?;
                 shards::set_state(tx, shard.id, Planned, None)?;
                 rows += shard.rows;
             }
