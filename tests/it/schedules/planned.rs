@@ -217,6 +217,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
         let driver = Driver {
             store: &store,
             api: memory,
+            chain: None,
             folder: &folder,
             spec: &spec,
             table: &table,
@@ -234,6 +235,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 published_enqueued_tokens: None,
                 rounds: 3,
                 reasks: 0,
+                finish: batchctl::request::Mode::Batch,
                 abort_share: 1.0,
                 daily_budget: DailyBudget::None,
             },
