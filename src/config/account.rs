@@ -39,6 +39,8 @@ pub struct Account {
     pub tier: Option<u64>,
     /// Whether a deleted input file is known to stop a late create, where the user says it.
     pub fence_trusted: Option<bool>,
+    /// The version of the API that calls name, where the user says it.
+    pub api_version: Option<String>,
     /// The variables its key may stand in.
     variables: Vec<String>,
 }
@@ -139,6 +141,7 @@ impl Settings {
             note,
             tier: entry.tier.or_else(|| self.get(key::TIER)),
             fence_trusted: entry.fence_trusted,
+            api_version: entry.api_version,
             variables,
         })
     }
@@ -205,6 +208,7 @@ impl Settings {
             proxy,
             timeouts: Timeouts::default(),
             fence_trusted: account.fence_trusted,
+            api_version: account.api_version.clone(),
             clock,
         })
     }
