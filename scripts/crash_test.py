@@ -29,6 +29,20 @@ from sandbox_child import KEY, clean_environment, sandbox
 ROWS = 40
 PHOTOS = ["cat.png", "house.png", "fish.gif", "flower.webp", "mountain.jpg", "stop.jpg"]
 RUN = ["workflow", "in.csv", "out.csv", "--set", "max_shard_requests=14", "--check-interval", "60"]
+# Rows whose answers are not as wanted, by their number; all others are good at once. Each answer
+# has a mark by which it is known when it comes back in a second question.
+ODD = {0: "prose", 7: "type", 13: "hopeless", 14: "prose", 20: "cut", 27: "refused", 39: "hopeless"}
+RULES = [
+    {"match": "(p1)", "reply": '{"score": 7}'},
+    {"match": "(h1)", "reply": "I really would not know (h2)."},
+    {"match": "t1", "reply": '{"score": 8}'},
+    {"match": "kind prose", "reply": "It is rather good, 还不错 (p1)."},
+    {"match": "kind hopeless", "reply": "I would not know (h1)."},
+    {"match": "kind type", "reply": '{"score": "t1"}'},
+    {"match": "kind cut", "reply": '{"score": 1', "finish_reason": "length"},
+    {"match": "kind refused", "reply": "", "finish_reason": "content_filter"},
+    {"match": "", "reply": '{"score": 5}'},
+]
 # A search for a lost batch that takes two hours is over in a third of a second.
 SCALE = "20000"
 # A run takes half a second; one that takes this long hangs.
@@ -37,7 +51,7 @@ PATIENCE = 60
 MOST_RUNS = 8
 # Of each kind of case, how many are drawn where not all are run.
 SAMPLES = {"pair": 100, "power": 100, "power pair": 30, "enospc": 40, "eio": 60, "eintr": 25,
-           "short": 25}
+           "short": 25, "re-ask": 60, "re-ask pair": 20, "re-ask power": 20}
 # Passages beyond those of the undisturbed run that are tried at a time.
 BEYOND = 10
 # How often points that no crash has struck are aimed at again.
@@ -51,6 +65,32 @@ STORAGE = 9
 PERSON = 5
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is asked, and what must come of it."""
+    line: tuple
+    shards: int
+    # Rules of the sandbox's answers; without them each question is echoed.
+    rules: tuple
+    # How each row ends when all is over, and how often it is asked.
+    ends: tuple
+    asked: tuple
+    exit: int
+
+    def statuses(self):
+        return dict(collections.Counter(self.ends))
+
+
+PLAIN = Scene(tuple(RUN), 3, (), ("ok",) * ROWS, (1,) * ROWS, 0)
+ENDS = {"hopeless": "unparsed", "cut": "truncated", "refused": "refused"}
+# Three shards of first questions, and one of those whose answer was not the JSON that was wanted.
+REASK = Scene(
+    (*RUN, "--input-column", "text", "--json-fields", "score:number", "--max-tokens", "64",
+     "--reask", "1"),
+    4, tuple(RULES), tuple(ENDS.get(ODD.get(row), "ok") for row in range(ROWS)),
+    tuple(2 if ODD.get(row) in ("prose", "type", "hopeless") else 1 for row in range(ROWS)), 3)
+
+
 @dataclass
 class Case:
     kind: str
@@ -58,6 +98,7 @@ class Case:
     disturbed: list
     # The same line again, or `resume`.
     by_line: bool
+    scene: Scene = PLAIN
 
     def __str__(self):
         words = [" ".join(f"{name.removeprefix('BATCHCTL_')}={value}"
@@ -95,7 +136,8 @@ class Bench:
             file.write("id,text,photo\n")
             for row in range(ROWS):
                 photo = PHOTOS[row % len(PHOTOS)]
-                file.write(f'{row},"question {row}, 问题",images/{photo}\n')
+                kind = f"kind {ODD[row]}" if row in ODD else "问题"
+                file.write(f'{row},"question {row}, {kind}",images/{photo}\n')
 
     def run(self, *arguments, **more):
         return subprocess.run(
@@ -138,8 +180,9 @@ def check_halves(bench, outcome):
 
 
 def check_bill(bench, outcome):
-    """P1: one batch per shard and round; P1 and P3: each row is paid for once, whatever its round
-    and job."""
+    """P1: one batch per shard and round; P1 and P3: each row is paid for as often as it is to be
+    asked, whatever its round and job."""
+    asked = outcome.case.scene.asked
     batches, rows = collections.Counter(), collections.Counter()
     for entry in bench.bill():
         if entry["event"] == "created" and entry["valid"]:
@@ -150,7 +193,7 @@ def check_bill(bench, outcome):
     for shard, count in batches.items():
         if count > 1:
             outcome.is_wrong("double-billed shards", f"{shard}: {count} batches")
-    twice = sorted(row for row, count in rows.items() if count > 1)
+    twice = sorted(row for row, count in rows.items() if count > asked[int(row)])
     if twice:
         outcome.is_wrong("rows billed twice", ", ".join(twice), len(twice))
 
@@ -160,11 +203,12 @@ def check_end(bench, outcome, reference):
     if job is None:
         outcome.is_wrong("not over", "there is no job")
         return
-    statuses = job["statuses"]
+    statuses, wanted = job["statuses"], outcome.case.scene.statuses()
     if sum(statuses.values()) != ROWS or job["rows"] != ROWS:
         outcome.is_wrong("lost rows", f"{statuses} of {job['rows']}")
-    elif statuses != {"ok": ROWS}:
-        outcome.is_wrong("lost rows", f"{statuses}", ROWS - statuses.get("ok", 0))
+    elif statuses != wanted:
+        lost = (collections.Counter(wanted) - collections.Counter(statuses)).total()
+        outcome.is_wrong("lost rows", f"{statuses}", lost)
     if reference is not None and bench.table() != reference:
         outcome.is_wrong("differing outputs", "out.csv")
     folders = [path.name for path in (bench.home / "jobs").iterdir()
@@ -177,12 +221,22 @@ def check_end(bench, outcome, reference):
         outcome.is_wrong("left .part files", ", ".join(parts))
 
 
+def scene_of(case, binary, root):
+    """The sandbox of a case."""
+    flags = ["--batch-seconds", "0.02"]
+    if case.scene.rules:
+        rules = root / "rules.json"
+        rules.write_text(json.dumps(case.scene.rules), encoding="utf-8")
+        flags += ["--answers", f"script:{rules}"]
+    return sandbox(binary, root / "sandbox", *flags)
+
+
 def play(binary, case, reference):
     """One case from the first run to the checks."""
     outcome = Outcome(case)
     with tempfile.TemporaryDirectory(prefix="crash-") as name:
         root = pathlib.Path(name)
-        with sandbox(binary, root / "sandbox", "--batch-seconds", "0.02") as address:
+        with scene_of(case, binary, root) as address:
             bench = Bench(binary, root, address)
             try:
                 play_on(bench, case, outcome)
@@ -195,7 +249,7 @@ def play(binary, case, reference):
 
 
 def play_on(bench, case, outcome):
-    line = RUN
+    line = case.scene.line
     for number in range(MOST_RUNS + len(case.disturbed)):
         disturbance = case.disturbed[number] if number < len(case.disturbed) else {}
         count = bench.root / f"count{number}"
@@ -209,7 +263,7 @@ def play_on(bench, case, outcome):
             outcome.hit += is_killed or "BATCHCTL_FAULT" in disturbance
         if is_killed:
             outcome.struck.append(place(steps_of(count)[-1][2], str(bench.root)))
-        if done.returncode == 0:
+        if done.returncode == case.scene.exit:
             return
         if done.returncode == PERSON:
             job = bench.job() or {}
@@ -270,19 +324,19 @@ def play_full(bench, outcome):
         outcome.is_wrong("not over", f"with room again: {done.stderr.strip()}")
 
 
-def undisturbed(binary):
+def undisturbed(binary, scene):
     """The table of a run that nothing happens to, and the lines that count its steps."""
-    outcome = Outcome(Case("undisturbed", [], True))
+    outcome = Outcome(Case("undisturbed", [], True, scene))
     with tempfile.TemporaryDirectory(prefix="crash-") as name:
         root = pathlib.Path(name)
-        with sandbox(binary, root / "sandbox", "--batch-seconds", "0.02") as address:
+        with scene_of(outcome.case, binary, root) as address:
             bench = Bench(binary, root, address)
-            done = bench.run(*RUN, BATCHCTL_CRASH_COUNT=str(root / "count"))
-            if done.returncode != 0:
+            done = bench.run(*scene.line, BATCHCTL_CRASH_COUNT=str(root / "count"))
+            if done.returncode != scene.exit:
                 raise SystemExit(f"the undisturbed run ends with {done.returncode}:\n{done.stderr}")
             batches = [entry for entry in bench.bill() if entry["event"] == "created"]
-            if len(batches) != 3:
-                raise SystemExit(f"the job has {len(batches)} shards, not 3")
+            if len(batches) != scene.shards:
+                raise SystemExit(f"the job has {len(batches)} shards, not {scene.shards}")
             check_bill(bench, outcome)
             check_end(bench, outcome, None)
             if outcome.wrong or not is_whole(bench.table()):
@@ -335,6 +389,25 @@ def cases(passages, operations, draw, whole):
                                  for number in some(fault, fit)])
 
 
+def reask_cases(passages, draw, whole):
+    """Crashes of a job that asks a second time, most of them once its first answers are here."""
+    def some(kind, every):
+        return every if whole and kind != "re-ask pair" else draw.sample(
+            every, min(SAMPLES[kind], len(every)))
+
+    def crash(number, **more):
+        return {"BATCHCTL_CRASH": str(number)} | more
+
+    numbers = range(1, passages + 1)
+    late = [number for number in numbers if number > passages // 2]
+    first = [[crash(number)] for number in (numbers if whole else late)]
+    pairs = [[crash(first), crash(second)] for first in late for second in numbers]
+    power = [[crash(number, BATCHCTL_CRASH_POWER="1")] for number in numbers]
+    for kind, every in (("re-ask", first), ("re-ask pair", pairs), ("re-ask power", power)):
+        for number, each in enumerate(some(kind, every)):
+            yield Case(kind, each, number % 2 == 0, REASK)
+
+
 def main():
     parser = argparse.ArgumentParser(description="see crash-test.sh")
     parser.add_argument("binary", nargs="?", default="target/release/batchctl")
@@ -350,12 +423,17 @@ def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     start = time.monotonic()
-    reference, steps, root = undisturbed(binary)
+    reference, steps, root = undisturbed(binary, PLAIN)
+    reasked, later, _ = undisturbed(binary, REASK)
+    passages = sum(what == "point" for what, _, _ in later)
+    references = {PLAIN: reference, REASK: reasked}
     points = [place(name, root) for what, _, name in steps if what == "point"]
     operations = [name for what, _, name in steps if what == "operation"]
     print(f"crash-test: seed {asked.seed}: {len(set(points))} points, {len(points)} passages, "
           f"{len(operations)} file operations in an undisturbed run", flush=True)
-    every = list(cases(len(points), operations, random.Random(asked.seed), asked.all))
+    draw = random.Random(asked.seed)
+    every = list(cases(len(points), operations, draw, asked.all))
+    every += reask_cases(passages, draw, asked.all)
     if asked.only:
         every = [case for case in every if case.kind in asked.only.split(",")]
 
@@ -394,7 +472,7 @@ def main():
                 near = {number + step for number, point in enumerate(points, 1) if point in missed
                         for step in range(-6, 7)}
                 strike(pool, sorted(number for number in near if number > 0))
-        for outcome in pool.map(lambda case: play(binary, case, reference), every):
+        for outcome in pool.map(lambda case: play(binary, case, references[case.scene]), every):
             note(outcome)
     if asked.only is None or "full disk" in asked.only:
         for outcome in full_disks(binary, reference):
@@ -404,7 +482,7 @@ def main():
         print(f"  struck: {len(set(points)) - len(missed)} of {len(set(points))} points", *missed,
               sep="\n    ")
     for kind, count in played.items():
-        print(f"  {kind:<11} {count:>5} cases {runs[kind]:>6} runs {hits[kind]:>6} disturbed")
+        print(f"  {kind:<12} {count:>5} cases {runs[kind]:>6} runs {hits[kind]:>6} disturbed")
     seconds = time.monotonic() - start
     print(f"crash-test: {len(set(points))} points, {len(points)} passages, {played.total()} cases, "
           f"{runs.total()} runs in {seconds:.0f} s")

@@ -8,9 +8,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
-    Context, analyze, cancel, compare, completions, config, convert, demo, download, estimate,
-    export, help, login, logout, logs, merge, prices, prune, resolve, resume, retry, sandbox,
-    status, submit, watch, workflow,
+    Context, analyze, cancel, chat, compare, completions, config, convert, demo, download,
+    estimate, export, help, login, logout, logs, merge, prices, providers, prune, resolve, resume,
+    retry, sandbox, status, submit, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -35,6 +35,8 @@ pub enum Command {
     Workflow(Box<workflow::Args>),
     /// Count requests, bytes and tokens before anything is sent
     Estimate(Box<estimate::Args>),
+    /// One question or a conversation, answered at once; --image FILE asks about a picture
+    Chat(Box<chat::Args>),
     /// What models cost, from when and where the figures are
     Prices(prices::Args),
     /// A small table through the sandbox in seconds, without a key
@@ -76,6 +78,8 @@ pub enum Command {
     Login(login::Args),
     /// Forget a key that login kept
     Logout(logout::Args),
+    /// Who can be asked, whether they answer, who is left alone for a while
+    Providers(providers::Args),
     /// Show settings and where they come from
     Config(config::Args),
     /// Print a completion script for your shell
@@ -88,7 +92,7 @@ pub enum Command {
 
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Run", &["workflow", "estimate", "prices", "demo"]),
+    ("Run", &["workflow", "estimate", "chat", "prices", "demo"]),
     (
         "Steps",
         &[
@@ -97,7 +101,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
-    ("Setup", &["login", "logout", "config", "completions", "help"]),
+    ("Setup", &["login", "logout", "providers", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];
 
@@ -107,6 +111,7 @@ impl Command {
         Some(match self {
             Self::Workflow(args) => &**args,
             Self::Estimate(args) => &**args,
+            Self::Chat(args) => &**args,
             Self::Convert(args) => &**args,
             Self::Submit(args) => &**args,
             Self::Watch(args) => &**args,
@@ -116,6 +121,7 @@ impl Command {
             Self::Resume(args) => &**args,
             Self::Cancel(args) => &**args,
             Self::Retry(args) => &**args,
+            Self::Providers(args) => args,
             _ => return None,
         })
     }
@@ -131,6 +137,7 @@ impl Command {
         let arg = match self {
             Self::Workflow(args) => args.json,
             Self::Estimate(args) => args.json,
+            Self::Chat(args) => args.json,
             Self::Prices(args) => args.json,
             Self::Demo(args) => args.json,
             Self::Convert(args) => args.json,
@@ -147,6 +154,7 @@ impl Command {
             Self::Retry(args) => args.json,
             Self::Logs(args) => args.json,
             Self::Prune(args) => args.json,
+            Self::Providers(args) => args.json(),
             _ => return false,
         };
         arg.json
@@ -160,9 +168,9 @@ impl Command {
         let mut words = vec!["batchctl".to_owned()];
         let mut rest = arguments.iter().skip(1).map(|word| word.to_string_lossy());
         while let Some(word) = rest.next() {
-            if word == "--provider" {
+            if word == "--provider" || word == "--service-order" {
                 rest.next();
-            } else if !word.starts_with("--provider=") {
+            } else if !word.starts_with("--provider=") && !word.starts_with("--service-order=") {
                 words.push(shell.quote(&word));
             }
         }
@@ -174,6 +182,7 @@ impl Command {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
             Self::Estimate(args) => estimate::run(args, context),
+            Self::Chat(args) => chat::run(args, context),
             Self::Prices(args) => prices::run(args, context),
             Self::Demo(args) => demo::run(args, context),
             Self::Convert(args) => convert::run(args, context),
@@ -193,6 +202,7 @@ impl Command {
             Self::Prune(args) => prune::run(args, context),
             Self::Login(args) => login::run(args, context),
             Self::Logout(args) => logout::run(args, context),
+            Self::Providers(args) => providers::run(args, context),
             Self::Config(args) => config::run(args, context),
             Self::Completions(args) => completions::run(args, context),
             Self::Sandbox(args) => sandbox::run(args, context),

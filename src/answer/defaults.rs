@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::kind::Kind;
 use super::status::RowStatus;
+use super::wanted::Wanted;
 use crate::base::nearest;
 
 /// A value for some of the fields.
@@ -40,6 +41,16 @@ pub enum DefaultError {
     /// A second default for a field.
     #[error("field `{0}` has two defaults")]
     Twice(String),
+    /// A value that the schema refuses in an answer.
+    #[error("default `{text}`: the schema has it that `{field}` {fault}")]
+    Schema {
+        /// As it was typed.
+        text: String,
+        /// The field's name in it.
+        field: String,
+        /// What is wrong with the value.
+        fault: String,
+    },
     /// A value that the field's own type refuses.
     #[error("default `{text}`: wanted is {kind}")]
     Type {
@@ -64,7 +75,11 @@ pub struct Filled {
 impl Defaults {
     /// Reads `field=value` for each; a value that is no JSON is text. A field is named as its
     /// column is.
-    pub fn parse(items: &[String], fields: &Fields) -> Result<Self, DefaultError> {
+    ///
+    /// Whether the schema takes the values is asked by [`Defaults::require_fit`]: what an earlier
+    /// job was made with stays as it is.
+    pub fn parse(items: &[String], wanted: Wanted<'_>) -> Result<Self, DefaultError> {
+        let Some(fields) = wanted.fields() else { return Ok(Self(Vec::new())) };
         let mut defaults: Vec<Rule> = Vec::new();
         for text in items {
             let (name, value) =
@@ -81,7 +96,16 @@ impl Defaults {
             let plain = || Value::String(value.to_owned());
             let value = match &field.kind {
                 Kind::Text | Kind::Choice(_) => plain(),
-                _ => serde_json::from_str(value).unwrap_or_else(|_| plain()),
+                // Digits are a text where the schema wants one.
+                _ => match serde_json::from_str(value) {
+                    Ok(value)
+                        if wanted.against(field, &value).is_none()
+                            || wanted.against(field, &plain()).is_some() =>
+                    {
+                        value
+                    }
+                    _ => plain(),
+                },
             };
             let fits = field.kind.take(&value).map(|(value, _)| value);
             let fits = fits.or_else(|| (field.is_optional && value.is_null()).then_some(value));
@@ -92,6 +116,20 @@ impl Defaults {
             defaults.push(Rule { position, value, is_optional: field.is_optional });
         }
         Ok(Self(defaults))
+    }
+
+    /// Returns if the schema, where there is one, would take each of the values in an answer.
+    pub fn require_fit(&self, items: &[String], wanted: Wanted<'_>) -> Result<(), DefaultError> {
+        for (text, rule) in items.iter().zip(&self.0) {
+            let Some(field) = wanted.fields().and_then(|all| all.iter().nth(rule.position)) else {
+                continue;
+            };
+            if let Some(fault) = wanted.against(field, &rule.value) {
+                let (text, field) = (text.clone(), field.column.clone());
+                return Err(DefaultError::Schema { text, field, fault });
+            }
+        }
+        Ok(())
     }
 
     /// Fills the empty places of a row that has no good answer, and those that a good answer left
@@ -144,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::answer::Schema;
 
     fn fields() -> Fields {
         Fields::parse("label:good|bad,score:number,why,zip:text").unwrap()
@@ -151,7 +190,7 @@ mod tests {
 
     fn parse(items: &[&str]) -> Result<Defaults, DefaultError> {
         let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-        Defaults::parse(&items, &fields())
+        Defaults::parse(&items, Some(&fields()).into())
     }
 
     #[test]
@@ -173,6 +212,67 @@ mod tests {
         for (items, expected) in table {
             assert_eq!(parse(items).unwrap_err().to_string(), expected);
         }
+    }
+
+    /// S4.14: what no answer may say is no default either, and that is known before money is spent.
+    #[test]
+    fn s4_14_defaults_are_held_against_the_schema() {
+        let item = r##"{"type": "object", "required": ["label", "score", "zip", "deep"], "properties": {
+            "label": {"enum": ["good", "bad"]},
+            "score": {"$ref": "#/$defs/score"},
+            "zip": {"type": "string", "pattern": "^[0-9]+$"},
+            "none": {"type": ["integer", "null"]},
+            "deep": {"type": "object", "properties": {
+                "list": {"type": "array", "items": {"type": "integer", "maximum": 5}}}},
+            "either": {"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 3}]}
+        }}"##;
+        let defs = r#""$defs": {"score": {"type": "number", "minimum": 1, "maximum": 5}}"#;
+        let one = format!("{},{defs}}}", item.strip_suffix('}').unwrap());
+        let list = format!(
+            r#"{{"type": "object", "properties": {{"all": {{"type": "array", "items": {item}}}}}, {defs}}}"#
+        );
+        let table = [
+            ("label=good", ""),
+            ("label=none", "`label` is not one of \"good\", \"bad\""),
+            ("score=5", ""),
+            ("score=5.5", "`score` is 5.5, at most 5 is wanted"),
+            ("score=0", "`score` is 0, at least 1 is wanted"),
+            ("score=", "`score` is of type string, wanted is number"),
+            ("score=null", "`score` is of type null, wanted is number"),
+            ("zip=00501", ""),
+            ("zip=90210", ""),
+            ("zip=x", "`zip` \"x\" does not match the pattern ^[0-9]+$"),
+            ("none=null", ""),
+            ("none=7.5", "`none` is of type number, wanted is"),
+            ("deep.list[1]=5", ""),
+            ("deep.list[1]=6", "`deep.list[1]` is 6, at most 5 is wanted"),
+            ("either=2", "`either` it fits none of the schemas it may have"),
+            ("either=true", ""),
+        ];
+        let fields = Fields::parse("label,score,zip,none,deep.list[1],either").unwrap();
+        for (schema, explode) in [(&one, false), (&list, true)] {
+            let schema = Schema::compile(schema).unwrap();
+            let wanted = match explode {
+                false => Wanted::new(Some(&fields), Some(&schema)),
+                true => Wanted::of_each(Some(&fields), Some(&schema)),
+            };
+            for (text, expected) in table {
+                let items = [text.to_owned()];
+                let defaults = Defaults::parse(&items, wanted).unwrap();
+                let fault = defaults.require_fit(&items, wanted).err();
+                let fault = fault.map(|error| error.to_string()).unwrap_or_default();
+                assert!(fault.contains(expected), "{text}: {fault}");
+                assert_eq!(fault.is_empty(), expected.is_empty(), "{text}: {fault}");
+                if text == "zip=90210" {
+                    assert_eq!(defaults.0[0].value, json!("90210"), "digits are a text here");
+                }
+            }
+        }
+        // A schema's own fields, and none to fill.
+        let schema = Schema::compile(&one).unwrap();
+        let items = ["score=9".to_owned()];
+        let wanted = Wanted::new(None, Some(&schema));
+        assert!(Defaults::parse(&items, wanted).unwrap().require_fit(&items, wanted).is_err());
     }
 
     /// S4.14, S4.16: failed rows take their defaults and are told apart from answered ones.
@@ -217,7 +317,7 @@ mod tests {
         }
         // A good answer may leave out what is optional, whether it says null or nothing.
         let fields = Fields::parse("n:number?,m").unwrap();
-        let defaults = Defaults::parse(&["n=5".to_owned()], &fields).unwrap();
+        let defaults = Defaults::parse(&["n=5".to_owned()], Some(&fields).into()).unwrap();
         let said = |n: Option<Value>| [n, Some(json!(1))];
         assert_eq!(defaults.fill(Ok, None, &said(None)), None);
         assert_eq!(defaults.fill(Ok, None, &said(Some(json!(null)))), None);

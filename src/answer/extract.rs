@@ -20,7 +20,8 @@ pub enum ParseStatus {
     Fenced,
     /// Somewhere in prose.
     Embedded,
-    /// Not as it was meant to be: it was mended, or a value was converted to its type.
+    /// Not as it was meant to be: it was mended, a value was converted to its type, or it is one
+    /// of several answers that say different things.
     Repaired,
     /// Not at all.
     Failed,
@@ -54,14 +55,25 @@ pub struct Extracted {
     pub faults: Vec<String>,
 }
 
+impl Extracted {
+    /// The same, marked as one of several answers that say different things.
+    fn chosen(mut self) -> Self {
+        self.repairs.push(Repair::Chosen);
+        self.status = ParseStatus::Repaired;
+        self
+    }
+}
+
 /// Finds what is wanted in an answer: the whole text, a fenced block, or JSON inside prose. Of
 /// several, the one that fits the schema counts, then the one with most of the wanted fields; among
 /// equals one that needs no mending, then a fenced one, then the last, because models think aloud
-/// before they conclude. `is_ended` says that the model ended its answer by itself: only then may
+/// before they conclude; where another one that is worth as much says something else, that is
+/// marked. `is_ended` says that the model ended its answer by itself: only then may
 /// a missing end be a slip.
 pub fn extract(content: &str, wanted: Wanted<'_>, is_ended: bool) -> Extracted {
     let text = content.trim_start_matches('\u{feff}').trim();
     if let Some((json, value)) = whole(text)
+        && let value = wanted.respelt(value)
         && wanted.worth(&value).is_some()
     {
         return found(&json, value, Vec::new(), ParseStatus::Direct, wanted);
@@ -112,18 +124,34 @@ pub(super) fn whole(text: &str) -> Option<(Cow<'_, str>, Value)> {
 /// The best of the objects and arrays that stand in a text.
 fn searched(text: &str, wanted: Wanted<'_>, is_ended: bool) -> Option<Extracted> {
     let fences = Fences::of(text);
-    let (_, is_fenced, best) = scan(text, is_ended)
+    let mut all: Vec<_> = scan(text, is_ended)
         .candidates
         .into_iter()
         .filter_map(|candidate| {
+            let value = wanted.respelt(candidate.value);
+            let candidate = Candidate { value, ..candidate };
             let is_fenced = fences.hold(&candidate);
             Some((wanted.worth(&candidate.value)?, is_fenced, candidate))
         })
-        .max_by_key(|(worth, is_fenced, candidate)| {
-            (*worth, candidate.repairs.is_empty(), *is_fenced, candidate.span.start)
-        })?;
+        .collect();
+    let order = |(worth, is_fenced, candidate): &(_, bool, Candidate)| {
+        (*worth, candidate.repairs.is_empty(), *is_fenced, candidate.span.start)
+    };
+    let last = (0..all.len()).max_by_key(|position| order(&all[*position]))?;
+    let (worth, is_fenced, best) = all.swap_remove(last);
+    let rivals = all.iter().filter(|(other, ..)| *other == worth).map(|(.., other)| other);
+    let taken = wanted.said(&best.value);
+    let is_chosen = rivals
+        .filter(|rival| is_complete(&rival.repairs))
+        .any(|rival| wanted.said(&rival.value) != taken);
     let status = standing(text, &best, is_fenced);
-    Some(found(&text[best.span], best.value, best.repairs, status, wanted))
+    let found = found(&text[best.span], best.value, best.repairs, status, wanted);
+    Some(if is_chosen { found.chosen() } else { found })
+}
+
+/// Whether an answer with these repairs has its end.
+pub(super) fn is_complete(repairs: &[Repair]) -> bool {
+    !repairs.contains(&Repair::Closed)
 }
 
 /// How a candidate stands in its text.
@@ -144,16 +172,21 @@ fn found(
 ) -> Extracted {
     let against_schema = wanted.against_schema(&value);
     let misfits = wanted.misfits(&value);
-    let value = with_all_digits(json, value, &repairs);
+    let value = with_all_digits(json, value, &repairs, wanted);
     let mut found = taken(&value, repairs, status, wanted, against_schema);
     wanted.blank(&mut found.values, &misfits);
     found
 }
 
 /// The value with every number as written. What was mended has been read with care already.
-pub(super) fn with_all_digits(json: &str, value: Value, repairs: &[Repair]) -> Value {
+pub(super) fn with_all_digits(
+    json: &str,
+    value: Value,
+    repairs: &[Repair],
+    wanted: Wanted<'_>,
+) -> Value {
     if repairs.is_empty() && numbers::are_doubtful(json) {
-        return numbers::faithful(json).unwrap_or(value);
+        return numbers::faithful(json).map_or(value, |value| wanted.respelt(value));
     }
     value
 }

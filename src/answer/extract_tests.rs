@@ -30,10 +30,13 @@ fn s0_17_json_is_found_wherever_it_stands() {
         (r#"经过分析，结果为：{"label":"正面"}。希望有帮助！"#, Embedded, Some("正面")),
         (r#"根据【要求】，"label" 的值：{"label":"“引号”"}"#, Embedded, Some("“引号”")),
         (r#"see [1] and {"x":1}; final {"label":"a"} [2]"#, Embedded, Some("a")),
-        (r#"first {"label":"draft"} then {"label":"final"}"#, Embedded, Some("final")),
+        // Of two that say different things one is taken, and that is marked.
+        (r#"first {"label":"draft"} then {"label":"final"}"#, Repaired, Some("final")),
+        (r#"first {"label":"a","n":1} then {"label":"a","n":2}"#, Embedded, Some("a")),
+        (r#"first {"label":"a","score":1} then {"label":"b"}"#, Embedded, Some("a")),
         (
             "{\"label\":\"prose\"}\n```json\n{\"label\":\"fence\"}\n```\n{\"label\":\"tail\"}",
-            Fenced,
+            Repaired,
             Some("fence"),
         ),
         (r#"{"label":"a"} {"label":"b","score":1} {"label":"c"}"#, Embedded, Some("b")),

@@ -267,12 +267,13 @@ mod tests {
     #[test]
     fn s0_32_answers_of_several_things_have_one_status() {
         use RowStatus::{Invalid, Ok, Truncated, Unparsed};
-        let table: [(&str, &str, RowStatus, usize, &str); 7] = [
+        let table: [(&str, &str, RowStatus, usize, &str); 8] = [
             (r#"[{"a":1,"b":2},{"a":3,"b":4}]"#, "stop", Ok, 2, ""),
             (r#"{"a":1,"b":2}"#, "stop", Ok, 1, ""),
             (r#"[{"a":1,"b":2},{"a":3}]"#, "stop", Ok, 2, "not in the answer: b (item 2)"),
             ("[]", "stop", Ok, 0, ""),
             (r#"[{"a":1},{"a":"x"}]"#, "stop", Invalid, 2, "item 2: `a` is the text \"x\""),
+            (r#"[{"a":1,"b":2},"and"]"#, "stop", Invalid, 1, "element 2 is the text \"and\""),
             ("nothing found", "stop", Unparsed, 1, "no JSON"),
             (r#"[{"a":1,"b":2},{"a":3"#, "length", Truncated, 1, "cut off"),
         ];

@@ -19,6 +19,7 @@ mod reader;
 mod repair;
 mod scan;
 mod schema;
+mod spelling;
 mod status;
 mod strict;
 mod wanted;

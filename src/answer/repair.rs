@@ -33,6 +33,8 @@ pub enum Repair {
     Escaped,
     /// Spaces that JSON does not know.
     Spaces,
+    /// The answer holds several that are worth as much and say different things; one was taken.
+    Chosen,
     /// A value of another type that says the same was taken for the wanted one.
     Converted {
         /// The field.
@@ -59,6 +61,7 @@ impl fmt::Display for Repair {
             Self::Escape => "wrong backslash",
             Self::Escaped => "backslashes before all quotes",
             Self::Spaces => "odd spaces",
+            Self::Chosen => "chosen from different answers",
             Self::Converted { column, from } => return write!(f, "`{column}` from {from}"),
         })
     }

@@ -131,6 +131,17 @@ impl Schema {
         only_list(&self.value)
     }
 
+    /// The name of that list.
+    pub(super) fn list_key(&self) -> Option<&str> {
+        let each = self.each()?;
+        let properties = followed(&self.value, &self.value)["properties"].as_object()?;
+        let is_it = |property| {
+            let items = followed(&self.value, property).get("items");
+            items.is_some_and(|items| std::ptr::eq(followed(&self.value, items), each))
+        };
+        properties.iter().find(|(_, property)| is_it(property)).map(|(key, _)| key.as_str())
+    }
+
     /// Holds an answer against it; the first differences, innermost first told.
     pub fn check(&self, answer: &Value) -> Result<(), Vec<Mismatch>> {
         self.schemas.validate(answer, self.index).map_err(|error| gather(&error))

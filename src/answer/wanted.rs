@@ -7,6 +7,7 @@ use super::kind::{Kind, named};
 use super::mismatch::Mismatch;
 use super::repair::{Repair, Repairs};
 use super::schema::Schema;
+use super::spelling::{has_accents, respelt};
 use crate::base::redact;
 
 /// What an answer must hold. The default wants nothing: the text as it is.
@@ -51,6 +52,27 @@ impl<'a> Wanted<'a> {
         self.fields.is_some() || self.schema.is_some()
     }
 
+    /// The value with its keys as they are spelled in what is wanted, where only the spelling of
+    /// accents keeps them apart.
+    pub(super) fn respelt(self, value: Value) -> Value {
+        if !has_accents(&value) {
+            return value;
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for field in self.iter() {
+            names.push(&field.column);
+            names.extend(field.path.iter().filter_map(|step| match step {
+                Step::Key(key) => Some(key.as_str()),
+                Step::Index(_) => None,
+            }));
+        }
+        if let Some(schema) = self.schema {
+            keys_within(schema.value(), &mut names);
+        }
+        names.retain(|name| !name.is_ascii());
+        if names.is_empty() { value } else { respelt(value, &names) }
+    }
+
     /// How much of what is wanted a value holds: whether it fits the schema, and how many of the
     /// fields it has. `None` if it cannot be the answer.
     pub(super) fn worth(self, value: &Value) -> Option<(bool, usize)> {
@@ -58,6 +80,18 @@ impl<'a> Wanted<'a> {
         let fits = self.schema.is_some_and(|schema| held(schema, value).is_ok());
         let is_any = self.fields.is_none() && (value.is_object() || value.is_array());
         (hits > 0 || fits || is_any).then_some((fits, hits))
+    }
+
+    /// What a value says of what is wanted, to hold two answers against each other.
+    pub(super) fn said(self, value: &Value) -> Vec<Option<Value>> {
+        if self.fields.is_none() {
+            return vec![Some(value.clone())];
+        }
+        let said = |field: &Field| {
+            let value = field.find(value)?;
+            Some(field.kind.take(value).map_or_else(|| value.clone(), |(value, _)| value))
+        };
+        self.iter().map(said).collect()
     }
 
     /// What is against the schema, as it reads after "the answer is not as wanted".
@@ -76,6 +110,31 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// What the schema has against a value in the place of a field, as it reads behind the field's
+    /// name. What it says of several fields together is not asked.
+    pub(super) fn against(self, field: &Field, value: &Value) -> Option<String> {
+        let schema = self.schema?;
+        let is_exact = |of: &Value| of["properties"].get(&field.column).is_some();
+        let each = if self.is_of_each { schema.each() } else { None };
+        let exact = is_exact(each.unwrap_or(schema.value()));
+        let mut path = match exact {
+            true => vec![Step::Key(field.column.clone())],
+            false => field.path.clone(),
+        };
+        if each.is_some() {
+            let list = schema.list_key().map(|key| Step::Key(key.to_owned()));
+            path.splice(0..0, list.into_iter().chain([Step::Index(0)]));
+        }
+        let answer = path.iter().rev().fold(value.clone(), standing_at);
+        let misfits = schema.misfits(&answer);
+        misfits.iter().any(|place| place.starts_with(&path)).then_some(())?;
+        let pointer: String = path.iter().map(pointer_of).collect();
+        let is_there = |place: &str| place.starts_with(&pointer);
+        let told = schema.check(&answer).err().unwrap_or_default();
+        let told = told.into_iter().find(|mismatch| is_there(&mismatch.place));
+        Some(told.map_or_else(|| "is against it".to_owned(), |mismatch| mismatch.fault))
+    }
+
     /// Empties the values that stand at such places, as those against their field's type are.
     pub(super) fn blank(self, values: &mut [Option<Value>], misfits: &[Vec<Step>]) {
         for (field, value) in self.iter().zip(values) {
@@ -87,6 +146,40 @@ impl<'a> Wanted<'a> {
 
     fn iter(self) -> impl Iterator<Item = &'a Field> {
         self.fields.into_iter().flat_map(Fields::iter)
+    }
+}
+
+/// A value as the member or element that a step leads to.
+fn standing_at(value: Value, step: &Step) -> Value {
+    match step {
+        Step::Key(key) => Value::Object([(key.clone(), value)].into_iter().collect()),
+        Step::Index(index) => {
+            let mut items = vec![Value::Null; *index];
+            items.push(value);
+            Value::Array(items)
+        }
+    }
+}
+
+/// A step as a part of a JSON pointer.
+fn pointer_of(step: &Step) -> String {
+    match step {
+        Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Step::Index(index) => format!("/{index}"),
+    }
+}
+
+/// All keys in a value: in a schema the names of its properties are among them.
+fn keys_within<'v>(value: &'v Value, names: &mut Vec<&'v str>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                names.push(key);
+                keys_within(value, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys_within(item, names)),
+        _ => {}
     }
 }
 

@@ -69,6 +69,33 @@ impl DiskFile {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// Opens a file to write on behind its first bytes, as many as are to be kept; makes it where
+    /// there is none. What stands behind them is cut off.
+    pub fn append(path: &Path, keep: u64) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = if path.exists() {
+            let file = CREATE.run(path, || options.read(true).append(true).open(path))?;
+            let length = file.metadata()?.len();
+            if length > keep {
+                file.set_len(keep)?;
+            }
+            on_unsynced(|unsynced| unsynced.kept(path, length.min(keep)));
+            Self { file, path: path.to_owned() }
+        } else {
+            Self::create_with(path, options.read(true).append(true).create(true))?
+        };
+        Ok(file)
+    }
+
+    /// Makes the bytes survive a power loss, without what else is known of the file.
+    pub fn sync_data(&self) -> io::Result<()> {
+        SYNC.run(&self.path, || {
+            self.file.sync_data()?;
+            on_unsynced(|unsynced| unsynced.synced(&self.path));
+            Ok(())
+        })
+    }
+
     /// Makes the content survive a power loss.
     pub fn sync(&self) -> io::Result<()> {
         SYNC.run(&self.path, || {

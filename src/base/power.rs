@@ -2,7 +2,7 @@
 //! synced, and names that were given, changed or removed in a folder that was not synced since.
 //! SQLite's own files are not among them: its durability is trusted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,8 @@ impl Change {
 #[derive(Debug, Default)]
 pub(super) struct Unsynced {
     files: BTreeSet<PathBuf>,
+    /// Bytes at the beginning of files that are safe.
+    safe: BTreeMap<PathBuf, u64>,
     names: Vec<Change>,
     spares: u64,
 }
@@ -62,8 +64,14 @@ pub(super) struct Unsynced {
 impl Unsynced {
     /// A file was made, or emptied.
     pub(super) fn made(&mut self, path: &Path) {
+        self.safe.remove(path);
         self.files.insert(path.to_owned());
         self.names.push(Change::Made(path.to_owned()));
+    }
+
+    /// A file is written on, behind bytes that are safe.
+    pub(super) fn kept(&mut self, path: &Path, bytes: u64) {
+        self.safe.insert(path.to_owned(), bytes);
     }
 
     /// A file got bytes.
@@ -74,6 +82,9 @@ impl Unsynced {
     /// A file's content is safe.
     pub(super) fn synced(&mut self, path: &Path) {
         self.files.remove(path);
+        if let Ok(about) = path.metadata() {
+            self.safe.insert(path.to_owned(), about.len());
+        }
     }
 
     /// The names in a folder are safe.
@@ -111,8 +122,9 @@ impl Unsynced {
     /// The power fails: unsynced content goes, then unsynced names, the last one first.
     pub(super) fn lose(&mut self) {
         for path in std::mem::take(&mut self.files) {
-            if path.exists() {
-                let _ = File::create(path);
+            let safe = self.safe.get(&path).copied().unwrap_or(0);
+            if let Ok(file) = File::options().write(true).open(&path) {
+                let _ = file.set_len(safe);
             }
         }
         for change in std::mem::take(&mut self.names).iter().rev() {

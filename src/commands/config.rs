@@ -76,6 +76,10 @@ fn table(settings: &Settings) -> Vec<String> {
             ("api_key_env", entry.api_key_env.clone()),
             ("model", entry.model.clone()),
             ("tier", entry.tier.map(|tier| tier.to_string())),
+            ("timeout", entry.timeout.map(|time| format!("{}s", time.as_secs_f64()))),
+            ("concurrency", entry.limits.concurrency.map(|most| most.to_string())),
+            ("rpm", entry.limits.rpm.map(|most| most.to_string())),
+            ("tpm", entry.limits.tpm.map(|most| most.to_string())),
             (
                 "fence",
                 entry.fence_trusted.map(|yes| if yes { "trusted" } else { "untrusted" }.to_owned()),
@@ -85,6 +89,10 @@ fn table(settings: &Settings) -> Vec<String> {
             let Some(value) = value else { continue };
             rows.push(vec![format!("providers.{name}.{field}"), value, source.to_string()]);
         }
+    }
+    for (name, (entry, source)) in settings.chain_entries() {
+        let members = entry.members.join(", ");
+        rows.push(vec![format!("chains.{name}"), members, source.to_string()]);
     }
     for own in settings.price_book().own() {
         for (field, value) in own.fields() {
@@ -124,9 +132,16 @@ fn document(context: &Context) -> serde_json::Value {
             json!({ "model": own.model, "values": fields, "source": own.place })
         })
         .collect();
+    let chains: Map<String, serde_json::Value> = context
+        .settings
+        .chain_entries()
+        .iter()
+        .map(|(name, (entry, _))| (name.clone(), json!(entry.members)))
+        .collect();
     json!({
         "schema_version": 1,
         "settings": settings,
+        "chains": chains,
         "prices": prices,
         "keys_present": context.settings.present_keys(),
         "home": context.home.display().to_string(),
@@ -173,7 +188,7 @@ fn validate(context: &Context) -> Result<(), CommandError> {
     for name in settings.provider_entries().keys() {
         settings.account(name).map_err(config_error)?;
     }
-    settings.who().map_err(config_error)?;
+    settings.asked().map_err(config_error)?;
     for own in settings.price_book().own() {
         let today = context.today();
         if let Some(warning) = own.alone().is_old(today) {

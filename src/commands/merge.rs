@@ -46,7 +46,7 @@ pub struct Args {
     pub id_column: Option<String>,
     /// What the first row is called where ids are numbers, 0 or 1 [default: by the pattern]; one
     /// for each file where they differ: 0,1
-    #[arg(long, value_name = "N", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_delimiter = ',', allow_hyphen_values = true, value_parser = id_base)]
     pub id_base: Vec<i64>,
     /// Exit 0 instead of 3 when some rows are not good
     #[arg(long)]
@@ -66,6 +66,19 @@ pub struct Args {
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
+}
+
+/// Nobody counts from 2: that would leave out the first rows of the table. Below 0 a file goes on
+/// behind the rows of others.
+fn id_base(text: &str) -> Result<i64, String> {
+    match text.trim().parse() {
+        Ok(base @ ..=1) => Ok(base),
+        _ => {
+            Err("0 or 1 is wanted: what the first row of the table is called in the ids; below 0 \
+                  where a file goes on behind the rows of others"
+                .to_owned())
+        }
+    }
 }
 
 impl Flags for Args {

@@ -9,6 +9,7 @@ pub mod flags;
 
 pub mod analyze;
 pub mod cancel;
+pub mod chat;
 pub mod compare;
 pub mod completions;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod logout;
 pub mod logs;
 pub mod merge;
 pub mod prices;
+pub mod providers;
 pub mod prune;
 pub mod resolve;
 pub mod resume;

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::ConfigError;
+use super::file::SetLimits;
 use super::key;
 use super::keyring::Keyring;
 use super::settings::{Settings, Source};
@@ -41,6 +43,10 @@ pub struct Account {
     pub fence_trusted: Option<bool>,
     /// The version of the API that calls name, where the user says it.
     pub api_version: Option<String>,
+    /// How long one call to it may take, where its section says it.
+    pub timeout: Option<Duration>,
+    /// The limits of calls that its section sets.
+    pub limits: SetLimits,
     /// The variables its key may stand in.
     variables: Vec<String>,
 }
@@ -70,13 +76,17 @@ impl fmt::Display for KeySource {
 }
 
 impl Settings {
-    /// Who is asked. Never guessed from the keys that are there: the provider that was named,
+    /// Who is asked first. Never guessed from the keys that are there: the provider that was named,
     /// else the one whose well-known model was named, else `openai`. A model given with a flag
     /// of its own comes before `NAME:MODEL`, and either before the provider's section.
     pub fn who(&self) -> Result<Who, ConfigError> {
-        let asked: Option<String> = self.get(key::PROVIDER);
+        Ok(self.asked()?.first)
+    }
+
+    /// The first of those who are asked, as it was written.
+    pub(super) fn first_asked(&self, asked: Option<&str>) -> Result<Who, ConfigError> {
         let model: Option<String> = self.get(key::MODEL);
-        let (provider, with_model) = match asked.as_deref() {
+        let (provider, with_model) = match asked {
             Some(text) => match text.split_once(':') {
                 Some((name, model)) => (name.trim(), Some(model.trim().to_owned())),
                 None => (text.trim(), None),
@@ -107,11 +117,11 @@ impl Settings {
         names
     }
 
-    fn check_name(&self, name: &str) -> Result<(), ConfigError> {
+    pub(super) fn check_name(&self, name: &str) -> Result<(), ConfigError> {
         if built_in(name).is_some() || self.providers.contains_key(name) {
             return Ok(());
         }
-        let names = self.provider_names();
+        let names = self.asked_names();
         Err(ConfigError::NoProvider {
             name: shown(name),
             nearest: nearest(name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
@@ -142,6 +152,8 @@ impl Settings {
             tier: entry.tier.or_else(|| self.get(key::TIER)),
             fence_trusted: entry.fence_trusted,
             api_version: entry.api_version,
+            timeout: entry.timeout,
+            limits: entry.limits,
             variables,
         })
     }

@@ -34,6 +34,56 @@ const OTHERS: [&str; 14] = [
 /// Environment variables, as a value so that tests can have their own.
 pub type Environment = BTreeMap<String, String>;
 
+/// A variable that another program of this kind has, and the setting that means the same here.
+struct Seed {
+    variable: &'static str,
+    setting: &'static str,
+    /// Whether its value is taken; one that would choose another price is only named.
+    is_read: bool,
+}
+
+/// The variables that the programs have from whose users ours come.
+const SEEDS: [Seed; 6] = [
+    Seed { variable: "SERVICE_ORDER", setting: "provider", is_read: true },
+    Seed { variable: "SERVICE_TIMEOUT", setting: "timeout", is_read: true },
+    Seed { variable: "FAILURE_THRESHOLD", setting: "failure_threshold", is_read: true },
+    Seed { variable: "COOL_DOWN_PERIOD", setting: "cool_down", is_read: true },
+    Seed { variable: "USE_BATCH_API_FOR_GRAPH", setting: "mode", is_read: false },
+    Seed { variable: "BATCH_API_THRESHOLD", setting: "batch_threshold", is_read: false },
+];
+
+/// What such variables set, below our own names for the same, with a line about each. A value
+/// that says nothing here is left alone: other programs may have such a variable too.
+pub(super) fn seeds<'a>(
+    place: &str,
+    get: impl Fn(&str) -> Option<&'a str>,
+    knows: impl Fn(&str) -> bool,
+) -> VariableLayer {
+    let mut layer = VariableLayer::default();
+    for Seed { variable, setting, is_read } in SEEDS {
+        let ours = format!("{PREFIX}{}", setting.to_ascii_uppercase());
+        let Some(text) = get(variable).filter(|_| get(&ours).is_none()) else { continue };
+        let Some(setting) = named(setting) else { continue };
+        if !is_read {
+            layer.warnings.push(format!(
+                "{variable} in {place} is not read, it would decide about the price: {ours} is our \
+                 name for it"
+            ));
+            continue;
+        }
+        let value = setting.kind.read(text).ok();
+        let Some(value) = value.filter(|_| setting.name != "provider" || knows(text)) else {
+            layer
+                .warnings
+                .push(format!("{variable} in {place} is ignored; {ours} is our name for it"));
+            continue;
+        };
+        layer.warnings.push(format!("{variable} in {place} is read as {ours}={text}"));
+        layer.values.push((setting, value, variable.to_owned()));
+    }
+    layer
+}
+
 /// Settings from variables, and what could not be understood.
 #[derive(Debug, Default)]
 pub(super) struct VariableLayer {

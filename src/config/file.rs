@@ -2,19 +2,32 @@
 //! one is named with its line.
 
 use std::path::Path;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::chains::ChainEntry;
 use super::error::ConfigError;
 use super::keys::{Place, SETTINGS, Setting, named};
-use super::value::{Kind, Value};
+use super::value::{FromValue, Kind, Value};
 use crate::base::nearest;
 use crate::cost::OwnPrice;
 
 /// Keys of a `[providers.NAME]` section.
-const PROVIDER_KEYS: [&str; 7] =
-    ["kind", "base_url", "api_key_env", "api_version", "model", "tier", "fence"];
+const PROVIDER_KEYS: [&str; 11] = [
+    "kind",
+    "base_url",
+    "api_key_env",
+    "api_version",
+    "model",
+    "tier",
+    "fence",
+    "timeout",
+    "concurrency",
+    "rpm",
+    "tpm",
+];
 
 /// Whose file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +53,33 @@ pub struct ProviderEntry {
     pub tier: Option<u64>,
     /// Whether a deleted input file is known to stop a late create.
     pub fence_trusted: Option<bool>,
+    /// How long one call may take.
+    pub timeout: Option<Duration>,
+    /// The limits of calls.
+    pub limits: SetLimits,
+}
+
+/// Limits of calls as they are set; `None` leaves them to be found out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetLimits {
+    /// Calls at once.
+    pub concurrency: Option<u64>,
+    /// Calls in a minute.
+    pub rpm: Option<u64>,
+    /// Tokens in a minute.
+    pub tpm: Option<u64>,
+}
+
+impl SetLimits {
+    /// These where they are set, else the others.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            concurrency: self.concurrency.or(others.concurrency),
+            rpm: self.rpm.or(others.rpm),
+            tpm: self.tpm.or(others.tpm),
+        }
+    }
 }
 
 impl ProviderEntry {
@@ -52,6 +92,8 @@ impl ProviderEntry {
         self.model = higher.model.or(self.model.take());
         self.tier = higher.tier.or(self.tier);
         self.fence_trusted = higher.fence_trusted.or(self.fence_trusted);
+        self.timeout = higher.timeout.or(self.timeout);
+        self.limits = higher.limits.or(self.limits);
     }
 }
 
@@ -61,6 +103,7 @@ pub(super) struct FileLayer {
     /// The setting, its value, its place.
     pub(super) values: Vec<(&'static Setting, Value, String)>,
     pub(super) providers: Vec<(String, ProviderEntry)>,
+    pub(super) chains: Vec<(String, ChainEntry)>,
     pub(super) prices: Vec<OwnPrice>,
 }
 
@@ -93,6 +136,15 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
                     layer.providers.push((name.get_ref().to_string(), reader.provider(value)?));
                 }
             }
+            ("chains", _) if owner == Owner::Project => {
+                let why = "it decides who is paid; set it in your own configuration";
+                return Err(reader.banned("[chains]", name.span().start, why));
+            }
+            ("chains", DeValue::Table(section)) => {
+                for (name, value) in section {
+                    layer.chains.push((name.get_ref().to_string(), reader.chain(value)?));
+                }
+            }
             ("prices", _) if owner == Owner::Project => {
                 let why = "it decides about money; set it in your own configuration";
                 return Err(reader.banned("[prices]", name.span().start, why));
@@ -102,9 +154,9 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
                     layer.prices.push(reader.price(name, value)?);
                 }
             }
-            ("defaults" | "job" | "providers" | "prices", _) => {
-                let message =
-                    "a section is wanted: [defaults], [job], [providers.NAME], [prices.\"MODEL\"]";
+            ("defaults" | "job" | "providers" | "chains" | "prices", _) => {
+                let message = "a section is wanted: [defaults], [job], [providers.NAME], \
+                               [chains.NAME], [prices.\"MODEL\"]";
                 return Err(reader.wrong(name.get_ref(), name.span().start, message.into()));
             }
             (unknown, value) => {
@@ -193,10 +245,13 @@ impl Reader<'_> {
                 "api_key_env" => entry.api_key_env = Some(self.variable(&read(Kind::Text)?, name)?),
                 "api_version" => entry.api_version = Some(read(Kind::Text)?.to_string()),
                 "model" => entry.model = Some(read(Kind::Text)?.to_string()),
-                "tier" => {
-                    let Value::Whole(tier) = read(Kind::Whole)? else { continue };
-                    entry.tier = Some(tier);
+                "tier" => entry.tier = u64::from_value(Some(&read(Kind::Whole)?)),
+                "timeout" => entry.timeout = Duration::from_value(Some(&read(Kind::Duration)?)),
+                "concurrency" => {
+                    entry.limits.concurrency = u64::from_value(Some(&read(Kind::Whole)?));
                 }
+                "rpm" => entry.limits.rpm = u64::from_value(Some(&read(Kind::Whole)?)),
+                "tpm" => entry.limits.tpm = u64::from_value(Some(&read(Kind::Whole)?)),
                 "fence" => {
                     entry.fence_trusted = Some(match read(Kind::Text)?.to_string().as_str() {
                         "trusted" => true,
@@ -257,14 +312,14 @@ impl Reader<'_> {
                 message: "write it below a line [defaults]".into(),
             };
         }
-        let known = ["default_provider", "defaults", "providers", "prices", "job"];
+        let known = ["default_provider", "defaults", "providers", "chains", "prices", "job"];
         if nearest(name, known).is_none() {
             let meant = nearest(name, visible()).map(|setting| {
                 format!("no such key; did you mean `{setting}`, below a line [defaults]?")
             });
             let message = meant.unwrap_or_else(|| {
                 "no such key; at the top stand default_provider, [defaults], [providers.NAME], \
-                 [prices.MODEL] and [job]"
+                 [chains.NAME], [prices.MODEL] and [job]"
                     .to_owned()
             });
             return self.wrong(name, offset, message);
@@ -310,7 +365,7 @@ fn read_toml(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
     }
 }
 
-fn texts(items: &[Spanned<DeValue<'_>>]) -> Result<Vec<String>, String> {
+pub(super) fn texts(items: &[Spanned<DeValue<'_>>]) -> Result<Vec<String>, String> {
     items
         .iter()
         .map(|item| item.get_ref().as_str().map(ToOwned::to_owned))

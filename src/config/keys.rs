@@ -121,8 +121,8 @@ settings! {
     /// At most that many rows.
     MAX_ROWS: Option<u64> = "max_rows", Kind::Whole, None, Place::Anywhere;
 
-    /// Who is asked, and paid: NAME or NAME:MODEL.
-    PROVIDER: Option<String> = "provider", Kind::Text, None, Place::Anywhere;
+    /// Who is asked, and paid: NAME or NAME:MODEL; several, or the name of a chain, for calls.
+    PROVIDER: Option<String> = "provider", Kind::Names, None, Place::Anywhere;
     /// The model.
     MODEL: Option<String> = "model", Kind::Text, None, Place::Anywhere;
 

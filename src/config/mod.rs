@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+mod chains;
 mod environment;
 mod error;
 mod file;
@@ -25,9 +26,10 @@ mod tests;
 pub use crate::base::nearest;
 pub use account::{Account, KeySource, Who, is_loopback};
 pub use address::without_secrets;
+pub use chains::{Asked, ChainEntry};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use file::ProviderEntry;
+pub use file::{ProviderEntry, SetLimits};
 pub use keyring::{Kept, Keyring};
 pub use keys::{Key, Place, SETTINGS, Setting, named};
 pub use settings::{Overrides, Settings, Source};

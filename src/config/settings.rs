@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use super::chains::Chains;
 use super::environment::{self, DotEnv, parse_dot_env};
 use super::error::ConfigError;
 use super::file::{self, Owner, ProviderEntry, visible};
@@ -128,6 +129,7 @@ impl Overrides {
 pub struct Settings {
     values: BTreeMap<&'static str, (Value, Source)>,
     pub(super) providers: BTreeMap<String, (ProviderEntry, Source)>,
+    pub(super) chains: Chains,
     prices: Vec<OwnPrice>,
     pub(super) dot_env: DotEnv,
     pub(super) around: Surroundings,
@@ -156,6 +158,7 @@ impl Settings {
         }
         settings.add_file(&around.project_file(), false, Owner::Project)?;
         settings.check_prices()?;
+        settings.check_chains()?;
         settings.add_variables()?;
         settings.register_keys();
         Ok(settings)
@@ -180,6 +183,9 @@ impl Settings {
             known.fill(entry);
             *from = source.clone();
         }
+        for (name, entry) in layer.chains {
+            self.chains.insert(name, (entry, source.clone()));
+        }
         self.prices.extend(layer.prices);
         Ok(())
     }
@@ -201,11 +207,32 @@ impl Settings {
         })
     }
 
+    /// What variables of other programs say, below all of our own.
+    fn add_seeds(&mut self) {
+        let names = self.asked_names();
+        let knows = |text: &str| {
+            super::chains::parts(text)
+                .all(|part| names.iter().any(|name| name == super::chains::split(part).0))
+        };
+        let around = self.around.clone();
+        let dot_env = self.dot_env.clone();
+        let in_file = environment::seeds("./.env", |name| dot_env.get(name), knows);
+        for (setting, value, _) in in_file.values {
+            self.put(setting, value, Source::DotEnv(self.around.dot_env()));
+        }
+        let here = environment::seeds("the environment", |name| around.variable(name), knows);
+        for (setting, value, variable) in here.values {
+            self.put(setting, value, Source::Environment(variable));
+        }
+        self.warnings.extend(in_file.warnings.into_iter().chain(here.warnings));
+    }
+
     fn add_variables(&mut self) -> Result<(), ConfigError> {
         let path = self.around.dot_env();
         if let Some(text) = read_if_there(&path, false)? {
             self.dot_env = parse_dot_env(&text, &path);
         }
+        self.add_seeds();
         let layer = self.dot_env.settings(&self.around.environment)?;
         self.warnings.extend(layer.warnings);
         for (setting, value, variable) in layer.values {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::forecast::{Bill, Level};
+use super::members::OtherBill;
 use super::money::Money;
 use super::price::Price;
 use super::reasks::Reasks;
@@ -92,6 +93,15 @@ pub struct Estimate {
     /// What second questions are expected to cost, where there may be some.
     #[serde(skip)]
     pub reasks: Option<Reasks>,
+    /// How it is sent, which decides what is paid.
+    #[serde(skip)]
+    pub mode: Mode,
+    /// How rows are sent that the first round leaves.
+    #[serde(skip)]
+    pub finish: Mode,
+    /// What calls would cost with each further member of a failover chain.
+    #[serde(skip)]
+    pub others: Vec<OtherBill>,
     /// The limit on cost that the files were cut for, in trillionths, where they were.
     #[serde(skip)]
     pub cut_below: Option<u64>,
@@ -107,7 +117,9 @@ impl Estimate {
     pub fn forecast(&self) -> Forecast {
         let forecast = self.sent_bill().forecast(self.sent.input_tokens(), self.learned_from);
         let forecast = Forecast { reserve: self.reserve, ..forecast };
-        self.reasks.as_ref().map_or_else(|| forecast.clone(), |reasks| reasks.with(&forecast))
+        let own =
+            self.reasks.as_ref().map_or_else(|| forecast.clone(), |reasks| reasks.with(&forecast));
+        self.dearest(own)
     }
 
     /// An amount in the price's currency.
@@ -115,9 +127,14 @@ impl Estimate {
         Some(Money { currency: self.price.as_ref()?.currency, pico })
     }
 
-    /// Whether nothing is charged for any of it in a batch.
+    /// Whether nothing is charged for any of it as it is sent, whoever answers.
     pub fn is_free(&self) -> bool {
-        self.price.as_ref().and_then(|price| price.is_free(Mode::Batch)) == Some(true)
+        let is_free =
+            |price: Option<&Price>, mode| price.and_then(|price| price.is_free(mode)) == Some(true);
+        let own = self.price.as_ref();
+        is_free(own, self.mode)
+            && is_free(own, self.finish)
+            && self.payees().all(|other| is_free(other.price.as_ref(), Mode::Realtime))
     }
 
     /// What tables show: the worst case where there is one, else what is likely.

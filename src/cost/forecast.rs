@@ -4,6 +4,7 @@
 //! Amounts are trillionths of the price's currency; `None` is unknown, never 0.
 
 use super::lengths::Lengths;
+use super::money::Currency;
 use super::price::{Price, Rates, Tokens};
 use super::reasks::Reasking;
 use super::terms::{Forecast, Range};
@@ -22,6 +23,21 @@ pub struct Pricing {
     pub lengths: Lengths,
     /// How often rows are asked again because of their answer.
     pub reasking: Reasking,
+    /// How the requests are sent, which decides what is paid.
+    pub mode: Mode,
+    /// How rows are sent that the first round leaves.
+    pub finish: Mode,
+    /// Further members of a failover chain that calls may go to, each by its own price.
+    pub others: Vec<Member>,
+}
+
+/// One more that may be asked and paid, and by what its requests are priced.
+#[derive(Debug, Clone, Default)]
+pub struct Member {
+    /// Its provider and model, as people read them.
+    pub who: String,
+    /// The price and the limit of an answer; its own `others` are not looked at.
+    pub pricing: Pricing,
 }
 
 /// How long answers are taken to be.
@@ -66,7 +82,7 @@ pub struct Step {
     pub from: u64,
     /// Requests with that many or more.
     pub requests: u64,
-    /// What they likely cost in a batch.
+    /// What they likely cost, as they are sent.
     pub cost: Option<u64>,
 }
 
@@ -76,6 +92,8 @@ pub struct Bill {
     requests: u64,
     answer: Answer,
     is_exact: bool,
+    /// What is paid, and what is paid for rows that the first round leaves.
+    paid: [Mode; 2],
     sums: [[Option<Sum>; 4]; 2],
     steps: Vec<Step>,
 }
@@ -87,9 +105,16 @@ impl Default for Bill {
             requests: 0,
             answer: Answer::default(),
             is_exact: true,
+            paid: [Mode::Batch; 2],
             sums: [[Some(Sum::default()); 4]; 2],
             steps: Vec::new(),
         }
+    }
+}
+
+impl Pricing {
+    fn currency(&self) -> Option<Currency> {
+        self.price.as_ref().map(|price| price.currency)
     }
 }
 
@@ -101,13 +126,19 @@ pub struct Biller<'a> {
     is_exact: bool,
     /// The rates of all requests, where their size does not matter.
     flat: Option<[Row; 2]>,
+    /// The same for further members of a chain.
+    others: Vec<Biller<'a>>,
 }
 
 impl<'a> Biller<'a> {
     /// For so many requests that are sent. Where the tokenizer is not the model's own, the
     /// range has room for prompts that are a fifth shorter or a quarter longer.
     pub fn new(pricing: &'a Pricing, sent: u64, is_exact: bool) -> Self {
-        let mut biller = Self { pricing, answer: answer(pricing, sent), is_exact, flat: None };
+        // Another member's tokenizer is hardly ever the one that was counted with.
+        let others = pricing.others.iter().map(|other| Self::new(&other.pricing, sent, false));
+        let others = others.collect();
+        let mut biller =
+            Self { pricing, answer: answer(pricing, sent), is_exact, flat: None, others };
         if pricing.price.as_ref().is_none_or(|price| price.tiers.is_empty()) {
             biller.flat = Some(biller.rates(0));
         }
@@ -116,7 +147,8 @@ impl<'a> Biller<'a> {
 
     /// An empty bill of these rates.
     pub fn bill(&self) -> Bill {
-        Bill { answer: self.answer, is_exact: self.is_exact, ..Bill::default() }
+        let paid = [self.pricing.mode, self.pricing.finish];
+        Bill { answer: self.answer, is_exact: self.is_exact, paid, ..Bill::default() }
     }
 
     /// Adds a request with so many prompt tokens in its texts and in its images.
@@ -142,16 +174,38 @@ impl<'a> Biller<'a> {
         [likely, self.answer.worst.unwrap_or(likely)]
     }
 
-    /// What a request of a batch is counted as against a budget until it is settled: its worst
-    /// case, or where no limit is known one and a half times what is likely.
+    /// What a request is counted as against a budget until it is settled: its worst case, or
+    /// where no limit is known one and a half times what is likely. Where a call may go to
+    /// several, it is the dearest one's.
     pub fn reserve(&self, prompt: u64) -> Option<u64> {
-        if let Some(completion) = self.answer.worst {
+        let mode = self.pricing.mode;
+        let own = if let Some(completion) = self.answer.worst {
             let tokens = Tokens { prompt, cached: 0, completion, reasoning: completion };
-            return self.pricing.price.as_ref()?.cost(Mode::Batch, tokens);
+            self.pricing.price.as_ref()?.cost(mode, tokens)?
+        } else {
+            let mut bill = self.bill();
+            self.add(&mut bill, prompt, 0);
+            bill.cost(mode, Level::Likely).map(reserve_of)?
+        };
+        if mode == Mode::Batch {
+            return Some(own);
         }
-        let mut bill = self.bill();
-        self.add(&mut bill, prompt, 0);
-        bill.cost(Mode::Batch, Level::Likely).map(reserve_of)
+        self.others.iter().try_fold(own, |most, other| {
+            let is_added = other.pricing.currency() == self.pricing.currency();
+            Some(most.max(other.reserve(prompt).filter(|_| is_added)?))
+        })
+    }
+
+    /// Empty bills of the further members of a chain.
+    pub fn other_bills(&self) -> Vec<Bill> {
+        self.others.iter().map(Biller::bill).collect()
+    }
+
+    /// Adds a request to the bill of each further member.
+    pub fn add_others(&self, bills: &mut [Bill], text: u64, images: u64) {
+        for (other, bill) in self.others.iter().zip(bills) {
+            other.add(bill, text, images);
+        }
     }
 
     fn added(
@@ -204,10 +258,10 @@ impl<'a> Biller<'a> {
         }
     }
 
-    /// What one request likely costs in a batch.
+    /// What one request likely costs as it is sent.
     fn single(&self, prompt: u64) -> Option<u64> {
         let tokens = self.answer.levels[Level::Likely as usize]?;
-        let rates = self.rates(prompt)[Mode::Batch as usize][Level::Likely as usize]?;
+        let rates = self.rates(prompt)[self.pricing.mode as usize][Level::Likely as usize]?;
         let output = if tokens > 0.0 { scaled(rates.output?, tokens) } else { 0 };
         Some(prompt.saturating_mul(rates.input?).saturating_add(output))
     }
@@ -284,10 +338,20 @@ impl Bill {
             requests: self.requests,
             input_tokens,
             output_tokens: range(&|level| self.output_tokens(level)),
-            cost: range(&|level| self.cost(Mode::Batch, level)),
+            cost: range(&|level| self.paid(level)),
             learned_from,
             ..Forecast::default()
         }
+    }
+
+    /// What all of it costs as it is sent; at worst every row is left over by the first round.
+    pub fn paid(&self, level: Level) -> Option<u64> {
+        let [mode, finish] = self.paid;
+        let cost = self.cost(mode, level)?;
+        if level == Level::Worst && finish != mode {
+            return Some(cost.max(self.cost(finish, level)?));
+        }
+        Some(cost)
     }
 
     /// The same with unknown amounts: the prompts have parts that nobody can count.
@@ -317,6 +381,7 @@ impl std::ops::Add<&Bill> for &Bill {
         let mut both = self.clone();
         if self.requests == 0 {
             (both.answer, both.is_exact) = (other.answer, other.is_exact);
+            both.paid = other.paid;
         }
         both.requests += other.requests;
         for (sums, others) in both.sums.iter_mut().zip(other.sums) {

@@ -7,7 +7,6 @@ use super::numbers::grouped;
 use super::sheet::labelled;
 use super::terms::{Forecast, Range};
 use crate::batch::Used;
-use crate::request::Mode;
 
 /// What share of answers is taken to be not as wanted where no finished row tells.
 const ASSUMED_FIRST: f64 = 0.05;
@@ -106,8 +105,8 @@ impl ReaskBills {
             high: per_row.high.and_then(|high| Some(part(of(Level::High)?, high))),
             worst: None,
         };
-        let cost = likely(&|level| self.likely.cost(Mode::Batch, level));
-        let worst = self.worst.cost(Mode::Batch, Level::Worst);
+        let cost = likely(&|level| self.likely.paid(level));
+        let worst = self.worst.paid(Level::Worst);
         let output = likely(&|level| self.likely.output_tokens(level));
         let worst_output = self.worst.output_tokens(Level::Worst);
         Reasks {
@@ -130,7 +129,7 @@ pub struct Reasks {
     pub times: u32,
     /// How many there will likely be.
     pub requests: u64,
-    /// Their cost in batches.
+    /// Their cost, as they are sent.
     pub cost: Range,
     /// Their completion tokens.
     pub output_tokens: Range,
@@ -140,6 +139,11 @@ pub struct Reasks {
 }
 
 impl Reasks {
+    /// What they will likely cost in batches; `None` = unknown.
+    pub fn likely_cost(&self) -> Option<u64> {
+        self.cost.likely
+    }
+
     /// What is set aside for them: their worst case, or one and a half times what is likely.
     fn reserve(&self) -> Option<u64> {
         self.cost.worst.or_else(|| self.cost.likely.map(reserve_of))

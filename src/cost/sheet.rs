@@ -25,6 +25,8 @@ pub struct Heading<'a> {
     pub provider: &'a str,
     /// What is sent with images.
     pub detail: Detail,
+    /// Where the limit of one answer was said, if there is one.
+    pub limit: &'a str,
     /// The provider's limits for one input file: requests and bytes.
     pub limits: Option<(u64, u64)>,
     /// The prompt tokens that may be queued, where that is known, and how many times they fill up.
@@ -64,6 +66,8 @@ impl Estimate {
         let [sent, answered, equal] = &self.bills;
         let bill = &(&(sent + answered) + equal);
         let mut lines = labelled("Model", &self.model(heading));
+        let first = format!("{} {}", heading.provider, heading.model);
+        lines.extend(labelled_if_any("Chain", &self.chain_words(&first)));
         lines.push(row("", ["requests", "input tok", "output tok", "realtime", "batch"]));
         let [realtime, batch] = self.prices("", |mode, level| bill.text_cost(mode, level));
         let tokens = self.tokens(Some(all.text_tokens), "");
@@ -83,7 +87,7 @@ impl Estimate {
             lines.push(self.part(name, "-", part, bill));
         }
         lines.push(self.part("to send", "", self.sent, sent));
-        lines.extend(self.expectations());
+        lines.extend(self.expectations(heading.limit));
         lines.extend(self.way(heading));
         if self.skipped > 0 {
             let rows = if self.skipped == 1 { "row" } else { "rows" };
@@ -167,7 +171,7 @@ impl Estimate {
     }
 
     /// What it will cost: likely, at worst, above a step of the price, against realtime.
-    fn expectations(&self) -> Vec<String> {
+    fn expectations(&self, limit: &str) -> Vec<String> {
         if self.sent.requests == 0 {
             return Vec::new();
         }
@@ -177,10 +181,11 @@ impl Estimate {
         if !self.is_embedding {
             lines.extend(labelled("Likely", &self.likely(forecast.cost, forecast.output_tokens)));
             if !self.is_free() {
-                lines.extend(labelled("Worst", &[self.worst()]));
+                lines.extend(labelled("Worst", &[self.worst(limit)]));
             }
             lines.extend(self.reask_lines());
         }
+        lines.extend(self.way_of_sending());
         for step in bill.steps() {
             let rows = if step.requests == 1 { "row" } else { "rows" };
             let text = format!(
@@ -218,17 +223,18 @@ impl Estimate {
         ]
     }
 
-    fn worst(&self) -> String {
+    /// `named` says where the limit of one answer was said.
+    fn worst(&self, named: &str) -> String {
         let forecast = self.forecast();
         let own = self.price.as_ref().and_then(|price| price.max_output_tokens);
         if let Some(most) = self.max_tokens {
             let price = self.amount(forecast.cost.worst);
             let limit = match own.filter(|own| *own < most) {
-                None => format!("{} tokens (--max-tokens)", grouped(most)),
-                Some(own) => format!(
-                    "{} tokens, the model's own maximum (--max-tokens {most} is more)",
-                    grouped(own)
-                ),
+                None => format!("{} tokens ({named})", grouped(most)),
+                Some(own) => {
+                    let own = grouped(own);
+                    format!("{own} tokens, the model's own maximum ({named} {most} is more)")
+                }
             };
             let again = match self.reasks.map(|reasks| reasks.times) {
                 None => String::new(),
@@ -247,24 +253,50 @@ impl Estimate {
         )
     }
 
+    /// What is paid where that is not the price of a batch alone.
+    fn way_of_sending(&self) -> Vec<String> {
+        let bill = self.sent_bill();
+        match (self.mode, self.finish) {
+            (Mode::Realtime, _) => {
+                let mut pieces = vec!["sent now, by calls, at the realtime price".to_owned()];
+                if let Some(batch) = bill.cost(Mode::Batch, Level::Likely) {
+                    let price = match batch {
+                        0 => "free".to_owned(),
+                        batch => format!("likely {}", self.amount(Some(batch))),
+                    };
+                    pieces.push(format!("as a batch, up to 24 hours: {price}"));
+                }
+                labelled("Mode", &pieces)
+            }
+            (Mode::Batch, Mode::Realtime) => labelled(
+                "Finish",
+                &["what the batch leaves is sent by calls, at the realtime price: at most all \
+                   of it"
+                    .to_owned()],
+            ),
+            (Mode::Batch, Mode::Batch) => Vec::new(),
+        }
+    }
+
     /// What a batch, earlier answers and equal rows save, as far as that is known.
     fn saved(&self) -> Vec<String> {
         let [sent, answered, equal] = &self.bills;
         let likely = |bill: &Bill, mode| bill.cost(mode, Level::Likely);
         let mut pieces = Vec::new();
-        if let (Some(realtime), Some(batch)) =
-            (likely(sent, Mode::Realtime), likely(sent, Mode::Batch))
+        if self.mode == Mode::Batch
+            && let (Some(realtime), Some(batch)) =
+                (likely(sent, Mode::Realtime), likely(sent, Mode::Batch))
             && let Some(saved) = realtime.checked_sub(batch).filter(|saved| *saved > 0)
         {
             let percent = u128::from(saved) * 100 / u128::from(realtime);
             pieces.push(format!("{} ({percent} %) against realtime", self.amount(Some(saved))));
         }
         for (bill, words) in [(answered, "by earlier answers"), (equal, "by equal rows")] {
-            if let Some(saved) = likely(bill, Mode::Batch).filter(|saved| *saved > 0) {
+            if let Some(saved) = likely(bill, self.mode).filter(|saved| *saved > 0) {
                 pieces.push(format!("{} {words}", self.amount(Some(saved))));
             }
         }
-        if pieces.is_empty() { Vec::new() } else { labelled("Saves", &pieces) }
+        labelled_if_any("Saves", &pieces)
     }
 
     /// The files, and how the prompt tokens fit into what may be queued, which is the time.
@@ -279,6 +311,11 @@ impl Estimate {
         if let Some(limit) = self.cut_below {
             let limit = self.amount(Some(limit));
             pieces.push(format!("cut so that several fit below the limit of {limit}"));
+        }
+        if self.mode == Mode::Realtime {
+            let size = format!("{} in {} {shards}", megabytes(self.bytes), grouped(self.shards));
+            pieces[0] = format!("{size}, answered one by one and kept as they come");
+            return labelled("Calls", &pieces);
         }
         let mut lines = labelled("Upload", &pieces);
         let Some((limit, waves)) = heading.queue else {
@@ -301,6 +338,10 @@ impl Estimate {
         ));
         lines
     }
+}
+
+fn labelled_if_any(label: &str, pieces: &[String]) -> Vec<String> {
+    if pieces.is_empty() { Vec::new() } else { labelled(label, pieces) }
 }
 
 fn row(name: &str, cells: [&str; 5]) -> String {

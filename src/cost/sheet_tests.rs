@@ -5,6 +5,7 @@ const HEADING: Heading<'_> = Heading {
     model: "gpt-4o",
     provider: "openai",
     detail: Detail::High,
+    limit: "--max-tokens",
     limits: Some((50_000, 200_000_000)),
     queue: Some((90_000, 1)),
 };

@@ -28,7 +28,7 @@ pub struct Forecast {
     pub input_tokens: Option<u64>,
     /// Completion tokens.
     pub output_tokens: Range,
-    /// Cost in a batch, in trillionths of the price's currency.
+    /// Cost in the mode that is paid, in trillionths of the price's currency.
     pub cost: Range,
     /// Finished rows of the same prompt that the output is learned from; 0 = it is assumed.
     pub learned_from: u64,

@@ -21,6 +21,8 @@ pub struct Most {
     pub cost: Option<u64>,
     /// Requests that the job may send: a shard ends there, so that as many are sent.
     pub requests: Option<u64>,
+    /// Fewer requests than this, though at least one, are sent by calls.
+    pub calls_below: Option<u64>,
 }
 
 /// Parts into which a limit on cost is divided. What has run costs less than it was counted as, so

@@ -3,7 +3,7 @@
 //! collected; nothing more is sent. Whoever drives next tells it, if nobody was told yet; the
 //! drive after that is the person's word to go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,11 +46,13 @@ impl Halt {
     }
 }
 
-/// Whether the rows of a shard stop the job.
+/// Whether the rows of a shard stop the job. With `may_reask` answers that are not the wanted JSON
+/// are left aside: they are asked about before anybody can say that they are bad.
 pub(super) fn halt_of<'a>(
     shard: &str,
     records: impl Iterator<Item = &'a OutcomeRecord>,
     most: f64,
+    may_reask: bool,
 ) -> Option<Halt> {
     use RowStatus::{Error, Invalid, Refused, Truncated, Unparsed};
     let (mut ran, mut failed) = (0_u64, 0_u64);
@@ -59,6 +61,9 @@ pub(super) fn halt_of<'a>(
         let words = record.error.as_deref().unwrap_or("no reason given");
         if let Some(kind) = record.class.filter(|kind| kind.stops_the_account()) {
             return Some(Halt::Account(Failure::ours(kind, words)));
+        }
+        if may_reask && is_asked_again(record.status) {
+            continue;
         }
         // Rows that expired or were cancelled did not run.
         let is_bad = matches!(record.status, Error | Invalid | Refused | Truncated | Unparsed);
@@ -80,6 +85,32 @@ pub(super) fn halt_of<'a>(
     )))
 }
 
+/// Whether a row is asked again because of its answer, as often as `--reask` says.
+fn is_asked_again(status: RowStatus) -> bool {
+    matches!(status, RowStatus::Unparsed | RowStatus::Invalid)
+}
+
+/// Whether second questions are of no use: more than this share of a shard of them is still bad,
+/// and of all rows of the job that ran. That a few hopeless rows stay bad says nothing about the
+/// others. `all` are the rows as they were before.
+fn useless_reasks(
+    shard: &str,
+    records: &[OutcomeRecord],
+    all: &BTreeMap<RowStatus, u64>,
+    most: f64,
+) -> Option<Halt> {
+    let halt = halt_of(shard, records.iter(), most, false)?;
+    let of = |wanted: &dyn Fn(RowStatus) -> bool| -> u64 {
+        all.iter().filter(|(status, _)| wanted(**status)).map(|(_, rows)| rows).sum()
+    };
+    let now_good = records.iter().filter(|record| record.status.is_good()).count() as u64;
+    let bad = of(&is_asked_again).saturating_sub(now_good);
+    let ran = of(&is_asked_again) + of(&RowStatus::is_good);
+    #[expect(clippy::cast_precision_loss, reason = "rows of one job")]
+    let is_passed = bad as f64 > most * ran as f64;
+    is_passed.then_some(halt)
+}
+
 impl Driver<'_> {
     /// Settles a shard; where its rows stop the job, that is recorded with them.
     pub(super) fn settle_and_judge(
@@ -87,9 +118,14 @@ impl Driver<'_> {
         shard: &ShardRecord,
         records: &[OutcomeRecord],
     ) -> Result<(), JobError> {
-        // That rows are bad whose answer was bad before says nothing about the others.
-        let most = if shard.asks.is_reask { 1.0 } else { self.options.abort_share };
-        let halt = halt_of(&shard.title(), records.iter(), most);
+        let (title, most) = (shard.title(), self.options.abort_share);
+        let halt = if shard.asks.is_reask {
+            let all = self.store.status_counts(&self.job.key)?;
+            halt_of(&title, records.iter(), 1.0, false)
+                .or_else(|| useless_reasks(&title, records, &all, most))
+        } else {
+            halt_of(&title, records.iter(), most, self.options.reasks > 0)
+        };
         let Some(halt) = halt else {
             return Ok(self.store.settle_shard(&self.job.key, shard.id, records)?);
         };
@@ -181,11 +217,53 @@ mod tests {
             ),
         ];
         for (groups, most, expected) in table {
-            let halt = halt_of("shard 7", records(&groups).iter(), most);
+            let halt = halt_of("shard 7", records(&groups).iter(), most, false);
             assert_eq!(halt, expected, "{groups:?}");
             if let Some(halt) = halt {
                 assert_eq!(serde_json::from_str::<Halt>(&halt.as_json()).unwrap(), halt);
             }
+        }
+    }
+    /// Field report 42, B07: what `--reask` may mend stops nothing before it was tried, and stops
+    /// the job where it did not help.
+    #[test]
+    fn field_42_b07_second_questions_are_tried_before_a_job_stops() {
+        use RowStatus::{Error, Invalid, Ok, Refused, Unparsed};
+        let invalid = Some(FailureKind::Invalid);
+        let first = [
+            (vec![(4, Ok, None, ""), (30, Unparsed, None, "no JSON")], None),
+            (vec![(30, Invalid, None, "`a` is missing")], None),
+            (vec![(30, Unparsed, None, "no JSON"), (25, Refused, None, "no")], Some("25 of 25")),
+            (vec![(30, Ok, None, ""), (31, Error, invalid, "bad")], Some("31 of 61")),
+        ];
+        for (groups, expected) in first {
+            let words = halt_of("shard 7", records(&groups).iter(), 0.5, true);
+            let words = words.map(|halt| halt.words().to_owned()).unwrap_or_default();
+            assert_eq!(words.starts_with(expected.unwrap_or("")), true, "{words}");
+            assert_eq!(words.is_empty(), expected.is_none(), "{groups:?}: {words}");
+        }
+        let again = [
+            // All rows before, the shard's rows, whether it stops.
+            (
+                vec![(Ok, 10), (Unparsed, 90)],
+                vec![(40, Ok, None, ""), (50, Unparsed, None, "no")],
+                false,
+            ),
+            (
+                vec![(Ok, 10), (Unparsed, 90)],
+                vec![(20, Ok, None, ""), (70, Unparsed, None, "no")],
+                true,
+            ),
+            // Other shards may do better.
+            (vec![(Unparsed, 1_000)], vec![(90, Ok, None, ""), (10, Unparsed, None, "no")], false),
+            // A few of many.
+            (vec![(Ok, 900), (Unparsed, 90)], vec![(90, Invalid, None, "no")], false),
+            (vec![(Ok, 10), (Unparsed, 10)], vec![(10, Unparsed, None, "too few")], false),
+        ];
+        for (all, groups, stops) in again {
+            let all = all.into_iter().collect();
+            let halt = useless_reasks("shard 7", &records(&groups), &all, 0.5);
+            assert_eq!(halt.is_some(), stops, "{groups:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use super::planner::Planner;
 use super::{Event, JobError, JobFolder, Most, Reporter, Reuse, Spec, Tally};
 use crate::cost::{Estimate, Pricing, Tokenizer};
-use crate::request::Source;
+use crate::request::{Mode, Source};
 use crate::shard::Limits;
 use crate::store::{CachedFile, EqualRow, NewShard};
 use crate::table::{Row, Selection, Table, Verdict};
@@ -34,6 +34,8 @@ pub struct Plan {
     pub first_request: Option<String>,
     /// The columns whose cells are part of the texts that are sent.
     pub columns: Vec<String>,
+    /// How its requests are sent: as the request says, or by calls where they are few.
+    pub mode: Mode,
 }
 
 impl Plan {
@@ -50,12 +52,15 @@ impl Plan {
                 price: pricing.price.clone(),
                 is_embedding: pricing.is_embedding,
                 exact,
+                mode: pricing.mode,
+                finish: pricing.finish,
                 tokenizer: tokenizer.name(),
                 ..Estimate::default()
             },
             run_digest: String::new(),
             first_request: None,
             columns: Vec::new(),
+            mode: spec.mode,
         }
     }
 
@@ -133,6 +138,13 @@ pub(super) fn digest_of(spec: &Spec) -> blake3::Hasher {
     }
     if spec.form.explode {
         fixed["explode"] = true.into();
+    }
+    // Who else may answer is part of what was asked; how it is sent is not: the same line goes on
+    // with the same job in either mode.
+    if !spec.others.is_empty() {
+        let others = spec.others.iter();
+        let others = others.map(|other| (&other.provider, other.question.digest()));
+        fixed["others"] = others.map(|(name, digest)| serde_json::json!([name, digest])).collect();
     }
     let mut hasher = blake3::Hasher::new();
     hasher.update(fixed.to_string().as_bytes());

@@ -8,8 +8,8 @@ use super::plan::digest_of;
 use super::unsent::{Unsent, Way};
 use super::workers::{Batch, Request, Taken, Workers};
 use super::{JobError, JobFolder, Most, Plan, Reuse, Spec};
-use crate::cost::{Biller, Estimate, Part, Pricing, ReaskBills, image_tokens};
-use crate::request::{Compiled, CustomId, Endpoint, Message, Outline, Skip, SkipKind};
+use crate::cost::{Biller, Estimate, OtherBill, Part, Pricing, ReaskBills, image_tokens};
+use crate::request::{Compiled, CustomId, Endpoint, Message, Mode, Outline, Skip, SkipKind};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::NewShard;
 use crate::table::{Position, Row, Table};
@@ -20,7 +20,7 @@ const TOGETHER: usize = 500;
 /// What is known of the rows read so far.
 pub(super) struct Planner<'a> {
     spec: &'a Spec,
-    pricing: &'a Pricing,
+    pricing: Pricing,
     table: &'a Table,
     workers: Workers,
     /// Rows that go to the workers next.
@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Self, JobError> {
         let mut planner = Self {
             spec,
-            pricing,
+            pricing: pricing.clone(),
             table,
             workers: Workers::start(scope, &spec.question.model),
             batch: Batch::default(),
@@ -254,10 +254,11 @@ impl<'a> Planner<'a> {
         self.plan.first_request = self.first_line()?;
         self.plan.run_digest = self.digest.finalize().to_hex().to_string();
         self.plan.tally.finish(&self.compiled);
+        self.decide_mode();
         let sent = self.price();
         let shards = std::mem::take(&mut self.plan.shards);
         let estimate = &self.plan.estimate;
-        let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
+        let biller = Biller::new(&self.pricing, estimate.sent.requests, estimate.exact);
         let is_known = estimate.sent.input_tokens().is_some();
         let reserve = |tokens| if is_known { biller.reserve(tokens) } else { None };
         let costs = (sent.as_slice(), &reserve as Reserve<'_>);
@@ -274,11 +275,26 @@ impl<'a> Planner<'a> {
         Ok(self.plan)
     }
 
+    /// A few requests are not worth a day of waiting: where it was left open, they are sent by
+    /// calls. Only now is it known how many there are.
+    fn decide_mode(&mut self) {
+        let requests = self.plan.estimate.sent.requests;
+        if requests > 0 && self.most.calls_below.is_some_and(|below| requests < below) {
+            self.plan.mode = Mode::Realtime;
+            self.pricing.mode = Mode::Realtime;
+            // A batch's queue does not count for calls.
+            self.most.tokens = None;
+            self.plan.estimate.mode = Mode::Realtime;
+            self.plan.shards.iter_mut().for_each(|shard| shard.mode = Mode::Realtime);
+        }
+    }
+
     /// Adds up tokens and costs of all requests, those in the order of the rows; returns the
     /// prompt tokens of those that are sent.
     fn price(&mut self) -> Vec<u32> {
         let estimate = &mut self.plan.estimate;
-        let biller = Biller::new(self.pricing, estimate.sent.requests, estimate.exact);
+        let biller = Biller::new(&self.pricing, estimate.sent.requests, estimate.exact);
+        let mut others = biller.other_bills();
         estimate.bills = [biller.bill(), biller.bill(), biller.bill()];
         let may_reask = self.pricing.reasking.times > 0;
         let mut reasks = may_reask.then(|| ReaskBills::new(&biller));
@@ -289,6 +305,7 @@ impl<'a> Planner<'a> {
             biller.add(&mut estimate.bills[*way as usize], u64::from(text), u64::from(of_images));
             if *way == Way::Sent {
                 sent.push(text.saturating_add(of_images));
+                biller.add_others(&mut others, u64::from(text), u64::from(of_images));
                 if let Some(reasks) = &mut reasks {
                     reasks.add(&biller, (u64::from(text), u64::from(of_images)));
                 }
@@ -301,6 +318,13 @@ impl<'a> Planner<'a> {
             }
         }
         let is_known = estimate.sent.input_tokens().is_some();
+        let others = self.pricing.others.iter().zip(others).map(|(other, mut bill)| {
+            if !is_known {
+                bill.make_unknown();
+            }
+            OtherBill { who: other.who.clone(), price: other.pricing.price.clone(), bill }
+        });
+        estimate.others = others.collect();
         let reasks = reasks.filter(|_| estimate.sent.requests > 0 && is_known);
         estimate.reasks = reasks.map(|reasks| reasks.finish(&biller));
         sent

@@ -13,7 +13,7 @@ const RESERVED: [(&str, &str); 5] = [
     ("messages", "the rows make the messages; use --prompt and --system"),
     ("input", "the rows make the input; use --prompt"),
     ("instructions", "use --system"),
-    ("stream", "a batch sends no streams"),
+    ("stream", "the program decides whether an answer is streamed"),
 ];
 
 /// The constant pieces of a line, in the order in which they stand there:
@@ -50,6 +50,12 @@ impl Frame {
     pub(super) fn bytes(&self) -> usize {
         self.before_id.len() + self.after_id.len() + self.head.len() + self.tail.len()
     }
+}
+
+/// A body up to its first message, and what follows its last one.
+pub(super) fn around_messages(question: &Question) -> Result<(Vec<u8>, Vec<u8>), RequestError> {
+    check(question)?;
+    Ok((head(question), tail(question)))
 }
 
 /// The system text as sent. Ready-made messages cannot be added to without parsing them, so

@@ -23,6 +23,7 @@ mod mode;
 mod objection;
 mod question;
 mod template;
+mod turns;
 
 pub use compiled::{Compiled, Measure, Outline, content_key};
 pub use custom_id::CustomId;
@@ -30,7 +31,7 @@ pub use error::{RequestError, Skip, SkipKind};
 pub use foreign::{ForeignRequest, read_foreign};
 pub use form::Form;
 pub use hint::{field_hint, list_hint, schema_hint};
-pub use image::{ImageSize, size_of_data_url};
+pub use image::{ImageSize, image_url, is_picture, size_of_data_url};
 pub use infer::{Given, Inferred, infer};
 pub use messages::{Message, beside};
 pub use mode::Mode;
@@ -38,6 +39,7 @@ pub use objection::Objection;
 pub use question::{
     Detail, Endpoint, ImageOptions, InputColumn, JsonSchema, Question, RULES, SchemaWay, Source,
 };
+pub use turns::{Speaker, Turn, conversation};
 
 #[cfg(test)]
 mod fuzz_tests;

@@ -240,17 +240,29 @@ impl Default for Question {
     }
 }
 
+/// The names under which services take the limit of an answer.
+const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+
 impl Question {
     /// The most completion tokens of one request, where the question limits them: all answers
     /// together where a parameter asks for several.
     pub fn most_output(&self) -> Option<u64> {
-        const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
         let parameter = |names: &[&str]| {
             let named = |(name, _): &&(String, Value)| names.contains(&name.as_str());
             self.parameters.iter().find(named).and_then(|(_, value)| value.as_u64())
         };
         let most = parameter(&LIMITS).or(self.max_tokens.map(u64::from))?;
         Some(most.saturating_mul(parameter(&["n"]).unwrap_or(1)))
+    }
+
+    /// Where [`Question::most_output`] was said, as it stands in a message.
+    pub fn limit_name(&self) -> &'static str {
+        let is_limit = |(name, _): &(String, Value)| LIMITS.contains(&name.as_str());
+        match self.source {
+            Source::Foreign => "the most in the requests",
+            _ if self.parameters.iter().any(is_limit) => "--param",
+            _ => "--max-tokens",
+        }
     }
 
     /// The digest of what the user gave, for the run digest: 64 hex digits. The folders of images

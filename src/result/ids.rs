@@ -12,8 +12,8 @@ pub enum IdRule {
     /// By pattern: ours, `row_N` and `row-N` from 0, `request-N` from 1.
     #[default]
     Pattern,
-    /// By pattern, the first row being called this (`--id-base`); one number for all files, or one
-    /// for each. Below 0 where a file goes on behind rows of others.
+    /// By pattern or as plain numbers, the first row being called this (`--id-base`); one number
+    /// for all files, or one for each. Below 0 where a file goes on behind rows of others.
     Base(Vec<i64>),
     /// The ids stand in a column of the table (`--id-column`).
     Map(IdMap),
@@ -28,6 +28,8 @@ pub enum IdKind {
     Row,
     /// `request-N`: from 1.
     Request,
+    /// A number alone.
+    Number,
     /// Of a known pattern; the numbers were made rows by what the user said.
     Numbered,
     /// Found in a column of the table.
@@ -56,6 +58,12 @@ pub(super) fn read_pattern(id: &str) -> Option<(IdKind, u64, u32)> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = if is_number { digits.parse().ok()? } else { return None };
     Some((pattern, number, 1))
+}
+
+/// The number that an id is and nothing else. What it counts from is nobody's custom.
+pub fn plain_number(id: &str) -> Option<u64> {
+    let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| id.parse().ok()).flatten()
 }
 
 /// Ids by row. Held as digests: 16 bytes a row, whatever the length of the ids.
@@ -160,6 +168,24 @@ mod tests {
         ];
         for (id, expected) in table {
             assert_eq!(read_pattern(id), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn ids_that_are_numbers() {
+        let table = [
+            ("0", Some(0)),
+            ("0017", Some(17)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.0", None),
+            ("１", None),
+            ("99999999999999999999999", None),
+        ];
+        for (id, number) in table {
+            assert_eq!(plain_number(id), number, "{id}");
+            assert_eq!(read_pattern(id), None, "what it counts from is not guessed: {id}");
         }
     }
 

@@ -36,7 +36,9 @@ impl MergeIndex {
         let base = match group.kind {
             IdKind::Row => 0,
             IdKind::Request => 1,
-            IdKind::Ours(_) | IdKind::Numbered | IdKind::Listed => return Ok(RowMap::same()),
+            IdKind::Ours(_) | IdKind::Number | IdKind::Numbered | IdKind::Listed => {
+                return Ok(RowMap::same());
+            }
         };
         let least = group.files.values().map(|span| span.least).min().unwrap_or(base);
         let most = group.files.values().map(|span| span.most).max().unwrap_or(base);

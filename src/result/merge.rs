@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::artifacts::{Artifacts, Place};
 use super::counts::{MergeCounts, Share};
 use super::group::{Contradiction, FirstId, Group};
-use super::ids::{IdKind, IdRule, read_pattern};
+use super::ids::{IdKind, IdRule, plain_number, read_pattern};
 use super::line::{content_of, custom_id};
 use super::places::{MOST_FILES, MOST_ROWS, Sharing, Spot};
 use super::{ResultError, RowMap};
@@ -226,7 +226,13 @@ impl MergeIndex {
         if let IdRule::Map(map) = &self.rule {
             return Ok(map.row(id).map(|row| (IdKind::Listed, row, 1)));
         }
-        let Some((kind, number, round)) = read_pattern(id) else { return Ok(None) };
+        let as_number = || match &self.rule {
+            IdRule::Base(_) => plain_number(id).map(|number| (IdKind::Number, number, 1)),
+            _ => None,
+        };
+        let Some((kind, number, round)) = read_pattern(id).or_else(as_number) else {
+            return Ok(None);
+        };
         let found = match &self.rule {
             IdRule::Base(bases) if kind.job6().is_none() => {
                 let file = (artifact - self.first_file) as usize;

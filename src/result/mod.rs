@@ -44,7 +44,7 @@ pub use error::ResultError;
 pub use export::{AsSent, Exported, each_status, export_rows};
 pub use group::{FirstId, Group, Span};
 pub use histogram::{Histogram, Spread};
-pub use ids::{IdKind, IdMap, IdRule};
+pub use ids::{IdKind, IdMap, IdRule, plain_number};
 pub use job_lines::{Lent, Whose};
 pub use line::looks_like_results;
 pub use merge::MergeIndex;

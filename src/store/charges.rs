@@ -4,7 +4,7 @@
 //! is settled, and from then on what its rows cost. Where nothing ran it goes. Whatever moves a
 //! shard keeps its charge right in the same transaction, so none is left behind or counted twice.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::budget::{item_of, local_day};
 use super::{Asking, OutcomeRecord, ShardState};
@@ -71,7 +71,7 @@ pub(super) struct Planned {
 impl Planned {
     /// Adds up the shards in which the rows of a question first went out. Rows that are asked about
     /// their answers went out in those that were measured for it, longer from time to time.
-    pub(super) fn of(tx: &Transaction<'_>, (job, asks): (&str, Asking)) -> rusqlite::Result<Self> {
+    pub(super) fn of(tx: &Connection, (job, asks): (&str, Asking)) -> rusqlite::Result<Self> {
         let mut all = Self { reserve: Some(0), rows: 0, bytes: 0 };
         let mut shards = tx.prepare(
             "SELECT reserve, rows, bytes FROM shard WHERE job = ?1 AND ask IS ?2 AND reask = ?3 \

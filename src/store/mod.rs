@@ -4,13 +4,16 @@
 //! what became of them, and one outcome per settled row with the place of its answer. It decides
 //! nothing; it makes what was decided durable before the next step is taken.
 
+mod asked;
 mod budget;
 mod call_failures;
+mod calling;
 mod calls;
 mod charges;
 mod cleanup;
 mod costs;
 mod found;
+mod health;
 mod history;
 mod jobs;
 mod known;
@@ -36,11 +39,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::base::crash_point;
 
+pub use asked::AskedRecord;
 pub use budget::{Budget, Cap, Counted, Item, Limit, Over};
+pub use calling::{BegunCalls, CalledGroup};
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
 pub use costs::{CostGroup, Equal};
 pub use found::{FoundBatch, Holder};
+pub use health::HealthRecord;
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
 pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};

@@ -62,7 +62,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-fn read_artifact(row: &Row<'_>) -> rusqlite::Result<ArtifactRecord> {
+pub(super) fn read_artifact(row: &Row<'_>) -> rusqlite::Result<ArtifactRecord> {
     Ok(ArtifactRecord {
         id: row.get(0)?,
         shard: row.get(1)?,

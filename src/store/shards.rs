@@ -252,17 +252,31 @@ impl Store {
         states: &[ShardState],
         most: usize,
     ) -> Result<Vec<ShardRecord>, StoreError> {
+        self.shards_in_mode(job, states, None, most)
+    }
+
+    /// The same, of those that are sent so where a mode is said.
+    pub(super) fn shards_in_mode(
+        &self,
+        job: &str,
+        states: &[ShardState],
+        mode: Option<Mode>,
+        most: usize,
+    ) -> Result<Vec<ShardRecord>, StoreError> {
         // State by state, each in the order of its index: a job of thousands of shards is asked
         // this again and again, and most of them are through.
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut found: Vec<ShardRecord> = self.read(|c| {
             let mut statement = c.prepare(&format!(
                 "SELECT {COLUMNS} FROM shard s WHERE job = ?1 AND state = ?2 AND round > 0 \
-                 ORDER BY round, number LIMIT ?3"
+                 AND mode = coalesce(?4, mode) ORDER BY round, number LIMIT ?3"
             ))?;
+            let mode = mode.map(Mode::as_str);
             let mut found = Vec::new();
             for state in states {
-                for shard in statement.query_map(params![job, state.as_str(), most], read_shard)? {
+                for shard in
+                    statement.query_map(params![job, state.as_str(), most, mode], read_shard)?
+                {
                     found.push(shard?);
                 }
             }

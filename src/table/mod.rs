@@ -14,6 +14,7 @@ mod encode;
 mod encoding;
 mod error;
 mod fill;
+mod half;
 mod json;
 mod json_fault;
 mod open;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::decode::{self, Text};
 use super::error::Place;
+use super::half::Halves;
 use super::json::{self, Columns};
 use super::json_fault;
 use super::row::Position;
@@ -46,8 +47,8 @@ impl Table {
         }
         let text = decode::text_of(path, &bytes, options.encoding.as_deref(), scratch)?;
         let opening = Opening { source: path, text: &text, options };
-        let (layout, delimiter_note) = opening.layout()?;
-        let notes = text.note.into_iter().chain(delimiter_note).collect();
+        let (layout, note) = opening.layout()?;
+        let notes = text.note.into_iter().chain(note).collect();
         Ok(Self { layout: Arc::new(layout), notes })
     }
 
@@ -169,7 +170,7 @@ impl Opening<'_> {
         if format.is_delimited() {
             self.delimited(format, sample, whole)
         } else {
-            self.json(format).map(|layout| (layout, None))
+            self.json(format)
         }
     }
 
@@ -257,15 +258,17 @@ impl Opening<'_> {
     }
 
     /// Reads a JSON table through for its keys.
-    fn json(&self, format: Format) -> Result<Layout, TableError> {
+    fn json(&self, format: Format) -> Result<(Layout, Option<String>), TableError> {
         let mut layout = self.base(format);
         if format == Format::Requests {
             layout.columns = request_columns();
         }
         let guess = format == Format::Jsonl && self.options.format.is_none();
         let mut rows = Rows::open(Arc::new(self.base(format)), layout.data)?;
+        let mut halves = Halves::default();
         while rows.advance()? {
             let row = rows.current();
+            halves.look(row);
             let place =
                 || Place { path: self.source.to_owned(), row: Some(row.number), line: row.line };
             if row.number == 0 {
@@ -285,7 +288,9 @@ impl Opening<'_> {
             }
         }
         layout.shape.headers = layout.columns.names().to_vec();
-        Ok(layout)
+        // Requests are sent as they stand.
+        let is_asked = layout.shape.format != Format::Requests;
+        Ok((layout, halves.note().filter(|_| is_asked)))
     }
 }
 

@@ -224,7 +224,7 @@ impl Printer {
     }
 
     /// Text without a line break at its end, for a question, and a space to answer behind.
-    pub(super) fn prompt(&self, text: &str) {
+    pub fn prompt(&self, text: &str) {
         let text = folded(text, self.terminals[1].as_ref());
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = write!(err, "{text} ");
@@ -238,6 +238,18 @@ impl Printer {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(out, "{text}")?;
         out.flush()
+    }
+
+    /// A part of a text on stdout, clean already; see [`Flow`](super::Flow).
+    pub(super) fn part(&self, text: &str) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminals[0].is_some()
     }
 
     /// Cells of a line of stdout where that is a terminal.

@@ -171,3 +171,27 @@ fn s4_05_embeddings_and_responses() {
     );
     assert_eq!(dir.cells("r.csv").column("response"), ["[sandbox] alpha", "[sandbox] beta"]);
 }
+
+/// S2.07: a text that was cut in the middle of a character is asked, and named with its row.
+#[test]
+fn s2_07_half_a_character_is_named_with_its_row() {
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.1"]);
+    let plain = r#"{"text": "whole \ud83d\ude00"}"#;
+    let half = r#"{"text": "cut \ud83d"}"#;
+    let named = "row 1 (line 2) holds `\\ud83d`, half of a character, which is asked as �";
+    let table = [
+        ("in.jsonl", format!("{plain}\n{plain}\n"), ""),
+        ("in.jsonl", format!("{plain}\n{half}\n"), "\n"),
+        ("in.jsonl", format!("{plain}\n{half}\n{half}\n{half}\n"), ", and 2 more rows such ones"),
+        ("in.json", format!("[{plain},\n{half}]"), "\n"),
+    ];
+    for (file, content, more) in table {
+        let dir = WorkDir::new();
+        dir.write(file, content);
+        let line = format!("workflow {file} out.jsonl --input-column text");
+        let output = at(&sandbox, dir.batchctl(&line)).run().exits(0);
+        let is_named = output.stderr.contains(&format!("{named}{more}"));
+        assert_eq!(is_named, !more.is_empty(), "{output}");
+        assert_eq!(output.stderr.contains("half of"), !more.is_empty(), "{output}");
+    }
+}

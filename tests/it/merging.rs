@@ -121,6 +121,10 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         ("the same answer twice", "row_0=a row_1=b", "row_1=b row_2=c", "", Lands("a b c - -")),
         ("two kinds in two files", "row_0=a row_1=b", "request-3=c", "", Refused(0, "a b c - -")),
         ("two kinds in one", "row_7=a request-9=b", "", "", Refused(0, "a b - - -")),
+        ("plain numbers from 0", "0=a 4=e", "", "--id-base 0", Lands("a - - - e")),
+        ("plain numbers from 1", "1=a 5=e", "", "--id-base 1", Lands("a - - - e")),
+        ("plain numbers, unsaid", "1=a 5=e", "", "", Refused(1, "a - - - e")),
+        ("plain numbers of a column", "70=a 74=e", "", "", Refused(0, "a - - - e")),
         ("Chinese and digits", "订单-1=a 订单-5=e", "", "", Refused(0, "a - - - e")),
         (
             "the same, with the column",
@@ -143,8 +147,8 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         let dir = WorkDir::new();
         dir.write(
             "my table.csv",
-            "key,订单,ref,text\nk-0,订单-1,row_7,p\nk-1,订单-2,request-9,q\nk-2,订单-3,x,r\n\
-             k-3,订单-4,y,s\nk-4,订单-5,z,t\n",
+            "key,订单,ref,text,n\nk-0,订单-1,row_7,p,70\nk-1,订单-2,request-9,q,71\n\
+             k-2,订单-3,x,r,72\nk-3,订单-4,y,s,73\nk-4,订单-5,z,t,74\n",
         );
         results(&dir, "a.jsonl", first);
         let mut files = vec!["a.jsonl"];
@@ -173,6 +177,25 @@ fn s1_13_field_44_foreign_results_land_right_or_are_refused_with_the_line_to_typ
         let shown: Vec<_> = answers.iter().map(|a| if a.is_empty() { "-" } else { a }).collect();
         assert_eq!(shown.join(" "), **lands, "{what}");
         assert_eq!(cells.statuses().values().sum::<usize>(), 5, "{what}: P2");
+    }
+}
+
+/// S1.13: what an id counts from is 0 or 1; ids of two kinds in one file are not told apart by it.
+#[test]
+fn s1_13_a_base_is_0_or_1_and_of_one_kind_of_ids() {
+    let dir = WorkDir::new();
+    dir.write("in.csv", "key,text\nk-0,p\nk-1,q\nk-2,r\n");
+    results(&dir, "r.jsonl", "row_0=a row_1=b");
+    results(&dir, "mixed.jsonl", "row_0=a 1=b");
+    for (line, words) in [
+        ("r.jsonl --id-base 2", "0 or 1 is wanted: what the first row of the table is called"),
+        ("r.jsonl --id-base 0,7", "0 or 1 is wanted"),
+        ("r.jsonl --id-base x", "0 or 1 is wanted"),
+        ("mixed.jsonl --id-base 0", "with --id-column for its column of them"),
+    ] {
+        let run = dir.batchctl(&format!("merge {line} --original-csv in.csv -o out.csv")).run();
+        run.exits(2).says(&[words]);
+        assert!(!dir.path("out.csv").exists(), "{line}");
     }
 }
 

@@ -117,7 +117,7 @@ fn status(sandbox: &Sandbox, dir: &WorkDir) -> Value {
 /// Rows, or as many as the environment asks for.
 fn rows() -> usize {
     let asked = std::env::var("BATCHCTL_TEST_ROWS").ok().and_then(|rows| rows.parse().ok());
-    asked.unwrap_or(200)
+    asked.unwrap_or(120)
 }
 
 /// Each row was paid for as often as its kind is asked, and every round once.
@@ -167,25 +167,58 @@ fn cells_are_the_bill(dir: &WorkDir, sandbox: &Sandbox) {
     assert!((sum("cost") - paid).abs() < 1e-9, "the cells are the bill: {paid}");
 }
 
-/// B07, field reports 37, 38, 39, 41: the whole ladder. Prose and answers against the type are asked
-/// again, cut off and refused ones are not, and what it cost is what was billed.
+/// A schema that says what the typed field does.
+const SCHEMA: &str = r#"{"type": "object", "properties": {"score": {"type": "number"}},
+    "required": ["score"], "additionalProperties": false}"#;
+
+/// What is wanted of each answer, and what comes in a second question beside the fault.
+const FORMS: [(&str, &str); 3] = [
+    ("--json-fields score:number", "{\"score\":0}"),
+    ("--json-schema schema.json", "in the form that was asked for"),
+    ("--json-schema schema.json --json-fields score", "in the form that was asked for"),
+];
+
+/// B07, field reports 37, 38, 39, 41: the whole ladder, by typed fields and by a schema. Prose and
+/// answers against the type are asked again, cut off and refused ones are not, and what it cost is
+/// what was billed.
 #[test]
 fn b07_field_37_38_39_41_the_whole_ladder() {
-    let rows = rows();
-    let (dir, sandbox) = scene(rows, &["--batch-seconds", "0.3"]);
-    let output =
-        at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "2", "--details"]).run().exits(3);
-    cells_are_the_bill(&dir, &sandbox);
-    let output = output.says(&["round 2:", "round 3:", "with what was wrong with the answer"]);
-    holds(&dir, &sandbox, rows);
-    let of = |letters: &str| (0..rows).filter(|row| letters.contains(kind(*row))).count() as u64;
-    // The rows of a further round are counted by themselves: no counter falls (field 41).
-    output.says(&[&format!("/{}", of("abcfg")), &format!("/{}", of("bcg"))]);
-    let bill = bill(&sandbox);
-    assert_eq!(bill.len() as u64, rows as u64 + of("abcfg") + of("bcg"));
-    // Whatever a model said is kept: each answer is a line of a result file.
-    let prose = "It is rather good, I think (a1).";
-    assert_eq!(kept(&dir, prose), of("a"), "field 39");
+    for (form, asked) in FORMS {
+        let rows = rows();
+        let (dir, sandbox) = scene(rows, &["--batch-seconds", "0.3"]);
+        dir.write("schema.json", SCHEMA);
+        let line = LINE.replace("--json-fields score:number", form);
+        let output =
+            at(&sandbox, dir.batchctl(&line)).args(&["--reask", "2", "--details"]).run().exits(3);
+        cells_are_the_bill(&dir, &sandbox);
+        let output = output.says(&["round 2:", "round 3:", "with what was wrong with the answer"]);
+        holds(&dir, &sandbox, rows);
+        let of =
+            |letters: &str| (0..rows).filter(|row| letters.contains(kind(*row))).count() as u64;
+        // The rows of a further round are counted by themselves: no counter falls (field 41).
+        let output = output.says(&[&format!("/{}", of("abcfg")), &format!("/{}", of("bcg"))]);
+        let (again, good) = (of("abcfg"), of("abf"));
+        output.says(&[&format!("re-asked  {again} rows, of which {good} are good now;")]);
+        let bill = bill(&sandbox);
+        assert_eq!(bill.len() as u64, rows as u64 + again + of("bcg"), "{form}");
+        // P2, B05: every row has one status, and they sum.
+        let statuses = status(&sandbox, &dir)["statuses"].clone();
+        let expected = serde_json::json!({
+            "ok": of("abfz"), "truncated": of("d"), "refused": of("e"), "invalid": of("cg"),
+        });
+        assert_eq!(statuses, expected, "{form}");
+        let sum: u64 = statuses.as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert_eq!(sum, rows as u64, "{form}");
+        // Whatever a model said is kept: each answer is a line of a result file.
+        let prose = "It is rather good, I think (a1).";
+        assert_eq!(kept(&dir, prose), of("a"), "field 39");
+        let (first, second) = (requests(&sandbox, 1), requests(&sandbox, 2));
+        assert_eq!(second[&4]["response_format"], first[&4]["response_format"], "{form}");
+        let said = second[&4]["messages"].as_array().and_then(|all| all.last()).expect("a remark");
+        let said = said["content"].as_str().expect("a text");
+        assert!(said.starts_with("That answer cannot be used: ") && said.contains("score"));
+        assert!(said.contains(asked), "{form}: {said}");
+    }
 }
 
 /// How many lines of the job's result files hold these words.
@@ -244,26 +277,6 @@ fn field_37_a_second_question_holds_the_answer_and_what_is_wrong_with_it() {
         again["messages"] = before["messages"].clone();
         assert_eq!(&again, before, "row {row}");
     }
-}
-
-/// A schema is held to in every round, in the provider's own way, and is what the second answer is
-/// judged by.
-#[test]
-fn b07_answers_against_the_schema_are_asked_for_again() {
-    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.3"]);
-    let schema = r#"{"type": "object", "properties": {"score": {"type": "number"}},
-        "required": ["score"], "additionalProperties": false}"#;
-    dir.write("schema.json", schema);
-    let line = "workflow in.csv out.csv --json-schema schema.json --max-tokens 64 --reask 2 \
-                --input-column text --check-interval 2 --details";
-    at(&sandbox, dir.batchctl(line)).run().exits(3).says(&["round 2:", "round 3:"]);
-    holds(&dir, &sandbox, 40);
-    let second = requests(&sandbox, 2);
-    assert_eq!(second[&4]["response_format"], requests(&sandbox, 1)[&4]["response_format"]);
-    let said = second[&4]["messages"].as_array().and_then(|all| all.last()).expect("a remark");
-    let said = said["content"].as_str().expect("a text");
-    assert!(said.starts_with("That answer cannot be used: ") && said.contains("score"), "{said}");
-    assert!(said.contains("in the form that was asked for"), "{said}");
 }
 
 /// The same at the endpoint that takes `input`, and for cells that hold messages.
@@ -405,4 +418,44 @@ fn a_job_keeps_its_number_and_retry_may_change_it() {
     assert_eq!((&job["statuses"]["ok"], &job["statuses"]["invalid"]), (&34.into(), &2.into()));
     assert_eq!(bill(&sandbox).len(), 40 + 6 + 6 + 3, "asked anew, then twice with the answer");
     assert_eq!(pico(&job["cost"]["actual"]), priced(bill(&sandbox).iter()), "P7");
+}
+
+/// Field report 42: what a second question may mend does not stop the job before it was asked; where
+/// it does not help, the job stops before a third one, and names the classes that have rows.
+#[test]
+fn field_42_abort_share_waits_for_second_questions() {
+    for (mark, exit, asked) in [("kind-a", 0, 30 + 30), ("kind-c", 5, 30 + 30)] {
+        let (dir, sandbox) = scene(1, &["--batch-seconds", "0.1"]);
+        let rows: String = (0..30).map(|row| format!("{row},row {row} of {mark}\n")).collect();
+        dir.write("in.csv", format!("id,text\n{rows}"));
+        let output = at(&sandbox, dir.batchctl(LINE)).args(&["--reask", "2"]).run().exits(exit);
+        assert_eq!(bill(&sandbox).len(), asked, "{mark}");
+        if exit == 5 {
+            output.says(&[
+                "30 of 30 rows of shard 1 of round 2",
+                "--class unparsed --prompt-file FILE",
+            ]);
+            let resumed = at(&sandbox, dir.batchctl("resume last")).run().exits(3);
+            resumed.says(&["round 3:", "retry"]);
+            assert_eq!(bill(&sandbox).len(), asked + 30, "a person said to go on");
+        }
+    }
+}
+
+/// B07: the price of a retry holds that of the second questions which it may need.
+#[test]
+fn b07_the_price_of_a_retry_holds_its_second_questions() {
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.1"]);
+    let price = |output: &crate::support::workdir::Output| -> f64 {
+        let line = output.stderr.lines().find(|line| line.contains("as one more batch"));
+        let line = line.unwrap_or_else(|| panic!("{output}"));
+        let price = line.split('$').nth(1).expect("a price");
+        let end = price.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(price.len());
+        price[..end].trim_end_matches('.').parse().unwrap_or_else(|_| panic!("{line}"))
+    };
+    let with = at(&sandbox, dir.batchctl(&format!("{LINE} --reask 2"))).run().exits(3);
+    let (dir, sandbox) = scene(40, &["--batch-seconds", "0.1"]);
+    let without = at(&sandbox, dir.batchctl(LINE)).run().exits(3);
+    // Two rows are left of six, and may need two further answers each.
+    assert!(price(&with) / 2.0 > price(&without) / 6.0, "{with}\n{without}");
 }

@@ -266,7 +266,12 @@ fn b04_s0_32_other_fields_of_the_same_things_are_not_paid_again() {
 fn s0_32_what_cannot_be_meant_is_refused_before_money() {
     let dir = WorkDir::new();
     dir.write("in.csv", "id,text,name\n1,a,\n");
-    let table: [(&str, &[&str]); 8] = [
+    let schema = r#"{"type":"object","properties":{"n":{"type":"integer","maximum":5}}}"#;
+    dir.write("s.json", schema);
+    let table: [(&str, &[&str]); 11] = [
+        ("--json-schema s.json --default n=6", &["`n` is 6, at most 5 is wanted"]),
+        ("--json-schema s.json --default n=many", &["`n` is of type string, wanted is integer"]),
+        ("--no-wait --max-wait 5s", &["--no-wait", "--max-wait"]),
         ("--explode", &["--explode", "--json-fields name,price --explode"]),
         ("--default mood=x", &["--default", "--json-fields label,score"]),
         ("--json-fields mood --default mod=x", &["no field `mod`", "did you mean `mood`?"]),
@@ -281,7 +286,7 @@ fn s0_32_what_cannot_be_meant_is_refused_before_money() {
         let run = dir.batchctl(&line).openai_at("http://127.0.0.1:9");
         run.run().exits(2).says(texts);
     }
-    assert_eq!(dir.files(), ["in.csv"]);
+    assert_eq!(dir.files(), ["in.csv", "s.json"]);
 }
 
 const LIST: &str = r#"{"type": "object", "required": ["items"], "properties": {"items":
@@ -319,4 +324,23 @@ fn s0_32_the_things_of_a_schema_become_rows() {
     assert!(cells.column("error")[2].contains("/items/1/name"), "{}", cells.column("error")[2]);
     let fields = line.replace("--default name=?", "--json-fields nam");
     at(&sandbox, dir.batchctl(&fields)).run().exits(2).says(&["did you mean `name`?"]);
+}
+
+/// S0.32: a note among the things of a list costs no row: the things stay, and the row says what
+/// is wrong.
+#[test]
+fn s0_32_what_is_no_thing_makes_no_row() {
+    let dir = WorkDir::new();
+    dir.write("in.csv", "id,text\n1,mixed\n2,fits\n");
+    let rules = "[[rule]]\nmatch = \"mixed\"\nreply = '[{\"name\": \"tea\"}, \"and\", {\"name\": \"bun\"}]'\n\
+                 [[rule]]\nmatch = \"fits\"\nreply = '[{\"name\": \"ale\"}]'\n";
+    dir.write("rules.toml", rules);
+    let rules = format!("script:{}", dir.path("rules.toml").display());
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.1", "--answers", &rules]);
+    let line = "workflow in.csv out.csv --explode --json-fields name --input-column text";
+    at(&sandbox, dir.batchctl(line)).run().exits(3).says(&["2 rows in, 3 rows out"]);
+    let cells = dir.cells("out.csv");
+    assert_eq!(cells.column("name"), ["tea", "bun", "ale"]);
+    assert_eq!(cells.column("status"), ["invalid", "invalid", "ok"]);
+    assert_eq!(cells.column("error")[0], "element 2 is the text \"and\" where an object is wanted");
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::batch::Usage;
 use crate::cost::{CostDocument, Spent, labelled, shown};
-use crate::result::{Accuracy, Agreement, Comparison, Pairs};
+use crate::result::{Accuracy, Agreement, Comparison, Pairs, shown_share};
 use crate::ui::{count, counted, shorten};
 
 /// Cells of a line.
@@ -156,9 +156,10 @@ fn agreement(number: usize, field: &Agreement, lines: &mut Vec<String>) {
     let label = if number == 0 { "same" } else { "" };
     let name = shorten(&field.field, VALUE);
     let mut pieces =
-        vec![format!("{name}: {}{}", of(field.same, field.rows), percent(field.share))];
+        vec![format!("{name}: {}{}", of(field.same, field.rows), percent(field.same, field.rows))];
     // Rounded first, or a little less than nothing is shown as -0.00.
-    let kappa = field.kappa.map(|kappa| (kappa * 100.0).round() / 100.0 + 0.0);
+    let most = if field.same < field.rows { 0.99 } else { 1.0 };
+    let kappa = field.kappa.map(|kappa| ((kappa * 100.0).round() / 100.0 + 0.0).min(most));
     pieces.extend(kappa.map(|kappa| format!("kappa {kappa:.2}")));
     let apart = field.mean_difference.filter(|mean| *mean > 0.0);
     pieces.extend(apart.map(|mean| format!("{mean:.2} apart in the mean")));
@@ -182,7 +183,7 @@ fn accuracy(accuracy: &Accuracy) -> Vec<String> {
             0 => String::new(),
             rows => format!(", no good answer in {}", count(rows)),
         };
-        let share = percent(right.share);
+        let share = percent(right.right, accuracy.rows);
         format!("{who} {}{share}{missing}", of(right.right, accuracy.rows))
     };
     let pieces = [
@@ -200,6 +201,37 @@ fn of(part: u64, all: u64) -> String {
     format!("{} of {}", count(part), count(all))
 }
 
-fn percent(share: Option<f64>) -> String {
-    share.map(|share| format!(" ({:.1} %)", share * 100.0)).unwrap_or_default()
+/// A share of the rows; 100 % is said only of all of them.
+fn percent(part: u64, all: u64) -> String {
+    if all == 0 { String::new() } else { format!(" ({})", shown_share(part, all)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_agreement_is_said_only_where_all_agree() {
+        let table = [
+            ((0, 0), "rate: 0 of 0"),
+            ((9, 9), "rate: 9 of 9 (100.0 %)   kappa 1.00"),
+            ((9_999, 10_000), "rate: 9,999 of 10,000 (99.9 %)   kappa 0.99"),
+            ((2, 3), "rate: 2 of 3 (66.7 %)   kappa 0.99"),
+        ];
+        for ((same, rows), expected) in table {
+            let kappa = (rows > 0).then_some(if same == rows { 1.0 } else { 0.9999 });
+            let field = Agreement {
+                field: "rate".to_owned(),
+                rows,
+                same,
+                share: None,
+                kappa,
+                mean_difference: None,
+                differing: Vec::new(),
+            };
+            let mut lines = Vec::new();
+            agreement(1, &field, &mut lines);
+            assert_eq!(lines.join("\n").trim(), expected);
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub struct AnswerArgs {
     /// Name of the column with the answer [default: response, of JSON `raw_response`]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub response_column: Option<String>,
-    /// Add columns about each answer: ids, finish reason, tokens, seconds
+    /// Add columns about each answer: ids, finish reason, seconds; tokens and cost are sums of all rounds of the row
     #[arg(long, hide_short_help = true)]
     pub details: bool,
     /// Write rows that were not selected too, with empty answers

@@ -15,9 +15,10 @@ pub use answer::AnswerArgs;
 pub use ask::AskArgs;
 pub use general::{GeneralArgs, JsonArg};
 pub use question::QuestionArgs;
+pub(in crate::commands) use question::{pixels, temperature, tokens};
 pub use reask::{MOST_REASKS, ReaskArgs};
 pub use rows::{RangeArgs, RowsArgs};
-pub use running::{LimitArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
+pub use running::{LimitArgs, ModeArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
 pub use table::{LookArgs, ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 

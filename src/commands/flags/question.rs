@@ -53,15 +53,15 @@ pub struct QuestionArgs {
     pub endpoint: Option<String>,
 }
 
-fn pixels(text: &str) -> Result<u64, String> {
+pub(in crate::commands) fn pixels(text: &str) -> Result<u64, String> {
     whole(text, "a number of pixels", 1, Some(100_000))
 }
 
-fn tokens(text: &str) -> Result<u64, String> {
+pub(in crate::commands) fn tokens(text: &str) -> Result<u64, String> {
     whole(text, "a number of tokens", 1, None)
 }
 
-fn temperature(text: &str) -> Result<f64, String> {
+pub(in crate::commands) fn temperature(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if (0.0..=2.0).contains(&number) => Ok(number),
         _ => Err("a number from 0 to 2 is wanted".into()),

@@ -40,6 +40,37 @@ impl Flags for PaceArgs {
     }
 }
 
+/// How rows are sent.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub struct ModeArgs {
+    /// How rows are sent: batch (half price, up to 24 h), realtime (calls, now), or auto (calls where fewer than batch_threshold are to be asked) [default: batch]
+    #[arg(long, value_name = "MODE", value_parser = ["batch", "realtime", "auto"], hide_short_help = true)]
+    pub mode: Option<String>,
+    /// Ask now, by calls at the realtime price; the same as --mode realtime
+    #[arg(long, conflicts_with = "mode")]
+    pub now: bool,
+    /// How often a call is made again that failed in passing [default: 3]
+    #[arg(long, value_name = "N", value_parser = retries, hide_short_help = true)]
+    pub retries: Option<u64>,
+    /// How long one call may take; a setting, the flag is accepted for older scripts [default: 120s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide = true)]
+    pub timeout: Option<Duration>,
+}
+
+impl Flags for ModeArgs {
+    fn lay(&self, over: &mut Overrides) {
+        let mode = if self.now { Some("realtime") } else { self.mode.as_deref() };
+        over.text(key::MODE, mode);
+        over.whole(key::RETRIES, self.retries);
+        over.set(key::TIMEOUT, self.timeout.map(Value::Duration));
+    }
+}
+
+fn retries(text: &str) -> Result<u64, String> {
+    whole(text, "a number of retries", 0, Some(100))
+}
+
 /// How a job runs from its first file to its end.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Running")]
@@ -47,14 +78,17 @@ pub struct RunningArgs {
     /// How long to wait.
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// By batch or by calls.
+    #[command(flatten)]
+    pub mode: ModeArgs,
     /// Submit and return; `batchctl watch` collects the answers later
-    #[arg(long)]
+    #[arg(long, conflicts_with = "max_wait")]
     pub no_wait: bool,
     /// Rounds a row may run in while it expires, gets lost or fails in passing [default: 3]
     #[arg(long, value_name = "N", value_parser = rounds, hide_short_help = true)]
     pub rounds: Option<u64>,
-    /// What becomes of rows left after the first round: another batch, or none
-    #[arg(long, value_name = "HOW", value_parser = ["batch", "none"], hide_short_help = true)]
+    /// What becomes of rows left after the first round: another batch, calls (realtime), or none [default: as they were sent]
+    #[arg(long, value_name = "HOW", value_parser = ["batch", "realtime", "none"], hide_short_help = true)]
     pub finish: Option<String>,
     /// Keep the request files in the job's folder [default: removed once submitted]
     #[arg(long, hide_short_help = true)]
@@ -99,6 +133,7 @@ fn job_name(text: &str) -> Result<String, String> {
 impl Flags for RunningArgs {
     fn lay(&self, over: &mut Overrides) {
         self.pace.lay(over);
+        self.mode.lay(over);
         over.switch(key::NO_WAIT, self.no_wait);
         over.whole(key::ROUNDS, self.rounds);
         over.text(key::FINISH, self.finish.as_deref());

@@ -10,7 +10,7 @@ use super::read::Reading;
 use super::slips::names_of;
 use crate::cost::grouped;
 use crate::request::Form;
-use crate::result::{Group, IdKind, MergeIndex, ResultError};
+use crate::result::{Group, IdKind, MergeIndex, ResultError, plain_number};
 use crate::table::Table;
 use crate::ui::{CommandError, ExitCode, Shell};
 
@@ -137,6 +137,8 @@ impl<'a> Fixes<'a> {
                     format!("{}   if it is not", line(other)),
                 ]
             }
+            // Its ids are of two kinds within, whatever they count from.
+            ResultError::MixedIds { .. } if self.is_based_and_alone() => self.id_column(index),
             ResultError::MixedIds { .. } => self.apart(index),
             ResultError::TwoAnswers { first, second, .. } => {
                 self.two_answers(index, [first, second])
@@ -232,17 +234,29 @@ impl<'a> Fixes<'a> {
         let table = self.reading.table;
         let firsts = index.groups().iter().map(|group| group.first().id.clone());
         let ids: HashSet<String> = index.strangers().iter().cloned().chain(firsts).collect();
-        let column = column_with(table, &ids);
-        match column {
-            Some(column) => {
-                let name = &table.headers()[column];
-                vec![self.with("--id-column", name)]
-            }
-            None => vec![
+        let column = column_with(table, &ids).map(|column| &table.headers()[column]);
+        let mut lines: Vec<String> =
+            column.map(|name| self.with("--id-column", name)).into_iter().collect();
+        if !ids.is_empty() && ids.iter().all(|id| plain_number(id).is_some()) {
+            let counts = |base| format!("{}   if {base} is the first row", self.based(base));
+            lines.extend(["0", "1"].map(counts));
+        }
+        if lines.is_empty() {
+            lines = vec![
                 "name the table that has these ids, with --id-column for its column of them".into(),
                 format!("columns: {} (none of them holds these ids)", table.headers().join(", ")),
-            ],
+            ];
         }
+        lines
+    }
+
+    fn is_based_and_alone(&self) -> bool {
+        let Reading { args, sources, .. } = self.reading;
+        !args.id_base.is_empty() && sources.files.len() == 1
+    }
+
+    fn based(&self, base: &str) -> String {
+        self.with("--id-base", base)
     }
 
     /// The refusal of a table that is not the one that was asked.

@@ -82,6 +82,21 @@ pub(super) struct Account<'a> {
 }
 
 impl Account<'_> {
+    /// The classes of the rows that are not good now, and of those that a `cancel` makes so, as
+    /// `retry` takes them. Rows without a request want the table mended, not another question.
+    pub(super) fn classes_to_ask(&self) -> String {
+        use RowStatus::{Cancelled, Defaulted, Pending, Skipped, Unasked};
+        let mut classes: Vec<RowStatus> = Vec::new();
+        for (status, rows) in &self.counts.ended {
+            let class = if *status == Pending { Cancelled } else { *status };
+            let is_left = class.is_good() || matches!(class, Defaulted | Skipped | Unasked);
+            if *rows > 0 && !is_left && !classes.contains(&class) {
+                classes.push(class);
+            }
+        }
+        classes.iter().map(|class| format!(" --class {}", class.as_str())).collect()
+    }
+
     /// What happened.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.headline()];
@@ -422,5 +437,20 @@ mod tests {
         let good = account(&Ending::Done, &[(RowStatus::Ok, 3)]);
         assert_eq!(good.lines()[0], "job k7f2qd done at openai · 3 rows in 17m 32s");
         assert!(good.once_more().is_empty(), "nothing to do where all is good");
+    }
+    /// Field report 42: a line to type names rows that there are.
+    #[test]
+    fn field_42_classes_are_those_that_have_rows() {
+        use RowStatus::{Cancelled, Error, Invalid, Ok, Pending, Skipped, Unparsed};
+        let table: [(&[(RowStatus, u64)], &str); 5] = [
+            (&[(Ok, 3), (Error, 30), (Pending, 9)], " --class error --class cancelled"),
+            (&[(Ok, 3), (Unparsed, 30), (Invalid, 2)], " --class unparsed --class invalid"),
+            (&[(Unparsed, 30), (Error, 0)], " --class unparsed"),
+            (&[(Cancelled, 2), (Pending, 9), (Skipped, 1)], " --class cancelled"),
+            (&[(Ok, 3)], ""),
+        ];
+        for (counts, expected) in table {
+            assert_eq!(account(&Ending::Done, counts).classes_to_ask(), expected, "{counts:?}");
+        }
     }
 }

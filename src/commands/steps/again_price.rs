@@ -30,10 +30,26 @@ impl AgainPrice {
         (found, who): (&Found, &Who),
         question: &Question,
     ) -> Result<Self, CommandError> {
+        let is_same_model = question.model == found.spec.question.model;
+        let other = if is_same_model { None } else { Some(who.price.clone()) };
+        Self::priced(store, found, question, other)
+    }
+
+    /// The price of the job's own question, as it was asked.
+    pub(super) fn own(store: &Store, found: &Found) -> Result<Self, CommandError> {
+        Self::priced(store, found, &found.spec.question, None)
+    }
+
+    /// `other` is the price of another model than the job's.
+    fn priced(
+        store: &Store,
+        found: &Found,
+        question: &Question,
+        other: Option<Option<Price>>,
+    ) -> Result<Self, CommandError> {
         let own = &found.spec.question;
         let terms = terms_of(&found.job);
-        let is_same_model = question.model == own.model;
-        let price = if is_same_model { terms.price } else { who.price.clone() };
+        let price = other.unwrap_or(terms.price);
         let mut reasking = reasking(&found.spec, &question.model);
         let lengths = match &found.job.prompt {
             Some(prompt) if question == own => {
@@ -53,6 +69,7 @@ impl AgainPrice {
                 is_embedding: question.endpoint == Endpoint::Embeddings,
                 lengths,
                 reasking,
+                ..Pricing::default()
             },
             prompt: is_known.then_some(tokens.div_ceil(rows.max(1))),
             model: question.model.clone(),
@@ -75,6 +92,11 @@ impl AgainPrice {
     /// What so many rows are expected to cost.
     pub(super) fn forecast(&self, rows: u64) -> Forecast {
         self.forecasts(rows).0
+    }
+
+    /// What second questions about so many rows will likely cost; `None` = unknown.
+    pub(super) fn likely_reasks(&self, rows: u64) -> Option<u64> {
+        self.forecasts(rows).1?.likely_cost()
     }
 
     /// What of it is for second questions, for people.

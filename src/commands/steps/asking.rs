@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::form::{expected, form};
 use super::input::Taken;
-use super::tell_form::{kept_here, tell_form};
+use super::mode::{Wanted, wanted};
+use super::payee;
+use super::tell_form::{kept_here, tell_form, tells_form};
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::job::JobError;
-use crate::request::{Detail, Endpoint, Given, ImageOptions, InputColumn, Question, Source, infer};
+use crate::job::{JobError, Other};
+use crate::request::{
+    Detail, Endpoint, Form, Given, ImageOptions, InputColumn, Mode, Question, Source, infer,
+};
 use crate::table::{Format, Table, read_text};
 use crate::ui::{CommandError, ExitCode};
 
@@ -26,8 +30,8 @@ pub(in crate::commands) struct Asked {
 }
 
 /// A text that was given on the line or in a file.
-pub(super) struct Text {
-    pub(super) text: String,
+pub(in crate::commands) struct Text {
+    pub(in crate::commands) text: String,
     pub(super) is_jinja: bool,
 }
 
@@ -44,7 +48,7 @@ pub(in crate::commands) fn ask(
         endpoint,
         model: who.model.clone(),
         base_url: who.stored_url.clone(),
-        line_url: line_url(who, endpoint)?,
+        line_url: line_url(context, who, endpoint)?,
         max_tokens: settings.get(key::MAX_TOKENS).and_then(|n| u32::try_from(n).ok()),
         max_tokens_field: who.api.dialect().max_tokens_field(endpoint, &who.model).to_owned(),
         parameters: parameters(context)?,
@@ -81,6 +85,29 @@ pub(in crate::commands) fn ask(
     Ok(Asked { question, notes: inferred.note.into_iter().chain(wanted).collect() })
 }
 
+/// The question as each further member of the chain is asked it.
+pub(super) fn others(
+    (question, who): (&Question, &Who),
+    form: &Form,
+) -> Result<Vec<Other>, CommandError> {
+    if question.source == Source::Foreign && !who.others.is_empty() {
+        return Err(CommandError::usage(
+            "ready-made requests are sent as they stand, so they go to one provider",
+        )
+        .hint(format!("--provider {}", who.name)));
+    }
+    let expected = expected(form)?;
+    let others = who.others.iter().map(|other| {
+        let mut own = other.question(question);
+        if tells_form(question) {
+            // What this one is told of the form is what it can take.
+            tell_form(&mut own, &expected, (&other.name, other.dialect));
+        }
+        Other { provider: other.name.clone(), question: own }
+    });
+    Ok(others.collect())
+}
+
 /// The endpoint that the settings name.
 pub(super) fn endpoint(context: &Context) -> Endpoint {
     match context.settings.get(key::ENDPOINT).as_str() {
@@ -110,14 +137,18 @@ fn prompt_source(prompt: Option<&Text>) -> Source {
     }
 }
 
-/// The `url` of each request line.
-fn line_url(who: &Who, endpoint: Endpoint) -> Result<String, CommandError> {
+/// The `url` of each request line; a service may answer in calls what it takes in no batch.
+fn line_url(context: &Context, who: &Who, endpoint: Endpoint) -> Result<String, CommandError> {
+    if wanted(context) == Wanted::Of(Mode::Realtime) {
+        return Ok(payee::line_url(who.api.dialect(), endpoint).to_owned());
+    }
     let url = who.api.line_url(endpoint).ok_or_else(|| {
         CommandError::usage(format!(
             "{} takes no {} requests in a batch",
             who.name,
             endpoint.as_str()
         ))
+        .hint("add --now to ask by calls, at the realtime price")
     })?;
     Ok(url.to_owned())
 }
@@ -156,7 +187,7 @@ fn sample(table: &Table) -> Result<Vec<Vec<String>>, CommandError> {
 }
 
 /// A text from a flag (`@file` reads a file) or from a file of its own.
-pub(super) fn given_text(
+pub(in crate::commands) fn given_text(
     context: &Context,
     text: Option<String>,
     file: Option<String>,
@@ -221,12 +252,22 @@ fn image_options(
     Ok(ImageOptions {
         columns,
         roots,
-        detail: match settings.get(key::IMAGE_DETAIL).as_str() {
-            "low" => Detail::Low,
-            "auto" => Detail::Auto,
-            _ => Detail::High,
-        },
-        max_side: settings.get(key::IMAGE_MAX_SIDE).and_then(|side| u32::try_from(side).ok()),
+        detail: detail(context),
+        max_side: max_side(context),
         ..ImageOptions::default()
     })
+}
+
+/// How closely images are looked at.
+pub(super) fn detail(context: &Context) -> Detail {
+    match context.settings.get(key::IMAGE_DETAIL).as_str() {
+        "low" => Detail::Low,
+        "auto" => Detail::Auto,
+        _ => Detail::High,
+    }
+}
+
+/// The longest side that images may have.
+pub(in crate::commands) fn max_side(context: &Context) -> Option<u32> {
+    context.settings.get(key::IMAGE_MAX_SIDE).and_then(|side| u32::try_from(side).ok())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::account::{Account, ErrorGroup};
+use super::again_price::AgainPrice;
 use super::counts::RowCounts;
 use super::follow::{ROUNDS, rounds};
 use super::jobs::Found;
@@ -156,6 +157,7 @@ pub(in crate::commands) fn report(
     let prices = Prices::of(store, &found.job)?;
     let forecast = terms_of(&found.job).forecast;
     let again_cost = about(spent.all, forecast.as_ref(), prices.of_ask(None), again);
+    let again_cost = with_reasks(store, found, again_cost, again)?;
     let account = Account {
         job: found.job.short(),
         provider: &found.job.provider,
@@ -216,6 +218,20 @@ pub(in crate::commands) fn report(
         context.printer.note(&hint);
     }
     Ok(exit)
+}
+
+/// The price of asking rows again with that of the second questions which their answers may need.
+fn with_reasks(
+    store: &Store,
+    found: &Found,
+    first: Option<u64>,
+    rows: u64,
+) -> Result<Option<u64>, CommandError> {
+    if found.spec.reask == 0 || rows == 0 {
+        return Ok(first);
+    }
+    let reasks = AgainPrice::own(store, found)?.likely_reasks(rows);
+    Ok(first.zip(reasks).map(|(first, reasks)| first.saturating_add(reasks)))
 }
 
 pub(super) fn word(ending: &Ending) -> &'static str {
@@ -341,7 +357,7 @@ fn next_steps(context: &Context, account: &Account<'_>, found: &Found) -> Vec<St
         Ending::Halted(_) => vec![
             format!("nothing more is sent; if the rest is to go out as it is: {resume}"),
             format!("to ask otherwise: batchctl cancel {job}, then"),
-            format!("  batchctl retry {job} --class error --class cancelled --prompt-file FILE"),
+            format!("  batchctl retry {job}{} --prompt-file FILE", account.classes_to_ask()),
         ],
         Ending::OverBudget(over) => {
             let lines = over.lines(job).into_iter();

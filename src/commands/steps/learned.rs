@@ -2,12 +2,13 @@
 //! provider let be queued.
 
 use super::jobs::open_store;
+use super::mode::finish;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Lengths, Pricing, Reasking, text_tokens};
+use crate::cost::{Lengths, PricedMember, Pricing, Reasking, text_tokens};
 use crate::job::{LEARNED_FOR, Spec, form_line};
-use crate::request::Endpoint;
+use crate::request::{Endpoint, Mode};
 use crate::store::{Queue, Store};
 use crate::ui::CommandError;
 
@@ -27,7 +28,29 @@ pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Prici
         is_embedding: spec.question.endpoint == Endpoint::Embeddings,
         lengths,
         reasking,
+        mode: spec.mode,
+        finish: finish(context, spec.mode),
+        others: members(who, spec),
     })
+}
+
+/// What calls to the further members of a chain are priced by.
+pub(super) fn members(who: &Who, spec: &Spec) -> Vec<PricedMember> {
+    let members = who.others.iter().zip(&spec.others);
+    let members = members.filter(|(other, _)| other.calls.has_key);
+    members
+        .map(|(other, asked)| PricedMember {
+            who: other.label(),
+            pricing: Pricing {
+                price: other.price.clone(),
+                max_tokens: asked.question.most_output(),
+                is_embedding: asked.question.endpoint == Endpoint::Embeddings,
+                mode: Mode::Realtime,
+                finish: Mode::Realtime,
+                ..Pricing::default()
+            },
+        })
+        .collect()
 }
 
 /// How often rows of a job are asked again because of their answer, at this model; of how common

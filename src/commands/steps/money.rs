@@ -54,7 +54,9 @@ pub(in crate::commands) fn approve(
         if let Some(text) = paid_before(context, planned)? {
             context.printer.note(&text);
         }
-        context.printer.note(&purchase.short_plan(estimate.max_tokens));
+        context
+            .printer
+            .note(&purchase.short_plan(estimate.max_tokens, planned.spec.question.limit_name()));
         if let Some(reasks) = &estimate.reasks {
             let shown = |pico: Option<u64>| match pico.and_then(|pico| estimate.money(pico)) {
                 Some(money) => money.show(),
@@ -236,13 +238,13 @@ impl<'a> Purchase<'a> {
 
     /// One line before anything is sent, where nobody is asked: what it will cost, for what, at
     /// whom, by which prices.
-    fn short_plan(&self, max_tokens: Option<u64>) -> String {
+    fn short_plan(&self, max_tokens: Option<u64>, named: &str) -> String {
         let requests = counted(self.forecast.requests, "request");
         let whom = format!("{requests} at {}, {}", self.who.name, self.model);
         let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
         let dated = self.price.map(|price| format!(", {}", price.dated())).unwrap_or_default();
         let limit = max_tokens.filter(|_| self.forecast.cost.high.is_none());
-        let limit = limit.map(|most| format!(" (--max-tokens {most})")).unwrap_or_default();
+        let limit = limit.map(|most| format!(" ({named} {most})")).unwrap_or_default();
         let text = match self.figures() {
             _ if is_free => format!("free: {whom}{dated}"),
             None => format!("{}: {whom}", self.unknown()),

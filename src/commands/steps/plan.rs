@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::asking::{Asked, ask};
+use super::asking::{Asked, ask, others};
 use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
@@ -10,6 +10,7 @@ use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::lowest_limit;
+use super::mode::{tell_auto, to_plan};
 use super::reask::{reasks, reasks_like};
 use super::reshape::require_shape;
 use super::who::Who;
@@ -67,6 +68,8 @@ pub(in crate::commands) struct Prepared {
     pub(in crate::commands) spec: Spec,
     /// The limits by which files are cut.
     pub(in crate::commands) limits: Limits,
+    /// Fewer requests are sent by calls after all.
+    calls_below: Option<u64>,
     notes: Vec<String>,
     warnings: Vec<String>,
 }
@@ -130,15 +133,21 @@ impl Planned {
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
         let reporter = context.reporter();
-        let Prepared { table, spec, limits, .. } = &prepared;
-        let may_be_queued = may_be_queued(context, who)?;
+        let Prepared { table, spec, limits, calls_below, .. } = &prepared;
+        let queued = match spec.mode {
+            Mode::Batch => may_be_queued(context, who)?,
+            Mode::Realtime => None,
+        };
         let pricing = pricing(context, who, spec)?;
         let cost = lowest_limit(context, who, (&spec.question.model, pricing.price.as_ref()));
         let requests = context.settings.get(key::MAX_REQUESTS);
-        let limits = (limits, Most { tokens: may_be_queued, cost, requests });
+        let limits = (limits, Most { tokens: queued, cost, requests, calls_below: *calls_below });
         let plan = plan((spec, &pricing), table, limits, folder, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
-        let Prepared { table, spec, .. } = prepared;
+        tell_auto(context, (plan.mode, plan.requests()));
+        let Prepared { table, mut spec, .. } = prepared;
+        spec.mode = plan.mode;
+        let may_be_queued = queued.filter(|_| plan.mode == Mode::Batch);
         Ok(Self { table, spec, plan, may_be_queued })
     }
 }
@@ -158,7 +167,7 @@ impl Prepared {
         require_fillable(("--skip-filled", None), &selection, headers, expected.wanted(), &output)?;
         require_shape(expected.wanted(), &output, selection.filled_column().is_some())?;
         let reask = reasks(context, &form, &asked.question)?;
-        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
+        Self::with(context, taken, who, (asked, selection, form, reask))
     }
 
     /// The question of a job, as far as the line words no other. The rows are those of the line:
@@ -169,7 +178,7 @@ impl Prepared {
         let asked = Asked { question, notes: Vec::new() };
         let form = job.form.clone();
         let reask = reasks_like(context, job, &asked.question)?;
-        Ok(Self::with(context, taken, who, (asked, selection, form, reask)))
+        Self::with(context, taken, who, (asked, selection, form, reask))
     }
 
     fn with(
@@ -177,8 +186,10 @@ impl Prepared {
         taken: Taken,
         who: &Who,
         (asked, selection, form, reask): (Asked, Selection, Form, u32),
-    ) -> Self {
+    ) -> Result<Self, CommandError> {
         let settings = &context.settings;
+        let others = others((&asked.question, who), &form)?;
+        let (mode, calls_below) = to_plan(context, who);
         let spec = Spec {
             rules: RULES,
             provider: who.name.clone(),
@@ -194,15 +205,15 @@ impl Prepared {
             output: output_spec(context),
             keep_request_files: settings.get(key::KEEP_TEMP_FILES),
             limits: None,
-            mode: Mode::Batch,
-            others: Vec::new(),
+            mode,
+            others,
             rounds: rounds(context),
             reask,
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };
         let warnings = who.warnings(context);
-        Self { table: taken.table, spec, limits, notes: asked.notes, warnings }
+        Ok(Self { table: taken.table, spec, limits, calls_below, notes: asked.notes, warnings })
     }
 
     /// Tells what a person should know of the rows, and stops where they cannot be what was meant.
@@ -309,6 +320,9 @@ impl Prepared {
     }
 }
 
+/// The most rows of a shard whose rows are called one by one.
+const MOST_CALLS: u64 = 5_000;
+
 /// Rows without a request that are shown before the question whether to go on.
 const SHOWN_SKIPS: usize = 3;
 
@@ -355,6 +369,11 @@ fn limits(context: &Context, who: &Who, spec: &Spec) -> Limits {
     }
     if let Some(most) = settings.get(key::MAX_SHARD_BYTES) {
         limits.max_bytes = limits.max_bytes.min(most);
+    }
+    if spec.mode == Mode::Realtime {
+        // Of what a kill leaves unclear only so much is looked through, and money is set aside
+        // and given back in parts of this size.
+        limits.max_requests = limits.max_requests.min(MOST_CALLS);
     }
     limits
 }

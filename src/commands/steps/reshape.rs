@@ -1,7 +1,7 @@
 //! `--default` and `--explode`: whether they make sense for what is asked, decided before anything
 //! is sent.
 
-use crate::answer::{Defaults, Wanted};
+use crate::answer::{DefaultError, Defaults, Wanted};
 use crate::job::OutputSpec;
 use crate::ui::{CommandError, ExitCode};
 
@@ -13,23 +13,25 @@ pub(in crate::commands) fn defaults(
     if output.defaults.is_empty() {
         return Ok(None);
     }
-    let Some(fields) = wanted.fields() else {
+    if wanted.fields().is_none() {
         return Err(CommandError::usage(
             "--default fills the columns of wanted fields, and no field is wanted",
         )
         .hint("name them: --json-fields label,score --default label=unknown"));
-    };
-    let defaults = Defaults::parse(&output.defaults, fields);
-    defaults
-        .map(Some)
-        .map_err(|error| CommandError::new(ExitCode::Usage, error).context("--default"))
+    }
+    Defaults::parse(&output.defaults, wanted).map(Some).map_err(|error| refused(&error))
+}
+
+fn refused(error: &DefaultError) -> CommandError {
+    CommandError::new(ExitCode::Usage, error.clone()).context("--default")
 }
 
 /// Leaves out the defaults of a job that the fields of this line do not have.
 pub(in crate::commands) fn keep_fitting(defaults: &mut Vec<String>, wanted: Wanted<'_>) {
     let fits = |text: &String| {
-        let fields = wanted.fields();
-        fields.is_some_and(|fields| Defaults::parse(std::slice::from_ref(text), fields).is_ok())
+        let text = std::slice::from_ref(text);
+        let parsed = Defaults::parse(text, wanted);
+        wanted.fields().is_some() && parsed.and_then(|it| it.require_fit(text, wanted)).is_ok()
     };
     defaults.retain(fits);
 }
@@ -40,7 +42,9 @@ pub(in crate::commands) fn require_shape(
     output: &OutputSpec,
     is_filling: bool,
 ) -> Result<(), CommandError> {
-    defaults(wanted, output)?;
+    if let Some(defaults) = defaults(wanted, output)? {
+        defaults.require_fit(&output.defaults, wanted).map_err(|error| refused(&error))?;
+    }
     if !wanted.is_of_each() {
         return Ok(());
     }

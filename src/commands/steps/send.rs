@@ -7,6 +7,7 @@ use super::follow::Follow;
 use super::go_on::go_on_with;
 use super::input::read_in_place;
 use super::jobs::{Found, open_store};
+use super::mode::require_mode;
 use super::money::require_limits;
 use super::on_done::with_on_done;
 use super::output::{Destination, require_place};
@@ -26,6 +27,7 @@ pub(in crate::commands) fn send(
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
     Listening::begin(context)?;
+    require_mode(context, &who)?;
     if let Some(path) = destination.path() {
         require_place(path)?;
     }
@@ -77,6 +79,9 @@ pub(in crate::commands) fn estimate(
     context: &Context,
     is_of_run: bool,
 ) -> Result<ExitCode, CommandError> {
+    if is_of_run {
+        require_mode(context, &who)?;
+    }
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, &who, false);
@@ -112,6 +117,7 @@ pub(in crate::commands) fn dry_run(
     mut who: Who,
     context: &Context,
 ) -> Result<ExitCode, CommandError> {
+    require_mode(context, &who)?;
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, &who, false);

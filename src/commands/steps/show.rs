@@ -54,6 +54,7 @@ pub(in crate::commands) fn plan_lines(
     lines.extend(planned.plan.estimate.lines(&Heading {
         model: &spec.question.model,
         provider: &who.name,
+        limit: spec.question.limit_name(),
         detail: spec.question.images.detail.into(),
         limits: Some((published.max_requests, published.max_bytes)),
         queue: planned.may_be_queued.map(|limit| (limit, waves(&planned.plan.shards, limit))),

@@ -104,7 +104,7 @@ async fn obey(mut signals: Signals, listening: Arc<Listening>, printer: Printer)
 
 /// The signals that ask a process to end.
 #[cfg(unix)]
-struct Signals {
+pub(in crate::commands) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     /// `None` under `nohup`, which asks for runs that outlive their terminal.
@@ -113,7 +113,8 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// Takes the signals over; ask only inside of the runtime.
+    pub(in crate::commands) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let hangup = SignalKind::hangup();
         Ok(Self {
@@ -123,7 +124,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> StopCause {
+    /// Waits for the next one.
+    pub(in crate::commands) async fn next(&mut self) -> StopCause {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -140,16 +142,16 @@ impl Signals {
 
 /// The signals that ask a process to end.
 #[cfg(not(unix))]
-struct Signals;
+pub(in crate::commands) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
     #[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
-    fn new() -> io::Result<Self> {
+    pub(in crate::commands) fn new() -> io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> StopCause {
+    pub(in crate::commands) async fn next(&mut self) -> StopCause {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

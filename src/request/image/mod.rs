@@ -169,6 +169,36 @@ impl ImageStore {
     }
 }
 
+/// What a request carries for one picture that a person named: a file's data URL, or an address as
+/// it stands. Of `options` the limits count and not the folders: the name was typed, not read from
+/// a table.
+pub fn image_url(name: &str, folder: &Path, options: &ImageOptions) -> Result<String, Skip> {
+    match Reference::of(name) {
+        Reference::Url(url) => Ok(url.to_owned()),
+        Reference::Data(url) => {
+            reference::check_data_url(url, options.max_bytes)?;
+            Ok(url.to_owned())
+        }
+        Reference::Path(name) => {
+            let path = folder.join(name);
+            if !path.exists() {
+                return Err(Skip::new(SkipKind::ImageNotFound, format!("image not found: {name}")));
+            }
+            let mut bytes = Vec::new();
+            file::read(&path, name, options.max_bytes, &mut bytes)?;
+            let image = load(name, &bytes, options.max_side)?;
+            let mut url = prefix(image.kind).as_bytes().to_vec();
+            push_base64(&image.bytes, &mut url);
+            Ok(String::from_utf8(url).expect("a prefix and base64 are ASCII"))
+        }
+    }
+}
+
+/// Whether a file is a picture by its first bytes, one that can be sent or one that cannot.
+pub fn is_picture(bytes: &[u8]) -> bool {
+    sniff::is_picture(bytes)
+}
+
 /// Judges the bytes of a file, and makes the image smaller where it is too large.
 fn load<'a>(cell: &str, bytes: &'a [u8], max_side: Option<u32>) -> Result<Loaded<'a>, Skip> {
     let unfit = |what: String| Skip::new(SkipKind::ImageUnfit, format!("image {what}: {cell}"));

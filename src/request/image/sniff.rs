@@ -30,6 +30,15 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, &'static str> {
     }
 }
 
+/// Whether bytes are a picture of any kind, also one that no provider takes.
+pub(super) fn is_picture(bytes: &[u8]) -> bool {
+    const OTHERS: [&str; 5] = ["TIFF", "BMP", "AVIF", "HEIC", "SVG"];
+    match kind(bytes) {
+        Ok(_) => true,
+        Err(what) => OTHERS.iter().any(|other| what.contains(&format!("is {other},"))),
+    }
+}
+
 /// HEIC and its kin are boxes as in films; the brand tells them apart.
 fn iso_media(brand: &[u8]) -> &'static str {
     match brand.get(..4) {

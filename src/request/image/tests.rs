@@ -277,3 +277,41 @@ fn what_was_learnt_of_a_file_ends_with_the_file_and_stays_bounded() {
     assert_eq!(store.memo.get(Path::new("19999"), stamp), Some(first));
     assert_eq!(store.memo.get(Path::new("0"), stamp), None);
 }
+
+/// S3.12, S3.15: a picture that a person names may lie anywhere, is judged by its bytes, and is
+/// made smaller where that is wished.
+#[test]
+fn a_picture_that_was_typed_becomes_what_a_request_carries() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cat.jpg"), picture(31, 17, ImageFormat::Png)).unwrap();
+    let far = elsewhere.path().join("far.webp");
+    fs::write(&far, picture(300, 10, ImageFormat::WebP)).unwrap();
+    fs::write(folder.path().join("notes.png"), "not a picture").unwrap();
+    let options = ImageOptions { max_side: Some(100), ..ImageOptions::default() };
+    let url = |name: &str| image_url(name, folder.path(), &options);
+    assert!(url("cat.jpg").unwrap().starts_with("data:image/png;base64,iVBOR"));
+    let small = url(&far.display().to_string()).unwrap();
+    assert_eq!(size_of_data_url(&small).map(|size| size.width), Some(100));
+    assert_eq!(url("https://x/a.png").as_deref(), Ok("https://x/a.png"));
+    let mistakes =
+        [("notes.png", "is text and not a picture: notes.png"), ("no.png", "not found: no.png")];
+    for (name, expected) in mistakes {
+        assert!(url(name).unwrap_err().reason.ends_with(expected), "{name}");
+    }
+    let small = ImageOptions { max_bytes: 10, ..ImageOptions::default() };
+    let error = image_url("cat.jpg", folder.path(), &small).unwrap_err();
+    assert!(error.reason.contains("is too large"), "{error}");
+
+    let kinds = [
+        (&picture(3, 3, ImageFormat::Gif)[..], true),
+        (b"II\x2a\0", true),
+        (b"<svg xmlns=", true),
+        (b"{\"custom_id\":\"a\"}", false),
+        (b"%PDF-1.7", false),
+        (b"", false),
+    ];
+    for (bytes, expected) in kinds {
+        assert_eq!(is_picture(bytes), expected, "{:?}", &bytes[..bytes.len().min(8)]);
+    }
+}

@@ -124,14 +124,10 @@ struct Seen {
 impl Seen {
     fn tell(&self, merged: usize, notes: &mut Vec<String>) {
         if self.errors > 0 {
-            notes.push(format!(
-                "{} such as #N/A, read as these texts",
-                if self.errors == 1 {
-                    "1 cell holds an error".to_owned()
-                } else {
-                    format!("{} cells hold errors", self.errors)
-                }
-            ));
+            notes.push(match self.errors {
+                1 => "1 cell holds an error such as #N/A, read as that text".to_owned(),
+                errors => format!("{errors} cells hold errors such as #N/A, read as these texts"),
+            });
         }
         if let Some(number) = &self.long_number {
             notes.push(format!(

@@ -1,0 +1,32 @@
+//! What went wrong with a call, for people: in one line, and with what to do about it.
+
+use crate::batch::{Failure, FailureKind};
+
+/// What went wrong, in the provider's words.
+pub(in crate::commands) fn words(failure: &Failure) -> String {
+    let class = failure.kind.as_str().replace('_', " ");
+    let message = failure.message.lines().next().unwrap_or_default();
+    match (failure.status, &failure.code) {
+        (Some(status), Some(code)) => format!("{class}: {message} (HTTP {status}, {code})"),
+        (Some(status), None) => format!("{class}: {message} (HTTP {status})"),
+        (None, Some(code)) => format!("{class}: {message} ({code})"),
+        (None, None) => format!("{class}: {message}"),
+    }
+}
+
+/// What a person can do about it, where there is something.
+pub(in crate::commands) fn remedy(provider: &str, failure: &Failure) -> Option<String> {
+    Some(match failure.kind {
+        FailureKind::Credentials => format!("batchctl login {provider}"),
+        FailureKind::Account => format!("look at the account at {provider}: money, quota, rights"),
+        FailureKind::RateLimited => "wait a little, or name another service too".to_owned(),
+        FailureKind::NotFound => "name another model with --model".to_owned(),
+        FailureKind::Network if is_timeout(failure) => "more time: --timeout 2m".to_owned(),
+        _ => return None,
+    })
+}
+
+fn is_timeout(failure: &Failure) -> bool {
+    let code = failure.code.as_deref().unwrap_or_default();
+    code == "timeout" || failure.message.to_ascii_lowercase().contains("timed out")
+}
