@@ -30,6 +30,7 @@ mod learned;
 mod limits;
 mod look;
 mod marks;
+mod members;
 mod merged;
 mod mode;
 mod money;
