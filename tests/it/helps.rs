@@ -2,9 +2,10 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "analyze",
     "cancel",
+    "chat",
     "compare",
     "completions",
     "config",
@@ -18,6 +19,7 @@ const COMMANDS: [&str; 25] = [
     "logs",
     "merge",
     "prices",
+    "providers",
     "prune",
     "resolve",
     "resume",

@@ -120,13 +120,14 @@ impl<'a> Talk<'a> {
                 self.context.printer.error(&nobody.error());
                 self.turns.pop();
             }
-            Heard::Stopped(text) if text.trim().is_empty() => {
-                self.turns.pop();
-                self.is_leaving = true;
-            }
             Heard::Stopped(text) => {
-                self.turns.push(Turn::answered(text));
+                self.context.printer.note("stopped; it may still be billed");
                 self.is_leaving = true;
+                if text.trim().is_empty() {
+                    self.turns.pop();
+                } else {
+                    self.turns.push(Turn::answered(text));
+                }
             }
             Heard::Terminated => return Ok(Some(ExitCode::Terminated)),
         }
