@@ -88,6 +88,11 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "url_mismatch"
         | "empty_file"
         | "missing_required_parameter" => FailureKind::Invalid,
+        // The words of this program, in lines of calls that got no reply.
+        "network" | "timeout" => FailureKind::Network,
+        "rate_limited" => FailureKind::RateLimited,
+        "server" => FailureKind::Server,
+        "no_answer" => FailureKind::NoAnswer,
         _ => return None,
     })
 }

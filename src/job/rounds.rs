@@ -126,7 +126,7 @@ impl Driver<'_> {
     }
 
     /// The question with this number; `None` is the job's own.
-    fn question(&self, ask: Option<i64>) -> Result<Question, JobError> {
+    pub(super) fn question(&self, ask: Option<i64>) -> Result<Question, JobError> {
         match ask {
             Some(ask) => read_question(&self.store.question(ask)?, self.job.short()),
             None => Ok(self.spec.question.clone()),

@@ -3,6 +3,7 @@
 
 use super::jobs::Found;
 use super::learned::{learn_shares, lengths_of, reasking};
+use super::limits::Paid;
 use super::money::Purchase;
 use super::who::Who;
 use crate::commands::Context;
@@ -184,7 +185,15 @@ impl AgainPrice {
         self.purchase(who, &self.forecast(requests)).approve(context, || Ok(())).map(drop)
     }
 
+    /// What is paid at which price.
+    pub(super) fn paid(&self) -> Paid<'_> {
+        let mode = self.pricing.mode;
+        Paid { model: &self.model, price: self.price(), mode, unpriced: None }
+    }
+
     fn purchase<'a>(&'a self, who: &'a Who, forecast: &'a Forecast) -> Purchase<'a> {
-        Purchase { who, model: &self.model, price: self.price(), forecast, is_again: true }
+        let paid = self.paid();
+        let is_free = paid.price.and_then(|price| price.is_free(paid.mode)) == Some(true);
+        Purchase { who, paid, forecast, is_free, is_again: true }
     }
 }

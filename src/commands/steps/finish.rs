@@ -9,6 +9,7 @@ use super::account::{Account, ErrorGroup};
 use super::again_price::AgainPrice;
 use super::counts::RowCounts;
 use super::follow::{ROUNDS, rounds};
+use super::hits::Hits;
 use super::jobs::Found;
 use super::spent::{about, spent};
 use super::tables::Tabled;
@@ -46,6 +47,7 @@ struct Report<'a> {
     rows_out: Option<u64>,
     usage: Usage,
     cost: CostDocument,
+    cache: Hits,
     errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
@@ -204,6 +206,7 @@ pub(in crate::commands) fn report(
             rows_out: account.counts.rows_out,
             usage: account.spent.all.usage,
             cost: account.spent.document(),
+            cache: account.hits(),
             errors: &account.errors,
             output: output.map(|path| path.display().to_string()),
             seconds: took.as_secs_f64(),

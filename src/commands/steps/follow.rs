@@ -12,6 +12,7 @@ use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Reporter, Stop};
+use crate::request::Mode;
 use crate::store::{CreateRecord, CreateState, JobState, Store};
 use crate::table::Table;
 use crate::ui::{CommandError, ExitCode};
@@ -202,6 +203,7 @@ fn looker<'a>(
     Driver {
         store,
         api: who.api.as_ref(),
+        chain: None,
         folder: &found.folder,
         spec: &found.spec,
         table,
@@ -244,6 +246,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         published_enqueued_tokens: who.published_queue,
         rounds,
         reasks: if settings.get(key::FINISH) == "none" { 0 } else { found.spec.reask },
+        finish: if settings.get(key::FINISH) == "realtime" { Mode::Realtime } else { Mode::Batch },
         abort_share: settings.get(key::ABORT_SHARE),
         daily_budget: daily_budget(context, found, who),
     }

@@ -82,7 +82,7 @@ fn saved(store: &Store, job: &JobRecord, prices: &Prices) -> Result<Saved, Comma
     let equal = store.equal_costs(key)?;
     let mut cached = (0, Some(0));
     store.each_cached_usage(key, |usage| {
-        let cost = prices.cost(None, usage);
+        let cost = prices.cost(None, Mode::Batch, usage);
         cached = (cached.0 + 1, cached.1.zip(cost).map(|(sum, cost)| sum + cost));
     })?;
     Ok(Saved {

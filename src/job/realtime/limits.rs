@@ -164,6 +164,14 @@ impl Gate {
         }
     }
 
+    /// What was out is cut off.
+    pub(super) fn forget_calls(&mut self) {
+        self.out = 0.0;
+        for bucket in [&mut self.requests, &mut self.tokens].into_iter().flatten() {
+            bucket.release(f64::MAX);
+        }
+    }
+
     /// A call ended that began at this time with so many tokens.
     pub(super) fn end(
         &mut self,
