@@ -2,10 +2,11 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "analyze",
     "cache",
     "cancel",
+    "chat",
     "compare",
     "completions",
     "config",
@@ -19,6 +20,7 @@ const COMMANDS: [&str; 26] = [
     "logs",
     "merge",
     "prices",
+    "providers",
     "prune",
     "resolve",
     "resume",
