@@ -2,8 +2,9 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "analyze",
+    "cache",
     "cancel",
     "compare",
     "completions",
