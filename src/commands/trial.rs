@@ -127,7 +127,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     Ok(trials
         .iter()
         .map(|trial| trial.exit)
-        .max_by_key(ExitCode::code)
+        .max_by_key(|exit| exit.code())
         .unwrap_or(ExitCode::Success))
 }
 

@@ -59,9 +59,7 @@ pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
 pub use price::{Prices, at_mode, terms_of, tokens_of};
 pub use queue::LEARNED_FOR;
-pub use realtime::{
-    Answered, AskFailed, CallLimits, CallOptions, Chain, Member, Standing,
-};
+pub use realtime::{Answered, AskFailed, CallLimits, CallOptions, Chain, Member, Standing};
 pub use reask::{Objections, form_line};
 pub use reconcile::{
     LISTING_ALLOWANCE, LateJob, Search, Step, find_late, may_have_late_batches, next_step,

@@ -31,7 +31,8 @@ impl Prices {
         let mut prices =
             Self { currency: own.as_ref().map(|price| price.currency), own, ..Self::default() };
         let members = members_in(&job.spec);
-        prices.others = members.into_iter().zip(others.into_iter().chain(iter::repeat(None))).collect();
+        prices.others =
+            members.into_iter().zip(others.into_iter().chain(iter::repeat(None))).collect();
         for ask in store.asks(&job.key)? {
             let kept = ask.price.as_deref().and_then(|text| serde_json::from_str(text).ok());
             // Another prompt for the same model costs what the job's own does.

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::job_chain::chain_of_job;
 use super::jobs::{Found, held};
 use super::limits::{daily_budget, with_limits};
+use super::mode::finish;
 use super::signals::Listening;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Need, Who, who_asked, who_of_job};
@@ -12,7 +14,6 @@ use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Reporter, Stop};
-use crate::request::Mode;
 use crate::store::{CreateRecord, CreateState, JobState, Store};
 use crate::table::Table;
 use crate::ui::{CommandError, ExitCode};
@@ -66,8 +67,10 @@ pub(in crate::commands) fn follow(
         }
         rests.begin(started.elapsed());
     };
+    let chain = chain_of_job(context, store, found, who)?;
     let driver = Driver {
         job: &job,
+        chain: chain.as_ref(),
         options: options(context, found, who, how),
         on_settled: &on_settled,
         ..looker(context, store, found, who, (&table, &stop, reporter.as_ref()))
@@ -246,7 +249,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         published_enqueued_tokens: who.published_queue,
         rounds,
         reasks: if settings.get(key::FINISH) == "none" { 0 } else { found.spec.reask },
-        finish: if settings.get(key::FINISH) == "realtime" { Mode::Realtime } else { Mode::Batch },
+        finish: finish(context, found.spec.mode),
         abort_share: settings.get(key::ABORT_SHARE),
         daily_budget: daily_budget(context, found, who),
     }

@@ -23,6 +23,7 @@ mod form;
 mod former;
 mod go_on;
 mod input;
+mod job_chain;
 mod jobs;
 mod late;
 mod learned;

@@ -58,9 +58,8 @@ impl Chain<'_> {
                 Pick::Go(call) => call,
                 Pick::Wait(at) => {
                     let now = self.clock().instant();
-                    let left = at.map_or(Duration::from_millis(20), |at| {
-                        at.saturating_duration_since(now)
-                    });
+                    let left = at
+                        .map_or(Duration::from_millis(20), |at| at.saturating_duration_since(now));
                     if left > PATIENCE || backoff.waits(left) > PATIENCE {
                         return Err(self.all_of(failures));
                     }
@@ -106,9 +105,8 @@ impl Chain<'_> {
             let ChatError { error, advice, .. } = error;
             failures.push((member.title(), error.failure));
             tried |= bit(call.member);
-            let is_over = has_text
-                || advice == Advice::NotThisRow
-                || backoff.count(advice) == Step::GiveUp;
+            let is_over =
+                has_text || advice == Advice::NotThisRow || backoff.count(advice) == Step::GiveUp;
             if is_over {
                 return Err(AskFailed { failures });
             }

@@ -94,8 +94,7 @@ impl<'d> Builder<'d> {
         row: &Row,
         entry: &RowEntry,
     ) -> Result<Result<Built, String>, JobError> {
-        let objection = match self.objections.as_mut().map(|all| all.of(row.number())).transpose()
-        {
+        let objection = match self.objections.as_mut().map(|all| all.of(row.number())).transpose() {
             Ok(objection) => objection,
             Err(reason) => return Ok(Err(reason)),
         };

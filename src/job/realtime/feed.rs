@@ -95,8 +95,7 @@ impl Feed<'_> {
             self.tell(Message::Group { asked: Vec::new(), counted: Vec::new() });
             return Ok(());
         }
-        let mut builder =
-            Builder::new(self.driver, self.chain.members(), &shard, &entries)?;
+        let mut builder = Builder::new(self.driver, self.chain.members(), &shard, &entries)?;
         if builder.members() > 1 {
             let _ = self.orders.send(Order::Shard(shard.clone(), entries));
         }
@@ -192,7 +191,8 @@ pub(super) fn build_singly(
     built: &mpsc::UnboundedSender<Box<Item>>,
     (shared, writer): (&Shared, &plain::Sender<Message>),
 ) {
-    let mut builders: std::collections::HashMap<i64, Builder<'_>> = std::collections::HashMap::new();
+    let mut builders: std::collections::HashMap<i64, Builder<'_>> =
+        std::collections::HashMap::new();
     while let Ok(order) = orders.recv() {
         let made = match order {
             Order::Shard(shard, entries) => Builder::new(driver, members, &shard, &entries)

@@ -4,9 +4,9 @@
 use super::line::by_of;
 use crate::answer::{Expected, judge};
 use crate::batch::ResultLine;
+use crate::job::drive::Driver;
 use crate::job::price::used;
 use crate::job::{JobError, Prices};
-use crate::job::drive::Driver;
 use crate::request::Mode;
 use crate::store::{OutcomeRecord, ShardRecord};
 
@@ -50,9 +50,7 @@ impl Judge {
             place: Some((placed.artifact, placed.offset, placed.length)),
             content_key: Some(placed.key),
             usage,
-            cost: usage.and_then(|usage| {
-                price?.cost(Mode::Realtime, crate::job::tokens_of(usage))
-            }),
+            cost: usage.and_then(|usage| price?.cost(Mode::Realtime, crate::job::tokens_of(usage))),
             error: judged.error,
             class: judged.class,
         }

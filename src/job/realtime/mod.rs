@@ -25,6 +25,6 @@ mod shared;
 mod tallies;
 mod write;
 
-pub use ask::{AskFailed, Answered};
+pub use ask::{Answered, AskFailed};
 pub use chain::{CallOptions, Chain, Member, Standing};
 pub use limits::CallLimits;

@@ -12,8 +12,8 @@ use super::run::{Caller, State, Why};
 use super::shared::{Message, Shared};
 use super::write::Writer;
 use crate::answer::RowStatus;
-use crate::job::drive::{Driver, Ending};
 use crate::job::JobError;
+use crate::job::drive::{Driver, Ending};
 use crate::request::Mode;
 use crate::store::{CalledGroup, OutcomeRecord, ShardRecord, ShardState};
 
@@ -66,7 +66,8 @@ impl Driver<'_> {
             return Ok(false);
         }
         let counts = self.store.shard_counts(&self.job.key)?;
-        let open: u64 = counts.iter().filter(|(state, _)| !state.is_settled()).map(|(_, n)| n).sum();
+        let open: u64 =
+            counts.iter().filter(|(state, _)| !state.is_settled()).map(|(_, n)| n).sum();
         let calls = self.store.shards_of_mode(&self.job.key, Mode::Realtime, &OPEN, usize::MAX)?;
         Ok(!calls.is_empty() && calls.len() as u64 == open)
     }

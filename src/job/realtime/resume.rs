@@ -33,7 +33,11 @@ pub(super) struct Begun {
 }
 
 /// The members of a chain by name and model, as a shard's rows are put to them.
-pub(super) fn names_for(driver: &Driver<'_>, chain: &Chain<'_>, shard: &ShardRecord) -> Result<Vec<(String, String)>, JobError> {
+pub(super) fn names_for(
+    driver: &Driver<'_>,
+    chain: &Chain<'_>,
+    shard: &ShardRecord,
+) -> Result<Vec<(String, String)>, JobError> {
     let builder = Builder::new(driver, chain.members(), shard, &[])?;
     let members = chain.members().iter().enumerate().take(builder.members());
     Ok(members.map(|(at, member)| (member.name.clone(), builder.model(at).to_owned())).collect())
@@ -97,7 +101,9 @@ pub(super) fn recover(
     let judge = Judge::of(driver)?;
     let mut records: HashMap<u64, OutcomeRecord> = HashMap::new();
     let mut bytes = artifact.bytes;
-    for (offset, line) in lines_from(&path, artifact.bytes).map_err(JobError::file("read", &path))? {
+    for (offset, line) in
+        lines_from(&path, artifact.bytes).map_err(JobError::file("read", &path))?
+    {
         bytes = offset + line.len() as u64 + 1;
         // Not ours, or half a line of an earlier disk that was full: it settles nothing.
         let Ok(read) = crate::batch::decode_line(&line) else { continue };
@@ -116,13 +122,9 @@ pub(super) fn recover(
     let has_line = |row: u64| records.contains_key(&row);
     let known: HashSet<u64> =
         outcomes(driver, shard, entries)?.into_iter().map(|record| record.row).collect();
-    let counted = journal::count(
-        &sent,
-        counted,
-        |row| has_line(row) || known.contains(&row),
-        &mut tallies,
-    )
-    .map_err(JobError::file("read", &sent))?;
+    let counted =
+        journal::count(&sent, counted, |row| has_line(row) || known.contains(&row), &mut tallies)
+            .map_err(JobError::file("read", &sent))?;
     let mut records: Vec<_> = records.into_values().collect();
     records.sort_unstable_by_key(|record| record.row);
     // A kill may have come before they were synced, and a power loss after it.
@@ -162,4 +164,3 @@ fn lines_from(path: &Path, from: u64) -> io::Result<Vec<(u64, Vec<u8>)>> {
         offset += read as u64;
     }
 }
-

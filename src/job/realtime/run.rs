@@ -476,9 +476,7 @@ impl Caller<'_> {
     fn last_failure(&self) -> Failure {
         let members = (0..self.chain.members().len()).rev();
         let last = members.filter_map(|member| self.chain.last_failure(member)).next();
-        last.unwrap_or_else(|| {
-            Failure::ours(crate::batch::FailureKind::Network, "nobody answered")
-        })
+        last.unwrap_or_else(|| Failure::ours(crate::batch::FailureKind::Network, "nobody answered"))
     }
 }
 

@@ -78,10 +78,17 @@ pub(super) struct Done {
 pub(super) enum Message {
     Opened(Box<Opened>),
     /// A row that cannot become a request any more.
-    Skipped { shard: i64, entry: RowEntry, reason: String },
+    Skipped {
+        shard: i64,
+        entry: RowEntry,
+        reason: String,
+    },
     Done(Box<Done>),
     /// Everything told before this is to be in the account, with these counts.
-    Group { asked: Vec<AskedRecord>, counted: Vec<(i64, u64)> },
+    Group {
+        asked: Vec<AskedRecord>,
+        counted: Vec<(i64, u64)>,
+    },
     Health(HealthRecord),
     End,
 }
