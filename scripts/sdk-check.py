@@ -1,4 +1,4 @@
-"""The official `openai` and `zai-sdk` packages against a running sandbox; see sdk-check.sh."""
+"""The official Python SDKs against a running sandbox; see sdk-check.sh."""
 
 import contextlib
 import http.server
@@ -14,6 +14,7 @@ import pydantic
 import zai
 from openai.lib._parsing._completions import type_to_response_format_param
 from sandbox_child import KEY, sandbox
+from sdk_chat import all_chats
 
 ROWS = 12
 SECONDS = 1.0
@@ -255,6 +256,7 @@ def main():
             "--upstream", url) as address:
         print(f"the sandbox in front of {url}")
         with_local_model(address, folder)
+    all_chats(binary, state)
     print("sdk-check: all good")
 
 

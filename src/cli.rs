@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
-    Context, analyze, cancel, chat, compare, completions, config, convert, demo, download,
+    Context, analyze, cache, cancel, chat, compare, completions, config, convert, demo, download,
     estimate, export, help, login, logout, logs, merge, prices, providers, prune, resolve, resume,
     retry, sandbox, status, submit, trial, watch, workflow,
 };
@@ -82,6 +82,8 @@ pub enum Command {
     Logout(logout::Args),
     /// Who can be asked, whether they answer, who is left alone for a while
     Providers(providers::Args),
+    /// Answers that are used again: what there is, forget, export, import
+    Cache(cache::Args),
     /// Show settings and where they come from
     Config(config::Args),
     /// Print a completion script for your shell
@@ -103,7 +105,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
-    ("Setup", &["login", "logout", "providers", "config", "completions", "help"]),
+    ("Setup", &["login", "logout", "providers", "cache", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];
 
@@ -158,6 +160,7 @@ impl Command {
             Self::Retry(args) => args.json,
             Self::Logs(args) => args.json,
             Self::Prune(args) => args.json,
+            Self::Cache(args) => args.json(),
             Self::Providers(args) => args.json(),
             _ => return false,
         };
@@ -208,6 +211,7 @@ impl Command {
             Self::Login(args) => login::run(args, context),
             Self::Logout(args) => logout::run(args, context),
             Self::Providers(args) => providers::run(args, context),
+            Self::Cache(args) => cache::run(args, context),
             Self::Config(args) => config::run(args, context),
             Self::Completions(args) => completions::run(args, context),
             Self::Sandbox(args) => sandbox::run(args, context),

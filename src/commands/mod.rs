@@ -8,6 +8,7 @@
 pub mod flags;
 
 pub mod analyze;
+pub mod cache;
 pub mod cancel;
 pub mod chat;
 pub mod compare;

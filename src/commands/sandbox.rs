@@ -7,8 +7,8 @@ use super::Context;
 use super::flags::whole;
 use crate::base::Secret;
 use crate::sandbox::{
-    Answers, EnqueuedTokens, Families, Family, Faults, Running, SandboxError, SandboxOptions,
-    Script, Upstream, serve,
+    Answers, CallLimits, EnqueuedTokens, Families, Family, Faults, Running, SandboxError,
+    SandboxOptions, Script, Upstream, serve,
 };
 use crate::ui::{CommandError, ExitCode};
 
@@ -26,8 +26,9 @@ Answers are made up and say so; equal requests get equal answers. A text with [[
   reply = \"the answer\"           # or status = 400, code = \"…\", message = \"…\"
   finish_reason = \"length\"       # stop if not given
 
-GET /sandbox/ledger, with any sandbox- key, tells what would have been billed. A key may name an
-account behind an @, as in sandbox-test@anna: what is of one account does not exist for another.
+GET /sandbox/ledger, with any sandbox- key, tells what would have been billed, and /sandbox/calls what
+was seen of each call that answers at once. A key may name an account behind an @, as in
+sandbox-test@anna: what is of one account does not exist for another, and each has limits of its own.
 What goes wrong on purpose: batchctl help faults.";
 
 /// Arguments of `sandbox`.
@@ -38,8 +39,8 @@ pub struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = port)]
     pub port: u16,
     /// Where answers come from: auto (schema where JSON is asked for, else echo), echo, schema,
-    /// or script:FILE with rules in TOML or JSON
-    #[arg(long, value_name = "auto|echo|schema|script:FILE", default_value = "auto",
+    /// script:FILE with rules in TOML or JSON, or fixed[:TEXT], the same to all and the fastest
+    #[arg(long, value_name = "auto|echo|schema|fixed|script:FILE", default_value = "auto",
         value_parser = parse_answers)]
     pub answers: AnswersArg,
     /// An OpenAI-compatible server that answers instead, such as `http://127.0.0.1:11434/v1`
@@ -68,11 +69,24 @@ pub struct Args {
     #[arg(long, value_name = "N[:create]", env = "BATCHCTL_SANDBOX_ENQUEUED_TOKENS",
         value_parser = parse_enqueued)]
     pub enqueued_tokens: Option<EnqueuedTokens>,
+    /// Calls a minute that answer at once, per account and service; more are refused with 429
+    #[arg(long, value_name = "N", env = "BATCHCTL_SANDBOX_RPM", value_parser = limit)]
+    pub rpm: Option<u64>,
+    /// Tokens a minute of such calls, prompt and answer
+    #[arg(long, value_name = "N", env = "BATCHCTL_SANDBOX_TPM", value_parser = limit)]
+    pub tpm: Option<u64>,
+    /// Such calls at the same time
+    #[arg(long, value_name = "N", env = "BATCHCTL_SANDBOX_AT_ONCE", value_parser = limit)]
+    pub at_once: Option<u64>,
+    /// How long each such call takes, as in 200ms
+    #[arg(long, value_name = "TIME", default_value = "0", env = "BATCHCTL_SANDBOX_LATENCY",
+        value_parser = parse_latency)]
+    pub latency: Duration,
     /// What is to go wrong: rules, @FILE with rules, or seed:N; see batchctl help faults
     #[arg(long, value_name = "RULES|@FILE|seed:N", env = "BATCHCTL_SANDBOX_FAULTS")]
     pub faults: Option<String>,
-    /// Which services it plays
-    #[arg(long, value_name = "openai|zhipu|both", default_value = "both",
+    /// Which services it plays; both are those with batches: openai and zhipu
+    #[arg(long, value_name = "openai|zhipu|anthropic|gemini|both|all", default_value = "all",
         value_parser = parse_families)]
     pub family: Families,
     /// Take any model, not only those that the services sell
@@ -89,6 +103,8 @@ pub enum AnswersArg {
     Echo,
     /// Values of the right types.
     Schema,
+    /// The same text to all.
+    Fixed(String),
     /// By the rules of a file.
     Script(PathBuf),
 }
@@ -106,9 +122,11 @@ fn parse_answers(text: &str) -> Result<AnswersArg, String> {
         "auto" => AnswersArg::Auto,
         "echo" => AnswersArg::Echo,
         "schema" => AnswersArg::Schema,
+        "fixed" => AnswersArg::Fixed("[sandbox] ok".to_owned()),
+        _ if text.starts_with("fixed:") => AnswersArg::Fixed(text[6..].to_owned()),
         _ => match text.strip_prefix("script:").filter(|path| !path.is_empty()) {
             Some(path) => AnswersArg::Script(path.into()),
-            None => return Err("give auto, echo, schema or script:FILE".to_owned()),
+            None => return Err("give auto, echo, schema, fixed or script:FILE".to_owned()),
         },
     })
 }
@@ -128,12 +146,30 @@ fn parse_enqueued(text: &str) -> Result<EnqueuedTokens, String> {
     Ok(EnqueuedTokens { limit, at_create })
 }
 
+fn limit(text: &str) -> Result<u64, String> {
+    whole(text, "a limit", 1, None)
+}
+
+/// `200ms`, `1.5s`, or seconds.
+fn parse_latency(text: &str) -> Result<Duration, String> {
+    let (number, scale) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1000.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let seconds: Option<f64> = number.trim().parse().ok().map(|number: f64| number / scale);
+    let seconds = seconds.filter(|seconds| (0.0..=LONGEST).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "give a time, such as 200ms or 1.5s".into())
+}
+
 fn parse_families(text: &str) -> Result<Families, String> {
     match text {
         "openai" => Ok(Families::Only(Family::OpenAi)),
         "zhipu" => Ok(Families::Only(Family::Zhipu)),
+        "anthropic" => Ok(Families::Only(Family::Anthropic)),
+        "gemini" => Ok(Families::Only(Family::Gemini)),
         "both" => Ok(Families::Both),
-        _ => Err("give openai, zhipu or both".to_owned()),
+        "all" => Ok(Families::All),
+        _ => Err("give openai, zhipu, anthropic, gemini, both or all".to_owned()),
     }
 }
 
@@ -165,6 +201,8 @@ fn options(args: &Args, context: &Context) -> Result<SandboxOptions, CommandErro
         any_model: args.any_model,
         faults: faults(args.faults.as_deref(), context)?,
         enqueued_tokens: args.enqueued_tokens,
+        calls: CallLimits { rpm: args.rpm, tpm: args.tpm, at_once: args.at_once },
+        latency: args.latency,
         ..SandboxOptions::new(state)
     })
 }
@@ -187,6 +225,14 @@ pub(in crate::commands) fn options_by_environment(
         options.expire_after = time;
     }
     options.enqueued_tokens = variable("BATCHCTL_SANDBOX_ENQUEUED_TOKENS", parse_enqueued)?;
+    options.calls = CallLimits {
+        rpm: variable("BATCHCTL_SANDBOX_RPM", limit)?,
+        tpm: variable("BATCHCTL_SANDBOX_TPM", limit)?,
+        at_once: variable("BATCHCTL_SANDBOX_AT_ONCE", limit)?,
+    };
+    if let Some(time) = variable("BATCHCTL_SANDBOX_LATENCY", parse_latency)? {
+        options.latency = time;
+    }
     let given = variable("BATCHCTL_SANDBOX_FAULTS", |text| Ok(text.to_owned()))?;
     options.faults = faults(given.as_deref(), context)?;
     Ok(options)
@@ -216,6 +262,7 @@ fn answers(args: &Args, context: &Context) -> Result<Answers, CommandError> {
         AnswersArg::Auto => Answers::Auto,
         AnswersArg::Echo => Answers::Echo,
         AnswersArg::Schema => Answers::Schema,
+        AnswersArg::Fixed(text) => Answers::Fixed(text.clone()),
         AnswersArg::Script(path) => {
             Answers::Script(Script::open(&context.folder.join(path)).map_err(failed)?)
         }
@@ -243,7 +290,13 @@ fn failed(error: SandboxError) -> CommandError {
 /// Where it is, and the lines that make a client talk to it.
 fn greeting(running: &Running, families: Families) -> Vec<String> {
     let mut lines = vec![format!("batchctl-sandbox at http://{}", running.address())];
-    for (family, name) in [(Family::OpenAi, "OPENAI"), (Family::Zhipu, "ZHIPUAI")] {
+    let names = [
+        (Family::OpenAi, "OPENAI"),
+        (Family::Zhipu, "ZHIPUAI"),
+        (Family::Anthropic, "ANTHROPIC"),
+        (Family::Gemini, "GEMINI"),
+    ];
+    for (family, name) in names {
         if families.contains(family) {
             lines.push(format!("export {name}_BASE_URL={}", running.base_url(family)));
             lines.push(format!("export {name}_API_KEY={DEMO_KEY}"));
@@ -284,6 +337,14 @@ mod tests {
         assert_eq!(parse_enqueued("5:create"), enqueued(5, true));
         assert!(parse_enqueued("5:later").is_err() && parse_enqueued("").is_err());
         assert_eq!(parse_families("zhipu"), Ok(Families::Only(Family::Zhipu)));
-        assert!(parse_families("all").is_err());
+        assert_eq!(parse_families("both"), Ok(Families::Both));
+        assert_eq!(parse_families("all"), Ok(Families::All));
+        assert!(parse_families("none").is_err());
+        let times = [("200ms", 200), ("1.5s", 1500), ("2", 2000), ("0", 0)];
+        for (text, millis) in times {
+            assert_eq!(parse_latency(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert!(parse_latency("-1s").is_err() && parse_latency("soon").is_err());
+        assert_eq!(parse_answers("fixed:a"), Ok(AnswersArg::Fixed("a".into())));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::family::{Endpoint, Family};
 use super::form::Form;
+use super::realtime::{anthropic, gemini};
 use super::refusal::Refusal;
 use super::tokens::of_image;
 use crate::request::beside;
@@ -47,6 +48,11 @@ pub(super) enum Image {
 impl Asked {
     /// Reads a body.
     pub(super) fn read(family: Family, endpoint: Endpoint, body: &Value) -> Result<Self, Refusal> {
+        match family {
+            Family::Anthropic => return anthropic::read(body),
+            Family::Gemini => return gemini::read(endpoint, body),
+            Family::OpenAi | Family::Zhipu => {}
+        }
         let Some(model) = body.get("model").and_then(Value::as_str).filter(|m| !m.is_empty())
         else {
             return Err(Refusal::missing("model"));
@@ -199,7 +205,8 @@ fn refuse_old_limit(
     Ok(())
 }
 
-fn image(url: &str) -> Result<Image, Refusal> {
+/// An image by its address or its data URL.
+pub(super) fn image(url: &str) -> Result<Image, Refusal> {
     let Some(data) = url.strip_prefix("data:") else {
         return Ok(Image::Link);
     };

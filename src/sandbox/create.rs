@@ -47,7 +47,8 @@ fn input_of(desk: &Desk, wanted: &Wanted) -> Result<(FileRecord, PathBuf), Refus
         && let Some(file) = shelf.deleted_file(id)?
     {
         let keys = wanted.keys(&file);
-        let subject = Subject { keys: &keys, account: &desk.account, now: desk.now() };
+        let (family, now) = (desk.family.name(), desk.now());
+        let subject = Subject { keys: &keys, account: &desk.account, family, now };
         let survives = desk.shared.faults.survives(subject);
         found = survives.then(|| (file, shelf.deleted_path(id)));
     }
@@ -104,7 +105,9 @@ fn record_of(
 ) -> Result<BatchRecord, Refusal> {
     let (now, options) = (desk.now(), &desk.shared.options);
     let keys = wanted.keys(&file);
-    let fired = desk.shared.faults.for_batch(Subject { keys: &keys, account: &desk.account, now });
+    let family = desk.family.name();
+    let subject = Subject { keys: &keys, account: &desk.account, family, now };
+    let fired = desk.shared.faults.for_batch(subject);
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
     let mut record = BatchRecord {
         id: desk.shelf().new_batch_id(now)?,
@@ -176,8 +179,8 @@ fn read_create(family: Family, body: &[u8]) -> Result<Wanted, Refusal> {
         return Err(Refusal::bad(text).code("invalid_value").param("endpoint"));
     }
     let completion_window = match family {
-        Family::OpenAi => text("completion_window")?,
         Family::Zhipu => WINDOW.to_owned(),
+        _ => text("completion_window")?,
     };
     if completion_window != WINDOW {
         let text = format!("Invalid 'completion_window': it must be '{WINDOW}'.");

@@ -1,4 +1,5 @@
-//! The two families of Batch API that are played here, as data: addresses, limits, models, ids.
+//! The families of services that are played here, as data: addresses, limits, models, ids. Two of
+//! them have batches; all answer at once.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,12 @@ pub enum Family {
     /// Zhipu BigModel.
     #[serde(rename = "zhipu")]
     Zhipu,
+    /// Anthropic: calls that answer at once only.
+    #[serde(rename = "anthropic")]
+    Anthropic,
+    /// Gemini: calls that answer at once only.
+    #[serde(rename = "gemini")]
+    Gemini,
 }
 
 /// What one input file may hold.
@@ -60,14 +67,18 @@ pub(super) const ZHIPU_BATCH_MODELS: [&str; 19] = [
 const FOREIGN_TO_OPENAI: [&str; 3] = ["glm-", "claude-", "gemini-"];
 
 impl Family {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::OpenAi, Self::Zhipu];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::OpenAi, Self::Zhipu, Self::Anthropic, Self::Gemini];
+    /// Those with files and batches.
+    pub const WITH_BATCHES: [Self; 2] = [Self::OpenAi, Self::Zhipu];
 
     /// The path in front of all its routes; with scheme, host and port it is the base address.
+    /// The clients of the last two put the version into each path themselves.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::OpenAi => "/v1",
             Self::Zhipu => "/api/paas/v4",
+            Self::Anthropic | Self::Gemini => "",
         }
     }
 
@@ -76,13 +87,15 @@ impl Family {
         match self {
             Self::OpenAi => "openai",
             Self::Zhipu => "zhipu",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 
     pub(super) fn limits(self) -> Limits {
         let max_bytes = match self {
-            Self::OpenAi => 200_000_000,
             Self::Zhipu => 100_000_000,
+            _ => 200_000_000,
         };
         Limits { max_requests: 50_000, max_bytes }
     }
@@ -105,30 +118,35 @@ impl Family {
         match self {
             Self::OpenAi => "/v1/chat/completions, /v1/embeddings, /v1/responses",
             Self::Zhipu => "/v4/chat/completions, /v4/embeddings",
+            Self::Anthropic => "/v1/messages",
+            Self::Gemini => "/v1beta/models/{model}:generateContent",
         }
     }
 
-    /// Whether the service would know this model in a batch.
+    /// Whether the service would know this model, in a batch where it has batches.
     pub(super) fn takes_model(self, model: &str) -> bool {
+        let begins = |starts: &[&str]| starts.iter().any(|start| model.starts_with(start));
         match self {
-            Self::OpenAi => !FOREIGN_TO_OPENAI.iter().any(|start| model.starts_with(start)),
+            Self::OpenAi => !begins(&FOREIGN_TO_OPENAI),
             Self::Zhipu => ZHIPU_BATCH_MODELS.contains(&model),
+            Self::Anthropic => !begins(&["gpt-", "glm-", "gemini-"]),
+            Self::Gemini => !begins(&["gpt-", "glm-", "claude-"]),
         }
     }
 
     /// An id for a file; ids of one family sort by their stamp (microseconds).
     pub(super) fn file_id(self, stamp: u64, salt: u64) -> String {
         match self {
-            Self::OpenAi => format!("file-{stamp:014x}{salt:016x}"),
             Self::Zhipu => format!("{stamp:017}_{salt:016x}"),
+            _ => format!("file-{stamp:014x}{salt:016x}"),
         }
     }
 
     /// An id for a batch; ids of one family sort by their stamp (microseconds).
     pub(super) fn batch_id(self, stamp: u64, salt: u64) -> String {
         match self {
-            Self::OpenAi => format!("batch_{stamp:014x}{salt:016x}"),
             Self::Zhipu => format!("batch_{stamp:017}{:04}", salt % 10_000),
+            _ => format!("batch_{stamp:014x}{salt:016x}"),
         }
     }
 }
@@ -139,7 +157,7 @@ mod tests {
 
     #[test]
     fn ids_sort_by_stamp_and_endpoints_belong_to_one_family() {
-        for family in Family::ALL {
+        for family in Family::WITH_BATCHES {
             assert!(family.file_id(9, 5) < family.file_id(10, 1));
             assert!(family.batch_id(999, 5) < family.batch_id(1_792_000_000_000_000, 1));
         }

@@ -49,7 +49,7 @@ impl Form {
             (Family::Zhipu, "json_object") => Ok(Self::Object),
             // Zhipu takes schemas and does nothing with them.
             (_, "text") | (Family::Zhipu, _) => Ok(Self::Text),
-            (Family::OpenAi, "json_object" | "json_schema") => {
+            (_, "json_object" | "json_schema") => {
                 refuse_older(model, kind, param)?;
                 if kind == "json_object" {
                     Ok(Self::Object)
@@ -57,7 +57,7 @@ impl Form {
                     schema(format, endpoint, param)
                 }
             }
-            (Family::OpenAi, _) => Err(Refusal::bad(format!(
+            _ => Err(Refusal::bad(format!(
                 "Invalid value: '{kind}'. Supported values are: 'json_object', 'json_schema', and \
                  'text'."
             ))

@@ -42,19 +42,57 @@ fn is_own_host(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].contains(&name)
 }
 
-fn key_in(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim)
 }
 
-pub(super) fn has_sandbox_key(headers: &HeaderMap) -> bool {
-    key_in(headers).is_some_and(|key| key.starts_with(KEY_PREFIX))
+fn in_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+fn in_query(uri: &Uri) -> Option<&str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))
+}
+
+/// The key, where this family's clients put it.
+fn key_for<'a>(family: Family, headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    match family {
+        Family::OpenAi | Family::Zhipu => bearer(headers),
+        Family::Anthropic => in_header(headers, "x-api-key").or_else(|| bearer(headers)),
+        Family::Gemini => in_header(headers, "x-goog-api-key").or_else(|| in_query(uri)),
+    }
+}
+
+/// Three families have their list of models at the same address; a header tells who is asked.
+pub(super) fn asked_family(family: Family, headers: &HeaderMap, uri: &Uri) -> Family {
+    if family == Family::Zhipu || !uri.path().ends_with("/models") {
+        family
+    } else if headers.contains_key("anthropic-version") {
+        Family::Anthropic
+    } else if headers.contains_key("x-goog-api-key") {
+        Family::Gemini
+    } else {
+        family
+    }
+}
+
+/// The key, wherever it stands.
+fn key_in<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    bearer(headers)
+        .or_else(|| in_header(headers, "x-api-key"))
+        .or_else(|| in_header(headers, "x-goog-api-key").or_else(|| in_query(uri)))
+}
+
+pub(super) fn has_any_sandbox_key(headers: &HeaderMap, uri: &Uri) -> bool {
+    key_in(headers, uri).is_some_and(|key| key.starts_with(KEY_PREFIX))
 }
 
 /// The account of a call's key: what stands behind an `@` in it. Keys without one share an
 /// account, which has no name.
-pub(super) fn account_of(headers: &HeaderMap) -> &str {
-    key_in(headers).and_then(|key| key.split_once('@')).map_or("", |(_, account)| account)
+pub(super) fn account_of<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> &'a str {
+    let key = key_in(headers, uri).and_then(|key| key.split_once('@'));
+    key.map_or("", |(_, account)| account)
 }
 
 /// Turns away calls without a sandbox key.
@@ -63,11 +101,13 @@ pub(super) async fn only_sandbox_keys(
     request: Request,
     next: Next,
 ) -> Response {
-    if has_sandbox_key(request.headers()) {
+    let family = asked_family(desk.family, request.headers(), request.uri());
+    let key = key_for(family, request.headers(), request.uri());
+    if key.is_some_and(|key| key.starts_with(KEY_PREFIX)) {
         return next.run(request).await;
     }
     drain(request.into_body()).await;
-    wrong_key(desk.family)
+    wrong_key(family)
 }
 
 /// The refused key is not repeated: it may be a real one.
@@ -76,12 +116,19 @@ pub(super) fn wrong_key(family: Family) -> Response {
         Family::OpenAi => {
             "Incorrect API key provided. The sandbox takes only keys that start with 'sandbox-'."
         }
+        Family::Anthropic => {
+            "invalid x-api-key: the sandbox takes only keys that start with sandbox-"
+        }
+        Family::Gemini => {
+            "API key not valid. The sandbox takes only keys that start with sandbox-."
+        }
         Family::Zhipu => {
             "身份验证失败：沙箱只接受以 sandbox- 开头的 key \
              (the sandbox takes only keys that start with sandbox-)"
         }
     };
-    Refusal::new(401, text).code("invalid_api_key").zhipu("1000").response(family)
+    let status = if family == Family::Gemini { 400 } else { 401 };
+    Refusal::new(status, text).code("invalid_api_key").zhipu("1000").response(family)
 }
 
 /// Reads on and throws away: a client that is still sending would see a broken connection in

@@ -1,5 +1,6 @@
 //! The bill: one JSON line for each batch that was created, each that was executed, and each
-//! realtime call. Append-only, so that tests can judge what was paid for.
+//! call that answers at once. Append-only, so that tests can judge what was paid for. Lines about the
+//! latter wait in memory for a moment, and are written before any other line and before each read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -19,6 +20,8 @@ pub(super) struct Ledger {
     lock: PathBuf,
     /// Threads of this process queue here; other processes at the lock file.
     turn: Mutex<()>,
+    /// Lines that are still to be written.
+    pending: Mutex<Vec<u8>>,
 }
 
 impl Ledger {
@@ -27,6 +30,7 @@ impl Ledger {
             path: state_dir.join("ledger.jsonl"),
             lock: state_dir.join("ledger.lock"),
             turn: Mutex::new(()),
+            pending: Mutex::default(),
         }
     }
 
@@ -34,17 +38,44 @@ impl Ledger {
         &self.path
     }
 
-    /// Appends one line. What a killed writer left behind is cut off first.
+    /// Appends one line at the next [`Ledger::flush`], which a kill may prevent.
+    pub(super) fn append_soon(&self, line: &[u8]) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.extend_from_slice(line);
+        pending.push(b'\n');
+    }
+
+    /// Whether lines wait.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.pending.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Writes the lines that wait.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        if self.is_behind() { self.write(&[]) } else { Ok(()) }
+    }
+
+    /// Appends one line, behind those that wait.
     pub(super) fn append(&self, line: &[u8]) -> io::Result<()> {
+        let mut whole = Vec::with_capacity(line.len() + 1);
+        whole.extend_from_slice(line);
+        whole.push(b'\n');
+        self.write(&whole)
+    }
+
+    /// What a killed writer left behind is cut off first. Lines that cannot be written are lost to
+    /// the bill, as on a full disk.
+    fn write(&self, line: &[u8]) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = self.wait_for_lock()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&self.path)?;
         cut_torn_end(&mut file)?;
-        let mut whole = Vec::with_capacity(line.len() + 1);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut whole = std::mem::take(&mut *pending);
+        drop(pending);
         whole.extend_from_slice(line);
-        whole.push(b'\n');
         file.write_all(&whole)
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Content, Said};
 use super::family::{Endpoint, Family};
+use super::realtime::{anthropic, gemini};
 use super::refusal::Refusal;
 
 /// Whose answer a body is.
@@ -22,7 +23,7 @@ pub(super) struct Origin<'a> {
 
 impl Origin<'_> {
     /// 24 hex digits that belong to this request alone.
-    fn digits(&self) -> String {
+    pub(super) fn digits(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.batch.as_bytes()).update(&[0]).update(self.custom_id.as_bytes());
         hasher.finalize().to_hex()[..24].to_owned()
@@ -39,6 +40,9 @@ impl Origin<'_> {
 pub(super) fn body(origin: &Origin<'_>, said: &Said) -> Value {
     let model = format!("sandbox-{}", said.model);
     match (&said.content, origin.endpoint) {
+        (Content::Vectors(vectors), _) if origin.family == Family::Gemini => {
+            gemini::embeddings(vectors)
+        }
         (Content::Vectors(vectors), _) => embeddings(&model, vectors, said.prompt_tokens),
         (Content::Text(text), Endpoint::Responses) => response(origin, &model, text, said),
         (Content::Text(text), _) => chat(origin, &model, text, said),
@@ -80,6 +84,8 @@ fn chat(origin: &Origin<'_>, model: &str, text: &str, said: &Said) -> Value {
                 {"finish_reason": said.finish_reason, "index": 0, "message": message}],
             "request_id": origin.zhipu_request_id(),
         }),
+        Family::Anthropic => anthropic::message(origin, model, text, said),
+        Family::Gemini => gemini::content(origin, model, text, said),
     }
 }
 
@@ -128,7 +134,12 @@ fn embeddings(model: &str, vectors: &[Vec<f32>], tokens: u64) -> Value {
 /// A line of a result file for a request that was run.
 pub(super) fn line(origin: &Origin<'_>, status: u16, body: &Value) -> Value {
     match origin.family {
-        Family::OpenAi => json!({
+        Family::Zhipu => json!({
+            "response": {"status_code": status, "body": body},
+            "custom_id": origin.custom_id,
+            "id": origin.batch,
+        }),
+        _ => json!({
             "id": format!("batch_req_{}", origin.digits()),
             "custom_id": origin.custom_id,
             "response": {
@@ -137,11 +148,6 @@ pub(super) fn line(origin: &Origin<'_>, status: u16, body: &Value) -> Value {
                 "body": body,
             },
             "error": null,
-        }),
-        Family::Zhipu => json!({
-            "response": {"status_code": status, "body": body},
-            "custom_id": origin.custom_id,
-            "id": origin.batch,
         }),
     }
 }
@@ -155,12 +161,12 @@ pub(super) fn refused(origin: &Origin<'_>, refusal: &Refusal) -> Value {
 /// Zhipu writes none: such rows are in neither file.
 pub(super) fn unrun(origin: &Origin<'_>, code: &str, message: &str) -> Option<Value> {
     match origin.family {
-        Family::OpenAi => Some(json!({
+        Family::Zhipu => None,
+        _ => Some(json!({
             "id": format!("batch_req_{}", origin.digits()),
             "custom_id": origin.custom_id,
             "response": null,
             "error": {"code": code, "message": message},
         })),
-        Family::Zhipu => None,
     }
 }

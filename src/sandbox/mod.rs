@@ -60,6 +60,7 @@ mod tests;
 pub use family::{Family, Limits};
 pub use faults::{FaultError, Faults, HELP as FAULTS_HELP};
 pub use options::{Answers, EnqueuedTokens, Families, SandboxError, SandboxOptions, Time};
+pub use realtime::CallLimits;
 pub use script::{Rule, Script};
 pub use server::{Running, serve};
 pub use upstream::Upstream;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::realtime::CallLimits;
 use super::{Family, Faults, Limits, Script, Upstream};
 
 /// How long a batch takes when nothing else is said: long enough to see every state pass by.
@@ -39,6 +40,10 @@ pub struct SandboxOptions {
     pub faults: Faults,
     /// A limit on the prompt tokens of all batches of an account and model that have not ended.
     pub enqueued_tokens: Option<EnqueuedTokens>,
+    /// How many calls that answer at once an account may make; those beyond are refused with 429.
+    pub calls: CallLimits,
+    /// How long each call that answers at once takes.
+    pub latency: Duration,
     /// What the time is.
     pub time: Time,
 }
@@ -49,19 +54,21 @@ impl SandboxOptions {
         !self.any_model && !matches!(self.answers, Answers::Upstream(_))
     }
 
-    /// A sandbox of both families on any free port, with made-up answers, state in this folder.
+    /// A sandbox of all families on any free port, with made-up answers, state in this folder.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         Self {
             state_dir: state_dir.into(),
             port: 0,
             answers: Answers::Auto,
-            families: Families::Both,
+            families: Families::All,
             batch_duration: BATCH_DURATION,
             expire_after: WINDOW,
             limits: None,
             any_model: false,
             faults: Faults::default(),
             enqueued_tokens: None,
+            calls: CallLimits::default(),
+            latency: Duration::ZERO,
             time: Time::System,
         }
     }
@@ -77,6 +84,9 @@ pub enum Answers {
     Echo,
     /// Values of the right types for the JSON schema or the fields that are asked for.
     Schema,
+    /// This text to whatever is asked, its tokens taken as a quarter of the bytes: the cheapest
+    /// answer, to measure clients with.
+    Fixed(String),
     /// A list of rules; where none matches, as [`Answers::Auto`].
     Script(Script),
     /// Each request goes to an OpenAI-compatible server, which is paid or not as it pleases.
@@ -88,8 +98,10 @@ pub enum Answers {
 pub enum Families {
     /// One of them.
     Only(Family),
-    /// Both, at their own addresses.
+    /// OpenAI's and Zhipu's, at their own addresses.
     Both,
+    /// All, at their own addresses.
+    All,
 }
 
 impl Families {
@@ -97,7 +109,8 @@ impl Families {
     pub fn contains(self, family: Family) -> bool {
         match self {
             Self::Only(only) => only == family,
-            Self::Both => true,
+            Self::Both => Family::WITH_BATCHES.contains(&family),
+            Self::All => true,
         }
     }
 }

@@ -20,9 +20,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::faults::{Book, Wire, Wired};
-use super::guard::{account_of, has_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
+use super::guard::{account_of, has_any_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
 use super::ledger::Ledger;
 use super::queue::Queue;
+use super::realtime::{Calls, Limiter};
 use super::refusal::Refusal;
 use super::shelf::{BatchRecord, Shelf};
 use super::{
@@ -31,11 +32,13 @@ use super::{
 use crate::base::private_dir;
 
 /// JSON calls, images inline included (bytes).
-const MAX_JSON_BYTES: usize = 64 << 20;
+pub(super) const MAX_JSON_BYTES: usize = 64 << 20;
 /// Batches settled at once.
 const SETTLERS: usize = 4;
 /// How long calls under way may take to end after a shutdown.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long lines of the bill wait in memory.
+const LEDGER_DELAY: Duration = Duration::from_millis(200);
 
 /// What all calls share.
 #[derive(Debug)]
@@ -46,6 +49,11 @@ pub(super) struct Shared {
     pub(super) faults: Book,
     /// Tokens that wait, by account and model.
     pub(super) queue: Queue,
+    /// Calls that answer at once: what is left of their limits, and what was seen of each.
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) calls: Calls,
+    /// When the server started (milliseconds).
+    pub(super) started: i64,
     shelves: Vec<(Family, Shelf)>,
     /// Batches that a task follows, and how to wake it.
     followed: Mutex<HashMap<String, Arc<Notify>>>,
@@ -74,7 +82,7 @@ impl FromRequestParts<Self> for Desk {
 
     /// The desk as this caller sees it.
     async fn from_request_parts(parts: &mut Parts, desk: &Self) -> Result<Self, Infallible> {
-        Ok(Self { account: account_of(&parts.headers).into(), ..desk.clone() })
+        Ok(Self { account: account_of(&parts.headers, &parts.uri).into(), ..desk.clone() })
     }
 }
 
@@ -182,6 +190,7 @@ pub struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    shared: Arc<Shared>,
 }
 
 impl Running {
@@ -208,6 +217,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
         self.task.abort();
+        // A full disk keeps the last lines of the bill out of it; nobody is left to tell.
+        let _ = self.shared.ledger.flush();
     }
 }
 
@@ -218,7 +229,9 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
     let failed = |source| SandboxError::state(&state_dir, source);
     private_dir(&state_dir).map_err(failed)?;
     let mut shelves = Vec::new();
-    for family in Family::ALL.into_iter().filter(|family| options.families.contains(*family)) {
+    for family in
+        Family::WITH_BATCHES.into_iter().filter(|family| options.families.contains(*family))
+    {
         shelves.push((family, Shelf::open(&state_dir, family).map_err(failed)?));
     }
     let port = options.port;
@@ -228,11 +241,15 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
     let ledger = Ledger::new(&state_dir);
     let faults = Book::new(&options.faults, options.batch_duration, options.time.now());
     let queue = Queue::new(options.enqueued_tokens);
+    let (limiter, started) = (Arc::new(Limiter::new(options.calls)), options.time.now());
     let shared = Arc::new(Shared {
         options,
         ledger,
         faults,
         queue,
+        limiter,
+        calls: Calls::default(),
+        started,
         shelves,
         followed: Mutex::default(),
         mortals: Mutex::default(),
@@ -256,17 +273,36 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
         // Accepting goes on through errors of single connections; nothing else can fail.
         let _ = axum::serve(Wired(listener), app).with_graceful_shutdown(end).await;
     });
-    Ok(Running { address, stop, task })
+    tokio::spawn(keep_ledger(Arc::clone(&shared)));
+    Ok(Running { address, stop, task, shared })
+}
+
+/// Writes the lines of the bill that wait, until the server stops.
+async fn keep_ledger(shared: Arc<Shared>) {
+    let mut stopped = shared.stopped();
+    while tokio::time::timeout(LEDGER_DELAY, stopped.wait_for(|stopped| *stopped)).await.is_err() {
+        if shared.ledger.is_behind() {
+            let shared = Arc::clone(&shared);
+            // What cannot be written now is missing in the bill: the disk is full.
+            let _ = blocking(move || shared.ledger.flush()).await;
+        }
+    }
 }
 
 fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
     let mut app = Router::new()
         .route("/", get(move || async move { Json(hello(address)) }))
         .route("/sandbox/ledger", get(ledger).with_state(Arc::clone(shared)))
+        .merge(realtime::routes(shared))
         .merge(faults::routes(shared));
-    for (family, _) in &shared.shelves {
-        let desk = Desk::new(shared, *family);
-        app = app.nest(family.prefix(), family_routes(desk));
+    let families = shared.options.families;
+    for family in Family::ALL.into_iter().filter(|family| families.contains(*family)) {
+        let desk = Desk::new(shared, family);
+        app = match family {
+            Family::OpenAi | Family::Zhipu => app.nest(family.prefix(), family_routes(desk)),
+            Family::Anthropic => app.merge(anthropic_routes(desk)),
+            Family::Gemini => app.merge(gemini_routes(desk)),
+        };
     }
     app.layer(middleware::from_fn_with_state(address.port(), only_own_host))
 }
@@ -274,7 +310,7 @@ fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
 fn family_routes(desk: Desk) -> Router {
     // The upload keeps its own, far higher limit, and streams.
     let upload = post(files::upload).layer(DefaultBodyLimit::disable());
-    Router::new()
+    let calls = Router::new()
         .route("/files", upload.get(files::list))
         .route("/files/{id}", get(files::retrieve).delete(files::delete))
         .route("/files/{id}/content", get(files::content))
@@ -286,9 +322,42 @@ fn family_routes(desk: Desk) -> Router {
         .route("/responses", post(realtime::responses))
         .route("/models", get(realtime::models))
         .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
+        .method_not_allowed_fallback(unknown);
+    guarded(calls, desk)
+}
+
+fn anthropic_routes(desk: Desk) -> Router {
+    let calls = Router::new()
+        .route("/v1/messages", post(realtime::messages))
+        .route("/v1/messages/count_tokens", post(realtime::count_tokens));
+    guarded(with_models(calls, &desk), desk)
+}
+
+/// The version in the address is `v1` or `v1beta`: its SDK sends the first, its documents the other.
+fn gemini_routes(desk: Desk) -> Router {
+    let calls = Router::new()
+        .route("/v1beta/models", get(realtime::models))
+        .route("/v1beta/models/{call}", post(realtime::gemini_call))
+        .route("/v1/models/{call}", post(realtime::gemini_call));
+    guarded(with_models(calls, &desk), desk)
+}
+
+/// The list of models at the address that three families share: the first that is played has it.
+fn with_models(calls: Router<Desk>, desk: &Desk) -> Router<Desk> {
+    let families = desk.shared.options.families;
+    let mut sharing = [Family::OpenAi, Family::Anthropic, Family::Gemini].into_iter();
+    if sharing.find(|family| families.contains(*family)) == Some(desk.family) {
+        return calls.route("/v1/models", get(realtime::models));
+    }
+    calls
+}
+
+/// Calls with their key, watched, with what goes wrong on purpose.
+fn guarded(calls: Router<Desk>, desk: Desk) -> Router {
+    calls
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(desk.clone(), faults::around))
+        .layer(middleware::from_fn_with_state(desk.clone(), realtime::watch))
         .layer(middleware::from_fn_with_state(desk.clone(), only_sandbox_keys))
         .with_state(desk)
 }
@@ -300,6 +369,8 @@ fn hello(address: SocketAddr) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "openai_base_url": format!("http://{address}{}", Family::OpenAi.prefix()),
         "zhipu_base_url": format!("http://{address}{}", Family::Zhipu.prefix()),
+        "anthropic_base_url": format!("http://{address}{}", Family::Anthropic.prefix()),
+        "gemini_base_url": format!("http://{address}{}", Family::Gemini.prefix()),
     })
 }
 
@@ -309,9 +380,13 @@ async fn unknown(desk: Desk, method: axum::http::Method, uri: Uri) -> Response {
 }
 
 /// The bill so far, as JSON lines.
-async fn ledger(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    if !has_sandbox_key(&headers) {
+async fn ledger(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
+    if !has_any_sandbox_key(&headers, &uri) {
         return wrong_key(Family::OpenAi);
+    }
+    let writer = Arc::clone(&shared);
+    if let Err(error) = blocking(move || writer.ledger.flush()).await {
+        return Refusal::from(error).response(Family::OpenAi);
     }
     match tokio::fs::read(shared.ledger.path()).await {
         Ok(lines) => ([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response(),

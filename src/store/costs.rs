@@ -225,9 +225,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.read(|c| {
             let mut earlier = c.prepare(
+                // The first condition on the status is that of the index.
                 "SELECT prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens \
-                 FROM outcome WHERE content_key = ?1 AND status = 'ok' AND \
-                 prompt_tokens IS NOT NULL LIMIT 1",
+                 FROM outcome WHERE content_key = ?1 AND status IN ('ok', 'cached') AND \
+                 status = 'ok' AND prompt_tokens IS NOT NULL UNION ALL \
+                 SELECT prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens \
+                 FROM cache_import WHERE key = ?1 AND prompt_tokens IS NOT NULL LIMIT 1",
             )?;
             let mut query = c.prepare(
                 "SELECT content_key FROM outcome WHERE job = ?1 AND round = 0 AND \

@@ -7,6 +7,7 @@ mod answers;
 mod architecture;
 mod bad_input;
 mod budget;
+mod cache;
 mod cached;
 mod cancel;
 mod compare;

@@ -1,6 +1,6 @@
 //! What a reply says, and what it cost.
 
-use crate::answer::{Expected, RowStatus, judge};
+use crate::answer::{RowStatus, judge};
 use crate::batch::{Failure, FailureKind, Outcome, Reply, Usage, decode_line};
 use crate::commands::steps::Member;
 use crate::cost::Money;
@@ -55,7 +55,7 @@ pub(in crate::commands) fn read(reply: &CallReply) -> Result<Said, Failure> {
     );
     let line = decode_line(line.as_bytes())
         .map_err(|error| Failure::ours(FailureKind::Server, format!("the reply is {error}")))?;
-    let judged = judge(&line, &Expected::default());
+    let judged = judge(&line, None);
     let judged = (judged.status, judged.error);
     match line.outcome {
         Outcome::Answered(reply) => Ok(Said::of(reply, line.model, line.usage, judged)),

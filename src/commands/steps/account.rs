@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::counts::RowCounts;
 use super::finish::{reason, word};
+use super::hits::Hits;
 use crate::answer::RowStatus;
 use crate::cost::{Spent, labelled};
 use crate::job::Ending;
@@ -119,6 +120,7 @@ impl Account<'_> {
         lines.extend(self.parsed());
         lines.extend(self.counts.exploded().map(|rows| format!("exploded  {rows}")));
         lines.extend(self.calls());
+        lines.extend(self.hits().line());
         lines.extend(self.spent.lines());
         if self.is_sandbox {
             lines.push("sandbox   the answers are made up".to_owned());
@@ -127,6 +129,11 @@ impl Account<'_> {
             lines.push(format!("output    {}", self.name(output)));
         }
         lines
+    }
+
+    /// What need not be sent.
+    pub(super) fn hits(&self) -> Hits {
+        Hits::of(&self.counts.ended, self.rows, &self.spent)
     }
 
     fn headline(&self) -> String {

@@ -9,6 +9,7 @@ use super::account::{Account, ErrorGroup};
 use super::again_price::AgainPrice;
 use super::counts::RowCounts;
 use super::follow::{ROUNDS, rounds};
+use super::hits::Hits;
 use super::jobs::Found;
 use super::spent::{about, spent};
 use super::tables::Tabled;
@@ -48,6 +49,7 @@ struct Report<'a> {
     cost: CostDocument,
     /// Who was asked by calls; empty where all went in batches.
     calls: Vec<AskedDocument<'a>>,
+    cache: Hits,
     errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
@@ -243,6 +245,7 @@ pub(in crate::commands) fn report(
             usage: account.spent.all.usage,
             cost: account.spent.document(),
             calls: account.asked.iter().map(AskedDocument::of).collect(),
+            cache: account.hits(),
             errors: &account.errors,
             output: output.map(|path| path.display().to_string()),
             seconds: took.as_secs_f64(),

@@ -22,6 +22,7 @@ mod follow;
 mod form;
 mod former;
 mod go_on;
+mod hits;
 mod input;
 mod job_chain;
 mod jobs;
@@ -81,7 +82,7 @@ pub(super) use on_done::with_on_done;
 pub(super) use output::{
     Destination, digest_at, require_beside, require_folder, require_writable, with_look,
 };
-pub(super) use plan::{Planned, Prepared, Scratch, output_spec, reuse};
+pub(super) use plan::{Planned, Prepared, Scratch, cache_rules, output_spec, reuse};
 pub(super) use reshape::{defaults, keep_fitting, require_shape};
 pub(super) use send::{begin_and_go_on, dry_run, estimate, estimate_like, run_workflow, send};
 pub(super) use show::{show_estimate, show_plan};

@@ -31,6 +31,7 @@ pub(in crate::sandbox) struct Subject<'a> {
     /// Create keys and file names.
     pub(in crate::sandbox) keys: &'a [String],
     pub(in crate::sandbox) account: &'a str,
+    pub(in crate::sandbox) family: &'a str,
     /// Milliseconds since 1970.
     pub(in crate::sandbox) now: i64,
 }
@@ -134,6 +135,7 @@ impl Entry {
         let when = &self.rule.when;
         let age = subject.now - self.given;
         when.account.as_deref().is_none_or(|account| account == subject.account)
+            && when.family.as_deref().is_none_or(|family| family == subject.family)
             && when.after.is_none_or(|after| age >= after.millis(batch))
             && when.until.is_none_or(|until| age < until.millis(batch))
             && when.key.as_ref().is_none_or(|key| subject.keys.iter().any(|k| k.contains(key)))
@@ -185,7 +187,7 @@ mod tests {
     }
 
     fn at(now: i64) -> Subject<'static> {
-        Subject { keys: &[], account: "", now }
+        Subject { keys: &[], account: "", family: "openai", now }
     }
 
     #[test]
@@ -200,6 +202,8 @@ mod tests {
             ("create until=2s: close", [true, true, false, false, false, false]),
             ("create#2 after=1x: close", [false, false, false, true, false, false]),
             ("create account=a: close", [false; 6]),
+            ("create family=zhipu: close", [false; 6]),
+            ("create family=openai: close", [true; 6]),
             ("create key=x: close", [false; 6]),
             ("list: close", [false; 6]),
             ("batch: expire", [false; 6]),

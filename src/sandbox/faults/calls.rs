@@ -1,5 +1,7 @@
 //! Faults of calls: a layer around all of a family's calls, after the key was accepted.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode};
@@ -10,7 +12,7 @@ use serde_json::Value;
 
 use super::book::Subject;
 use super::play::{self, collected};
-use super::rule::{Answer, Call, CallFault, Fault, Span};
+use super::rule::{Answer, Call, CallFault, Fault, Rule, Span};
 use super::wire::Wire;
 use crate::sandbox::guard::{account_of, drain};
 use crate::sandbox::server::Desk;
@@ -26,6 +28,22 @@ pub(in crate::sandbox) struct HeldBack {
     pub(in crate::sandbox) ready_at: Option<i64>,
     /// It is not listed until then.
     pub(in crate::sandbox) listed_at: Option<i64>,
+}
+
+/// In a reply: the rule that has done something to the call.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Fired(Arc<Rule>);
+
+impl Fired {
+    /// The words of the rule.
+    pub(in crate::sandbox) fn rule(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Whether the reply is another than without the rule: not where it only came late.
+    pub(in crate::sandbox) fn changes_reply(&self) -> bool {
+        !matches!(self.0.fault, Fault::Call(CallFault::Slow(_)))
+    }
 }
 
 /// Lets a call through, or does to it what a rule says.
@@ -48,8 +66,9 @@ pub(in crate::sandbox) async fn around(
     let id = id.to_owned();
     let (keys, mut request) =
         if wants_key { keys_of(&desk, call, &id, request).await } else { (Vec::new(), request) };
-    let account = account_of(request.headers()).to_owned();
-    let subject = Subject { keys: &keys, account: &account, now: desk.now() };
+    let account = account_of(request.headers(), request.uri()).to_owned();
+    let family = desk.family.name();
+    let subject = Subject { keys: &keys, account: &account, family, now: desk.now() };
     let Some(rule) = book.for_call(call, subject) else { return next.run(request).await };
     let until = |time: &Span| Some(desk.now().saturating_add(time.millis(book.batch())));
     match &rule.fault {
@@ -63,9 +82,18 @@ pub(in crate::sandbox) async fn around(
             request.extensions_mut().insert(held);
             next.run(request).await
         }
-        Fault::Call(fault) => Faulty { desk, wire, request, next }.suffer(fault).await,
+        Fault::Call(fault) => {
+            let mut reply = Faulty { desk, wire, request, next }.suffer(fault).await;
+            reply.extensions_mut().insert(Fired(rule));
+            reply
+        }
         Fault::Batch(_) | Fault::Result(_) => next.run(request).await,
     }
+}
+
+/// Whether a call answers at once.
+pub(in crate::sandbox) fn is_realtime(method: &Method, path: &str) -> bool {
+    matches!(call_of(method, path), Some((Call::Realtime, _)))
 }
 
 /// Which call this is, and the id in its path.
@@ -81,7 +109,11 @@ fn call_of<'a>(method: &Method, path: &'a str) -> Option<(Call, &'a str)> {
         ("GET", ["batches"]) => (Call::List, ""),
         ("GET", ["batches", id]) => (Call::Retrieve, *id),
         ("POST", ["batches", id, "cancel"]) => (Call::Cancel, *id),
-        ("POST", ["chat", "completions"] | ["embeddings" | "responses"]) => (Call::Realtime, ""),
+        ("POST", ["chat", "completions"] | ["embeddings" | "responses"] | ["v1", "messages"]) => {
+            (Call::Realtime, "")
+        }
+        ("POST", ["v1" | "v1beta", "models", call]) if call.contains(':') => (Call::Realtime, ""),
+        ("GET", ["models"] | ["v1" | "v1beta", "models"]) => (Call::Models, ""),
         _ => return None,
     };
     Some(call)
@@ -209,7 +241,14 @@ async fn keys_of(desk: &Desk, call: Call, id: &str, request: Request) -> (Vec<St
         }
         Call::Retrieve | Call::Cancel => (desk.keys_of_batch(id), request),
         Call::File | Call::Download | Call::Delete => (keys_of_file(desk, id), request),
-        Call::ListFiles | Call::List | Call::Realtime => (Vec::new(), request),
+        Call::Realtime => {
+            let (parts, body) = request.into_parts();
+            let body = collected(body).await;
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let keys = vec![text, parts.uri.path().to_owned()];
+            (keys, Request::from_parts(parts, Body::from(body)))
+        }
+        Call::ListFiles | Call::List | Call::Models => (Vec::new(), request),
     }
 }
 
@@ -289,7 +328,10 @@ mod tests {
             ("GET", "/batches/b-1", Some((Call::Retrieve, "b-1"))),
             ("POST", "/batches/b-1/cancel", Some((Call::Cancel, "b-1"))),
             ("POST", "/chat/completions", Some((Call::Realtime, ""))),
-            ("GET", "/models", None),
+            ("POST", "/v1/messages", Some((Call::Realtime, ""))),
+            ("POST", "/v1/messages/count_tokens", None),
+            ("POST", "/v1beta/models/m:generateContent", Some((Call::Realtime, ""))),
+            ("GET", "/models", Some((Call::Models, ""))),
             ("PUT", "/batches", None),
         ];
         for (method, path, expected) in table {

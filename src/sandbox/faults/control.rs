@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Faults;
 use crate::sandbox::Family;
-use crate::sandbox::guard::{has_sandbox_key, wrong_key};
+use crate::sandbox::guard::{has_any_sandbox_key, wrong_key};
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::server::Shared;
 
@@ -21,15 +21,20 @@ pub(in crate::sandbox) fn routes(shared: &Arc<Shared>) -> Router {
     Router::new().route("/sandbox/faults", calls).with_state(Arc::clone(shared))
 }
 
-async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    if !has_sandbox_key(&headers) {
+async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
+    if !has_any_sandbox_key(&headers, &uri) {
         return wrong_key(Family::OpenAi);
     }
     all(&shared)
 }
 
-async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, rules: String) -> Response {
-    if !has_sandbox_key(&headers) {
+async fn add(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    uri: Uri,
+    rules: String,
+) -> Response {
+    if !has_any_sandbox_key(&headers, &uri) {
         return wrong_key(Family::OpenAi);
     }
     match Faults::parse(&rules) {
@@ -41,8 +46,8 @@ async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, rules: Strin
     }
 }
 
-async fn clear(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    if !has_sandbox_key(&headers) {
+async fn clear(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
+    if !has_any_sandbox_key(&headers, &uri) {
         return wrong_key(Family::OpenAi);
     }
     shared.faults.clear();

@@ -26,10 +26,11 @@ mod tests;
 use std::path::Path;
 
 pub(super) use book::{Book, Fate, Subject};
-pub(super) use calls::{HeldBack, around};
+pub(super) use calls::{Fired, HeldBack, around, is_realtime};
 pub(super) use control::routes;
 pub(super) use dice::Dice;
 pub use error::FaultError;
+pub(super) use play::Broken;
 pub(super) use rule::{ResultFault, RowFault, Share};
 pub(super) use wire::{Wire, Wired};
 

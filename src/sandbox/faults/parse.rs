@@ -4,9 +4,10 @@ use super::error::{FaultError, Trouble};
 use super::rule::{Call, Fault, Rule, Target, When, Which};
 use super::token::{Tokens, plain, span, split_outside_quotes};
 use super::{parse_calls, parse_ends, seed};
+use crate::sandbox::Family;
 
 /// The words for targets.
-pub(super) const TARGETS: [(&str, Target); 13] = [
+pub(super) const TARGETS: [(&str, Target); 14] = [
     ("upload", Target::Call(Call::Upload)),
     ("list-files", Target::Call(Call::ListFiles)),
     ("file", Target::Call(Call::File)),
@@ -17,13 +18,15 @@ pub(super) const TARGETS: [(&str, Target); 13] = [
     ("list", Target::Call(Call::List)),
     ("cancel", Target::Call(Call::Cancel)),
     ("realtime", Target::Call(Call::Realtime)),
+    ("models", Target::Call(Call::Models)),
     ("any", Target::AnyCall),
     ("batch", Target::Batch),
     ("result", Target::Result),
 ];
 
 /// The words for conditions.
-pub(super) const CONDITIONS: [&str; 6] = ["key", "account", "after", "until", "chance", "seed"];
+pub(super) const CONDITIONS: [&str; 7] =
+    ["key", "account", "family", "after", "until", "chance", "seed"];
 
 /// Reads all rules of a text; `seed:N` among them stands for the rules that it makes.
 pub(super) fn rules(text: &str) -> Result<Vec<Rule>, FaultError> {
@@ -109,6 +112,10 @@ fn read_condition(condition: &str, when: &mut When) -> Result<(), Trouble> {
     match word.as_str() {
         "key" => when.key = Some(text),
         "account" => when.account = Some(text),
+        "family" => {
+            let family = Family::ALL.into_iter().find(|family| family.name() == plain(value));
+            when.family = Some(family.ok_or_else(wrong)?.name().to_owned());
+        }
         "after" => when.after = Some(span(value).ok_or_else(wrong)?),
         "until" => when.until = Some(span(value).ok_or_else(wrong)?),
         "chance" => {

@@ -17,10 +17,18 @@ pub(super) const FAULTS: [&str; 9] = [
     "listing-lag",
 ];
 /// Answers that are words.
-pub(super) const ANSWERS: [&str; 7] =
-    ["close", "reset", "hang", "token-limit", "rate-limit", "credit", "storage-quota"];
+pub(super) const ANSWERS: [&str; 8] = [
+    "close",
+    "reset",
+    "hang",
+    "token-limit",
+    "rate-limit",
+    "overloaded",
+    "credit",
+    "storage-quota",
+];
 /// What may follow a status.
-pub(super) const MODIFIERS: [&str; 10] = [
+pub(super) const MODIFIERS: [&str; 11] = [
     "code",
     "text",
     "body",
@@ -31,6 +39,7 @@ pub(super) const MODIFIERS: [&str; 10] = [
     "retry-after",
     "retry-date",
     "location",
+    "header",
 ];
 
 const HOUR: Span = Span::Millis(3_600_000);
@@ -129,6 +138,12 @@ fn answer_of(word: &str, tokens: &mut Tokens) -> Result<Option<Answer>, Trouble>
             modifiers(&mut words, tokens)?;
             Answer::Say(words)
         }
+        "overloaded" => {
+            let Answer::Say(words) = status(529) else { return Ok(None) };
+            let mut words = Words { body: Body::Overloaded, ..words };
+            modifiers(&mut words, tokens)?;
+            Answer::Say(words)
+        }
         "credit" => said(429, "insufficient_quota", CREDIT_TEXT),
         "storage-quota" => said(400, "storage_quota_exceeded", STORAGE_TEXT),
         number => {
@@ -169,6 +184,7 @@ fn status(status: u16) -> Answer {
         retry_after: None,
         retry_date: None,
         location: None,
+        headers: Vec::new(),
         reset: false,
     })
 }
@@ -197,6 +213,10 @@ fn modifiers(words: &mut Words, tokens: &mut Tokens) -> Result<(), Trouble> {
             ("retry-after", _) => words.retry_after = Some(time().ok_or_else(wrong)?),
             ("retry-date", _) => words.retry_date = Some(time().ok_or_else(wrong)?),
             ("location", Some(value)) => words.location = Some(value.to_owned()),
+            ("header", Some(value)) => {
+                let (name, value) = value.split_once(':').ok_or_else(wrong)?;
+                words.headers.push((name.trim().to_owned(), value.trim().to_owned()));
+            }
             (name, _) if MODIFIERS.contains(&name) => return Err(wrong()),
             _ => return Err(Trouble::unknown("word of an answer", &token, MODIFIERS)),
         }

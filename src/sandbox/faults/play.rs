@@ -3,17 +3,29 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
 use super::rule::{Answer, Body as Filling, Framing, Share, Span, Words};
 use super::wire::{Ending, Wire};
+use crate::sandbox::Family;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::server::Desk;
 
 const HTML: &str = "<!doctype html>\n<html><head><title>Gateway</title></head>\
                     <body><h1>The sandbox plays a proxy</h1></body></html>\n";
+
+/// In a reply: nothing of it goes out, or not all.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sandbox) struct Broken;
+
+/// What is played on the wire goes out in its place.
+fn played() -> Response {
+    let mut reply = StatusCode::OK.into_response();
+    reply.extensions_mut().insert(Broken);
+    reply
+}
 
 /// A whole body in memory; as much of it as came.
 pub(super) async fn collected(body: Body) -> Bytes {
@@ -42,8 +54,7 @@ pub(super) async fn answer(desk: &Desk, wire: &Wire, answer: &Answer) -> Respons
             wire.play([head, body.to_vec()].concat(), Ending::Reset);
         }
     }
-    // What is played on the wire goes out in its place.
-    StatusCode::OK.into_response()
+    played()
 }
 
 fn said(desk: &Desk, words: &Words) -> Response {
@@ -56,12 +67,19 @@ fn said(desk: &Desk, words: &Words) -> Response {
         Filling::Empty => ().into_response(),
         Filling::Error if status.is_redirection() => ().into_response(),
         Filling::Error => error(desk, words),
+        Filling::Overloaded => {
+            let mut refusal = Refusal::overloaded(desk.family);
+            refusal.retry = told_in_body(desk, words);
+            refusal.response(desk.family)
+        }
     };
     if matches!(words.body, Filling::Given(_)) {
         let json = HeaderValue::from_static("application/json");
         reply.headers_mut().insert(header::CONTENT_TYPE, json);
     }
-    *reply.status_mut() = status;
+    if words.body != Filling::Overloaded {
+        *reply.status_mut() = status;
+    }
     let batch = desk.shared.faults.batch();
     let seconds = |time: Span| (time.millis(batch) + 999) / 1000;
     let mut put = |name, value: String| {
@@ -70,7 +88,7 @@ fn said(desk: &Desk, words: &Words) -> Response {
             reply.headers_mut().insert(name, value);
         }
     };
-    if let Some(time) = words.retry_after {
+    if let Some(time) = words.retry_after.filter(|_| told_in_body(desk, words).is_none()) {
         put(header::RETRY_AFTER, seconds(time).to_string());
     }
     if let Some(time) = words.retry_date {
@@ -78,6 +96,11 @@ fn said(desk: &Desk, words: &Words) -> Response {
     }
     if let Some(location) = &words.location {
         put(header::LOCATION, location.clone());
+    }
+    for (name, value) in &words.headers {
+        if let Ok(name) = HeaderName::try_from(name.as_str()) {
+            put(name, value.clone());
+        }
     }
     reply
 }
@@ -96,7 +119,14 @@ fn error(desk: &Desk, words: &Words) -> Response {
     if let Some(code) = words.code.as_deref().or(usual) {
         refusal = refusal.code(code);
     }
+    refusal.retry = told_in_body(desk, words);
     axum::Json(refusal.body(desk.family)).into_response()
+}
+
+/// When to come again, where the family says it in the body in place of a header.
+fn told_in_body(desk: &Desk, words: &Words) -> Option<Duration> {
+    let time = words.retry_after.filter(|_| desk.family == Family::Gemini)?;
+    u64::try_from(time.millis(desk.shared.faults.batch())).ok().map(Duration::from_millis)
 }
 
 /// Such as `Sun, 06 Nov 1994 08:49:37 GMT`; empty for a time that has no date.
@@ -124,7 +154,7 @@ pub(super) async fn cut(
         _ => kept.to_vec(),
     };
     wire.play([head, sent].concat(), Ending::Close);
-    StatusCode::OK.into_response()
+    played()
 }
 
 /// Lets the reply stop within its body without an end.
@@ -139,7 +169,7 @@ pub(super) async fn stall(
     let pause = u64::try_from(time.millis(desk.shared.faults.batch())).unwrap_or(0);
     let sent = [head, part_of(&body, share).to_vec()].concat();
     wire.play(sent, Ending::Stall(Duration::from_millis(pause)));
-    StatusCode::OK.into_response()
+    played()
 }
 
 fn part_of<'a>(body: &'a [u8], share: &Share) -> &'a [u8] {

@@ -37,6 +37,7 @@ pub(super) enum Call {
     List,
     Cancel,
     Realtime,
+    Models,
 }
 
 /// Which of the calls or batches that fit, counted from 1.
@@ -65,6 +66,7 @@ impl Which {
 pub(super) struct When {
     pub(super) key: Option<String>,
     pub(super) account: Option<String>,
+    pub(super) family: Option<String>,
     pub(super) after: Option<Span>,
     pub(super) until: Option<Span>,
     pub(super) chance: Option<f64>,
@@ -182,6 +184,8 @@ pub(super) struct Words {
     pub(super) retry_after: Option<Span>,
     pub(super) retry_date: Option<Span>,
     pub(super) location: Option<String>,
+    /// Names and values.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) reset: bool,
 }
 
@@ -190,6 +194,8 @@ pub(super) struct Words {
 pub(super) enum Body {
     /// An error in the family's shape.
     Error,
+    /// What the family says when it has too much to do, with its own status.
+    Overloaded,
     Given(String),
     Html,
     Empty,

@@ -69,14 +69,68 @@ impl Bench {
     /// A call to `/sandbox/faults`.
     pub(super) async fn faults(&self, method: reqwest::Method, rules: &str) -> (u16, Value) {
         let url = format!("http://{}/sandbox/faults", self.running.address());
-        self.send(self.client.request(method, url).body(rules.to_owned())).await
+        let request = self.client.request(method, url).body(rules.to_owned());
+        self.send(request.bearer_auth("sandbox-test")).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
-        let response = request.bearer_auth("sandbox-test").send().await.unwrap();
+        let response = self.with_key(request).send().await.unwrap();
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// With the key where the family's clients put it.
+    pub(super) fn with_key(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self.family {
+            Family::OpenAi | Family::Zhipu => request.bearer_auth("sandbox-test"),
+            Family::Anthropic => request
+                .header("x-api-key", "sandbox-test")
+                .header("anthropic-version", "2023-06-01"),
+            Family::Gemini => request.header("x-goog-api-key", "sandbox-test"),
+        }
+    }
+
+    /// The address of chat.
+    pub(super) fn chat_path(&self) -> String {
+        match self.family {
+            Family::OpenAi | Family::Zhipu => "/chat/completions".to_owned(),
+            Family::Anthropic => "/v1/messages".to_owned(),
+            Family::Gemini => format!("/v1beta/models/{}:generateContent", self.model()),
+        }
+    }
+
+    /// The body of a chat that says this.
+    pub(super) fn chat_body(&self, text: &str) -> Value {
+        let messages = json!([{"role": "user", "content": text}]);
+        match self.family {
+            Family::OpenAi | Family::Zhipu => json!({"model": self.model(), "messages": messages}),
+            Family::Anthropic => {
+                json!({"model": self.model(), "max_tokens": 100, "messages": messages})
+            }
+            Family::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+        }
+    }
+
+    /// A chat that says this.
+    pub(super) async fn chat(&self, text: &str) -> (u16, Value) {
+        self.post(&self.chat_path(), &self.chat_body(text)).await
+    }
+
+    /// What was seen of the calls that answer at once.
+    pub(super) async fn calls(&self) -> Vec<Value> {
+        let text = self.sandbox("/sandbox/calls").await;
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The sums of those.
+    pub(super) async fn summary(&self) -> Value {
+        serde_json::from_str(&self.sandbox("/sandbox/calls?summary=1").await).unwrap()
+    }
+
+    async fn sandbox(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.running.address());
+        self.with_key(self.client.get(url)).send().await.unwrap().text().await.unwrap()
     }
 
     pub(super) async fn get(&self, path: &str) -> (u16, Value) {
@@ -115,6 +169,7 @@ impl Bench {
         match self.family {
             Family::OpenAi => "/v1/chat/completions",
             Family::Zhipu => "/v4/chat/completions",
+            Family::Anthropic | Family::Gemini => panic!("no batches"),
         }
     }
 
@@ -122,6 +177,8 @@ impl Bench {
         match self.family {
             Family::OpenAi => "gpt-4o-mini",
             Family::Zhipu => "glm-4-flash",
+            Family::Anthropic => "claude-haiku-4-5",
+            Family::Gemini => "gemini-2.5-flash",
         }
     }
 

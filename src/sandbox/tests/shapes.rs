@@ -36,7 +36,7 @@ fn difference(place: &str, ours: &Value, theirs: &Value) -> Option<String> {
     }
 }
 
-fn same(name: &str, ours: &Value) {
+pub(super) fn same(name: &str, ours: &Value) {
     assert_eq!(difference(name, ours, &fixture(name)), None, "ours: {ours}");
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use batchctl::cost::Pricing;
 use batchctl::job::{
-    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, Most, NoReport, OutputSpec,
+    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, Lists, Most, NoReport, OutputSpec,
     Reporter, Spec, Stop, plan,
 };
 use batchctl::request::{Form, Question, RULES, Source};
@@ -85,7 +85,7 @@ impl Planned {
             (&spec, &Pricing::default()),
             &table,
             (&limits, Most::default()),
-            &folder,
+            Lists::In(&folder),
             None,
             &NoReport,
         )

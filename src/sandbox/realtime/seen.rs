@@ -1,0 +1,330 @@
+//! What was seen of each call that answers at once: when it came, when it ended, and whether the
+//! client was still there. Tests read it at `/sandbox/calls`. It lives in memory alone.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::stream::InPieces;
+use crate::sandbox::Family;
+use crate::sandbox::faults::{Broken, Fired, is_realtime};
+use crate::sandbox::guard::{has_any_sandbox_key, wrong_key};
+use crate::sandbox::refusal::Refusal;
+use crate::sandbox::server::{Desk, MAX_JSON_BYTES, Shared};
+
+/// Calls that are remembered; of more, the oldest are forgotten.
+const MOST: usize = 1_000_000;
+
+/// All calls that were seen.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct Calls {
+    numbers: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    calls: VecDeque<Call>,
+    /// The number of the first one.
+    first: u64,
+    /// Not ended now, and the most at one time.
+    open: u64,
+    most_open: u64,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum End {
+    Open,
+    /// The reply was handed over, whatever it says.
+    Answered,
+    /// The client closed its connection first.
+    Closed,
+    /// A rule broke the connection or the reply.
+    Broken,
+}
+
+#[derive(Debug, Serialize)]
+struct Call {
+    family: Family,
+    account: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Box<str>>,
+    /// Of the body's bytes, in hex digits.
+    #[serde(serialize_with = "as_hex")]
+    digest: u64,
+    bytes: usize,
+    /// Milliseconds since 1970.
+    at: i64,
+    /// From then to the end.
+    ms: Option<f64>,
+    status: Option<u16>,
+    end: End,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<Box<str>>,
+    /// Whether no rule has changed the reply.
+    #[serde(skip)]
+    is_genuine: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn as_hex<S: serde::Serializer>(digest: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{digest:016x}"))
+}
+
+impl Calls {
+    /// A number that no other call of this server has.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, call: Call) -> u64 {
+        let mut seen = self.locked();
+        if seen.calls.len() >= MOST {
+            seen.calls.pop_front();
+            seen.first += 1;
+        }
+        seen.calls.push_back(call);
+        seen.open += 1;
+        seen.most_open = seen.most_open.max(seen.open);
+        seen.first + seen.calls.len() as u64 - 1
+    }
+
+    fn end(&self, number: u64, note: impl FnOnce(&mut Call)) {
+        let mut seen = self.locked();
+        seen.open = seen.open.saturating_sub(1);
+        let place = number.checked_sub(seen.first).and_then(|place| usize::try_from(place).ok());
+        if let Some(call) = place.and_then(|place| seen.calls.get_mut(place)) {
+            note(call);
+        }
+    }
+
+    fn clear(&self) {
+        let mut seen = self.locked();
+        seen.first += seen.calls.len() as u64;
+        seen.calls.clear();
+        seen.most_open = seen.open;
+    }
+
+    /// One JSON line a call.
+    fn lines(&self) -> Result<String, serde_json::Error> {
+        let mut lines = String::new();
+        for call in &self.locked().calls {
+            lines.push_str(&serde_json::to_string(call)?);
+            lines.push('\n');
+        }
+        Ok(lines)
+    }
+
+    /// Sums of all. `answered_again` counts the good answers to a body that had one before.
+    fn summary(&self) -> Value {
+        let seen = self.locked();
+        let count = |end: End| seen.calls.iter().filter(|call| call.end == end).count();
+        let (mut by_status, mut good) = (BTreeMap::<String, u64>::new(), HashMap::new());
+        for call in &seen.calls {
+            if let Some(status) = call.status {
+                *by_status.entry(status.to_string()).or_default() += 1;
+            }
+            if call.end == End::Answered && call.status == Some(200) && call.is_genuine {
+                *good.entry((call.family, &call.account, call.digest)).or_insert(0_u64) += 1;
+            }
+        }
+        json!({
+            "calls": seen.calls.len(),
+            "open": seen.open,
+            "answered": count(End::Answered),
+            "closed": count(End::Closed),
+            "broken": count(End::Broken),
+            "most_at_once": seen.most_open,
+            "bodies_answered": good.len(),
+            "answered_again": good.values().map(|times| times - 1).sum::<u64>(),
+            "by_status": by_status,
+        })
+    }
+}
+
+/// A call that is watched: dropped without an end, the client has left.
+struct Watched {
+    shared: Arc<Shared>,
+    number: u64,
+    start: Instant,
+    status: Option<u16>,
+    fault: Option<Box<str>>,
+    is_genuine: bool,
+    end: End,
+}
+
+impl Watched {
+    fn answered(&mut self) {
+        self.end = End::Answered;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let ms = self.start.elapsed().as_secs_f64() * 1000.0;
+        self.shared.calls.end(self.number, |call| {
+            call.ms = Some((ms * 1000.0).round() / 1000.0);
+            call.status = self.status;
+            call.fault = self.fault.take();
+            call.end = self.end;
+            call.is_genuine = self.is_genuine;
+        });
+    }
+}
+
+/// Watches the calls that answer at once; others pass.
+pub(in crate::sandbox) async fn watch(
+    State(desk): State<Desk>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    if !is_realtime(request.method(), path.strip_prefix(desk.family.prefix()).unwrap_or(path)) {
+        return next.run(request).await;
+    }
+    let at = desk.now();
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, MAX_JSON_BYTES).await else {
+        return Refusal::new(413, "The body is too large.").response(desk.family);
+    };
+    let digest = crate::base::short_hash(&blake3::hash(&bytes));
+    let account = crate::sandbox::guard::account_of(&parts.headers, &parts.uri).into();
+    let model = model_of(&parts.uri, &bytes);
+    let call = Call {
+        family: desk.family,
+        account,
+        model,
+        digest,
+        bytes: bytes.len(),
+        at,
+        ms: None,
+        status: None,
+        end: End::Open,
+        fault: None,
+        is_genuine: false,
+    };
+    let mut watched = Watched {
+        number: desk.shared.calls.begin(call),
+        shared: Arc::clone(&desk.shared),
+        start: Instant::now(),
+        status: None,
+        fault: None,
+        is_genuine: false,
+        end: End::Closed,
+    };
+    let mut reply = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    let fired = reply.extensions().get::<Fired>();
+    watched.fault = fired.map(|fired| fired.rule().into());
+    watched.is_genuine = fired.is_none_or(|fired| !fired.changes_reply());
+    if reply.extensions().get::<Broken>().is_some() {
+        watched.end = End::Broken;
+        return reply;
+    }
+    watched.status = Some(reply.status().as_u16());
+    if reply.extensions_mut().remove::<InPieces>().is_none() {
+        watched.answered();
+        return reply;
+    }
+    reply.map(|body| to_its_end(body, watched))
+}
+
+/// The body, watched until its last piece was taken.
+fn to_its_end(body: Body, mut watched: Watched) -> Body {
+    let mut pieces = body.into_data_stream();
+    let watching = futures_util::stream::poll_fn(move |context| {
+        let piece = pieces.poll_next_unpin(context);
+        if let std::task::Poll::Ready(None) = piece {
+            watched.answered();
+        }
+        piece
+    });
+    Body::from_stream(watching)
+}
+
+/// The model of a call, without reading its body as JSON: in the address, or after the first
+/// `"model"`.
+fn model_of(uri: &Uri, body: &[u8]) -> Option<Box<str>> {
+    const NAME: &[u8] = b"\"model\"";
+    if let Some((_, call)) = uri.path().split_once("models/") {
+        return Some(call.split(':').next().unwrap_or(call).into());
+    }
+    let at = body.windows(NAME.len()).position(|window| window == NAME)?;
+    let after = body.get(at + NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let text = after.trim_ascii_start().strip_prefix(b"\"")?;
+    let end = text.iter().position(|byte| *byte == b'"')?;
+    std::str::from_utf8(&text[..end]).ok().map(Into::into)
+}
+
+/// `/sandbox/calls`: all calls as JSON lines, their sums with `?summary`, or none any more.
+pub(in crate::sandbox) fn routes(shared: &Arc<Shared>) -> Router {
+    Router::new().route("/sandbox/calls", get(show).delete(clear)).with_state(Arc::clone(shared))
+}
+
+#[derive(Debug, Deserialize)]
+struct Wish {
+    summary: Option<String>,
+}
+
+async fn show(
+    State(shared): State<Arc<Shared>>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    if !has_any_sandbox_key(&headers, &uri) {
+        return wrong_key(Family::OpenAi);
+    }
+    if wish.summary.is_some() {
+        return Json(shared.calls.summary()).into_response();
+    }
+    match shared.calls.lines() {
+        Ok(lines) => ([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response(),
+        Err(error) => Refusal::fault(error).response(Family::OpenAi),
+    }
+}
+
+async fn clear(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
+    if !has_any_sandbox_key(&headers, &uri) {
+        return wrong_key(Family::OpenAi);
+    }
+    shared.calls.clear();
+    Json(shared.calls.summary()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_found_without_parsing() {
+        let table = [
+            ("/chat/completions", r#"{"model": "gpt-4o", "messages": []}"#, Some("gpt-4o")),
+            ("/x", r#"{"messages":[{"content":"\"model\": \"no\""}],"model":"m"}"#, Some("m")),
+            ("/x", r#"{"model":7}"#, None),
+            ("/x", "", None),
+            ("/models/gemini-2.5-pro:generateContent", r#"{"model":"x"}"#, Some("gemini-2.5-pro")),
+        ];
+        for (path, body, expected) in table {
+            let found = model_of(&path.parse().unwrap(), body.as_bytes());
+            assert_eq!(found.as_deref(), expected, "{path} {body}");
+        }
+    }
+}
