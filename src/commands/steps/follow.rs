@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::job_chain::chain_of_job;
 use super::jobs::{Found, held};
 use super::limits::{daily_budget, with_limits};
+use super::members::chain_of_job;
 use super::mode::finish;
 use super::signals::Listening;
 use super::tables::{Rewrite, write_job_table};

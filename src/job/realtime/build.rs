@@ -23,8 +23,16 @@ pub(super) struct Builder<'d> {
     driver: &'d Driver<'d>,
     shard: ShardRecord,
     /// The question as each member is asked it, made ready when it is first needed.
-    questions: Vec<(Question, Option<Compiled>)>,
+    questions: Vec<Asked>,
     objections: Option<Objections<'d>>,
+}
+
+/// A question, as one member is asked it.
+struct Asked {
+    question: Question,
+    /// Whether it is the one that the row list was made with.
+    is_own: bool,
+    compiled: Option<Compiled>,
 }
 
 /// How many members of a chain may be asked for the rows of a shard: the question of a retry, and
@@ -44,8 +52,13 @@ impl<'d> Builder<'d> {
     ) -> Result<Self, JobError> {
         let most = members_for(driver, shard, members.len());
         let own = driver.question(shard.asks.ask)?;
-        let others = members.iter().take(most).skip(1).map(|member| member.question.clone());
-        let questions = std::iter::once(own).chain(others).map(|question| (question, None));
+        let is_retry = shard.asks.ask.is_some();
+        let questions = members.iter().take(most).map(|member| {
+            // The row list knows the keys of the shard's own question.
+            let is_own = is_retry || member.question == own;
+            let question = if is_own { own.clone() } else { member.question.clone() };
+            Asked { question, is_own, compiled: None }
+        });
         let rows = entries.iter().map(|entry| entry.row);
         let range = (rows.clone().min().unwrap_or(0), rows.max().unwrap_or(0));
         let objections = match shard.asks.is_reask {
@@ -62,16 +75,16 @@ impl<'d> Builder<'d> {
 
     /// The model that a member is asked for.
     pub(super) fn model(&self, member: usize) -> &str {
-        &self.questions[member].0.model
+        &self.questions[member].question.model
     }
 
     /// Completion tokens that one answer may have, where that is limited.
     pub(super) fn most_output(&self) -> Option<u64> {
-        self.questions[0].0.most_output()
+        self.questions.first().and_then(|asked| asked.question.most_output())
     }
 
     fn compiled(&mut self, member: usize) -> Result<&mut Compiled, JobError> {
-        let (question, compiled) = &mut self.questions[member];
+        let Asked { question, compiled, .. } = &mut self.questions[member];
         if compiled.is_none() {
             *compiled = Some(question.compile(self.driver.table.headers())?);
         }
@@ -99,6 +112,7 @@ impl<'d> Builder<'d> {
             Err(reason) => return Ok(Err(reason)),
         };
         let round = self.shard.round;
+        let is_own = self.questions[member].is_own;
         let compiled = self.compiled(member)?;
         let room = usize::try_from(entry.line_bytes).unwrap_or(0);
         let mut body = Vec::with_capacity(room);
@@ -106,14 +120,14 @@ impl<'d> Builder<'d> {
             return Ok(Err(skip.reason));
         }
         let mut key = entry.content_key;
-        if member > 0 {
+        if !is_own {
             let id_bytes = CustomId::length(row.number(), round);
             match compiled.measure(row, id_bytes) {
                 Ok(measure) => key = measure.content_key,
                 Err(skip) => return Ok(Err(skip.reason)),
             }
         }
-        let question = &self.questions[member].0;
+        let question = &self.questions[member].question;
         let (endpoint, model) = (question.endpoint, question.model.clone());
         Ok(Ok(Built { request: CallRequest { endpoint, model, body }, key }))
     }
@@ -134,7 +148,7 @@ impl<'d> Builder<'d> {
 
     /// The content key of a row at a member, for an answer that is found without its request.
     pub(super) fn key(&mut self, member: usize, entry: &RowEntry) -> Result<[u8; 16], JobError> {
-        if member == 0 || member >= self.members() {
+        if self.questions.get(member).is_none_or(|asked| asked.is_own) {
             return Ok(entry.content_key);
         }
         Ok(self.build_one(member, entry)?.map_or(entry.content_key, |built| built.key))

@@ -26,7 +26,7 @@ const OPEN: [ShardState; 2] = [ShardState::Calling, ShardState::Planned];
 impl Driver<'_> {
     /// The shards whose rows are to be called now, as far as the limits of money have room.
     pub(in crate::job) fn shards_to_call(&self) -> Result<Vec<ShardRecord>, JobError> {
-        if self.chain.is_none() || self.is_halted()? {
+        if self.chain.is_none_or(|chain| chain.members().is_empty()) || self.is_halted()? {
             return Ok(Vec::new());
         }
         let (job, mode) = (&self.job.key, Mode::Realtime);
