@@ -19,10 +19,10 @@ pub(super) fn pictures(args: &Args, context: &Context) -> Result<Option<chat::Ar
     let named = args.sources.iter().map(AsRef::as_ref);
     let (shown, others): (Vec<&Path>, Vec<&Path>) = named.partition(shows);
     match (shown.first(), others.first()) {
-        (None, _) if args.prompt.is_some() => Err(CommandError::usage(
-            "--prompt asks about a picture, and none is named",
-        )
-        .hint("ask a question: batchctl chat -p \"…\"")),
+        (None, _) if args.prompt.is_some() => {
+            Err(CommandError::usage("--prompt asks about a picture, and none is named")
+                .hint("ask a question: batchctl chat -p \"…\""))
+        }
         (None, _) => Ok(None),
         (Some(picture), Some(other)) => {
             let (picture, other) = (picture.display(), other.display());
