@@ -1,6 +1,8 @@
 //! How rows are sent: in batches, by calls, by calls where they are few; who is asked in turn, and
 //! what is said and paid of it.
 
+use crate::support::bench::{Bench, LINE as THREE, ROWS};
+use crate::support::gate::Act;
 use crate::support::runs::{answers_are_on_their_rows, at, job_of, marked};
 use crate::support::sandbox::Sandbox;
 use crate::support::workdir::WorkDir;
@@ -105,6 +107,55 @@ fn s3_01_members_without_a_key_are_left_out() {
         run.says(&["left out of the chain, as there is no key: zhipu", "openai gpt-4o: 6 rows"]);
     answers_are_on_their_rows(&dir, "out.csv", 6);
     assert_eq!(sandbox.created(), 0, "{run}");
+}
+
+/// S3.01, S3.02: a provider that is asked by calls alone is refused before anything is sent, with
+/// the way that there is.
+#[test]
+fn s3_01_providers_without_batches_name_the_way_that_there_is() {
+    let dir = folder();
+    let line = "workflow in.csv out.csv --provider anthropic --model claude-haiku-4-5";
+    let run = dir.batchctl(line).env("ANTHROPIC_API_KEY", "sk-ant-made-up").run();
+    run.exits(2).says(&["anthropic is asked by calls only", "add --now"]);
+    dir.batchctl(line).arg("--dry-run").arg("--now").run().exits(0);
+}
+
+/// B02: what an expired batch leaves is finished by calls, and the account shows both parts.
+#[test]
+fn b02_what_a_batch_leaves_is_finished_by_calls() {
+    let bench = Bench::with(&["--batch-seconds", "2", "--expire-seconds", "1"], |_, _| Act::Pass);
+    let output = bench.batchctl(THREE).arg("--finish").arg("realtime").run();
+    let output = output.says(&["go out again", "in batch for", "by calls for"]);
+    assert_eq!(bench.rows("ok"), ROWS as u64, "{output}");
+    assert!(bench.made().keys().all(|key| key.contains("-r1-")), "one batch round: {output}");
+    assert_eq!(bench.state(), "done");
+}
+
+/// S4.05: embeddings by calls, in the shape that a batch gives them.
+#[test]
+fn s4_05_embeddings_by_calls_are_those_of_a_batch() {
+    let sandbox = Sandbox::start();
+    let dir = folder();
+    let line = "workflow in.csv out.csv --endpoint embeddings -m text-embedding-3-small";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    let again = line.replace("out.csv", "now.csv") + " --now --again";
+    at(&sandbox, dir.batchctl(&again)).run().exits(0);
+    assert_eq!(sandbox.created(), 1);
+    assert_eq!(dir.read("now.csv"), dir.read("out.csv"));
+}
+
+/// S3.14: every row says who answered it, and how long that took.
+#[test]
+fn s3_14_rows_say_who_answered() {
+    let sandbox = Sandbox::start();
+    let dir = folder();
+    let line =
+        "workflow in.csv out.csv --now --details --provider openai:gpt-4o,openai:gpt-4o-mini";
+    at(&sandbox, dir.batchctl(line)).run().exits(0);
+    let cells = dir.cells("out.csv");
+    assert!(cells.column("provider").iter().all(|name| *name == "openai"));
+    assert!(cells.column("model").iter().all(|name| name.starts_with("gpt-4o")));
+    assert!(cells.column("seconds").iter().all(|seconds| seconds.parse::<f64>().is_ok()));
 }
 
 /// S0.34, S0.16: a few rows first; the run that follows takes their answers.
