@@ -94,7 +94,8 @@ impl Driver<'_> {
         for shard in shards.iter_mut().filter(|shard| shard.reserve.is_none()) {
             let share = self.store.planned_share((&self.job.key, asks), shard)?;
             let modes = (self.spec.mode, mode);
-            shard.reserve = share.zip(price).and_then(|(share, price)| at_mode(share, price, modes));
+            shard.reserve =
+                share.zip(price).and_then(|(share, price)| at_mode(share, price, modes));
         }
         Ok(())
     }
@@ -221,15 +222,7 @@ fn list(
     let rows = write().map_err(JobError::file("write", &path))?;
     let bytes = entries.iter().map(|(entry, _)| entry.line_bytes).sum();
     let tokens = entries.iter().map(|(_, tokens)| tokens).sum();
-    Ok(NewShard {
-        round,
-        number,
-        rows,
-        bytes,
-        tokens,
-        reserve: None,
-        mode: crate::request::Mode::Batch,
-    })
+    Ok(NewShard { round, number, rows, bytes, tokens, reserve: None, mode: Mode::Batch })
 }
 
 /// How many rows go out again for which reason, the commonest first.

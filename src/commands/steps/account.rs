@@ -119,8 +119,8 @@ impl Account<'_> {
         }
         lines.extend(self.parsed());
         lines.extend(self.counts.exploded().map(|rows| format!("exploded  {rows}")));
-        lines.extend(self.hits().line());
         lines.extend(self.calls());
+        lines.extend(self.hits().line());
         lines.extend(self.spent.lines());
         if self.is_sandbox {
             lines.push("sandbox   the answers are made up".to_owned());

@@ -27,7 +27,7 @@ pub(in crate::commands) fn wanted(context: &Context) -> Wanted {
 
 /// Whether a service takes batches.
 pub(in crate::commands) fn takes_batches(dialect: &Dialect) -> bool {
-    !matches!(dialect.name, "anthropic" | "gemini")
+    dialect.batches
 }
 
 /// The mode to plan in, and the number of requests below which it is calls after all.
