@@ -17,6 +17,7 @@ import tempfile
 import zlib
 
 from bench_peers import PROMPT
+from bench_realtime import realtime
 from measured import measured
 from sandbox_child import clean_environment
 
@@ -93,8 +94,8 @@ class Bench:
         own = {name: os.environ[name] for name in ("TIKTOKEN_CACHE_DIR",) if name in os.environ}
         self.env = clean_environment(HOME=str(home), BATCHCTL_HOME=str(home / "batchctl"), **own)
 
-    def run(self, command):
-        result = measured(command, cwd=self.folder, env=self.env, log=str(self.folder / "log"))
+    def run(self, command, **env):
+        result = measured(command, cwd=self.folder, env=self.env | env, log=str(self.folder / "log"))
         if result.code not in (0, 3):
             sys.exit(f"bench: {command} ended with {result.code}\n{result.stderr}")
         return result
@@ -142,6 +143,7 @@ def main():
     words.add_argument("--rows", type=int, default=1_000_000)
     words.add_argument("--images", type=int, default=2_000)
     words.add_argument("--tokens", type=int, default=1_000_000)
+    words.add_argument("--calls", type=int, default=50_000)
     words.add_argument("--rounds", type=int, default=3)
     words.add_argument("binary", nargs="?", default="target/release/batchctl")
     given = words.parse_args()
@@ -154,6 +156,8 @@ def main():
             pictures(bench, folder, given.images)
         if given.tokens:
             tokens(bench, folder, given.tokens)
+        if given.calls:
+            realtime(bench, folder, given.calls, make_table)
 
 
 def tokens(bench, folder, rows):

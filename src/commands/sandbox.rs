@@ -26,9 +26,9 @@ Answers are made up and say so; equal requests get equal answers. A text with [[
   reply = \"the answer\"           # or status = 400, code = \"…\", message = \"…\"
   finish_reason = \"length\"       # stop if not given
 
-GET /sandbox/ledger, with any sandbox- key, tells what would have been billed, and /sandbox/calls what
-was seen of each call that answers at once. A key may name an account behind an @, as in
-sandbox-test@anna: what is of one account does not exist for another, and each has limits of its own.
+GET /sandbox/ledger, with any sandbox- key, tells what would have been billed, and /sandbox/calls
+what was seen of each call that answers at once. A key may name an account behind an @, as in
+sandbox-test@anna: what is of one account does not exist for another, and each has its own limits.
 What goes wrong on purpose: batchctl help faults.";
 
 /// Arguments of `sandbox`.

@@ -2,8 +2,7 @@
 
 use crate::answer::{RowStatus, judge};
 use crate::batch::{Failure, FailureKind, Outcome, Reply, Usage, decode_line};
-use crate::commands::steps::Member;
-use crate::cost::Money;
+use crate::cost::{Money, Price};
 use crate::job::tokens_of;
 use crate::provider::CallReply;
 use crate::request::Mode;
@@ -37,8 +36,8 @@ impl Said {
     }
 
     /// What it cost, where that is known.
-    pub(in crate::commands) fn cost(&self, member: &Member) -> Option<Money> {
-        let price = member.price.as_ref()?;
+    pub(in crate::commands) fn cost(&self, price: Option<&Price>) -> Option<Money> {
+        let price = price?;
         let pico = price.cost(Mode::Realtime, tokens_of(self.usage?))?;
         Some(Money { currency: price.currency, pico })
     }

@@ -65,7 +65,7 @@ pub(super) use asking::{given_text, max_side};
 pub(super) use asking_like::words_question;
 pub(super) use begin::waits;
 pub(super) use by_calls::send_now;
-pub(super) use chain::{Member, chain_of, member_of};
+pub(super) use chain::{Member, Opened, call_options, chain_of, member_of};
 pub(super) use choice::{require_fillable, selection_for};
 pub(super) use clean::{Cleaned, clean_remote, list_remote, must_stay};
 pub(super) use counts::RowCounts;

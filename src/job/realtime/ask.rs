@@ -22,6 +22,8 @@ pub struct Answered {
     pub tries: u32,
     /// How long the last of them took.
     pub took: Duration,
+    /// Who was asked before (`openai:gpt-4o`) and how that failed, in this order.
+    pub failures: Vec<(String, Failure)>,
 }
 
 /// Nobody answered.
@@ -98,7 +100,7 @@ impl Chain<'_> {
             let error = match end {
                 Ok(reply) => {
                     let took = self.clock().instant().saturating_duration_since(began);
-                    return Ok(Answered { member: call.member, reply, tries, took });
+                    return Ok(Answered { member: call.member, reply, tries, took, failures });
                 }
                 Err(error) => error,
             };
