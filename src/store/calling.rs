@@ -125,6 +125,14 @@ impl Store {
         Ok(found)
     }
 
+    /// Whether a job has shards that are sent so, whatever became of them.
+    pub fn has_mode(&self, job: &str, mode: Mode) -> Result<bool, StoreError> {
+        self.read(|c| {
+            c.prepare("SELECT 1 FROM shard WHERE job = ?1 AND round > 0 AND mode = ?2 LIMIT 1")?
+                .exists(params![job, mode.as_str()])
+        })
+    }
+
     /// Makes calls of the shards of a job that no batch was made of, and may never be: they were
     /// planned, refused, put off, or only uploaded. `reserve` tells what one could cost then.
     /// Returns how many rows they have.

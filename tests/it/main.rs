@@ -41,6 +41,7 @@ mod providers;
 mod prune;
 mod ranges;
 mod readme;
+mod realtime;
 mod reask;
 mod rehearsal;
 mod replacing;

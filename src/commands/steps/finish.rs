@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::account::{Account, ErrorGroup};
 use super::again_price::AgainPrice;
+use super::asked::AskedDocument;
 use super::counts::RowCounts;
 use super::follow::{ROUNDS, rounds};
 use super::hits::Hits;
@@ -20,7 +21,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::CostDocument;
 use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
-use crate::store::{AskedRecord, JobRecord, JobState, ShardState, Store};
+use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
 
@@ -54,37 +55,6 @@ struct Report<'a> {
     output: Option<String>,
     seconds: f64,
     sandbox: bool,
-}
-
-/// Who was asked by calls, and how often.
-#[derive(Debug, Serialize)]
-pub(super) struct AskedDocument<'a> {
-    provider: &'a str,
-    model: &'a str,
-    /// Calls that were sent.
-    calls: u64,
-    /// Rows that it settled, good or not.
-    rows: u64,
-    /// Calls that it refused for the rate.
-    refused: u64,
-    /// Calls that failed otherwise and were not billed.
-    failed: u64,
-    /// Calls that may have been billed although no answer came.
-    possibly_billed: u64,
-}
-
-impl<'a> AskedDocument<'a> {
-    pub(super) fn of(asked: &'a AskedRecord) -> Self {
-        Self {
-            provider: &asked.provider,
-            model: &asked.model,
-            calls: asked.calls,
-            rows: asked.answers,
-            refused: asked.refused,
-            failed: asked.failed,
-            possibly_billed: asked.unanswered,
-        }
-    }
 }
 
 /// The exit code of a drive.

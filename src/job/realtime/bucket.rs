@@ -11,6 +11,8 @@ const SLACK: f64 = 1.5;
 /// A set limit is kept in every second and not only over a minute: so many seconds' worth may be
 /// used at once.
 const BURST: f64 = 1.0;
+/// By how much a rate that was found out grows with each answer.
+const WIDER: f64 = 1.0005;
 
 /// How what was used comes back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +64,14 @@ impl Bucket {
     /// In a minute.
     pub(super) fn limit(&self) -> f64 {
         self.limit
+    }
+
+    /// Makes a rate that was found out a little larger: what it is now may be too little.
+    pub(super) fn widen(&mut self) {
+        if !self.is_set {
+            self.limit *= WIDER;
+            self.most = (self.limit / MINUTE).max(1.0);
+        }
     }
 
     /// Whether a person set it.

@@ -225,6 +225,9 @@ impl Gate {
         if let Some((_, answers)) = &mut self.since_refusal {
             *answers += 1;
         }
+        if let Some(requests) = self.requests.as_mut().filter(|_| !self.has_told_requests) {
+            requests.widen();
+        }
         let is_full = self.out + 2.0 > self.at_once.floor();
         if !is_full || self.at_once >= self.most {
             return;

@@ -48,6 +48,7 @@ impl Tallies {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub(super) fn all(&self) -> &[AskedRecord] {
         &self.all
     }

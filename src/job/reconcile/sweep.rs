@@ -15,6 +15,7 @@ use crate::job::id::CreateName;
 use crate::job::poll::as_json;
 use crate::job::{Event, JobError};
 use crate::provider::{CallClass, CallError};
+use crate::request::Mode;
 use crate::shard::RowEntry;
 use crate::store::{CallKind, CreateState, FoundBatch, Holder, NewShard, ShardState, SurplusState};
 
@@ -71,6 +72,9 @@ impl Driver<'_> {
     ) -> Result<(), JobError> {
         let now = self.clock.instant();
         if !self.options.submit || !self.options.wait || !agenda.is_sweep_due(now) {
+            return Ok(());
+        }
+        if !self.store.has_mode(&self.job.key, Mode::Batch)? {
             return Ok(());
         }
         if let Some(ending) = self.sweep(agenda).await? {

@@ -164,8 +164,8 @@ impl Service {
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
     ) -> Result<CallReply, ChatError> {
         let reply = self.concluded(heard)?;
-        let head = br#"{"custom_id":"x","response":{"status_code":200,"body":"#;
-        let line = [head, reply.body.as_slice(), b"}}"].concat();
+        let before = br#"{"custom_id":"x","response":{"status_code":200,"body":"#;
+        let line = [before, reply.body.as_slice(), b"}}"].concat();
         if let Ok(Outcome::Answered(answer)) = decode_line(&line).map(|line| line.outcome) {
             on_text(&answer.content);
         }

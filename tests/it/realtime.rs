@@ -1,0 +1,238 @@
+//! Rows by calls of their own (B02, B03, S0, S3): limits, failover, kills and stops, against the
+//! real sandbox. Its own list of calls is the judge of what was asked twice.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::bench::{signal, until};
+use crate::support::sandbox::Sandbox;
+use crate::support::workdir::{Run, WorkDir};
+
+/// Folder and sandbox.
+struct Calls {
+    dir: WorkDir,
+    sandbox: Sandbox,
+    rows: usize,
+}
+
+impl Calls {
+    fn new(rows: usize, flags: &[&str]) -> Self {
+        let dir = WorkDir::new();
+        let lines: String = (0..rows).map(|row| format!("{row},question {row}\n")).collect();
+        dir.write("in.csv", format!("id,text\n{lines}"));
+        Self { dir, sandbox: Sandbox::with(flags), rows }
+    }
+
+    fn run(&self, line: &str) -> Run {
+        self.dir.batchctl(line).openai_at(self.sandbox.address())
+    }
+
+    /// The line that runs it.
+    fn workflow(&self, more: &str) -> Run {
+        self.run(&format!("workflow in.csv out.csv --prompt {{text}} --now --yes {more}"))
+    }
+
+    fn ask(&self, method: &str, path: &str) -> String {
+        let address = self.sandbox.address().trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).expect("the sandbox listens");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer sandbox-x\r\n\
+             Connection: close\r\n\r\n"
+        )
+        .expect("the sandbox takes requests");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("the sandbox answers");
+        reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    }
+
+    /// What the sandbox saw of calls, summed up.
+    fn seen(&self) -> Value {
+        let text = self.ask("GET", "/sandbox/calls?summary=1");
+        let from = text.find('{').expect("a document");
+        let to = text.rfind('}').expect("a document");
+        serde_json::from_str(&text[from..=to]).expect("the sums are JSON")
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.seen()[name].as_u64().unwrap_or(0)
+    }
+
+    /// How many whole lines each row has in the results on disk.
+    fn lines(&self) -> BTreeMap<String, u64> {
+        let mut lines = BTreeMap::new();
+        let jobs = fs::read_dir(self.dir.home().join("jobs")).into_iter().flatten().flatten();
+        for job in jobs {
+            let results = fs::read_dir(job.path().join("results")).into_iter().flatten().flatten();
+            for file in results {
+                let text = fs::read_to_string(file.path()).unwrap_or_default();
+                for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                    let line: Value = serde_json::from_str(line).expect("a line is JSON");
+                    let id = line["custom_id"].as_str().expect("an id").to_owned();
+                    *lines.entry(id).or_default() += 1;
+                }
+            }
+        }
+        lines
+    }
+
+    /// The table of an undisturbed run.
+    fn undisturbed(rows: usize) -> Vec<u8> {
+        let calls = Self::new(rows, &[]);
+        calls.workflow("").run().exits(0);
+        calls.dir.bytes("out.csv")
+    }
+
+    fn status(&self) -> Value {
+        self.run("status last --json").run().exits(0).json()["job"].clone()
+    }
+}
+
+/// B02, S4.15: one path for both modes. The table is that of a batch, each row was asked once, and
+/// every line says who answered.
+#[test]
+fn b02_a_realtime_run_writes_the_table_of_a_batch() {
+    let calls = Calls::new(250, &[]);
+    calls.workflow("").run().exits(0);
+    assert_eq!((calls.count("calls"), calls.count("answered_again")), (250, 0));
+    let lines = calls.lines();
+    assert_eq!(lines.len(), 250);
+    assert!(lines.values().all(|times| *times == 1));
+    let batch = Calls::new(250, &["--batch-seconds", "0.1"]);
+    batch
+        .run("workflow in.csv out.csv --prompt {text} --yes --mode batch")
+        .hurried()
+        .run()
+        .exits(0);
+    assert_eq!(calls.dir.bytes("out.csv"), batch.dir.bytes("out.csv"));
+    assert_eq!(calls.status()["state"], "done");
+    calls.workflow("").run().exits(0);
+    assert_eq!(calls.count("calls"), 250, "the same line again asks nothing");
+}
+
+/// P1, P4: killed at any moment it goes on with the rows that have no answer, and with no other:
+/// what the sandbox sees after a kill is what was not on disk.
+#[test]
+fn p1_p4_kill_9_asks_no_settled_row_again() {
+    const ROWS: usize = 300;
+    let undisturbed = Calls::undisturbed(ROWS);
+    let calls = Calls::new(ROWS, &["--latency", "20ms"]);
+    let mut kills = 0;
+    for turn in 0..12 {
+        let kept = calls.lines().len() as u64;
+        calls.ask("DELETE", "/sandbox/calls");
+        let mut run = calls.workflow("--set concurrency=4").start();
+        thread::sleep(Duration::from_millis(250 + turn * 70));
+        if !run.is_running() {
+            break;
+        }
+        signal(&run.child, "KILL");
+        kills += u64::from(run.end().code.is_none());
+        let seen = calls.count("calls");
+        let lines = calls.lines();
+        assert!(lines.values().all(|times| *times == 1), "P1: {lines:?}");
+        let came = lines.len() as u64 - kept;
+        assert!(seen >= came, "an answer was made up");
+    }
+    let kept = calls.lines().len() as u64;
+    calls.ask("DELETE", "/sandbox/calls");
+    calls.workflow("").run().exits(0);
+    assert_eq!(calls.count("calls"), calls.rows as u64 - kept, "P1: only rows without a line");
+    assert_eq!(calls.dir.bytes("out.csv"), undisturbed, "P4");
+    assert!(kills > 0, "it was never killed");
+}
+
+/// P1, P4: the same at every step of the engine.
+#[test]
+fn p1_p4_a_crash_at_any_step_loses_no_answer() {
+    const ROWS: usize = 12;
+    let undisturbed = Calls::undisturbed(ROWS);
+    let names = ["call", "called", "group", "write", "sync", "commit"];
+    let count = Calls::new(ROWS, &[]);
+    let log = count.dir.path("points");
+    count.workflow("").env("BATCHCTL_CRASH_COUNT", &log).run().exits(0);
+    let text = fs::read_to_string(&log).expect("the points were counted");
+    let passages = text.lines().count() as u64;
+    let named = |line: &str| names.iter().any(|name| line.contains(name));
+    assert!(text.lines().any(named), "{text}");
+    // From the first call on; what comes before is planning, which batches share.
+    let first = text.lines().position(|line| line.contains("call ")).unwrap_or(0) as u64;
+    let step = (passages - first).div_ceil(25).max(1);
+    let mut at = first;
+    while at <= passages {
+        let calls = Calls::new(ROWS, &[]);
+        let crash = at.to_string();
+        let output = calls.workflow("").env("BATCHCTL_CRASH", &crash).run();
+        let kept = calls.lines().len() as u64;
+        calls.ask("DELETE", "/sandbox/calls");
+        calls.workflow("").run().exits(0);
+        if output.code != Some(0) {
+            assert_eq!(calls.count("calls"), ROWS as u64 - kept, "P1 at {at}");
+        }
+        assert_eq!(calls.dir.bytes("out.csv"), undisturbed, "P4 at {at}");
+        at += step;
+    }
+}
+
+/// Acceptance: under a limit with 429s no row fails and few calls are refused.
+#[test]
+fn s4_17_a_limit_of_requests_costs_no_row() {
+    let calls = Calls::new(700, &["--rpm", "3000"]);
+    calls.workflow("").run().exits(0);
+    let seen = calls.seen();
+    let refused = seen["by_status"]["429"].as_u64().unwrap_or(0);
+    let all = seen["calls"].as_u64().unwrap_or(0);
+    assert!(refused * 50 < all, "fewer than 2 % are refused: {seen}");
+    assert_eq!(calls.status()["statuses"]["ok"], 700);
+}
+
+/// Failures that pass cost no row; those that do not are told, and do not go out again.
+#[test]
+fn s0_06_failures_are_asked_again_and_then_told() {
+    let calls = Calls::new(40, &["--faults", "realtime#3: 500; realtime#7: reset"]);
+    calls.workflow("--set retry_delay=10ms").run().exits(0);
+    assert_eq!(calls.count("calls"), 42);
+    let calls = Calls::new(3, &["--faults", "realtime: 500"]);
+    let run = calls.workflow(
+        "--set retry_delay=1ms --set failure_threshold=1000 --retries 2 --set abort_share=1",
+    );
+    run.run().exits(3);
+    assert_eq!(calls.count("calls"), 9, "three rows, each asked three times");
+    assert_eq!(calls.status()["statuses"]["error"], 3);
+}
+
+/// A person stops it: what came stays, the rest is cancelled.
+#[test]
+fn a_cancelled_run_keeps_what_came() {
+    let calls = Calls::new(400, &["--latency", "50ms"]);
+    let run = calls.workflow("--set concurrency=4").start();
+    until("some rows have an answer", || calls.lines().len() > 20);
+    calls.run("cancel last --yes").run();
+    let output = run.end();
+    assert!(output.code.is_some_and(|code| code != 0), "{:?}", output.code);
+    let lines = calls.lines().len() as u64;
+    let statuses = &calls.status()["statuses"];
+    assert_eq!(statuses["ok"].as_u64(), Some(lines));
+    assert_eq!(statuses["cancelled"].as_u64(), Some(400 - lines));
+}
+
+/// Ctrl-C: calls that are out may end, their answers are kept, the rest stays open.
+#[test]
+fn an_interrupted_run_goes_on() {
+    let calls = Calls::new(300, &["--latency", "50ms"]);
+    let run = calls.workflow("--set concurrency=4").start();
+    until("some rows have an answer", || calls.lines().len() > 20);
+    signal(&run.child, "INT");
+    assert_eq!(run.end().code, Some(130));
+    let kept = calls.lines().len() as u64;
+    assert_eq!(calls.count("answered"), kept, "every answer was kept");
+    calls.ask("DELETE", "/sandbox/calls");
+    calls.workflow("").run().exits(0);
+    assert_eq!(calls.count("calls"), 300 - kept);
+}
