@@ -274,7 +274,9 @@ impl Store {
             let mode = mode.map(Mode::as_str);
             let mut found = Vec::new();
             for state in states {
-                for shard in statement.query_map(params![job, state.as_str(), most, mode], read_shard)? {
+                for shard in
+                    statement.query_map(params![job, state.as_str(), most, mode], read_shard)?
+                {
                     found.push(shard?);
                 }
             }
