@@ -8,9 +8,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
-    Context, analyze, cancel, chat, compare, completions, config, convert, demo, download,
+    Context, analyze, cache, cancel, chat, compare, completions, config, convert, demo, download,
     estimate, export, help, login, logout, logs, merge, prices, providers, prune, resolve, resume,
-    retry, sandbox, status, submit, watch, workflow,
+    retry, sandbox, status, submit, trial, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -37,6 +37,8 @@ pub enum Command {
     Estimate(Box<estimate::Args>),
     /// One question or a conversation, answered at once; --image FILE asks about a picture
     Chat(Box<chat::Args>),
+    /// A few rows now: the prompt, the answers, the price of all rows
+    Try(Box<trial::Args>),
     /// What models cost, from when and where the figures are
     Prices(prices::Args),
     /// A small table through the sandbox in seconds, without a key
@@ -80,6 +82,8 @@ pub enum Command {
     Logout(logout::Args),
     /// Who can be asked, whether they answer, who is left alone for a while
     Providers(providers::Args),
+    /// Answers that are used again: what there is, forget, export, import
+    Cache(cache::Args),
     /// Show settings and where they come from
     Config(config::Args),
     /// Print a completion script for your shell
@@ -92,7 +96,7 @@ pub enum Command {
 
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Run", &["workflow", "estimate", "chat", "prices", "demo"]),
+    ("Run", &["workflow", "estimate", "try", "chat", "prices", "demo"]),
     (
         "Steps",
         &[
@@ -101,7 +105,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Jobs", &["resume", "retry", "cancel", "resolve", "logs", "prune"]),
-    ("Setup", &["login", "logout", "providers", "config", "completions", "help"]),
+    ("Setup", &["login", "logout", "providers", "cache", "config", "completions", "help"]),
     ("Servers", &["sandbox"]),
 ];
 
@@ -111,6 +115,7 @@ impl Command {
         Some(match self {
             Self::Workflow(args) => &**args,
             Self::Estimate(args) => &**args,
+            Self::Try(args) => &**args,
             Self::Chat(args) => &**args,
             Self::Convert(args) => &**args,
             Self::Submit(args) => &**args,
@@ -137,6 +142,7 @@ impl Command {
         let arg = match self {
             Self::Workflow(args) => args.json,
             Self::Estimate(args) => args.json,
+            Self::Try(args) => args.json,
             Self::Chat(args) => args.json,
             Self::Prices(args) => args.json,
             Self::Demo(args) => args.json,
@@ -154,6 +160,7 @@ impl Command {
             Self::Retry(args) => args.json,
             Self::Logs(args) => args.json,
             Self::Prune(args) => args.json,
+            Self::Cache(args) => args.json(),
             Self::Providers(args) => args.json(),
             _ => return false,
         };
@@ -182,6 +189,7 @@ impl Command {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
             Self::Estimate(args) => estimate::run(args, context),
+            Self::Try(args) => trial::run(args, context),
             Self::Chat(args) => chat::run(args, context),
             Self::Prices(args) => prices::run(args, context),
             Self::Demo(args) => demo::run(args, context),
@@ -203,6 +211,7 @@ impl Command {
             Self::Login(args) => login::run(args, context),
             Self::Logout(args) => logout::run(args, context),
             Self::Providers(args) => providers::run(args, context),
+            Self::Cache(args) => cache::run(args, context),
             Self::Config(args) => config::run(args, context),
             Self::Completions(args) => completions::run(args, context),
             Self::Sandbox(args) => sandbox::run(args, context),

@@ -270,6 +270,11 @@ mod tests {
         }
         // A schema's own fields, and none to fill.
         let schema = Schema::compile(&one).unwrap();
+        let far = Fields::parse("deep.list[99999999999]").unwrap();
+        let items = ["deep.list[99999999999]=6".to_owned()];
+        let wanted = Wanted::new(Some(&far), Some(&schema));
+        let defaults = Defaults::parse(&items, wanted).unwrap();
+        assert_eq!(defaults.require_fit(&items, wanted), Ok(()), "no list as long as that is made");
         let items = ["score=9".to_owned()];
         let wanted = Wanted::new(None, Some(&schema));
         assert!(Defaults::parse(&items, wanted).unwrap().require_fit(&items, wanted).is_err());

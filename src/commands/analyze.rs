@@ -3,6 +3,7 @@
 
 mod files;
 mod jobs;
+mod pictures;
 mod show;
 
 use std::collections::BTreeSet;
@@ -10,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use self::files::{Lines, add_file};
 use self::jobs::add_job;
+use self::pictures::pictures;
 use self::show::{document, lines};
-use super::Context;
 use super::files::expand;
-use super::flags::JsonArg;
+use super::flags::{Flags, JsonArg};
 use super::steps::{Bare, Found, digest_at, find_job, open_store};
+use super::{Context, chat};
 use crate::batch::Used;
 use crate::cost::{Currency, Money};
 use crate::job::JobError;
@@ -37,6 +39,9 @@ pub struct Args {
     /// Keys of JSON answers to look at in files [default: those of the job that a file belongs to]
     #[arg(long, value_name = "KEYS")]
     pub json_fields: Option<String>,
+    /// What to ask about a picture, where one is named: the same as `chat --image`
+    #[arg(short, long, value_name = "TEXT|@FILE", hide = true)]
+    pub prompt: Option<String>,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
@@ -88,6 +93,10 @@ impl Report {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
+    if let Some(asked) = pictures(args, context)? {
+        let context = context.with_settings(|over| asked.lay(over));
+        return chat::run(&asked, &context);
+    }
     let store = open_store(context)?;
     let (files, jobs) = sorted(args, context, &store)?;
     let mut report = Report::default();

@@ -17,7 +17,9 @@ use self::ask::Asker;
 use self::question::Wanted;
 use super::Context;
 use super::flags::{Flags, JsonArg, WhoArgs, pixels, temperature, tokens};
+use super::steps::{Opened, call_options, open_store};
 use crate::config::{Overrides, Value, key, parse_duration};
+use crate::job::Chain;
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `chat`.
@@ -78,7 +80,11 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let wanted = question::wanted(args, context)?;
     let system = question::system(args, context)?;
     let has_images = matches!(&wanted, Wanted::Once(turn) if !turn.images.is_empty());
-    let asker = Asker::open(context, system, has_images)?;
+    let opened = Opened::of(ask::open(context, system.as_deref(), has_images)?);
+    let store = open_store(context)?;
+    let Opened { members, .. } = opened;
+    let chain = Chain::new(members, call_options(context), &store, &*context.clock)?;
+    let asker = Asker { chain };
     match wanted {
         Wanted::Once(turn) => once::once(context, &asker, turn),
         Wanted::Talk => talk::talk(context, &asker),

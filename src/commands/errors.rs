@@ -3,8 +3,9 @@
 use std::io;
 
 use super::Context;
-use crate::base::is_disk_trouble;
+use crate::base::{LockError, is_disk_trouble};
 use crate::batch::FailureKind;
+use crate::cache::CacheError;
 use crate::config::ConfigError;
 use crate::job::JobError;
 use crate::result::ResultError;
@@ -88,6 +89,16 @@ fn exit_of(cause: &(dyn std::error::Error + 'static)) -> Option<ExitCode> {
     }
     if let Some(error) = cause.downcast_ref::<StoreError>() {
         return Some(exit_of_store(error));
+    }
+    if let Some(error) = cause.downcast_ref::<CacheError>() {
+        return Some(match error {
+            CacheError::Store(error) => exit_of_store(error),
+            CacheError::Lock(LockError::Held(_)) => ExitCode::Locked,
+            CacheError::File { what: "read", source, .. } if !is_disk_trouble(source) => {
+                ExitCode::Usage
+            }
+            CacheError::Lock(_) | CacheError::File { .. } => ExitCode::Storage,
+        });
     }
     let error = cause.downcast_ref::<io::Error>()?;
     is_disk_trouble(error).then_some(ExitCode::Storage)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::flags::{AskArgs, JsonArg, ReadArgs, ReaskArgs, lays};
+use super::flags::{AskArgs, JsonArg, ModeArgs, ReadArgs, ReaskArgs, lays};
 use super::steps::{
     Bare, Found, Need, estimate, estimate_like, find_job, open_store, side_by_side, who_is_asked,
     words_question,
@@ -24,6 +24,9 @@ pub struct Args {
     /// What becomes of answers that are not as wanted.
     #[command(flatten)]
     pub reask: ReaskArgs,
+    /// By batch or by calls.
+    #[command(flatten)]
+    pub mode: ModeArgs,
     /// How the table is read.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -41,7 +44,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: ask, reask, read);
+lays!(Args: ask, reask, mode, read);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {

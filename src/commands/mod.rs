@@ -8,6 +8,7 @@
 pub mod flags;
 
 pub mod analyze;
+pub mod cache;
 pub mod cancel;
 pub mod chat;
 pub mod compare;
@@ -32,6 +33,7 @@ pub mod retry;
 pub mod sandbox;
 pub mod status;
 pub mod submit;
+pub mod trial;
 pub mod watch;
 pub mod workflow;
 

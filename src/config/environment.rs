@@ -57,12 +57,12 @@ const SEEDS: [Seed; 6] = [
 pub(super) fn seeds<'a>(
     place: &str,
     get: impl Fn(&str) -> Option<&'a str>,
-    knows: impl Fn(&str) -> bool,
+    (is_said, knows): (impl Fn(&str) -> bool, impl Fn(&str) -> bool),
 ) -> VariableLayer {
     let mut layer = VariableLayer::default();
     for Seed { variable, setting, is_read } in SEEDS {
         let ours = format!("{PREFIX}{}", setting.to_ascii_uppercase());
-        let Some(text) = get(variable).filter(|_| get(&ours).is_none()) else { continue };
+        let Some(text) = get(variable).filter(|_| !is_said(&ours)) else { continue };
         let Some(setting) = named(setting) else { continue };
         if !is_read {
             layer.warnings.push(format!(

@@ -216,11 +216,13 @@ impl Settings {
         };
         let around = self.around.clone();
         let dot_env = self.dot_env.clone();
-        let in_file = environment::seeds("./.env", |name| dot_env.get(name), knows);
+        let is_said = |name: &str| dot_env.get(name).or(around.variable(name)).is_some();
+        let in_file = environment::seeds("./.env", |name| dot_env.get(name), (is_said, knows));
         for (setting, value, _) in in_file.values {
             self.put(setting, value, Source::DotEnv(self.around.dot_env()));
         }
-        let here = environment::seeds("the environment", |name| around.variable(name), knows);
+        let here =
+            environment::seeds("the environment", |name| around.variable(name), (is_said, knows));
         for (setting, value, variable) in here.values {
             self.put(setting, value, Source::Environment(variable));
         }

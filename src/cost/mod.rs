@@ -36,4 +36,6 @@ pub use reasks::{ReaskBills, Reasked, Reasking, Reasks};
 pub use sheet::{Heading, labelled};
 pub use spent::{CostDocument, Saved, Spent, shown, tokens_lines};
 pub use terms::{Forecast, Range, Terms};
-pub use tokens::{ChatText, Counter, Tokenizer, chat_overhead, chat_tokens, text_tokens};
+pub use tokens::{
+    ChatText, Counter, Tokenizer, chat_overhead, chat_tokens, text_tokens, unpack_early,
+};

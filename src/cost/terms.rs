@@ -80,6 +80,10 @@ impl Forecast {
 pub struct Terms {
     /// The price; `None` = unknown.
     pub price: Option<Price>,
+    /// The prices of the further members of its chain, in their order; unknown where one is
+    /// missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Option<Price>>,
     /// What it was expected to cost.
     pub forecast: Option<Forecast>,
     /// What it may cost at most.

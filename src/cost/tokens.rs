@@ -9,6 +9,14 @@ pub use counter::Counter;
 pub use families::Tokenizer;
 pub(super) use families::{base_model, belongs};
 
+/// Unpacks the vocabulary of a model on a thread of its own: the first text need not wait for it
+/// where something else is to be done before.
+pub fn unpack_early(model: &str) {
+    let (tokenizer, _) = Tokenizer::for_model(model);
+    // Where no thread is to be had, the first text waits.
+    let _ = std::thread::Builder::new().spawn(move || tokenizer.count(" "));
+}
+
 /// One message of a chat as far as its tokens go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChatText<'a> {

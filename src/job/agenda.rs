@@ -171,6 +171,7 @@ mod tests {
             published_enqueued_tokens: None,
             rounds: 3,
             reasks: 0,
+            finish: crate::request::Mode::Batch,
             abort_share: 1.0,
             daily_budget: DailyBudget::None,
         };

@@ -7,7 +7,7 @@ use super::drive::Driver;
 use super::price::terms_of;
 use crate::cost::{Currency, Money, grouped};
 use crate::provider::Address;
-use crate::store::{Budget, Cap, Limit, Over, ShardRecord};
+use crate::store::{Budget, Cap, Limit, Over, ShardRecord, ShardState};
 
 /// What all jobs of this home may cost in one day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,7 +126,9 @@ impl Driver<'_> {
 
     /// Why the next shard is not sent, if that is for a limit.
     pub(super) fn over_budget(&self) -> Result<Option<OverBudget>, JobError> {
-        let unsent = self.unsent_shards()?;
+        let mut unsent = self.unsent_shards()?;
+        // What has begun has its reserve.
+        unsent.retain(|shard| shard.state != ShardState::Calling);
         let Some(next) = unsent.first() else { return Ok(None) };
         if let DailyBudget::Unclear(why) = &self.options.daily_budget {
             return Ok(Some(OverBudget { why: why.clone(), raise: Raise::Nothing }));

@@ -3,10 +3,8 @@
 //! anything is sent. Tokens are known only after all rows were read, so this comes after the
 //! cutting by requests and bytes.
 
-use std::fs;
-
-use super::{JobError, JobFolder};
-use crate::shard::{RowEntry, RowsReader, RowsWriter};
+use super::JobError;
+use super::lists::Listing;
 use crate::store::NewShard;
 
 /// What a request with so many prompt tokens is counted as against budgets; `None` = unknown.
@@ -23,6 +21,13 @@ pub struct Most {
     pub requests: Option<u64>,
     /// Fewer requests than this, though at least one, are sent by calls.
     pub calls_below: Option<u64>,
+}
+
+impl Most {
+    /// Whether shards that were cut by the limits of a file may be cut anew.
+    pub(super) fn may_cut(&self) -> bool {
+        self.tokens.or(self.cost).or(self.requests).is_some()
+    }
 }
 
 /// Parts into which a limit on cost is divided. What has run costs less than it was counted as, so
@@ -55,7 +60,7 @@ pub(super) fn by_tokens(
     mut shards: Vec<NewShard>,
     (tokens, reserve): (&[u32], Reserve<'_>),
     most: Most,
-    folder: &JobFolder,
+    lists: &Listing<'_>,
 ) -> Result<Vec<NewShard>, JobError> {
     let mut rest = tokens;
     for shard in &mut shards {
@@ -69,7 +74,7 @@ pub(super) fn by_tokens(
     let is_over = |shard: &NewShard| !fill.holds(shard.tokens, shard.reserve.unwrap_or(0));
     let ends_at = most.requests.filter(|last| is_within(*last, &shards));
     if ends_at.is_some() || shards.iter().any(|shard| shard.rows > 1 && is_over(shard)) {
-        return recut(&shards, (tokens, reserve), (fill, ends_at), folder);
+        return recut(&shards, (tokens, reserve), (fill, ends_at), lists);
     }
     Ok(shards)
 }
@@ -84,56 +89,40 @@ fn is_within(requests: u64, shards: &[NewShard]) -> bool {
     })
 }
 
-/// Writes all row lists anew beside the old ones, then puts them in their place.
+/// Lists all rows anew beside the old lists, then puts the new ones in their place.
 fn recut(
     shards: &[NewShard],
     (tokens, reserve): (&[u32], Reserve<'_>),
     (fill, ends_at): (Fill, Option<u64>),
-    folder: &JobFolder,
+    lists: &Listing<'_>,
 ) -> Result<Vec<NewShard>, JobError> {
     let mut ends_at = ends_at.and_then(|at| usize::try_from(at).ok());
-    let list = |stem: &str| folder.rows_file(stem);
     let mut rest = tokens;
-    let mut parts = Vec::new();
+    let mut parts: Vec<NewShard> = Vec::new();
     for shard in shards {
-        let path = list(&shard.as_record().stem());
-        let entries = RowsReader::open(&path)?.collect::<Result<Vec<_>, _>>()?;
-        let (mine, others) = rest.split_at(entries.len().min(rest.len()));
+        let listed = lists.of(shard, tokens.len() - rest.len())?;
+        let (mine, others) = rest.split_at(listed.len().min(rest.len()));
         rest = others;
         let mut from = 0;
         let inside = ends_at.filter(|at| (1..mine.len()).contains(at));
         ends_at = ends_at.and_then(|at| at.checked_sub(mine.len()));
         for to in with_end(ends(mine, reserve, fill), inside) {
-            let number = parts.len() as u64 + 1;
-            let path = list(&format!("cut-{number}"));
-            let part = &entries[from..to];
-            write(&path, part)?;
-            parts.push(NewShard {
+            let part = NewShard {
                 round: 1,
-                number,
-                rows: part.len() as u64,
-                bytes: part.iter().map(|entry| entry.line_bytes).sum(),
+                number: parts.len() as u64 + 1,
+                rows: (to - from) as u64,
+                bytes: listed.bytes(from..to),
                 tokens: sum(&mine[from..to]),
                 reserve: reserved(&mine[from..to], reserve),
                 mode: shard.mode,
-            });
+            };
+            listed.set_aside(from..to, &part)?;
+            parts.push(part);
             from = to;
         }
     }
-    for part in &parts {
-        let (from, to) = (list(&format!("cut-{}", part.number)), list(&part.as_record().stem()));
-        fs::rename(&from, &to).map_err(JobError::file("write", &to))?;
-    }
+    lists.replace(&parts)?;
     Ok(parts)
-}
-
-fn write(path: &std::path::Path, part: &[RowEntry]) -> Result<(), JobError> {
-    let write = || {
-        let mut writer = RowsWriter::create(path)?;
-        part.iter().try_for_each(|entry| writer.write(entry))?;
-        writer.finish()
-    };
-    write().map(|_| ()).map_err(JobError::file("write", path))
 }
 
 fn sum(tokens: &[u32]) -> u64 {
@@ -191,6 +180,23 @@ pub fn waves(shards: &[NewShard], limit: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{JobFolder, Lists};
+    use crate::shard::{RowEntry, RowsReader};
+
+    fn entry(row: u64) -> RowEntry {
+        let (line, offset) = (row + 2, row * 10);
+        RowEntry { row, line, offset, line_bytes: 10, row_hash: row, content_key: [0; 16] }
+    }
+
+    /// The first shard has two rows, the second three.
+    fn filled<'a>(mut lists: Listing<'a>, shards: &[NewShard]) -> Listing<'a> {
+        for (shard, rows) in shards.iter().zip([0..2, 2..5]) {
+            lists.open(shard).unwrap();
+            rows.for_each(|row| lists.add(&entry(row)).unwrap());
+            lists.close().unwrap();
+        }
+        lists
+    }
 
     #[test]
     fn parts_end_before_the_limit_is_passed() {
@@ -254,19 +260,12 @@ mod tests {
         }
     }
 
-    /// The rows stay whole and in order, and the numbers have no gaps.
+    /// The rows stay whole and in order, and the numbers have no gaps; where nothing is listed,
+    /// the parts are the same.
     #[test]
     fn a_shard_over_the_limit_is_cut() {
         let home = tempfile::tempdir().unwrap();
         let (folder, _lock) = JobFolder::scratch(home.path()).unwrap();
-        let entry = |row| RowEntry {
-            row,
-            line: row + 2,
-            offset: row * 10,
-            line_bytes: 10,
-            row_hash: row,
-            content_key: [0; 16],
-        };
         let shard = |number, rows| NewShard {
             round: 1,
             number,
@@ -277,26 +276,30 @@ mod tests {
             mode: crate::request::Mode::Batch,
         };
         let shards = vec![shard(1, 2), shard(2, 3)];
-        for (shard, rows) in shards.iter().zip([0..2, 2..5]) {
-            let rows: Vec<_> = rows.map(entry).collect();
-            write(&folder.rows_file(&shard.as_record().stem()), &rows).unwrap();
-        }
+        let limited = Most { tokens: Some(12), ..Most::default() };
+        let lists = filled(Listing::begin(Lists::In(&folder), limited), &shards);
+        let unlisted = filled(Listing::begin(Lists::Nowhere, limited), &shards);
         let tokens = [1, 1, 6, 6, 6];
         let reserve = |tokens| Some(tokens * 10 + 1);
+        let cut = |shards: Vec<NewShard>, most| {
+            let parts = by_tokens(shards.clone(), (&tokens, &reserve), most, &lists).unwrap();
+            let same = by_tokens(shards, (&tokens, &reserve), most, &unlisted).unwrap();
+            assert_eq!(parts, same, "{most:?}");
+            parts
+        };
         let whole =
-            by_tokens(shards.clone(), (&tokens, &|_| None), Most::default(), &folder).unwrap();
+            by_tokens(shards.clone(), (&tokens, &|_| None), Most::default(), &lists).unwrap();
         assert!(whole.iter().all(|shard| shard.reserve.is_none()), "unknown is not 0");
         assert_eq!(whole.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 18]);
-        let most = Most { tokens: Some(12), ..Most::default() };
-        let parts = by_tokens(shards, (&tokens, &reserve), most, &folder).unwrap();
+        let parts = cut(shards, limited);
         let reserves: Vec<_> = parts.iter().map(|shard| shard.reserve).collect();
         assert_eq!(reserves, [Some(22), Some(122), Some(61)], "B10");
         assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 12, 6]);
         let most = Most { requests: Some(4), ..Most::default() };
-        let parts = by_tokens(parts, (&tokens, &reserve), most, &folder).unwrap();
+        let parts = cut(parts, most);
         assert_eq!(parts.iter().map(|s| s.rows).collect::<Vec<_>>(), [2, 2, 1], "it stood so");
         let most = Most { requests: Some(3), ..Most::default() };
-        let parts = by_tokens(parts, (&tokens, &reserve), most, &folder).unwrap();
+        let parts = cut(parts, most);
         assert_eq!(parts.iter().map(|s| s.rows).collect::<Vec<_>>(), [2, 1, 1, 1]);
         assert_eq!(parts.iter().map(|s| s.tokens).collect::<Vec<_>>(), [2, 6, 6, 6]);
         let mut rows = Vec::new();

@@ -79,6 +79,9 @@ impl Driver<'_> {
             ) {
                 settle_unsent(self.store, self.folder, self.job, &shard)?;
             }
+            if shard.state == ShardState::Calling {
+                self.cancel_calls(&shard)?;
+            }
         }
         for (shard, create) in self.with_creates(&[ShardState::Running])? {
             if self.stop.cause().is_some() {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::agenda::Agenda;
 use super::budget::{DailyBudget, OverBudget};
-use super::{Event, JobError, JobFolder, Reporter, Spec, Stop, StopCause};
+use super::{Chain, Event, JobError, JobFolder, Reporter, Spec, Stop, StopCause};
 use crate::base::Clock;
 use crate::batch::Failure;
 use crate::provider::{BatchApi, CallError};
+use crate::request::Mode;
 use crate::store::{CreateRecord, JobRecord, JobState, ShardRecord, ShardState, Store};
 use crate::table::Table;
 
@@ -40,6 +41,8 @@ pub struct DriveOptions {
     /// How often a row is asked again whose answer is not the JSON that is wanted; these rounds are
     /// beside the others.
     pub reasks: u32,
+    /// How rows that a batch left go out again.
+    pub finish: Mode,
     /// Nothing more is sent once more than this share of a shard's rows failed; 1 is never.
     pub abort_share: f64,
     /// What all jobs of this home may cost in one day.
@@ -81,6 +84,8 @@ pub struct Driver<'a> {
     pub store: &'a Store,
     /// The provider.
     pub api: &'a dyn BatchApi,
+    /// Who is asked by calls; without it no rows are called.
+    pub chain: Option<&'a Chain<'a>>,
     /// The job's files.
     pub folder: &'a JobFolder,
     /// What was asked.
@@ -158,11 +163,22 @@ impl Driver<'_> {
             } else {
                 self.sweep_while_waiting(&mut agenda).await?;
             }
+            if self.options.submit
+                && !self.is_stopping()?
+                && let Some(ending) = self.call_open()?
+            {
+                return Ok(ending);
+            }
             if let Some(ending) = self.look_and_collect(&mut agenda).await? {
                 return Ok(ending);
             }
-            if self.options.submit && !self.shards_to_send(&agenda)?.is_empty() {
+            if self.options.submit
+                && !(self.shards_to_send(&agenda)?.is_empty() && self.shards_to_call()?.is_empty())
+            {
                 continue;
+            }
+            if self.only_lacks_calls()? {
+                return Ok(Ending::Waiting);
             }
             if !self.options.submit && !self.is_running()? {
                 return Ok(Ending::Waiting);

@@ -94,6 +94,21 @@ pub enum Event {
         /// The first batch's id, for the line under the bar.
         batch: Option<String>,
     },
+    /// Rows are called; told a few times in a second at most.
+    Called {
+        /// The job's short id.
+        job: String,
+        /// Rows of the open shards that have their outcome.
+        done: u64,
+        /// How many of them have no good one.
+        failed: u64,
+        /// Rows of the open shards and of those before them.
+        total: u64,
+        /// Calls that are out.
+        out: u64,
+        /// Rows that got their outcome in a second, lately.
+        per_second: f64,
+    },
     /// Asking failed; the batch is not touched by that and will be asked again.
     PollFailed {
         /// What went wrong.

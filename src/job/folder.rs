@@ -187,6 +187,11 @@ impl JobFolder {
         self.root.join("shards").join(format!("{stem}.jsonl"))
     }
 
+    /// The list of the calls that were begun for a shard's rows.
+    pub fn sent_file(&self, stem: &str) -> PathBuf {
+        self.root.join("shards").join(format!("{stem}.sent"))
+    }
+
     /// The name of a result file below [`JobFolder::results`].
     pub fn result_name(shard: &ShardRecord, kind: ArtifactKind) -> String {
         format!("{}-{kind}.jsonl", shard.stem())

@@ -34,14 +34,14 @@ impl Halt {
         }
     }
 
-    fn words(&self) -> &str {
+    pub(super) fn words(&self) -> &str {
         match self {
             Self::Share(words) => words,
             Self::Account(failure) => &failure.message,
         }
     }
 
-    fn as_json(&self) -> String {
+    pub(super) fn as_json(&self) -> String {
         serde_json::to_string(self).expect("a halt is plain data")
     }
 }

@@ -20,11 +20,13 @@ mod former;
 mod found_file;
 mod halt;
 mod id;
+mod lists;
 mod plan;
 mod planner;
 mod poll;
 mod price;
 mod queue;
+mod realtime;
 mod reask;
 mod reconcile;
 mod refused;
@@ -54,10 +56,12 @@ pub use event::{Event, NoReport, Reporter};
 pub use folder::JobFolder;
 pub use former::{Former, find_formers};
 pub use id::{create_key, generation, key_of_digest, new_job_key};
+pub use lists::Lists;
 pub use plan::{Plan, plan, visit_selected};
 pub use poll::{Progress, last_seen};
-pub use price::{Prices, terms_of, tokens_of};
+pub use price::{Prices, at_mode, terms_of, tokens_of};
 pub use queue::LEARNED_FOR;
+pub use realtime::{Answered, AskFailed, CallLimits, CallOptions, Chain, Member, Standing};
 pub use reask::{Objections, form_line};
 pub use reconcile::{
     LISTING_ALLOWANCE, LateJob, Search, Step, find_late, may_have_late_batches, next_step,

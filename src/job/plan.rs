@@ -5,7 +5,7 @@
 use std::thread;
 
 use super::planner::Planner;
-use super::{Event, JobError, JobFolder, Most, Reporter, Reuse, Spec, Tally};
+use super::{Event, JobError, Lists, Most, Reporter, Reuse, Spec, Tally};
 use crate::cost::{Estimate, Pricing, Tokenizer};
 use crate::request::{Mode, Source};
 use crate::shard::Limits;
@@ -75,20 +75,20 @@ impl Plan {
     }
 }
 
-/// Plans a job over its own copy of the table; row lists and copies of earlier answers go into
-/// the folder. Without `reuse` every row is sent. Shards are cut so that none is more than the
+/// Plans a job over its own copy of the table; row lists and copies of earlier answers go where
+/// `lists` says. Without `reuse` every row is sent. Shards are cut so that none is more than the
 /// provider's queue or the limit on cost could ever take.
 pub fn plan(
     (spec, pricing): (&Spec, &Pricing),
     table: &Table,
     (limits, most): (&Limits, Most),
-    folder: &JobFolder,
+    lists: Lists<'_>,
     reuse: Option<Reuse<'_>>,
     reporter: &dyn Reporter,
 ) -> Result<Plan, JobError> {
     thread::scope(|scope| {
         let mut planner =
-            Planner::new(scope, (spec, pricing), table, (limits, most), folder, reuse)?;
+            Planner::new(scope, (spec, pricing), table, (limits, most), lists, reuse)?;
         visit_selected::<JobError>(table, &spec.selection, |row| {
             planner.take(row)?;
             let rows = planner.rows();

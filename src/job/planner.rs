@@ -4,13 +4,14 @@
 use std::thread::Scope;
 
 use super::by_tokens::{Reserve, by_tokens};
+use super::lists::Listing;
 use super::plan::digest_of;
-use super::unsent::{Unsent, Way};
+use super::unsent::{Keys, Unsent, Way};
 use super::workers::{Batch, Request, Taken, Workers};
-use super::{JobError, JobFolder, Most, Plan, Reuse, Spec};
+use super::{JobError, Lists, Most, Plan, Reuse, Spec};
 use crate::cost::{Biller, Estimate, OtherBill, Part, Pricing, ReaskBills, image_tokens};
 use crate::request::{Compiled, CustomId, Endpoint, Message, Mode, Outline, Skip, SkipKind};
-use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
+use crate::shard::{Cut, Cutter, Limits, RowEntry};
 use crate::store::NewShard;
 use crate::table::{Position, Row, Table};
 
@@ -35,13 +36,21 @@ pub(super) struct Planner<'a> {
     of_images: Vec<u32>,
     most: Most,
     unsent: Option<Unsent<'a>>,
+    /// Of the others that may be asked those that may have answered before, and their questions.
+    others: Vec<usize>,
+    other_questions: Vec<Compiled>,
     /// The first row that is sent.
     first: Option<RowEntry>,
     compiled: Compiled,
     cutter: Cutter,
-    folder: &'a JobFolder,
-    open: Option<(NewShard, RowsWriter)>,
+    lists: Listing<'a>,
+    /// Whether rows are hashed: nothing but their lists says the hash.
+    is_listed: bool,
+    /// The shard that grows.
+    open: Option<NewShard>,
     digest: blake3::Hasher,
+    /// What of a batch goes into the digest: many small pieces took longer.
+    digested: Vec<u8>,
     plan: Plan,
 }
 
@@ -52,7 +61,7 @@ impl<'a> Planner<'a> {
         (spec, pricing): (&'a Spec, &'a Pricing),
         table: &'a Table,
         (limits, most): (&Limits, Most),
-        folder: &'a JobFolder,
+        lists: Lists<'a>,
         reuse: Option<Reuse<'a>>,
     ) -> Result<Self, JobError> {
         let mut planner = Self {
@@ -66,15 +75,24 @@ impl<'a> Planner<'a> {
             of_texts: Vec::new(),
             of_images: Vec::new(),
             most,
-            unsent: Unsent::begin(spec, reuse, folder)?,
+            unsent: Unsent::begin(spec, reuse, lists)?,
+            others: Vec::new(),
+            other_questions: Vec::new(),
             first: None,
             compiled: spec.question.compile(table.headers())?,
             cutter: Cutter::new(*limits),
-            folder,
+            lists: Listing::begin(lists, most),
+            is_listed: lists.folder().is_some(),
             open: None,
             digest: digest_of(spec),
+            digested: Vec::new(),
             plan: Plan::empty(spec, pricing),
         };
+        planner.others = planner.unsent.as_ref().map_or(Vec::new(), |unsent| unsent.others(spec));
+        for other in &planner.others {
+            let question = &spec.others[*other].question;
+            planner.other_questions.push(question.compile(table.headers())?);
+        }
         let names = planner.compiled.columns().iter().filter_map(|at| table.headers().get(*at));
         planner.plan.columns = names.cloned().collect();
         Ok(planner)
@@ -105,7 +123,9 @@ impl<'a> Planner<'a> {
     /// size; base64 is never given to a tokenizer.
     fn ask(&mut self, row: &Row) -> Result<Request, Skip> {
         let Outline { line_bytes, image_headers } = self.fit(row)?;
-        self.batch.cells.push(|out| row.push_hashed(out));
+        if self.is_listed {
+            self.batch.cells.push(|out| row.push_hashed(out));
+        }
         let texts = self.compiled.prompt_texts(row).unwrap_or_default();
         let question = &self.spec.question;
         self.batch.prompts.push(texts, question.endpoint != Endpoint::Embeddings);
@@ -123,7 +143,16 @@ impl<'a> Planner<'a> {
             text_tokens: 0,
             images: image_headers.len() as u64,
             image_tokens: tokens.sum(),
+            other_keys: self.other_keys(row),
         })
+    }
+
+    /// What the same row is found by where another was asked.
+    fn other_keys(&mut self, row: &Row) -> Vec<[u8; 16]> {
+        let length = CustomId::length(row.number(), 1);
+        let measures = self.other_questions.iter_mut().map(|other| other.measure(row, length));
+        // What cannot be asked there was not answered there: no question has the key 0.
+        measures.map(|measure| measure.map_or([0; 16], |measure| measure.content_key)).collect()
     }
 
     fn fit(&mut self, row: &Row) -> Result<Outline, Skip> {
@@ -150,25 +179,27 @@ impl<'a> Planner<'a> {
 
     /// Goes on with rows whose hashes and tokens are known.
     fn go_on(&mut self, mut batch: Batch) -> Result<(), JobError> {
+        self.digested.clear();
         for taken in batch.rows.drain(..) {
             match taken {
                 Taken::Asked(request) => {
-                    self.digest.update(&request.entry.row.to_le_bytes());
-                    self.digest.update(&request.entry.content_key);
+                    self.digested.extend_from_slice(&request.entry.row.to_le_bytes());
+                    self.digested.extend_from_slice(&request.entry.content_key);
                     self.waiting.push(request);
                 }
                 Taken::Skipped { row, kind } => {
-                    self.digest.update(&row.to_le_bytes());
+                    self.digested.extend_from_slice(&row.to_le_bytes());
                     // That it is skipped is part of what was asked; the words of the reason are
                     // not: they may hold paths, and a release that words them anew must not ask
                     // everything again.
-                    self.digest.update(format!("{kind:?}").as_bytes());
+                    self.digested.extend_from_slice(format!("{kind:?}").as_bytes());
                 }
             }
             if self.waiting.len() >= TOGETHER {
                 self.part_ways()?;
             }
         }
+        self.digest.update(&self.digested);
         self.workers.keep(batch);
         Ok(())
     }
@@ -177,7 +208,11 @@ impl<'a> Planner<'a> {
     fn part_ways(&mut self) -> Result<(), JobError> {
         let waiting = std::mem::take(&mut self.waiting);
         let ways = match &mut self.unsent {
-            Some(unsent) => unsent.ways(waiting.iter().map(|row| &row.entry))?,
+            Some(unsent) => {
+                let keys =
+                    waiting.iter().map(|row| Keys { entry: &row.entry, others: &row.other_keys });
+                unsent.ways(keys, &self.others)?
+            }
             None => vec![Way::Sent; waiting.len()],
         };
         for (row, way) in waiting.iter().zip(&ways) {
@@ -202,8 +237,6 @@ impl<'a> Planner<'a> {
         if cut == Cut::New || self.open.is_none() {
             self.close()?;
             let number = self.plan.shards.len() as u64 + 1;
-            let path = self.folder.rows_file(&format!("r1-s{number:04}"));
-            let writer = RowsWriter::create(&path).map_err(JobError::file("write", &path))?;
             let shard = NewShard {
                 round: 1,
                 number,
@@ -213,12 +246,13 @@ impl<'a> Planner<'a> {
                 reserve: None,
                 mode: self.spec.mode,
             };
-            self.open = Some((shard, writer));
+            self.lists.open(&shard)?;
+            self.open = Some(shard);
         }
-        let (shard, writer) = self.open.as_mut().expect("opened above");
+        let shard = self.open.as_mut().expect("opened above");
         shard.rows += 1;
         shard.bytes += entry.line_bytes;
-        writer.write(entry).map_err(JobError::file("write", self.folder.root()))
+        self.lists.add(entry)
     }
 
     /// The first line that is sent, as it will be.
@@ -233,10 +267,8 @@ impl<'a> Planner<'a> {
     }
 
     fn close(&mut self) -> Result<(), JobError> {
-        if let Some((shard, writer)) = self.open.take() {
-            writer.finish().map_err(JobError::file("write", self.folder.root()))?;
-            self.plan.shards.push(shard);
-        }
+        self.lists.close()?;
+        self.plan.shards.extend(self.open.take());
         Ok(())
     }
 
@@ -263,7 +295,7 @@ impl<'a> Planner<'a> {
         let reserve = |tokens| if is_known { biller.reserve(tokens) } else { None };
         let costs = (sent.as_slice(), &reserve as Reserve<'_>);
         let uncut = shards.len();
-        self.plan.shards = by_tokens(shards, costs, self.most, self.folder)?;
+        self.plan.shards = by_tokens(shards, costs, self.most, &self.lists)?;
         self.plan.estimate.bytes = self.plan.bytes();
         self.plan.estimate.shards = self.plan.shards.len() as u64;
         let reserves = self.plan.shards.iter().map(|shard| shard.reserve);

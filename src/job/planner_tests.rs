@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::cost::{ChatText, chat_tokens};
-use crate::job::{NoReport, OutputSpec, plan};
+use crate::job::{JobFolder, NoReport, OutputSpec, plan};
 use crate::request::{Form, Question, RULES, Source};
 use crate::shard::RowsReader;
 use crate::table::{ReadOptions, Selection};
@@ -32,7 +32,7 @@ fn spec(table: &Table) -> Spec {
         output: OutputSpec::default(),
         keep_request_files: false,
         limits: None,
-        mode: crate::request::Mode::Batch,
+        mode: Mode::Batch,
         others: Vec::new(),
         rounds: None,
         reask: 0,
@@ -63,8 +63,10 @@ fn a_plan_is_what_one_row_after_the_other_gives() {
     let spec = spec(&table);
     let limits = Limits { max_requests: 1_100, max_bytes: 1_000_000, max_line_bytes: None };
     let pricing = Pricing::default();
-    let limits = (&limits, Most::default());
-    let plan = plan((&spec, &pricing), &table, limits, &folder, None, &NoReport).unwrap();
+    let planned = |lists, most| {
+        plan((&spec, &pricing), &table, (&limits, most), lists, None, &NoReport).unwrap()
+    };
+    let plan = planned(Lists::In(&folder), Most::default());
 
     let mut digest = digest_of(&spec);
     let mut compiled = spec.question.compile(table.headers()).unwrap();
@@ -92,4 +94,15 @@ fn a_plan_is_what_one_row_after_the_other_gives() {
     assert_eq!(plan.shards.iter().map(|shard| shard.tokens).sum::<u64>(), tokens);
     let rows = ROWS as u64;
     assert_eq!((plan.tally.rows, plan.estimate.skipped), (rows, rows / 10));
+
+    // Where nothing is listed, all figures are the same, those of shards that are cut anew too.
+    let tokens = Most { tokens: Some(tokens / 7), ..Most::default() };
+    let requests = Most { requests: Some(1_500), ..Most::default() };
+    for most in [Most::default(), tokens, requests] {
+        let (listed, unlisted) = (planned(Lists::In(&folder), most), planned(Lists::Nowhere, most));
+        assert_eq!(unlisted.shards, listed.shards, "{most:?}");
+        assert_eq!(unlisted.run_digest, listed.run_digest);
+        assert_eq!(format!("{:?}", unlisted.estimate), format!("{:?}", listed.estimate));
+        assert_eq!(listed.shards.len() > plan.shards.len(), most != Most::default());
+    }
 }

@@ -13,7 +13,8 @@ use crate::store::{JobState, OutcomeRecord, Queue, ShardRecord, ShardState, has_
 pub const LEARNED_FOR: i64 = 30 * 24 * 60 * 60;
 
 /// Shards of which nothing runs and that will be sent.
-const UNSENT: [ShardState; 3] = [ShardState::Planned, ShardState::Uploaded, ShardState::Deferred];
+const UNSENT: [ShardState; 4] =
+    [ShardState::Planned, ShardState::Uploaded, ShardState::Deferred, ShardState::Calling];
 
 /// Refusals of a shard by a queue in which nothing else of ours was, after which the shard is
 /// taken to be too large for it.

@@ -12,7 +12,7 @@ use crate::answer::Fields;
 use crate::base::DiskFile;
 use crate::batch::{Outcome, decode_line};
 use crate::cost::{Biller, Lengths, Pricing, text_tokens};
-use crate::request::{Endpoint, Objection, Question, field_hint};
+use crate::request::{Endpoint, Mode, Objection, Question, field_hint};
 use crate::store::{BadAnswer, NewShard, ShardRecord, Store};
 
 /// Finished rows that the length of answers is learned from at most.
@@ -134,7 +134,7 @@ impl Driver<'_> {
     /// these rows, in order.
     pub(super) fn reserve(
         &self,
-        (ask, question): (Option<i64>, &Question),
+        (ask, question, mode): (Option<i64>, &Question, Mode),
         shards: &mut [NewShard],
         entries: &[Weighed],
     ) -> Result<(), JobError> {
@@ -144,6 +144,7 @@ impl Driver<'_> {
         };
         let pricing = Pricing {
             price: self.prices()?.of_ask(ask).cloned(),
+            mode,
             max_tokens: question.most_output(),
             is_embedding: question.endpoint == Endpoint::Embeddings,
             lengths: Lengths::of(&lengths),

@@ -5,12 +5,17 @@
 use std::collections::BTreeMap;
 
 use super::drive::Driver;
+use super::price::at_mode;
 use super::repack::share;
 use super::{Event, JobError, JobFolder, Spec};
 use crate::answer::RowStatus;
-use crate::request::{CustomId, Question, Source};
+use crate::request::{CustomId, Mode, Question, Source};
 use crate::shard::{Cut, Cutter, Limits, RowEntry, RowsWriter};
 use crate::store::{Asking, Leftover, NewShard, Rounds, ShardRecord};
+
+/// Rows of a shard that is called: an answer counts against budgets by itself once its shard is
+/// settled, and until then as its worst case.
+const MOST_CALLS: u64 = 5_000;
 
 /// A row with the prompt tokens it is taken to have.
 pub(super) type Weighed = (RowEntry, u64);
@@ -30,12 +35,17 @@ impl Driver<'_> {
         let (mut groups, mut reasked) = (Vec::new(), 0);
         for (asks, mut entries) in self.leftover_entries(&left, round)? {
             entries.sort_unstable_by_key(|(entry, _)| entry.row);
-            let shards = if asks.is_reask {
+            let mode = self.mode_of(asks);
+            let mut shards = if asks.is_reask {
                 reasked += entries.len() as u64;
-                self.list_reasks(asks.ask, (round, first), &mut entries)?
+                self.list_reasks((asks.ask, mode), (round, first), &mut entries)?
             } else {
-                list_round(self.folder, &self.limits(), (round, first), &entries)?
+                list_round(self.folder, &self.limits(mode), (round, first), &entries)?
             };
+            for shard in &mut shards {
+                shard.mode = mode;
+            }
+            self.reserve_for_mode(asks, mode, &mut shards)?;
             first += shards.len() as u64;
             groups.push((asks, shards));
         }
@@ -63,25 +73,55 @@ impl Driver<'_> {
         Ok(self.store.leftovers(&self.job.key, rounds)?)
     }
 
+    /// How rows go out again: those that a batch left as the line says it, those that are asked
+    /// because of their answers as the job's own.
+    fn mode_of(&self, asks: Asking) -> Mode {
+        if asks.is_reask { self.spec.mode } else { self.options.finish }
+    }
+
+    /// Shards that go out in another mode than the job's first ones cost its price.
+    fn reserve_for_mode(
+        &self,
+        asks: Asking,
+        mode: Mode,
+        shards: &mut [NewShard],
+    ) -> Result<(), JobError> {
+        if mode == self.spec.mode {
+            return Ok(());
+        }
+        let prices = self.prices()?;
+        let price = prices.of_ask(asks.ask);
+        for shard in shards.iter_mut().filter(|shard| shard.reserve.is_none()) {
+            let share = self.store.planned_share((&self.job.key, asks), shard)?;
+            let modes = (self.spec.mode, mode);
+            shard.reserve = share.zip(price).and_then(|(share, price)| at_mode(share, price, modes));
+        }
+        Ok(())
+    }
+
     /// Lists the shards of rows that are asked because of their answers.
     fn list_reasks(
         &self,
-        ask: Option<i64>,
+        (ask, mode): (Option<i64>, Mode),
         numbers: (u32, u64),
         entries: &mut [Weighed],
     ) -> Result<Vec<NewShard>, JobError> {
         let question = self.question(ask)?;
         self.with_objections(numbers.0, &question.model, entries)?;
-        let mut shards = list_round(self.folder, &self.limits(), numbers, entries)?;
-        self.reserve((ask, &question), &mut shards, entries)?;
+        let mut shards = list_round(self.folder, &self.limits(mode), numbers, entries)?;
+        self.reserve((ask, &question, mode), &mut shards, entries)?;
         Ok(shards)
     }
 
-    /// What one file may hold.
-    fn limits(&self) -> Limits {
+    /// What one shard may hold.
+    fn limits(&self, mode: Mode) -> Limits {
         // A job of an older release did not keep what it was cut by.
         let api = || self.api.limits(self.spec.question.endpoint).with_margin();
-        self.spec.limits.unwrap_or_else(api)
+        let mut limits = self.spec.limits.unwrap_or_else(api);
+        if mode == Mode::Realtime {
+            limits.max_requests = limits.max_requests.min(MOST_CALLS);
+        }
+        limits
     }
 
     /// The places of these rows in the table, from the row lists of the shards they were last in,
@@ -126,7 +166,7 @@ impl Driver<'_> {
     }
 
     /// The question with this number; `None` is the job's own.
-    fn question(&self, ask: Option<i64>) -> Result<Question, JobError> {
+    pub(super) fn question(&self, ask: Option<i64>) -> Result<Question, JobError> {
         match ask {
             Some(ask) => read_question(&self.store.question(ask)?, self.job.short()),
             None => Ok(self.spec.question.clone()),

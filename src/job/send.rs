@@ -10,6 +10,7 @@ use super::agenda::Agenda;
 use super::drive::{Driver, Ending};
 use super::ending::worse;
 use super::submit::Sent;
+use crate::request::Mode;
 use crate::store::{ShardRecord, ShardState};
 
 /// Shards that are sent before running ones are asked after again, for each that may be on its
@@ -90,7 +91,7 @@ impl Driver<'_> {
             states.push(ShardState::Rejected);
         }
         let turn = self.options.parallel_uploads.max(1) * A_TURN;
-        let open = self.store.shards_in(&self.job.key, &states, turn)?;
+        let open = self.store.shards_of_mode(&self.job.key, Mode::Batch, &states, turn)?;
         self.within_budget(self.with_room(agenda, open)?)
     }
 }

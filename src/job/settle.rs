@@ -33,7 +33,7 @@ pub(super) struct Settlement {
 }
 
 /// Finds the row of an id in a result file.
-enum Ids {
+pub(super) enum Ids {
     /// Our own ids, of this job and round.
     Ours { job: String, round: u32 },
     /// The ids of a request file that came with its own.
@@ -41,7 +41,7 @@ enum Ids {
 }
 
 impl Ids {
-    fn row_of(&self, custom_id: &str) -> Option<u64> {
+    pub(super) fn row_of(&self, custom_id: &str) -> Option<u64> {
         match self {
             Self::Ours { job, round } => CustomId::parse(custom_id)
                 .filter(|id| id.job6 == *job && id.round == *round)
@@ -101,7 +101,7 @@ impl Driver<'_> {
             }
         }
         for record in settlement.records.values_mut() {
-            record.cost = prices.cost(shard.asks.ask, record.usage);
+            record.cost = prices.cost(shard.asks.ask, shard.mode, record.usage);
         }
         if batch.status.unwrap_or(BatchStatus::Completed) == BatchStatus::Completed {
             let is_missing = |e: &&RowEntry| !settlement.records.contains_key(&e.row);
@@ -158,7 +158,7 @@ impl Driver<'_> {
         reader.map(|entry| entry.map_err(JobError::from)).collect()
     }
 
-    fn ids(&self, shard: &ShardRecord) -> Result<Ids, JobError> {
+    pub(super) fn ids(&self, shard: &ShardRecord) -> Result<Ids, JobError> {
         if self.spec.question.source != Source::Foreign {
             return Ok(Ids::Ours { job: self.job.short().to_owned(), round: shard.round });
         }

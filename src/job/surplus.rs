@@ -186,7 +186,7 @@ impl Driver<'_> {
         let answered = lines.values().filter(|line| line.status.is_good()).count();
         let (mut records, mut spent) = (Vec::new(), Used::default());
         for (id, line) in lines {
-            let cost = prices.cost(ask, line.usage);
+            let cost = prices.cost(ask, crate::request::Mode::Batch, line.usage);
             let id = CustomId::parse(&id).filter(|id| id.job6 == self.job.short());
             let known = match &id {
                 Some(id) => self.store.outcomes_between(&self.job.key, id.row, id.row)?.pop(),

@@ -3,10 +3,11 @@
 
 use std::io::Write;
 
-use super::{JobError, JobFolder, Spec};
+use super::{JobError, JobFolder, Lists, Spec};
 use crate::answer::{Expected, FormError};
 use crate::base::AtomicFile;
-use crate::cache::{Asked, Earlier, EqualRequests};
+use crate::cache::{Address, Asked, CacheRules, Earlier, EqualRequests, Known};
+use crate::provider;
 use crate::request::Source;
 use crate::shard::RowEntry;
 use crate::store::{CachedAnswer, CachedFile, EqualRow, Store};
@@ -23,6 +24,17 @@ pub struct Reuse<'a> {
     pub is_sandbox: bool,
     /// Whether a job may follow, which needs copies of the answers.
     pub is_for_job: bool,
+    /// Which earlier answers may be used.
+    pub rules: CacheRules,
+}
+
+/// A request with what its earlier answers are found by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys<'r> {
+    /// The row; its key is that of the first provider's question.
+    pub(super) entry: &'r RowEntry,
+    /// The keys of the questions to the others that are looked up, in their order.
+    pub(super) others: &'r [[u8; 16]],
 }
 
 /// Why a row need not be sent, if so.
@@ -49,7 +61,7 @@ impl<'a> Unsent<'a> {
     pub(super) fn begin(
         spec: &Spec,
         reuse: Option<Reuse<'a>>,
-        folder: &'a JobFolder,
+        lists: Lists<'a>,
     ) -> Result<Option<Self>, JobError> {
         let Some(reuse) = reuse.filter(|_| spec.question.source != Source::Foreign) else {
             return Ok(None);
@@ -59,38 +71,43 @@ impl<'a> Unsent<'a> {
             detail: error.to_string(),
         };
         let asked = Asked {
-            base_url: spec.base_url.clone(),
-            is_sandbox: reuse.is_sandbox,
+            addresses: addresses(spec, reuse.is_sandbox),
             expected: Expected::read(&spec.form).map_err(bad_form)?,
+            rules: reuse.rules,
         };
         Ok(Some(Self {
             equal: EqualRequests::default(),
             earlier: Earlier::of(reuse.store, asked)?,
-            copies: Copies::begin(folder, reuse.is_for_job),
+            copies: Copies::begin(lists.folder().filter(|_| reuse.is_for_job)),
             followers: Vec::new(),
         }))
+    }
+
+    /// Which of the other providers may have answered before, by their number in the request's list:
+    /// keys of their questions are to be handed over with each row.
+    pub(super) fn others(&self, spec: &Spec) -> Vec<usize> {
+        let Some(earlier) = &self.earlier else { return Vec::new() };
+        (0..spec.others.len()).filter(|other| earlier.looks_at(other + 1)).collect()
     }
 
     /// What becomes of the next rows of the table.
     pub(super) fn ways<'r>(
         &mut self,
-        rows: impl Iterator<Item = &'r RowEntry>,
+        rows: impl Iterator<Item = Keys<'r>>,
+        others: &[usize],
     ) -> Result<Vec<Way>, JobError> {
-        let rows: Vec<_> =
-            rows.map(|entry| (entry, self.equal.leader_of(entry.row, entry.content_key))).collect();
-        let firsts = rows.iter().filter(|(_, leader)| leader.is_none());
-        let keys: Vec<_> = firsts.map(|(entry, _)| entry.content_key).collect();
-        let found = match &mut self.earlier {
-            Some(earlier) => earlier.find(&keys)?,
-            None => vec![None; keys.len()],
-        };
-        let mut found = found.into_iter();
+        let rows: Vec<_> = rows
+            .map(|row| (row, self.equal.leader_of(row.entry.row, row.entry.content_key)))
+            .collect();
+        let firsts: Vec<_> =
+            rows.iter().filter(|(_, leader)| leader.is_none()).map(|(row, _)| *row).collect();
+        let mut found = self.find(&firsts, others)?.into_iter();
         let mut ways = Vec::with_capacity(rows.len());
-        for (entry, leader) in rows {
+        for (Keys { entry, .. }, leader) in rows {
             let answered = match leader {
                 Some(leader) => self.copies.share(leader, entry),
                 None => match found.next().expect("one for each first row") {
-                    Some(line) => self.copies.add(&line, entry).map(|()| true)?,
+                    Some((key, known)) => self.copies.add((key, &known), entry).map(|()| true)?,
                     None => false,
                 },
             };
@@ -106,6 +123,30 @@ impl<'a> Unsent<'a> {
         Ok(ways)
     }
 
+    /// Earlier answers of rows with the keys they have: those of the first provider go before those
+    /// of another that may be asked in its place.
+    fn find(
+        &mut self,
+        rows: &[Keys<'_>],
+        others: &[usize],
+    ) -> Result<Vec<Option<([u8; 16], Known)>>, JobError> {
+        let Some(earlier) = &mut self.earlier else { return Ok(vec![None; rows.len()]) };
+        let keys: Vec<_> = rows.iter().map(|row| row.entry.content_key).collect();
+        let found = earlier.find(0, &keys)?.into_iter().zip(keys);
+        let mut found: Vec<_> = found.map(|(known, key)| Some((key, known?))).collect();
+        for (at, other) in others.iter().enumerate() {
+            let open: Vec<_> = (0..rows.len())
+                .filter(|n| found[*n].is_none() && at < rows[*n].others.len())
+                .collect();
+            let keys: Vec<_> = open.iter().map(|n| rows[*n].others[at]).collect();
+            let more = earlier.find(other + 1, &keys)?;
+            for ((n, key), known) in open.into_iter().zip(keys).zip(more) {
+                found[n] = known.map(|known| (key, known));
+            }
+        }
+        Ok(found)
+    }
+
     /// The copied answers, complete and synced, and the rows that follow others.
     pub(super) fn finish(self) -> Result<(Option<CachedFile>, Vec<EqualRow>), JobError> {
         let mut followers = self.followers;
@@ -114,10 +155,22 @@ impl<'a> Unsent<'a> {
     }
 }
 
+/// Who may be asked, the first one first. Whether a sandbox answers is known of the first; another
+/// at an address of this machine is taken for one where that is.
+fn addresses(spec: &Spec, is_sandbox: bool) -> Vec<Address> {
+    let others = spec.others.iter().map(|other| {
+        let url = other.question.base_url.clone();
+        let is_local = provider::Address::parse(&url).is_ok_and(|address| address.is_loopback());
+        Address { is_sandbox: url.starts_with("sandbox:") || (is_sandbox && is_local), url }
+    });
+    let first = Address { url: spec.base_url.clone(), is_sandbox };
+    std::iter::once(first).chain(others).collect()
+}
+
 /// The file of copied answers as it grows; it is begun by the first of them.
 struct Copies<'a> {
-    folder: &'a JobFolder,
-    is_kept: bool,
+    /// Where the file lies; without it none is kept.
+    folder: Option<&'a JobFolder>,
     file: Option<AtomicFile>,
     digest: blake3::Hasher,
     bytes: u64,
@@ -125,31 +178,28 @@ struct Copies<'a> {
 }
 
 impl<'a> Copies<'a> {
-    fn begin(folder: &'a JobFolder, is_kept: bool) -> Self {
-        Self {
-            folder,
-            is_kept,
-            file: None,
-            digest: blake3::Hasher::new(),
-            bytes: 0,
-            answers: Vec::new(),
-        }
+    fn begin(folder: Option<&'a JobFolder>) -> Self {
+        Self { folder, file: None, digest: blake3::Hasher::new(), bytes: 0, answers: Vec::new() }
     }
 
-    /// Copies a line for a row.
-    fn add(&mut self, line: &[u8], entry: &RowEntry) -> Result<(), JobError> {
+    /// Copies a line for a row, with the key that it was found by.
+    fn add(
+        &mut self,
+        (content_key, known): ([u8; 16], &Known),
+        entry: &RowEntry,
+    ) -> Result<(), JobError> {
+        let line = known.line.as_slice();
         let length = u32::try_from(line.len()).expect("longer lines are not taken");
         self.answers.push(CachedAnswer {
             row: entry.row,
-            content_key: entry.content_key,
+            content_key,
             offset: self.bytes,
             length,
+            answered: u32::try_from(known.answered).unwrap_or(0),
         });
         self.bytes += u64::from(length) + 1;
-        if !self.is_kept {
-            return Ok(());
-        }
-        let path = self.folder.results().join(FILE);
+        let Some(folder) = self.folder else { return Ok(()) };
+        let path = folder.results().join(FILE);
         let failed = JobError::file("write", &path);
         let file = match &mut self.file {
             Some(file) => file,
@@ -173,8 +223,8 @@ impl<'a> Copies<'a> {
     }
 
     fn finish(self) -> Result<Option<CachedFile>, JobError> {
-        let Some(file) = self.file else { return Ok(None) };
-        let path = self.folder.results().join(FILE);
+        let (Some(file), Some(folder)) = (self.file, self.folder) else { return Ok(None) };
+        let path = folder.results().join(FILE);
         file.commit().map_err(JobError::file("write", &path))?;
         Ok(Some(CachedFile {
             name: FILE.to_owned(),

@@ -20,6 +20,9 @@ use crate::shard::RowEntry;
 const BATCH: usize = 1 << 17;
 /// What a row is counted as besides its texts: batches of rows that are skipped end too.
 const ROW: usize = 128;
+/// Batches that two threads are done with in the milliseconds that a system gives to one before
+/// it lets another on.
+const AHEAD: usize = 20;
 /// Threads: more wait for the rows.
 const MOST_THREADS: usize = 8;
 
@@ -48,6 +51,8 @@ pub(super) struct Request {
     pub(super) images: u64,
     /// Their tokens; `None` = unknown.
     pub(super) image_tokens: Option<u64>,
+    /// The keys of the same question to others that may have answered it before.
+    pub(super) other_keys: Vec<[u8; 16]>,
 }
 
 /// Rows that follow each other, with what their requests are hashed and counted from.
@@ -55,7 +60,7 @@ pub(super) struct Request {
 pub(super) struct Batch {
     /// The rows.
     pub(super) rows: Vec<Taken>,
-    /// The cells of each request's row, as they are hashed.
+    /// The cells of each request's row, as they are hashed; of none where nobody asks.
     pub(super) cells: Pieces,
     /// What decides the answer of each request, as it is hashed.
     pub(super) contents: Pieces,
@@ -118,10 +123,12 @@ impl Batch {
             Taken::Asked(request) => Some(request),
             Taken::Skipped { .. } => None,
         });
-        let hashed = self.cells.iter().zip(self.contents.iter());
-        let found = hashed.zip(self.prompts.count(counter));
-        for (request, ((cells, content), tokens)) in requests.zip(found) {
-            request.entry.row_hash = short_hash(&blake3::hash(cells));
+        let mut cells = self.cells.iter();
+        let found = self.contents.iter().zip(self.prompts.count(counter));
+        for (request, (content, tokens)) in requests.zip(found) {
+            if let Some(cells) = cells.next() {
+                request.entry.row_hash = short_hash(&blake3::hash(cells));
+            }
             request.entry.content_key = content_key(content);
             request.text_tokens = tokens;
         }
@@ -144,7 +151,8 @@ pub(super) struct Workers {
     /// Batches in their order, with their bytes.
     under_way: VecDeque<(usize, Receiver<Batch>)>,
     bytes: usize,
-    /// Bytes that may be under way: two batches for each thread and some more.
+    /// Bytes that may be under way: two batches for each thread, and what the threads do while
+    /// the reader has no processor, which they share with it.
     most: usize,
     /// Batches whose memory is used again.
     spare: Vec<Batch>,
@@ -161,7 +169,7 @@ impl Workers {
             let to_do = Arc::clone(&to_do);
             scope.spawn(move || run_errands(tokenizer, &to_do));
         }
-        let most = 2 * (count + 1) * BATCH;
+        let most = (2 * count + AHEAD) * BATCH;
         Self { errands, under_way: VecDeque::new(), bytes: 0, most, spare: Vec::new() }
     }
 
@@ -246,6 +254,7 @@ mod tests {
             text_tokens: 0,
             images: 0,
             image_tokens: None,
+            other_keys: Vec::new(),
         }));
     }
 

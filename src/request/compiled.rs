@@ -169,6 +169,22 @@ impl Compiled {
         write_body((&self.frame, &self.content), row, &mut self.images, objection, out)
     }
 
+    /// Appends the body of a row's request as it is sent, and nothing else of its line. On a skip
+    /// the buffer is as it was.
+    pub fn write_body(
+        &mut self,
+        row: &Row,
+        objection: Option<&Objection>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Skip> {
+        let start = out.len();
+        let parts = (&self.frame, &self.content);
+        let written = write_body(parts, row, &mut self.images, objection, out);
+        // Of a body that was written, what ends the line is left out.
+        out.truncate(if written.is_ok() { out.len() - 2 } else { start });
+        written
+    }
+
     /// Appends the body of a row's request as it is sent, for people: of an image stands what the
     /// cell says, not its bytes. On a skip the buffer is as it was.
     pub fn write_shown(

@@ -46,7 +46,7 @@ impl AskedRecord {
 
 /// Adds calls to the account of a job.
 pub(super) fn add(tx: &Transaction<'_>, job: &str, asked: &[AskedRecord]) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached(
+    let mut statement = tx.prepare(
         "INSERT INTO asked AS a (job, provider, model, calls, answers, refused, failed, \
          unanswered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
          ON CONFLICT (job, provider, model) DO UPDATE SET calls = a.calls + excluded.calls, \

@@ -77,9 +77,9 @@ impl Store {
         self.write(|tx| {
             outcomes::insert(tx, job, group.records.iter())?;
             for (shard, artifact, bytes, counted) in &group.files {
-                tx.prepare_cached("UPDATE artifact SET bytes = ?2 WHERE id = ?1")?
+                tx.prepare("UPDATE artifact SET bytes = ?2 WHERE id = ?1")?
                     .execute(params![artifact, bytes])?;
-                tx.prepare_cached("UPDATE shard SET counted = max(counted, ?2) WHERE id = ?1")?
+                tx.prepare("UPDATE shard SET counted = max(counted, ?2) WHERE id = ?1")?
                     .execute(params![shard, counted])?;
             }
             asked::add(tx, job, &group.asked)
@@ -145,7 +145,7 @@ impl Store {
             for shard in &open {
                 // A create without a clear end may still make a batch of it.
                 let may_run: bool = tx
-                    .prepare_cached(
+                    .prepare(
                         "SELECT 1 FROM batch_create WHERE shard = ?1 AND (state IN \
                          ('intended', 'unknown') OR (state = 'created' AND ?2))",
                     )?
@@ -155,10 +155,8 @@ impl Store {
                 if may_run {
                     continue;
                 }
-                tx.prepare_cached(
-                    "UPDATE shard SET mode = 'realtime', reserve = ?2 WHERE id = ?1",
-                )?
-                .execute(params![shard.id, reserve(shard).map(charges::storable)])?;
+                tx.prepare("UPDATE shard SET mode = 'realtime', reserve = ?2 WHERE id = ?1")?
+                    .execute(params![shard.id, reserve(shard).map(charges::storable)])?;
                 shards::set_state(tx, shard.id, Planned, None)?;
                 rows += shard.rows;
             }

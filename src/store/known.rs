@@ -1,14 +1,10 @@
-//! What need not be sent: rows that ask the same as another row of their job, rows that an earlier
-//! job answered, and the queries that find such answers.
+//! What need not be sent: rows that ask the same as another row of their job, and rows that an
+//! earlier job answered.
 
 use rusqlite::{OptionalExtension, Statement, Transaction, params};
 
-use super::{ArtifactKind, OutcomeRecord, Store, StoreError, outcomes};
+use super::{ArtifactKind, Store, StoreError};
 use crate::answer::RowStatus;
-
-/// Earlier answers that are looked at for one row: the newest whose file is gone is no reason to
-/// pay again where an older one is there.
-const MOST_ANSWERS: u32 = 3;
 
 /// A row that asks the same as an earlier one of its job, which is sent for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +26,8 @@ pub struct CachedAnswer {
     pub offset: u64,
     /// The length of its line.
     pub length: u32,
+    /// When it was answered, in Unix seconds (until 2106): a copy is as old as its original.
+    pub answered: u32,
 }
 
 /// A job's file of copied answers, complete and synced.
@@ -54,23 +52,6 @@ pub struct KnownRows<'a> {
     pub equal: &'a [EqualRow],
     /// The name a person gives the job.
     pub name: Option<&'a str>,
-}
-
-/// Where a good answer of an earlier job lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EarlierAnswer {
-    /// The job's key.
-    pub job: String,
-    /// The row it was recorded for.
-    pub row: u64,
-    /// Whether that job had copied it from a still earlier one.
-    pub is_copy: bool,
-    /// File name below the job's results folder.
-    pub name: String,
-    /// Where its line begins.
-    pub offset: u64,
-    /// The length of its line.
-    pub length: u64,
 }
 
 /// Copies the outcome of a row (?2) in a round (?3) to the rows of the job (?1) that ask the same;
@@ -101,18 +82,24 @@ pub(super) fn insert(
 ) -> rusqlite::Result<()> {
     if let Some(file) = rows.cached {
         let artifact = insert_file(tx, job, file)?;
-        let records = file.answers.iter().map(|answer| OutcomeRecord {
-            row: answer.row,
-            round: 0,
-            status: RowStatus::Cached,
-            place: Some((artifact, answer.offset, u64::from(answer.length))),
-            content_key: Some(answer.content_key),
-            usage: None,
-            cost: None,
-            error: None,
-            class: None,
-        });
-        outcomes::insert(tx, job, records)?;
+        let mut copy = tx.prepare(
+            "INSERT INTO outcome (job, row, round, status, artifact, place, length, content_key, \
+             settled) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let status = RowStatus::Cached.as_str();
+        for answer in &file.answers {
+            let CachedAnswer { row, content_key, offset, length, answered } = answer;
+            copy.execute(params![
+                job,
+                row,
+                status,
+                artifact,
+                offset,
+                length,
+                content_key,
+                answered
+            ])?;
+        }
     }
     let mut equal = tx.prepare("INSERT INTO equal_row (job, leader, row) VALUES (?1, ?2, ?3)")?;
     for EqualRow { leader, row } in rows.equal {
@@ -149,19 +136,6 @@ pub(super) fn name(tx: &Transaction<'_>, job: &str, name: &str) -> rusqlite::Res
 }
 
 impl Store {
-    /// Whether any job at this address has a good answer: if not, no row need be looked up.
-    pub fn has_answers(&self, base_url: &str) -> Result<bool, StoreError> {
-        self.read(|c| {
-            let found = c.query_row(
-                "SELECT 1 FROM job WHERE base_url = ?1 AND EXISTS (SELECT 1 FROM outcome \
-                 WHERE job = job.key AND status IN ('ok', 'cached')) LIMIT 1",
-                [base_url],
-                |_| Ok(()),
-            );
-            Ok(found.optional()?.is_some())
-        })
-    }
-
     /// Whether a row of a job got its outcome from this other one.
     pub fn is_equal_row(&self, job: &str, leader: u64, row: u64) -> Result<bool, StoreError> {
         self.read(|c| {
@@ -180,37 +154,6 @@ impl Store {
             c.prepare("SELECT leader, row FROM equal_row WHERE job = ?1 ORDER BY leader, row")?
                 .query_map([job], |row| Ok(EqualRow { leader: row.get(0)?, row: row.get(1)? }))?
                 .collect()
-        })
-    }
-
-    /// Good answers that jobs at this address have for these content keys: for each key a few,
-    /// those of the newest job first.
-    pub fn earlier_answers(
-        &self,
-        base_url: &str,
-        keys: &[[u8; 16]],
-    ) -> Result<Vec<Vec<EarlierAnswer>>, StoreError> {
-        self.read(|c| {
-            let mut query = c.prepare(
-                "SELECT o.job, o.row, o.status, a.name, o.place, o.length FROM outcome o \
-                 JOIN job j ON j.key = o.job JOIN artifact a ON a.id = o.artifact WHERE o.content_key = ?1 AND o.status IN ('ok', 'cached') AND j.base_url = ?2 \
-                 ORDER BY j.rowid DESC LIMIT ?3",
-            )?;
-            let answers = |key: &[u8; 16]| {
-                query
-                    .query_map(params![key, base_url, MOST_ANSWERS], |row| {
-                        Ok(EarlierAnswer {
-                            job: row.get(0)?,
-                            row: row.get(1)?,
-                            is_copy: row.get::<_, String>(2)? == RowStatus::Cached.as_str(),
-                            name: row.get(3)?,
-                            offset: row.get(4)?,
-                            length: row.get(5)?,
-                        })
-                    })?
-                    .collect()
-            };
-            keys.iter().map(answers).collect()
         })
     }
 }

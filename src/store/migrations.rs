@@ -20,10 +20,47 @@ const STEPS: &[(&str, &str)] = &[
     ("rows that are asked again because of their answer", REASKS),
     ("what a job's table tells beyond its rows", TABLES),
     ("calls of their own: shards, who was asked, how providers do", CALLS),
+    ("the row cache: ages of answers, what is forgotten, what came from elsewhere", CACHE),
 ];
 
 /// A table may have more rows than were asked, and fill rows that the ledger knows as good.
 const TABLES: &str = "ALTER TABLE job ADD COLUMN told TEXT;  -- by its newest table, JSON";
+
+/// An outcome is its answer's entry in the cache, so that an entry costs a row nothing and is made in
+/// the transaction of the outcome. What is forgotten is told by two moments and not by entry. A
+/// copy is as old as its original.
+const CACHE: &str = "
+UPDATE outcome SET settled = (SELECT updated FROM job WHERE key = outcome.job)
+    WHERE settled IS NULL AND status IN ('ok', 'cached');
+UPDATE outcome AS c SET settled = coalesce((SELECT min(o.settled) FROM outcome o
+    WHERE o.content_key = c.content_key AND o.status = 'ok'), c.settled)
+    WHERE c.status = 'cached';
+DROP INDEX outcome_by_content;
+CREATE INDEX outcome_in_cache ON outcome(content_key, settled)
+    WHERE content_key IS NOT NULL AND status IN ('ok', 'cached');
+CREATE TABLE cache_forgotten (
+    before     INTEGER NOT NULL,             -- all that was answered before that moment
+    all_before INTEGER NOT NULL,             -- all of then or before that lies
+    artifact   INTEGER NOT NULL              -- in files up to this one
+);
+INSERT INTO cache_forgotten VALUES (0, 0, 0);
+CREATE TABLE cache_import (
+    key               BLOB PRIMARY KEY,      -- content key
+    provider          TEXT NOT NULL,
+    address           TEXT NOT NULL,
+    answered          INTEGER NOT NULL,
+    digest            BLOB NOT NULL,         -- of the entry with its line
+    file              TEXT NOT NULL,         -- below the home's folder cache
+    place             INTEGER NOT NULL,
+    length            INTEGER NOT NULL,
+    currency          TEXT,
+    cost              INTEGER,
+    prompt_tokens     INTEGER,
+    completion_tokens INTEGER,
+    cached_tokens     INTEGER,
+    reasoning_tokens  INTEGER
+) WITHOUT ROWID;
+";
 
 /// A shard whose rows are called one by one keeps a list of the calls it began beside its row list:
 /// a call that was sent and has no line in the results may have been billed. `counted` is how many
@@ -415,5 +452,43 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(broken, None);
+    }
+
+    /// What a ledger of before has answered is in the cache: each entry with its age, of a copy
+    /// that of the answer that was paid for, and nothing that is not good.
+    #[test]
+    fn s0_20_answers_of_before_there_was_a_cache_are_entries_with_their_age() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before = STEPS.iter().position(|(name, _)| name.starts_with("the row cache")).unwrap();
+        for (_, statements) in &STEPS[..before] {
+            connection.execute_batch(statements).unwrap();
+        }
+        let version = i64::try_from(before).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+        let old = "
+            INSERT INTO job (key, short, run_digest, state, folder, created, updated, provider,
+                base_url, account, spec, rows, requests)
+                VALUES ('k', 'k', 'd', 'done', '/', 1, 50, 'p', 'u', '', '{}', 4, 4);
+            INSERT INTO shard (id, job, round, number, state, rows, bytes)
+                VALUES (5, 'k', 1, 1, 'settled', 1, 1);
+            INSERT INTO artifact VALUES (7, 5, 'output', 'r1-s0001-output.jsonl', 9, 'x');
+            INSERT INTO outcome (job, row, round, status, artifact, place, length, content_key,
+                settled) VALUES
+                ('k', 0, 1, 'ok', 7, 0, 9, x'01', 30), ('k', 1, 1, 'ok', 7, 9, 9, x'02', NULL),
+                ('k', 2, 0, 'cached', 7, 9, 9, x'01', 40), ('k', 3, 1, 'error', 7, 9, 9, x'03', 41),
+                ('k', 4, 0, 'cached', 7, 9, 9, x'04', 42);";
+        connection.execute_batch(old).unwrap();
+        assert_eq!(apply(&mut connection).unwrap(), newest());
+        let ages: Vec<(u64, i64)> = connection
+            .prepare(
+                "SELECT row, settled FROM outcome INDEXED BY outcome_in_cache WHERE \
+                 content_key IS NOT NULL AND status IN ('ok', 'cached') ORDER BY row",
+            )
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(ages, [(0, 30), (1, 50), (2, 30), (4, 42)]);
     }
 }

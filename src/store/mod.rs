@@ -6,6 +6,9 @@
 
 mod asked;
 mod budget;
+mod cache;
+mod cache_hits;
+mod cache_import;
 mod call_failures;
 mod calling;
 mod calls;
@@ -41,6 +44,9 @@ use crate::base::crash_point;
 
 pub use asked::AskedRecord;
 pub use budget::{Budget, Cap, Counted, Item, Limit, Over};
+pub use cache::{CacheTotals, EarlierAnswer, EntryNotes, Origin};
+pub use cache_hits::HitGroup;
+pub use cache_import::ImportedAnswer;
 pub use calling::{BegunCalls, CalledGroup};
 pub use calls::{CallEnd, CallKind, CallRecord, CreateRecord, CreateState};
 pub use cleanup::{CleanupKind, CleanupRecord, CleanupState, RemoteTrace};
@@ -49,7 +55,7 @@ pub use found::{FoundBatch, Holder};
 pub use health::HealthRecord;
 pub use history::{JobHistory, Transition};
 pub use jobs::{Inserted, JobRecord, JobState, NewJob, OutputMark};
-pub use known::{CachedAnswer, CachedFile, EarlierAnswer, EqualRow, KnownRows};
+pub use known::{CachedAnswer, CachedFile, EqualRow, KnownRows};
 pub use logs::{BadRow, BadRows, LoggedCall};
 pub use outcomes::OutcomeRecord;
 pub use queue::{Begun, Queue, has_room};

@@ -11,6 +11,7 @@ use super::{
     Budget, CreateRecord, CreateState, NewShard, Over, ShardState, Store, StoreError, budget,
     charges, shards,
 };
+use crate::request::Mode;
 
 /// The tokens that one account may have queued for one model at one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +219,7 @@ impl Store {
     ) -> Result<Vec<super::ShardRecord>, StoreError> {
         let mut all = Vec::new();
         for state in [ShardState::Uploaded, ShardState::Deferred, ShardState::Planned] {
-            all.extend(self.shards_in(job, &[state], usize::MAX)?);
+            all.extend(self.shards_of_mode(job, Mode::Batch, &[state], usize::MAX)?);
         }
         all.retain(|shard| shard.tokens > tokens && shard.rows > 1);
         Ok(all)
@@ -282,7 +283,7 @@ mod tests {
             bytes: 10,
             tokens,
             reserve: None,
-            mode: crate::request::Mode::Batch,
+            mode: Mode::Batch,
         };
         store.insert_job(&job, &[shard], &[]).unwrap();
         store.shards(key).unwrap()[0].id

@@ -177,7 +177,7 @@ impl Store {
     /// The rows that go out again by themselves, in row order: those whose newest outcome is
     /// expired, missing, or an error that may pass, and that had fewer than `most` such ones; and
     /// those with an answer that is not the JSON that was wanted, and at most `reasks` such ones.
-    /// Only what came since the job was planned, or since its newest retry, is looked at. Answers
+    /// An error of a call is none of them: it was asked again as often as was said. Only what came since the job was planned, or since its newest retry, is looked at. Answers
     /// do not count as rounds: each question may go out as often as the first.
     pub fn leftovers(&self, job: &str, rounds: Rounds) -> Result<Vec<Leftover>, StoreError> {
         let classes: Vec<_> =
@@ -186,7 +186,8 @@ impl Store {
             "SELECT o.row, o.round, o.status, {answers} > 0 FROM outcome o JOIN job j ON \
              j.key = o.job WHERE o.job = ?1 AND o.round >= j.counted_from AND CASE \
              WHEN o.status IN ('expired', 'missing') OR (o.status = 'error' AND o.class IN \
-             ({classes})) THEN {passes} < ?2 WHEN o.status IN ('unparsed', 'invalid') \
+             ({classes}) AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.id = o.artifact AND \
+             a.kind = 'calls')) THEN {passes} < ?2 WHEN o.status IN ('unparsed', 'invalid') \
              THEN {answers} <= ?3 ELSE 0 END AND {NEWEST_BAD} ORDER BY o.row",
             answers = counted("IN ('unparsed', 'invalid')"),
             passes = counted("NOT IN ('skipped', 'unparsed', 'invalid')"),

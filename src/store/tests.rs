@@ -355,6 +355,7 @@ fn b04_copied_answers_are_there_when_the_job_is() {
         content_key: [u8::try_from(row).unwrap(); 16],
         offset: row * 10,
         length: 9,
+        answered: 1_763_000_000,
     };
     let file = CachedFile {
         name: "cached.jsonl".into(),
@@ -377,14 +378,16 @@ fn b04_copied_answers_are_there_when_the_job_is() {
     assert_eq!(store.usage("k7f2qd0000").unwrap(), Usage::default());
     assert!(store.has_answers(url).unwrap());
     assert!(!store.has_answers("sandbox:").unwrap());
-    // A newer job's answer comes first, answers of other addresses never.
-    let other = NewJob { base_url: "sandbox:".into(), ..new_job("aaaaaa0000", "d2") };
-    store.insert_job_with(&other, &[], &[], &KnownRows { name: None, ..rows }).unwrap();
     store.insert_job_with(&new_job("bbbbbb0000", "d3"), &[], &[], &rows).unwrap();
-    let found = store.earlier_answers(url, &[[1; 16], [9; 16]]).unwrap();
-    let jobs: Vec<_> = found[0].iter().map(|a| (a.job.as_str(), a.row, a.is_copy)).collect();
-    assert_eq!(jobs, [("bbbbbb0000", 1, true), ("k7f2qd0000", 1, true)]);
+    // The address is part of the key: nothing else of the job is asked for.
+    let found = store.earlier_answers(&[[1; 16], [9; 16]], i64::MIN).unwrap();
+    let mut jobs: Vec<_> = found[0].iter().map(|a| (a.file.as_str(), a.answered)).collect();
+    jobs.sort_unstable();
+    let files = ["jobs/bbbbbb0000/results/cached.jsonl", "jobs/k7f2qd0000/results/cached.jsonl"];
+    assert_eq!(jobs, files.map(|file| (file, 1_763_000_000)), "a copy is as old as its original");
     assert!(found[1].is_empty());
+    let young = store.earlier_answers(&[[1; 16]], 1_763_000_001).unwrap();
+    assert!(young[0].is_empty(), "S0.22: an older one is not used");
     let named = store.job_by_id("nightly").unwrap().map(|job| job.key);
     assert_eq!(named.as_deref(), Some("bbbbbb0000"), "the name passed to the newer one");
 }

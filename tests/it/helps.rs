@@ -2,9 +2,11 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 28] = [
     "analyze",
+    "cache",
     "cancel",
+    "chat",
     "compare",
     "completions",
     "config",
@@ -18,6 +20,7 @@ const COMMANDS: [&str; 25] = [
     "logs",
     "merge",
     "prices",
+    "providers",
     "prune",
     "resolve",
     "resume",

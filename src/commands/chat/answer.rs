@@ -1,9 +1,8 @@
 //! What a reply says, and what it cost.
 
-use crate::answer::{Expected, RowStatus, judge};
+use crate::answer::{RowStatus, judge};
 use crate::batch::{Failure, FailureKind, Outcome, Reply, Usage, decode_line};
-use crate::commands::steps::Member;
-use crate::cost::Money;
+use crate::cost::{Money, Price};
 use crate::job::tokens_of;
 use crate::provider::CallReply;
 use crate::request::Mode;
@@ -37,8 +36,8 @@ impl Said {
     }
 
     /// What it cost, where that is known.
-    pub(in crate::commands) fn cost(&self, member: &Member) -> Option<Money> {
-        let price = member.price.as_ref()?;
+    pub(in crate::commands) fn cost(&self, price: Option<&Price>) -> Option<Money> {
+        let price = price?;
         let pico = price.cost(Mode::Realtime, tokens_of(self.usage?))?;
         Some(Money { currency: price.currency, pico })
     }
@@ -55,7 +54,7 @@ pub(in crate::commands) fn read(reply: &CallReply) -> Result<Said, Failure> {
     );
     let line = decode_line(line.as_bytes())
         .map_err(|error| Failure::ours(FailureKind::Server, format!("the reply is {error}")))?;
-    let judged = judge(&line, &Expected::default());
+    let judged = judge(&line, None);
     let judged = (judged.status, judged.error);
     match line.outcome {
         Outcome::Answered(reply) => Ok(Said::of(reply, line.model, line.usage, judged)),

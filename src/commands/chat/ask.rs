@@ -1,18 +1,19 @@
 //! Asking: the services in their order, until one answers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::answer::{Said, read};
 use crate::batch::{Failure, FailureKind};
 use crate::commands::Context;
-use crate::commands::steps::{Member, chain_of, remedy, words};
-use crate::provider::{CallClass, CallRequest};
+use crate::commands::steps::{Member as Opening, chain_of, remedy, words};
+use crate::job::{Chain, Member};
+use crate::provider::CallRequest;
 use crate::request::{Endpoint, RequestError, Turn, conversation};
 use crate::ui::{CommandError, ExitCode, Flow, counted};
 
 /// Those who may be asked, and how.
-pub(super) struct Asker {
-    pub(super) members: Vec<Member>,
+pub(super) struct Asker<'a> {
+    pub(super) chain: Chain<'a>,
 }
 
 /// An answer.
@@ -23,7 +24,7 @@ pub(super) struct Answered<'a> {
     pub(super) said: Said,
     /// Calls that were made, at all services together.
     pub(super) tries: u32,
-    /// From the first call to the answer.
+    /// From the last call to the answer.
     pub(super) took: Duration,
     /// Those who were asked before.
     pub(super) failed: Vec<Failed>,
@@ -34,8 +35,6 @@ pub(super) struct Failed {
     pub(super) provider: String,
     pub(super) model: String,
     pub(super) failure: Failure,
-    /// Whether it may still have been billed.
-    pub(super) may_be_billed: bool,
 }
 
 /// Nobody answered.
@@ -43,82 +42,73 @@ pub(super) struct Nobody {
     pub(super) failed: Vec<Failed>,
 }
 
-impl Asker {
-    /// Opens those whom the settings name; with pictures, those who can see.
-    pub(super) fn open(
-        context: &Context,
-        system: Option<String>,
-        has_images: bool,
-    ) -> Result<Self, CommandError> {
-        let mut members = chain_of(context)?;
-        let blind = |member: &Member| has_images && !member.api.dialect().images;
-        if let Some(first) = members.iter().find(|member| blind(member))
-            && members.iter().all(blind)
-        {
-            return Err(CommandError::usage(format!("{} takes no pictures", first.name))
-                .hint("name another service: --provider openai"));
-        }
-        members.retain(|member| !blind(member));
-        for member in &mut members {
-            member.question.system.clone_from(&system);
-            // A parameter that cannot be set is found before anything is sent.
-            conversation(&member.question, &[]).map_err(usage)?;
-        }
-        Ok(Self { members })
+/// Opens those whom the settings name; with pictures, those who can see.
+pub(super) fn open(
+    context: &Context,
+    system: Option<&str>,
+    has_images: bool,
+) -> Result<Vec<Opening>, CommandError> {
+    let mut members = chain_of(context)?;
+    let is_blind = |member: &Opening| has_images && !member.api.dialect().images;
+    if let Some(first) = members.iter().find(|member| is_blind(member))
+        && members.iter().all(is_blind)
+    {
+        return Err(CommandError::usage(format!("{} takes no pictures", first.name))
+            .hint("name another service: --provider openai"));
     }
+    members.retain(|member| !is_blind(member));
+    for member in &mut members {
+        member.question.system = system.map(str::to_owned);
+        // What cannot be asked is found before anything is sent.
+        conversation(&member.question, &[]).map_err(usage)?;
+    }
+    Ok(members)
+}
 
+impl Asker<'_> {
     /// Asks one after the other; `flow` gets the answer as it comes.
     pub(super) async fn ask(
         &self,
         context: &Context,
         turns: &[Turn],
-        mut flow: Option<&mut Flow>,
+        flow: Option<&mut Flow>,
     ) -> Result<Result<Answered<'_>, Nobody>, CommandError> {
-        let start = Instant::now();
-        let mut failed = Vec::new();
-        let mut tries = 0;
-        for member in &self.members {
-            tries += 1;
-            let request = CallRequest {
-                endpoint: Endpoint::Chat,
-                model: member.model.clone(),
-                body: conversation(&member.question, turns).map_err(usage)?,
-            };
-            let mut broken = None;
-            let reply = match flow.as_deref_mut() {
-                None => member.api.call(&request, member.timeout).await,
-                Some(flow) => {
-                    let mut show = |text: &str| {
-                        let shown = flow.push(&context.printer, text);
-                        broken = broken.take().or(shown.err());
-                    };
-                    member.api.stream(&request, member.timeout, &mut show).await
-                }
-            };
-            if let Some(error) = broken {
-                return Err(error.into());
+        let request_for = |member: &Member| CallRequest {
+            endpoint: Endpoint::Chat,
+            model: member.model.clone(),
+            body: conversation(&member.question, turns)
+                .expect("whether it can be asked was looked at when it was opened"),
+        };
+        let mut broken = None;
+        let asked = match flow {
+            None => self.chain.ask(&request_for, None).await,
+            Some(flow) => {
+                let mut show = |text: &str| {
+                    let shown = flow.push(&context.printer, text);
+                    broken = broken.take().or(shown.err());
+                };
+                self.chain.ask(&request_for, Some(&mut show)).await
             }
-            let failure = match reply {
-                Ok(reply) => match read(&reply) {
-                    Ok(said) => {
-                        let took = start.elapsed();
-                        return Ok(Ok(Answered { member, said, tries, took, failed }));
-                    }
-                    Err(failure) => Failed::of(member, failure, true),
-                },
-                Err(error) => {
-                    let may_be = error.error.class == CallClass::Unknown;
-                    Failed::of(member, error.error.failure, may_be)
-                }
-            };
-            failed.push(failure);
-            if let Some(flow) = flow.as_deref_mut() {
-                // What another service says does not belong to half an answer.
-                flow.end(&context.printer)?;
-                *flow = Flow::default();
+        };
+        if let Some(error) = broken {
+            return Err(error.into());
+        }
+        let answered = match asked {
+            Ok(answered) => answered,
+            Err(nobody) => return Ok(Err(Nobody { failed: failed(nobody.failures) })),
+        };
+        let member = &self.chain.members()[answered.member];
+        let mut failures = answered.failures;
+        match read(&answered.reply) {
+            Ok(said) => {
+                let (tries, took) = (answered.tries, answered.took);
+                Ok(Ok(Answered { member, said, tries, took, failed: failed(failures) }))
+            }
+            Err(failure) => {
+                failures.push((member.title(), failure));
+                Ok(Err(Nobody { failed: failed(failures) }))
             }
         }
-        Ok(Err(Nobody { failed }))
     }
 }
 
@@ -126,12 +116,15 @@ fn usage(error: RequestError) -> CommandError {
     CommandError::new(ExitCode::Usage, error)
 }
 
-impl Failed {
-    fn of(member: &Member, failure: Failure, may_be_billed: bool) -> Self {
-        let (provider, model) = (member.name.clone(), member.model.clone());
-        Self { provider, model, failure, may_be_billed }
-    }
+fn failed(failures: Vec<(String, Failure)>) -> Vec<Failed> {
+    let of = |(title, failure): (String, Failure)| {
+        let (provider, model) = title.split_once(':').unwrap_or((&title, ""));
+        Failed { provider: provider.to_owned(), model: model.to_owned(), failure }
+    };
+    failures.into_iter().map(of).collect()
+}
 
+impl Failed {
     /// Who it is and what went wrong, in one line.
     pub(super) fn line(&self) -> String {
         format!("{} ({}): {}", self.provider, self.model, words(&self.failure))
@@ -151,11 +144,7 @@ impl Nobody {
 
     /// The error that a person reads: what happened at each service, and what to do.
     pub(super) fn error(&self) -> CommandError {
-        let mut lines: Vec<String> = self.failed.iter().map(Failed::line).collect();
-        let billed = self.failed.iter().filter(|failed| failed.may_be_billed).count();
-        if billed > 0 {
-            lines.push(format!("possibly billed, no answer: {billed}"));
-        }
+        let lines: Vec<String> = self.failed.iter().map(Failed::line).collect();
         let text = match self.failed.as_slice() {
             [one] => format!("{} did not answer", one.provider),
             all => format!("none of {} answered", counted(all.len() as u64, "service")),

@@ -8,7 +8,11 @@ use crate::request::Turn;
 use crate::ui::{CommandError, ExitCode, Flow};
 
 /// Asks, and prints the answer: as it comes on a terminal, whole elsewhere.
-pub(super) fn once(context: &Context, asker: &Asker, turn: Turn) -> Result<ExitCode, CommandError> {
+pub(super) fn once(
+    context: &Context,
+    asker: &Asker<'_>,
+    turn: Turn,
+) -> Result<ExitCode, CommandError> {
     let is_flowing = context.printer.is_terminal() && !context.json;
     let mut flow = Flow::default();
     let turns = [turn];

@@ -7,8 +7,8 @@ use super::ask::{Answered, Failed, Nobody};
 use crate::answer::RowStatus;
 use crate::batch::Usage;
 use crate::commands::Context;
-use crate::commands::steps::Member;
-use crate::cost::Currency;
+use crate::config::is_loopback;
+use crate::cost::{Currency, Price};
 use crate::ui::{CommandError, ExitCode, count, counted};
 
 /// An answer, for programs.
@@ -57,9 +57,9 @@ pub(in crate::commands) struct CostDocument {
 
 impl CostDocument {
     /// `None` where it is unknown.
-    pub(in crate::commands) fn of(said: &Said, member: &Member) -> Option<Self> {
-        let cost = said.cost(member)?;
-        let charged = !member.is_loopback();
+    pub(in crate::commands) fn of(said: &Said, price: Option<&Price>, url: &str) -> Option<Self> {
+        let cost = said.cost(price)?;
+        let charged = !is_loopback(url);
         Some(Self { currency: cost.currency, actual: cost.units(), charged })
     }
 }
@@ -73,7 +73,6 @@ struct FailedDocument<'a> {
     http_status: Option<u16>,
     code: Option<&'a str>,
     message: &'a str,
-    possibly_billed: bool,
 }
 
 impl<'a> From<&'a Failed> for FailedDocument<'a> {
@@ -85,7 +84,6 @@ impl<'a> From<&'a Failed> for FailedDocument<'a> {
             http_status: failed.failure.status,
             code: failed.failure.code.as_deref(),
             message: &failed.failure.message,
-            possibly_billed: failed.may_be_billed,
         }
     }
 }
@@ -119,7 +117,7 @@ impl Answered<'_> {
             model: said.model.as_deref().unwrap_or(&self.member.model),
             finish_reason: said.finish_reason.as_deref(),
             usage: said.usage.map(UsageDocument::from),
-            cost: CostDocument::of(said, self.member),
+            cost: CostDocument::of(said, self.member.price.as_ref(), &self.member.stored_url),
             seconds: self.took.as_secs_f64(),
             tries: self.tries,
             failed: self.failed.iter().map(FailedDocument::from).collect(),
@@ -152,8 +150,8 @@ impl Answered<'_> {
             ),
             None => "tokens unknown".to_owned(),
         };
-        let cost = match self.said.cost(self.member) {
-            _ if self.member.is_loopback() => "nothing charged".to_owned(),
+        let cost = match self.said.cost(self.member.price.as_ref()) {
+            _ if is_loopback(&self.member.stored_url) => "nothing charged".to_owned(),
             Some(cost) => cost.show(),
             None => "cost unknown".to_owned(),
         };

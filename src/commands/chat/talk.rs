@@ -31,9 +31,13 @@ enum Heard<'a> {
 }
 
 /// Asks what is typed until it is over.
-pub(super) fn talk(context: &Context, asker: &Asker) -> Result<ExitCode, CommandError> {
-    let names: Vec<String> =
-        asker.members.iter().map(|member| format!("{} ({})", member.name, member.model)).collect();
+pub(super) fn talk(context: &Context, asker: &Asker<'_>) -> Result<ExitCode, CommandError> {
+    let names: Vec<String> = asker
+        .chain
+        .members()
+        .iter()
+        .map(|member| format!("{} ({})", member.name, member.model))
+        .collect();
     context.printer.note(&format!("{} · {HELP}", names.join(", then ")));
     context.block_on(async {
         let mut talk = Talk {
@@ -50,7 +54,7 @@ pub(super) fn talk(context: &Context, asker: &Asker) -> Result<ExitCode, Command
 
 struct Talk<'a> {
     context: &'a Context,
-    asker: &'a Asker,
+    asker: &'a Asker<'a>,
     lines: UnboundedReceiver<String>,
     signals: Signals,
     /// What was said so far.
@@ -120,13 +124,14 @@ impl<'a> Talk<'a> {
                 self.context.printer.error(&nobody.error());
                 self.turns.pop();
             }
-            Heard::Stopped(text) if text.trim().is_empty() => {
-                self.turns.pop();
-                self.is_leaving = true;
-            }
             Heard::Stopped(text) => {
-                self.turns.push(Turn::answered(text));
+                self.context.printer.note("stopped; it may still be billed");
                 self.is_leaving = true;
+                if text.trim().is_empty() {
+                    self.turns.pop();
+                } else {
+                    self.turns.push(Turn::answered(text));
+                }
             }
             Heard::Terminated => return Ok(Some(ExitCode::Terminated)),
         }

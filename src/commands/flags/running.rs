@@ -16,7 +16,7 @@ pub struct PaceArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub check_interval: Option<Duration>,
     /// Stop waiting after that long, as 30m, 24h; the job goes on remotely [default: until it ends]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub max_wait: Option<Duration>,
     /// Copy the provider's result files into this folder too
     #[arg(long, value_name = "DIR", hide_short_help = true)]
@@ -44,7 +44,7 @@ impl Flags for PaceArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Running")]
 pub struct ModeArgs {
-    /// How rows are sent: batch (half price, up to 24 h), realtime (calls, now), or auto (calls where fewer than batch_threshold are to be asked) [default: batch]
+    /// How rows are sent: batch (half price, up to 24 h), realtime (calls, now), auto (calls where they are few) [default: batch]
     #[arg(long, value_name = "MODE", value_parser = ["batch", "realtime", "auto"], hide_short_help = true)]
     pub mode: Option<String>,
     /// Ask now, by calls at the realtime price; the same as --mode realtime

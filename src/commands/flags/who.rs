@@ -7,7 +7,7 @@ use crate::config::{Overrides, key};
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Who is asked")]
 pub struct WhoArgs {
-    /// Who is asked and paid: openai, zhipu, sandbox (no key, nothing paid) or one of your own; for calls several in turn, or a chain [default: openai]
+    /// Who is asked and paid: openai, zhipu, sandbox (no key), your own; for calls several in turn or a chain [default: openai]
     #[arg(long, alias = "service-order", value_name = "NAME[:MODEL],…")]
     pub provider: Option<String>,
     /// Model [default: the provider's]

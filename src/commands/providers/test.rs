@@ -8,9 +8,10 @@ use super::TestArgs;
 use crate::batch::{Failure, FailureKind};
 use crate::commands::Context;
 use crate::commands::chat::{CostDocument, Said, read};
-use crate::commands::steps::{Member, chain_of, member_of, remedy, words};
+use crate::commands::steps::{Member, chain_of, member_of, open_store, remedy, words};
 use crate::provider::CallRequest;
 use crate::request::{Endpoint, Turn, conversation};
+use crate::store::HealthRecord;
 use crate::ui::{CommandError, ExitCode, grid};
 
 /// What is asked.
@@ -67,6 +68,7 @@ pub(super) fn run(args: &TestArgs, context: &Context) -> Result<ExitCode, Comman
         tested.sort_by_key(|(at, _)| *at);
         tested.into_iter().map(|(_, tested)| tested).collect()
     })?;
+    remember(context, &tested)?;
     if context.json {
         let providers = tested.iter().map(Tested::document).collect();
         context.printer.json(&Document { schema_version: 1, providers })?;
@@ -80,6 +82,25 @@ pub(super) fn run(args: &TestArgs, context: &Context) -> Result<ExitCode, Comman
         }
     }
     Ok(exit(&tested))
+}
+
+/// Who answers is well: it is no longer left alone.
+fn remember(context: &Context, tested: &[Tested]) -> Result<(), CommandError> {
+    let store = open_store(context)?;
+    let now = context.clock.unix().saturating_mul(1000);
+    for Tested { member, outcome, .. } in tested {
+        if let (Some(member), Ok(_)) = (member, outcome) {
+            store.put_health(&HealthRecord {
+                provider: member.name.clone(),
+                base_url: member.stored_url.clone(),
+                model: member.model.clone(),
+                answered: Some(now),
+                updated: now,
+                ..HealthRecord::default()
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// A provider that cannot be asked, by its name, and why.
@@ -157,7 +178,7 @@ impl Tested {
 
     fn cost(&self) -> Option<String> {
         let said = self.outcome.as_ref().ok()?;
-        said.cost(self.member.as_ref()?).map(|cost| cost.show())
+        said.cost(self.member.as_ref()?.price.as_ref()).map(|cost| cost.show())
     }
 
     /// What to do about a failure.
@@ -175,7 +196,9 @@ impl Tested {
             ok: said.is_some(),
             seconds: self.took.as_secs_f64(),
             answered_by: said.and_then(|said| said.model.as_deref()),
-            cost: said.zip(member).and_then(|(said, member)| CostDocument::of(said, member)),
+            cost: said.zip(member).and_then(|(said, member)| {
+                CostDocument::of(said, member.price.as_ref(), &member.stored_url)
+            }),
             class: failure.map(|failure| failure.kind.as_str()),
             http_status: failure.and_then(|failure| failure.status),
             code: failure.and_then(|failure| failure.code.as_deref()),

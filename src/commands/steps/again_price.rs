@@ -3,6 +3,7 @@
 
 use super::jobs::Found;
 use super::learned::{learn_shares, lengths_of, reasking};
+use super::limits::Paid;
 use super::money::Purchase;
 use super::who::Who;
 use crate::commands::Context;
@@ -10,7 +11,7 @@ use crate::cost::{
     Biller, Forecast, Lengths, Money, Price, Pricing, Range, ReaskBills, Reasks, Terms,
 };
 use crate::job::terms_of;
-use crate::request::{Endpoint, Question};
+use crate::request::{Endpoint, Mode, Question};
 use crate::store::Store;
 use crate::ui::CommandError;
 
@@ -74,6 +75,13 @@ impl AgainPrice {
             prompt: is_known.then_some(tokens.div_ceil(rows.max(1))),
             model: question.model.clone(),
         })
+    }
+
+    /// The same for rows that are sent so.
+    #[must_use]
+    pub(super) fn by(mut self, mode: Mode) -> Self {
+        (self.pricing.mode, self.pricing.finish) = (mode, mode);
+        self
     }
 
     /// What so many rows are expected to cost, and what of it is for second questions.
@@ -184,7 +192,15 @@ impl AgainPrice {
         self.purchase(who, &self.forecast(requests)).approve(context, || Ok(())).map(drop)
     }
 
+    /// What is paid at which price.
+    pub(super) fn paid(&self) -> Paid<'_> {
+        let mode = self.pricing.mode;
+        Paid { model: &self.model, price: self.price(), mode, unpriced: None }
+    }
+
     fn purchase<'a>(&'a self, who: &'a Who, forecast: &'a Forecast) -> Purchase<'a> {
-        Purchase { who, model: &self.model, price: self.price(), forecast, is_again: true }
+        let paid = self.paid();
+        let is_free = paid.price.and_then(|price| price.is_free(paid.mode)) == Some(true);
+        Purchase { who, paid, forecast, is_free, is_again: true }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::by_calls::send_now;
 use super::copies::require_files_folder;
 use super::former::{clear_folder, former};
 use super::go_on::if_pruned;
 use super::jobs::{Found, held};
-use super::limits::max_cost;
+use super::limits::{Paid, max_cost};
 use super::money::approve;
 use super::output::{Destination, Wanted, beside, require_place, require_writable};
 use super::plan::{Planned, Scratch};
@@ -18,6 +19,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::Terms;
 use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
+use crate::request::Mode;
 use crate::store::{Inserted, JobRecord, KnownRows, NewJob, Store, StoreError};
 use crate::ui::CommandError;
 
@@ -40,12 +42,16 @@ pub(in crate::commands) fn begin(
             if let Some(name) = &name {
                 store.name_job(&job.key, name)?;
             }
-            return attach(context, store, job, &planned, scratch.folder());
+            return attach(context, store, job, (&planned, who), scratch.folder());
         }
         Err(digest) => digest,
     };
     let place = place_of(context, store, &planned, (destination, name.is_some()))?;
-    let former = former(context, store, &planned, who)?;
+    let former = match planned.spec.mode {
+        Mode::Batch => former(context, store, &planned, who)?,
+        // Calls leave nothing at the provider.
+        Mode::Realtime => None,
+    };
     // What is at the provider already costs nothing again.
     let is_paid = former.as_ref().is_some_and(|f| f.requests == Some(planned.plan.requests()));
     if !is_paid {
@@ -101,7 +107,7 @@ fn attach(
     context: &Context,
     store: &Store,
     job: JobRecord,
-    planned: &Planned,
+    (planned, who): (&Planned, &Who),
     folder: &JobFolder,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
@@ -141,6 +147,7 @@ fn attach(
         found.spec.output = output;
         save_output(store, &mut found)?;
     }
+    send_now(context, store, &mut found, who)?;
     Ok(found)
 }
 
@@ -245,7 +252,7 @@ fn make(
             }
             Inserted::Same(job) => {
                 planned.spec.output.path = named_path;
-                let found = attach(context, store, *job, planned, &folder);
+                let found = attach(context, store, *job, (planned, who), &folder);
                 remove(&folder);
                 return found;
             }
@@ -293,9 +300,16 @@ fn new_job(
 /// limits that were set. A job that was made before keeps its own.
 fn terms(context: &Context, planned: &Planned, who: &Who) -> Result<Terms, CommandError> {
     let estimate = &planned.plan.estimate;
-    let asked = (planned.spec.question.model.as_str(), estimate.price.as_ref());
+    let unpriced = estimate.unpriced().next().map(|other| other.who.as_str());
+    let asked = Paid {
+        model: &planned.spec.question.model,
+        price: estimate.price.as_ref(),
+        mode: estimate.mode,
+        unpriced,
+    };
     Ok(Terms {
         price: estimate.price.clone(),
+        others: Vec::new(),
         forecast: Some(estimate.forecast()),
         max_cost: max_cost(context, who, asked)?,
         max_requests: context.settings.get(key::MAX_REQUESTS),

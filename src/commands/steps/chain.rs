@@ -9,6 +9,7 @@ use crate::base::Secret;
 use crate::commands::{Context, config_error, missing_key};
 use crate::config::{Source, is_loopback, key};
 use crate::cost::Price;
+use crate::job::{CallLimits, CallOptions};
 use crate::provider::{ChatApi, ProviderSettings, open_chat};
 use crate::request::{Endpoint, ImageOptions, Question};
 use crate::sandbox::{Family, Running};
@@ -35,6 +36,48 @@ pub(in crate::commands) struct Member {
     pub(in crate::commands) timeout: Duration,
     /// The sandbox in this process, stopped when the last member of it is dropped.
     _sandbox: Option<Arc<Running>>,
+}
+
+/// A chain ready to be asked, and what must run as long as it is.
+pub(in crate::commands) struct Opened {
+    /// Those who are asked, in order.
+    pub(in crate::commands) members: Vec<crate::job::Member>,
+    _sandboxes: Vec<Arc<Running>>,
+}
+
+impl Opened {
+    /// Hands the members over to whoever makes a chain of them.
+    pub(in crate::commands) fn of(members: Vec<Member>) -> Self {
+        let (members, sandboxes): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .map(|member| {
+                let asked = crate::job::Member {
+                    name: member.name,
+                    model: member.model,
+                    api: member.api,
+                    question: member.question,
+                    price: member.price,
+                    stored_url: member.stored_url,
+                    limits: CallLimits::default(),
+                    timeout: member.timeout,
+                };
+                (asked, member._sandbox)
+            })
+            .unzip();
+        Self { members, _sandboxes: sandboxes.into_iter().flatten().collect() }
+    }
+}
+
+/// How often a call is made again, and when a service is left alone.
+pub(in crate::commands) fn call_options(context: &Context) -> CallOptions {
+    let settings = &context.settings;
+    let few = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    CallOptions {
+        retries: few(settings.get(key::RETRIES)),
+        retry_delay: settings.get(key::RETRY_DELAY),
+        failure_threshold: few(settings.get(key::FAILURE_THRESHOLD)),
+        cool_down: settings.get(key::COOL_DOWN),
+    }
 }
 
 impl Member {

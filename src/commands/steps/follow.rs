@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::jobs::{Found, held};
 use super::limits::{daily_budget, with_limits};
+use super::members::chain_of_job;
+use super::mode::finish;
 use super::signals::Listening;
 use super::tables::{Rewrite, write_job_table};
 use super::who::{Need, Who, who_asked, who_of_job};
@@ -65,8 +67,10 @@ pub(in crate::commands) fn follow(
         }
         rests.begin(started.elapsed());
     };
+    let chain = chain_of_job(context, store, found, who)?;
     let driver = Driver {
         job: &job,
+        chain: chain.as_ref(),
         options: options(context, found, who, how),
         on_settled: &on_settled,
         ..looker(context, store, found, who, (&table, &stop, reporter.as_ref()))
@@ -202,6 +206,7 @@ fn looker<'a>(
     Driver {
         store,
         api: who.api.as_ref(),
+        chain: None,
         folder: &found.folder,
         spec: &found.spec,
         table,
@@ -244,6 +249,7 @@ fn options(context: &Context, found: &Found, who: &Who, how: Follow) -> DriveOpt
         published_enqueued_tokens: who.published_queue,
         rounds,
         reasks: if settings.get(key::FINISH) == "none" { 0 } else { found.spec.reask },
+        finish: finish(context, found.spec.mode),
         abort_share: settings.get(key::ABORT_SHARE),
         daily_budget: daily_budget(context, found, who),
     }

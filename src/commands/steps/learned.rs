@@ -22,6 +22,7 @@ pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Prici
         lengths = lengths_of(&store, &prompt)?;
         learn_shares(&store, &prompt, &mut reasking)?;
     }
+    let others = members((who, spec), &lengths);
     Ok(Pricing {
         price: who.price.clone(),
         max_tokens: spec.question.most_output(),
@@ -30,12 +31,12 @@ pub(super) fn pricing(context: &Context, who: &Who, spec: &Spec) -> Result<Prici
         reasking,
         mode: spec.mode,
         finish: finish(context, spec.mode),
-        others: members(who, spec),
+        others,
     })
 }
 
 /// What calls to the further members of a chain are priced by.
-pub(super) fn members(who: &Who, spec: &Spec) -> Vec<PricedMember> {
+pub(super) fn members((who, spec): (&Who, &Spec), lengths: &Lengths) -> Vec<PricedMember> {
     let members = who.others.iter().zip(&spec.others);
     let members = members.filter(|(other, _)| other.calls.has_key);
     members
@@ -47,6 +48,7 @@ pub(super) fn members(who: &Who, spec: &Spec) -> Vec<PricedMember> {
                 is_embedding: asked.question.endpoint == Endpoint::Embeddings,
                 mode: Mode::Realtime,
                 finish: Mode::Realtime,
+                lengths: lengths.clone(),
                 ..Pricing::default()
             },
         })

@@ -6,26 +6,52 @@ use crate::commands::Context;
 use crate::config::{Key, Source, key};
 use crate::cost::{Caps, Currency, Money, Price};
 use crate::job::{DailyBudget, terms_of};
+use crate::request::Mode;
 use crate::store::{JobRecord, Store};
 use crate::ui::{CommandError, ExitCode};
+
+/// What is asked, and the price that it is paid at.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::commands) struct Paid<'a> {
+    /// The model.
+    pub(in crate::commands) model: &'a str,
+    /// Its price; `None` = unknown.
+    pub(in crate::commands) price: Option<&'a Price>,
+    /// How it is sent.
+    pub(in crate::commands) mode: Mode,
+    /// Somebody of the chain without a price in this currency.
+    pub(in crate::commands) unpriced: Option<&'a str>,
+}
+
+impl<'a> Paid<'a> {
+    /// What a job asks, as it was planned.
+    fn of_job(found: &'a Found, price: Option<&'a Price>) -> Self {
+        let model = found.spec.question.model.as_str();
+        Self { model, price, mode: found.spec.mode, unpriced: None }
+    }
+
+    /// The price, where there is one for requests that are sent so.
+    fn priced(&self) -> Option<&'a Price> {
+        self.price.filter(|price| match self.mode {
+            Mode::Batch => price.batch.is_some(),
+            Mode::Realtime => price.realtime.is_some(),
+        })
+    }
+}
 
 /// The most a job may cost, by `--max-cost` or its setting; `None` = no limit. Exit 2 where it is
 /// in another currency than the price, exit 7 where there is no price to hold it against.
 pub(in crate::commands) fn max_cost(
     context: &Context,
     who: &Who,
-    (model, price): (&str, Option<&Price>),
+    asked: Paid<'_>,
 ) -> Result<Option<Money>, CommandError> {
-    limit(context, who, key::MAX_COST, (model, price))
+    limit(context, who, key::MAX_COST, asked)
 }
 
 /// The lower of both limits, in trillionths, by which shards are cut; one that cannot be held is
 /// refused elsewhere.
-pub(super) fn lowest_limit(
-    context: &Context,
-    who: &Who,
-    asked: (&str, Option<&Price>),
-) -> Option<u64> {
+pub(super) fn lowest_limit(context: &Context, who: &Who, asked: Paid<'_>) -> Option<u64> {
     let set = |key| limit(context, who, key, asked).ok().flatten().map(|money| money.pico);
     [key::MAX_COST, key::DAILY_BUDGET].into_iter().filter_map(set).min()
 }
@@ -35,13 +61,13 @@ pub(super) fn lowest_limit(
 pub(in crate::commands) fn require_daily_budget(
     context: &Context,
     who: &Who,
-    (model, price): (&str, Option<&Price>),
+    asked: Paid<'_>,
 ) -> Result<(), CommandError> {
-    limit(context, who, key::DAILY_BUDGET, (model, price)).map(|_| ())
+    limit(context, who, key::DAILY_BUDGET, asked).map(|_| ())
 }
 
 /// Says in a rehearsal which limits of a file could not be held where it is paid.
-pub(super) fn tell_unheld(context: &Context, who: &Who, (model, price): (&str, Option<&Price>)) {
+pub(super) fn tell_unheld(context: &Context, who: &Who, Paid { model, price, .. }: Paid<'_>) {
     let Some(currency) = price.map(|price| price.currency).filter(|_| who.is_loopback) else {
         return;
     };
@@ -61,14 +87,14 @@ pub(super) fn max_cost_of_retry(
     context: &Context,
     who: &Who,
     found: &Found,
-    (model, price): (&str, Option<&Price>),
+    paid: Paid<'_>,
 ) -> Result<Option<Money>, CommandError> {
     if context.settings.source(key::MAX_COST) == Some(&Source::Flag) {
-        return max_cost(context, who, (model, price));
+        return max_cost(context, who, paid);
     }
     let Some(limit) = terms_of(&found.job).max_cost else { return Ok(None) };
-    let asked = (model, who.name.as_str());
-    match price.filter(|price| price.batch.is_some()) {
+    let asked = (paid.model, who.name.as_str());
+    match paid.priced() {
         None => Err(unknown_price("price", &format!("--max-cost {}", limit.typed()), asked)),
         Some(price) if price.currency != limit.currency => {
             let caps = limit.typed().parse::<Caps>();
@@ -82,8 +108,7 @@ pub(super) fn max_cost_of_retry(
 /// The most that all jobs of this home may cost in a day, for a job that there is.
 pub(super) fn daily_budget(context: &Context, found: &Found, who: &Who) -> DailyBudget {
     let price = terms_of(&found.job).price;
-    let asked = (found.spec.question.model.as_str(), price.as_ref());
-    match limit(context, who, key::DAILY_BUDGET, asked) {
+    match limit(context, who, key::DAILY_BUDGET, Paid::of_job(found, price.as_ref())) {
         Ok(None) => DailyBudget::None,
         Ok(Some(money)) => DailyBudget::Of(money),
         Err(error) => DailyBudget::Unclear(error.error.to_string()),
@@ -102,7 +127,7 @@ pub(super) fn with_limits(
     let mut terms = before.clone();
     // What a file says was the rule when the job was made; only a person's word changes it.
     if context.settings.source(key::MAX_COST) == Some(&Source::Flag) {
-        let asked = (found.spec.question.model.as_str(), before.price.as_ref());
+        let asked = Paid::of_job(found, before.price.as_ref());
         terms.max_cost = max_cost(context, who, asked)?;
     }
     if context.settings.source(key::MAX_REQUESTS) == Some(&Source::Flag) {
@@ -120,8 +145,9 @@ fn limit(
     context: &Context,
     who: &Who,
     key: Key<Option<String>>,
-    (model, price): (&str, Option<&Price>),
+    paid: Paid<'_>,
 ) -> Result<Option<Money>, CommandError> {
+    let model = paid.model;
     let Some(text) = context.settings.get(key) else { return Ok(None) };
     let caps: Caps = text.parse().map_err(|error| CommandError::new(ExitCode::Usage, error))?;
     let source = context.settings.source(key);
@@ -129,19 +155,40 @@ fn limit(
     let name = if is_flag { "--max-cost" } else { key.name };
     // Nothing is charged on loopback, so what a file says of money is not in its way.
     let may_pass = who.is_loopback && source != Some(&Source::Flag);
-    // Without a price in a batch no figure could ever be held against it.
-    let Some(price) = price.filter(|price| price.batch.is_some()) else {
+    // Without a price in the mode that is paid no figure could ever be held against it.
+    let Some(price) = paid.priced() else {
         if may_pass {
             return Ok(None);
         }
-        let what = if price.is_some() { "batch price" } else { "price" };
+        let what = match (paid.price, paid.mode) {
+            (None, _) => "price",
+            (Some(_), Mode::Batch) => "batch price",
+            (Some(_), Mode::Realtime) => "realtime price",
+        };
         return Err(unknown_price(what, &format!("{name} {caps}"), (model, &who.name)));
     };
+    if let Some(other) = paid.unpriced.filter(|_| !may_pass) {
+        return Err(unheld_chain(&format!("{name} {caps}"), other));
+    }
     match caps.of(price.currency) {
         None if may_pass => Ok(None),
         None => Err(other_currency(name, &caps, (model, &who.name), price.currency)),
         held => Ok(held),
     }
+}
+
+/// A call may go to somebody of whom nobody knows the price, or who is paid in another currency.
+fn unheld_chain(limit: &str, other: &str) -> CommandError {
+    CommandError::message(
+        ExitCode::Limit,
+        format!(
+            "calls may go to {other}, whose price is unknown or in another currency, so {limit} \
+             cannot be held; nothing was sent"
+        ),
+    )
+    .hint(
+        "leave it out of the chain, or set its price below [prices.\"MODEL\"] of your config.toml",
+    )
 }
 
 fn unknown_price(what: &str, limit: &str, (model, provider): (&str, &str)) -> CommandError {

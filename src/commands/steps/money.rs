@@ -2,7 +2,7 @@
 //! larger one and stops above it. Loopback and free models cost nothing and are never asked about;
 //! what is unknown always is.
 
-use super::limits::{max_cost, require_daily_budget, tell_unheld};
+use super::limits::{Paid, max_cost, require_daily_budget, tell_unheld};
 use super::paid_before::paid_before;
 use super::plan::Planned;
 use super::sent::{first_request_lines, named_columns};
@@ -10,7 +10,7 @@ use super::show::plan_lines;
 use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::{Caps, Currency, Forecast, Money, PICO, Price};
+use crate::cost::{Caps, Currency, Forecast, Money, PICO};
 use crate::request::Mode;
 use crate::ui::{CommandError, ExitCode, counted};
 
@@ -18,12 +18,12 @@ use crate::ui::{CommandError, ExitCode, counted};
 pub(in crate::commands) struct Purchase<'a> {
     /// Who is paid.
     pub(in crate::commands) who: &'a Who,
-    /// The model that is asked.
-    pub(in crate::commands) model: &'a str,
-    /// Its price; `None` = unknown.
-    pub(in crate::commands) price: Option<&'a Price>,
+    /// What is asked, at which price.
+    pub(in crate::commands) paid: Paid<'a>,
     /// What is expected.
     pub(in crate::commands) forecast: &'a Forecast,
+    /// Whether nothing is charged, whoever answers.
+    pub(in crate::commands) is_free: bool,
     /// Whether rows are asked that were asked before.
     pub(in crate::commands) is_again: bool,
 }
@@ -80,9 +80,14 @@ pub(in crate::commands) fn require_limits(
 impl<'a> Purchase<'a> {
     /// All that a plan sends.
     fn of(planned: &'a Planned, (forecast, who): (&'a Forecast, &'a Who)) -> Self {
-        let model = &planned.spec.question.model;
-        let price = planned.plan.estimate.price.as_ref();
-        Self { who, model, price, forecast, is_again: false }
+        let estimate = &planned.plan.estimate;
+        let paid = Paid {
+            model: &planned.spec.question.model,
+            price: estimate.price.as_ref(),
+            mode: estimate.mode,
+            unpriced: estimate.unpriced().next().map(|other| other.who.as_str()),
+        };
+        Self { who, paid, forecast, is_free: estimate.is_free(), is_again: false }
     }
 
     /// The limit of the job, `None` where there is none; refuses what no limit lets begin.
@@ -93,10 +98,9 @@ impl<'a> Purchase<'a> {
         if self.forecast.requests == 0 {
             return Ok(None);
         }
-        let asked = (self.model, self.price);
-        let limit = max_cost(context, self.who, asked)?;
-        require_daily_budget(context, self.who, asked)?;
-        tell_unheld(context, self.who, asked);
+        let limit = max_cost(context, self.who, self.paid)?;
+        require_daily_budget(context, self.who, self.paid)?;
+        tell_unheld(context, self.who, self.paid);
         // A retry was held against what its job may cost in all.
         if let Some(limit) = limit.filter(|_| !self.is_again) {
             self.require_below(limit)?;
@@ -115,8 +119,7 @@ impl<'a> Purchase<'a> {
             return Ok(false);
         }
         let limit = self.limit(context)?;
-        let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
-        if self.who.is_loopback || is_free || context.settings.get(key::YES) {
+        if self.who.is_loopback || self.is_free || context.settings.get(key::YES) {
             return Ok(false);
         }
         let unasked = self.unasked(context)?;
@@ -164,7 +167,7 @@ impl<'a> Purchase<'a> {
 
     /// Up to which amount nobody is asked; `None` where every amount is asked about.
     fn unasked(&self, context: &Context) -> Result<Option<Money>, CommandError> {
-        let Some(price) = self.price else { return Ok(None) };
+        let Some(price) = self.paid.price else { return Ok(None) };
         let currency = price.currency;
         let usage = |error| {
             CommandError::new(ExitCode::Usage, error).context(key::CONFIRM_ABOVE.name.to_owned())
@@ -188,6 +191,9 @@ impl<'a> Purchase<'a> {
     fn refusal(&self, amounts: Option<(Money, Money)>) -> CommandError {
         let Some((may_cost, unasked)) = amounts else {
             let text = match self.figures() {
+                _ if self.paid.unpriced.is_some() => {
+                    format!("{}; nothing was sent", self.unknown())
+                }
                 None => format!("{}; nothing was sent", self.unknown()),
                 Some(figures) => format!(
                     "{}: {figures}, and nothing says how much may go unasked; nothing was sent",
@@ -214,9 +220,13 @@ impl<'a> Purchase<'a> {
     fn question(&self) -> String {
         let again = if self.is_again { " once more" } else { "" };
         let requests = counted(self.forecast.requests, "request");
+        let now = self.now();
         match self.figures() {
-            None => format!("{}. Send {requests}{again}?", self.unknown()),
-            Some(figures) => format!("Send {requests}{again} for {figures}?"),
+            _ if self.paid.unpriced.is_some() => {
+                format!("{}. Send {requests}{again}{now}?", self.unknown())
+            }
+            None => format!("{}. Send {requests}{again}{now}?", self.unknown()),
+            Some(figures) => format!("Send {requests}{again}{now} for {figures}?"),
         }
     }
 
@@ -240,9 +250,10 @@ impl<'a> Purchase<'a> {
     /// whom, by which prices.
     fn short_plan(&self, max_tokens: Option<u64>, named: &str) -> String {
         let requests = counted(self.forecast.requests, "request");
-        let whom = format!("{requests} at {}, {}", self.who.name, self.model);
-        let is_free = self.price.and_then(|price| price.is_free(Mode::Batch)) == Some(true);
-        let dated = self.price.map(|price| format!(", {}", price.dated())).unwrap_or_default();
+        let now = self.now();
+        let whom = format!("{requests}{now} at {}, {}", self.who.name, self.paid.model);
+        let is_free = self.is_free;
+        let dated = self.paid.price.map(|price| format!(", {}", price.dated())).unwrap_or_default();
         let limit = max_tokens.filter(|_| self.forecast.cost.high.is_none());
         let limit = limit.map(|most| format!(" ({named} {most})")).unwrap_or_default();
         let text = match self.figures() {
@@ -259,21 +270,36 @@ impl<'a> Purchase<'a> {
     fn requests(&self) -> String {
         let again = if self.is_again { " once more" } else { "" };
         let requests = counted(self.forecast.requests, "request");
-        format!("{requests} to {} at {}{again}", self.model, self.who.name)
+        format!("{requests} to {} at {}{again}{}", self.paid.model, self.who.name, self.now())
+    }
+
+    /// What is to be known of the price: calls cost more than a batch.
+    fn now(&self) -> &'static str {
+        match self.paid.mode {
+            Mode::Batch => "",
+            Mode::Realtime => " by calls, now",
+        }
     }
 
     fn unknown(&self) -> String {
-        let (model, provider) = (self.model, &self.who.name);
-        let known = self.price.is_some();
+        let (model, provider) = (self.paid.model, &self.who.name);
+        let known = self.paid.price.is_some();
+        if let Some(other) = self.paid.unpriced {
+            return format!("the price of {other}, or one in this currency, is unknown");
+        }
         if known && self.forecast.input_tokens.is_none() {
             return format!("what images cost with {model} at {provider} is unknown");
         }
-        let batch = if known { "batch " } else { "" };
-        format!("the {batch}price of {model} at {provider} is unknown")
+        let which = match (known, self.paid.mode) {
+            (false, _) => "",
+            (true, Mode::Batch) => "batch ",
+            (true, Mode::Realtime) => "realtime ",
+        };
+        format!("the {which}price of {model} at {provider} is unknown")
     }
 
     fn money(&self, pico: u64) -> Option<Money> {
-        Some(Money { currency: self.price?.currency, pico })
+        Some(Money { currency: self.paid.price?.currency, pico })
     }
 }
 

@@ -9,16 +9,17 @@ use super::follow::rounds;
 use super::form::{expected, form, wants_json};
 use super::input::{Taken, take_in};
 use super::learned::{may_be_queued, pricing};
-use super::limits::lowest_limit;
+use super::limits::{Paid, lowest_limit};
 use super::mode::{tell_auto, to_plan};
 use super::reask::{reasks, reasks_like};
 use super::reshape::require_shape;
 use super::who::Who;
 use crate::base::FileLock;
+use crate::cache::CacheRules;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::grouped;
-use crate::job::{JobError, JobFolder, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
+use crate::cost::{grouped, unpack_early};
+use crate::job::{JobError, JobFolder, Lists, Most, OutputSpec, Plan, Reuse, Spec, Tally, plan};
 use crate::request::{Form, Mode, RULES};
 use crate::shard::Limits;
 use crate::store::Store;
@@ -95,23 +96,26 @@ impl Planned {
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
+        unpack_early(&who.model);
         let taken = take_in(input, context, folder)?;
         taken.decide(context, who)?;
-        Self::of(context, taken, who, folder, reuse)
+        let prepared = Prepared::of(context, taken, who)?;
+        Self::prepared(context, prepared, who, Lists::In(folder), reuse)
     }
 
-    /// Plans the job that the settings describe for a table that lies in the folder.
+    /// Plans for a table that was taken in, for the figures alone: nothing can be built.
     pub(in crate::commands) fn of(
         context: &Context,
         taken: Taken,
         who: &Who,
-        folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
-        Self::prepared(context, Prepared::of(context, taken, who)?, who, folder, reuse)
+        let prepared = Prepared::of(context, taken, who)?;
+        Self::prepared(context, prepared, who, Lists::Nowhere, reuse)
     }
 
-    /// Plans the question of a job anew, with what the line says of it on top.
+    /// Plans the question of a job anew, with what the line says of it on top, for the figures
+    /// alone.
     pub(in crate::commands) fn like(
         context: &Context,
         (input, job): (&Path, &Spec),
@@ -119,17 +123,18 @@ impl Planned {
         folder: &JobFolder,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
+        unpack_early(&who.model);
         let taken = take_in(input, context, folder)?;
         taken.decide(context, who)?;
         let prepared = Prepared::like(context, taken, who, job)?;
-        Self::prepared(context, prepared, who, folder, reuse)
+        Self::prepared(context, prepared, who, Lists::Nowhere, reuse)
     }
 
     fn prepared(
         context: &Context,
         prepared: Prepared,
         who: &Who,
-        folder: &JobFolder,
+        lists: Lists<'_>,
         reuse: Option<Reuse<'_>>,
     ) -> Result<Self, CommandError> {
         let reporter = context.reporter();
@@ -139,10 +144,19 @@ impl Planned {
             Mode::Realtime => None,
         };
         let pricing = pricing(context, who, spec)?;
-        let cost = lowest_limit(context, who, (&spec.question.model, pricing.price.as_ref()));
+        let cost = lowest_limit(
+            context,
+            who,
+            Paid {
+                model: &spec.question.model,
+                price: pricing.price.as_ref(),
+                mode: spec.mode,
+                unpriced: None,
+            },
+        );
         let requests = context.settings.get(key::MAX_REQUESTS);
         let limits = (limits, Most { tokens: queued, cost, requests, calls_below: *calls_below });
-        let plan = plan((spec, &pricing), table, limits, folder, reuse, reporter.as_ref())?;
+        let plan = plan((spec, &pricing), table, limits, lists, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
         tell_auto(context, (plan.mode, plan.requests()));
         let Prepared { table, mut spec, .. } = prepared;
@@ -320,6 +334,15 @@ impl Prepared {
     }
 }
 
+/// The limits of a shard that is sent so. Of calls that a kill cut off only so many are looked
+/// through, and money is set aside and given back in parts of this size.
+pub(super) fn sized(limits: Limits, mode: Mode) -> Limits {
+    match mode {
+        Mode::Batch => limits,
+        Mode::Realtime => Limits { max_requests: limits.max_requests.min(MOST_CALLS), ..limits },
+    }
+}
+
 /// The most rows of a shard whose rows are called one by one.
 const MOST_CALLS: u64 = 5_000;
 
@@ -334,7 +357,15 @@ pub(in crate::commands) fn reuse<'a>(
     is_for_job: bool,
 ) -> Option<Reuse<'a>> {
     let pays_anew = context.settings.get(key::AGAIN);
-    (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job })
+    let rules = cache_rules(context);
+    (!pays_anew).then_some(Reuse { store, is_sandbox: who.is_sandbox, is_for_job, rules })
+}
+
+/// Which earlier answers the settings allow to be used.
+pub(in crate::commands) fn cache_rules(context: &Context) -> CacheRules {
+    let settings = &context.settings;
+    let (no_cache, ttl) = (settings.get(key::NO_CACHE), settings.get(key::CACHE_TTL));
+    CacheRules::new(no_cache, ttl, context.clock.unix())
 }
 
 /// Where and how the settings want the table; the place itself is added by the command.
@@ -370,10 +401,5 @@ fn limits(context: &Context, who: &Who, spec: &Spec) -> Limits {
     if let Some(most) = settings.get(key::MAX_SHARD_BYTES) {
         limits.max_bytes = limits.max_bytes.min(most);
     }
-    if spec.mode == Mode::Realtime {
-        // Of what a kill leaves unclear only so much is looked through, and money is set aside
-        // and given back in parts of this size.
-        limits.max_requests = limits.max_requests.min(MOST_CALLS);
-    }
-    limits
+    sized(limits, spec.mode)
 }

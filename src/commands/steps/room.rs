@@ -22,7 +22,7 @@ pub(super) fn require_room(
     line: &str,
 ) -> Result<(), CommandError> {
     require_requests(context, store, found, (plan, line))?;
-    let asked = (price.model.as_str(), price.price());
+    let asked = price.paid();
     let Some(limit) = max_cost_of_retry(context, who, found, asked)? else { return Ok(()) };
     let forecast = price.forecast(plan.requests());
     let (spent, reserved) = store.charged(&found.job.key, limit.currency.code())?;

@@ -16,6 +16,7 @@ use super::show::{show_estimate, show_plan};
 use super::signals::Listening;
 use super::who::{Need, Who, who_asked_like, who_is_asked};
 use crate::commands::Context;
+use crate::cost::unpack_early;
 use crate::store::Store;
 use crate::ui::{CommandError, ExitCode};
 
@@ -85,10 +86,11 @@ pub(in crate::commands) fn estimate(
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, &who, false);
+    unpack_early(&who.model);
     // No job follows that would need a copy.
     let (taken, unchanged) = read_in_place(input, context, scratch.folder())?;
     taken.decide(context, &mut who)?;
-    let planned = Planned::of(context, taken, &who, scratch.folder(), reuse)?;
+    let planned = Planned::of(context, taken, &who, reuse)?;
     unchanged.check()?;
     let exit = show_estimate(context, &planned, &who)?;
     if is_of_run {

@@ -12,6 +12,7 @@ use super::who::Who;
 use crate::commands::Context;
 use crate::cost::{Estimate, Heading, Range, labelled};
 use crate::job::{JobFolder, build_shard, waves};
+use crate::request::Mode;
 use crate::ui::{CommandError, ExitCode, counted};
 
 /// The plan, as `--json` prints it.
@@ -21,6 +22,10 @@ struct Document<'a> {
     input: &'a str,
     provider: &'a str,
     model: &'a str,
+    /// How it would be sent: `batch` or `realtime`.
+    mode: Mode,
+    /// Who would be asked by calls where the first does not answer, as `PROVIDER MODEL`.
+    others: Vec<&'a str>,
     rows: u64,
     estimate: &'a Estimate,
     /// `null` where images are sent whose rule is unknown.
@@ -121,6 +126,8 @@ fn show(
             input: &planned.spec.source,
             provider: &who.name,
             model: &planned.spec.question.model,
+            mode: plan.mode,
+            others: plan.estimate.payees().map(|other| other.who.as_str()).collect(),
             rows: plan.tally.rows,
             estimate: &plan.estimate,
             input_tokens: plan.estimate.sent.input_tokens(),

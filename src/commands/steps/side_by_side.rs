@@ -77,7 +77,7 @@ pub(in crate::commands) fn side_by_side(
         }
         let who = who_is_asked(&context, Need::NoKey)?;
         let reuse = reuse(&context, &store, &who, false);
-        let planned = Planned::of(&context, taken.clone(), &who, scratch.folder(), reuse)?;
+        let planned = Planned::of(&context, taken.clone(), &who, reuse)?;
         rows = planned.plan.tally.rows;
         let estimate = planned.plan.estimate;
         let mut notes = notes(&estimate);

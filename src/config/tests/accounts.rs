@@ -177,3 +177,121 @@ fn an_account_opens_with_its_proxy() {
     let error = settings.provider_settings(&account, key, clock).unwrap_err().to_string();
     assert!(error.starts_with("environment BATCHCTL_PROXY: "), "{error}");
 }
+
+/// S3.02, S3.07, B03: a chain is named on the line or in a file, strong models before light ones.
+#[test]
+fn s3_02_who_is_asked_in_turn() {
+    let chains = "[chains.safe]\nmembers = [\"openai\", \"zhipu:glm-4\"]\n\
+                  [chains.tiered]\ntiers = [[\"openai:gpt-4o\", \"zhipu:glm-4\"], \
+                  [\"openai:gpt-4o-mini\"]]\n[providers.openai]\nmodel = \"gpt-4o\"\n";
+    let table: [(&str, &[(&str, &str)], &str); 8] = [
+        (
+            "",
+            &[("BATCHCTL_PROVIDER", "openai, zhipu:glm-4，sandbox")],
+            "openai zhipu:glm-4 sandbox",
+        ),
+        (chains, &[("BATCHCTL_PROVIDER", "safe")], "openai:gpt-4o zhipu:glm-4"),
+        (
+            chains,
+            &[("BATCHCTL_PROVIDER", "tiered")],
+            "openai:gpt-4o zhipu:glm-4 openai:gpt-4o-mini",
+        ),
+        (chains, &[("BATCHCTL_PROVIDER", "sandbox,safe")], "sandbox openai:gpt-4o zhipu:glm-4"),
+        (chains, &[("SERVICE_ORDER", "safe")], "openai:gpt-4o zhipu:glm-4"),
+        ("", &[("SERVICE_ORDER", "zhipu,openai")], "zhipu openai"),
+        ("", &[("SERVICE_ORDER", "web,db")], "openai"),
+        ("", &[("SERVICE_ORDER", "zhipu"), ("BATCHCTL_PROVIDER", "zai")], "zai"),
+    ];
+    for (user, environment, expected) in table {
+        let settings = Machine::new(environment).user(user).load().unwrap();
+        let asked = settings.asked().unwrap();
+        let shown = asked.members().map(|who| match &who.model {
+            Some(model) => format!("{}:{model}", who.provider),
+            None => who.provider.clone(),
+        });
+        assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{environment:?}");
+        assert_eq!(settings.who().unwrap(), asked.first);
+    }
+    let default = format!("default_provider = \"safe\"\n{chains}");
+    let settings = Machine::new(&[]).user(&default).load().unwrap();
+    assert_eq!(settings.asked().unwrap().chain.as_deref(), Some("safe"));
+    let with_flag = settings.with(&{
+        let mut over = Overrides::default();
+        over.text(key::MODEL, Some("gpt-4o-mini"));
+        over
+    });
+    let asked = with_flag.asked().unwrap();
+    assert_eq!(asked.first.model.as_deref(), Some("gpt-4o-mini"), "the flag is the first one's");
+    assert_eq!(asked.others[0].model.as_deref(), Some("glm-4"));
+}
+
+/// S3.02: what is wrong with a chain is said with its place, before anything is sent.
+#[test]
+fn s3_02_a_chain_that_cannot_be() {
+    let table = [
+        ("openai]\nmembers = [\"zhipu\"]", "a provider has this name"),
+        ("safe]\nmembers = []", "it has no members"),
+        ("safe]\nmembers = [\"opnai\"]", "unknown provider `opnai` (did you mean `openai`?)"),
+        ("safe]\nmembers = [\"zhipu\", \"zhipu\"]", "zhipu stands in it twice"),
+        ("safe]\nmember = [\"zhipu\"]", "unknown chain setting `member` (did you mean `members`?)"),
+        ("safe]\nmembers = \"zhipu\"", "a list of members is wanted"),
+        ("safe]\nmembers = [\"zhipu\"]\ntiers = [[\"zai\"]]", "either members or tiers"),
+        ("a]\nmembers = [\"b\"]\n[chains.b]\nmembers = [\"zai\"]", "b is a chain"),
+    ];
+    for (text, expected) in table {
+        let wrong = Machine::new(&[]).user(&format!("[chains.{text}\n")).wrong();
+        assert!(wrong.contains(expected) && wrong.contains("config.toml:"), "{text}: {wrong}");
+    }
+    let project = "[chains.safe]\nmembers = [\"openai\"]\n";
+    let wrong = Machine::new(&[]).project(project).wrong();
+    assert!(wrong.contains("it decides who is paid"), "{wrong}");
+    let settings = Machine::new(&[("BATCHCTL_PROVIDER", "saef")])
+        .user("[chains.safe]\nmembers = [\"openai\"]\n")
+        .load()
+        .unwrap();
+    let error = settings.asked().unwrap_err().to_string();
+    assert_eq!(error, "no provider is called `saef` (did you mean `safe`?)");
+    let settings = Machine::new(&[("BATCHCTL_PROVIDER", "safe:gpt-4o")])
+        .user("[chains.safe]\nmembers = [\"openai\"]\n")
+        .load()
+        .unwrap();
+    assert!(settings.asked().unwrap_err().to_string().contains("a model for each of its members"));
+}
+
+/// S3.03, S3.04, S3.05, S4.03, S4.04, section 6 row 16: what the seeds' variables mean here.
+#[test]
+fn s3_03_variables_of_other_programs_are_read_or_named() {
+    let settings = Machine::new(&[("FAILURE_THRESHOLD", "5"), ("BATCHCTL_TIMEOUT", "20")])
+        .dot_env(
+            "SERVICE_TIMEOUT=15\nCOOL_DOWN_PERIOD=90\nUSE_BATCH_API_FOR_GRAPH=true\n\
+             BATCH_API_THRESHOLD=7\nSERVICE_ORDER=\n",
+        )
+        .load()
+        .unwrap();
+    assert_eq!(settings.get(key::TIMEOUT), Some(Duration::from_secs(20)), "ours comes first");
+    assert_eq!(settings.get(key::COOL_DOWN), Duration::from_secs(90));
+    assert_eq!(settings.get(key::FAILURE_THRESHOLD), 5);
+    assert_eq!(settings.get(key::MODE), "batch", "no other program decides about the price");
+    assert_eq!(settings.get(key::BATCH_THRESHOLD), 20);
+    insta::assert_snapshot!(settings.warnings().join("\n"), @"
+    COOL_DOWN_PERIOD in ./.env is read as BATCHCTL_COOL_DOWN=90
+    USE_BATCH_API_FOR_GRAPH in ./.env is not read, it would decide about the price: BATCHCTL_MODE is our name for it
+    BATCH_API_THRESHOLD in ./.env is not read, it would decide about the price: BATCHCTL_BATCH_THRESHOLD is our name for it
+    FAILURE_THRESHOLD in the environment is read as BATCHCTL_FAILURE_THRESHOLD=5
+    ");
+    let settings = Machine::new(&[("BATCHCTL_MODE", "auto"), ("USE_BATCH_API_FOR_GRAPH", "false")]);
+    assert!(settings.load().unwrap().warnings().is_empty());
+    let odd = Machine::new(&[("COOL_DOWN_PERIOD", "soon")]).load().unwrap();
+    assert_eq!(odd.get(key::COOL_DOWN), Duration::from_secs(60));
+    assert!(odd.warnings()[0].contains("is ignored"), "{:?}", odd.warnings());
+}
+
+/// S3.08: each provider has its own limits of calls.
+#[test]
+fn s3_08_a_provider_has_its_own_timeout_and_limits() {
+    let user = "[providers.openai]\ntimeout = \"15s\"\nconcurrency = 5\nrpm = 500\n";
+    let account = Machine::new(&[]).user(user).load().unwrap().account("openai").unwrap();
+    assert_eq!(account.timeout, Some(Duration::from_secs(15)));
+    let limits = SetLimits { concurrency: Some(5), rpm: Some(500), tpm: None };
+    assert_eq!(account.limits, limits);
+}

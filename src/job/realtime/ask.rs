@@ -22,6 +22,8 @@ pub struct Answered {
     pub tries: u32,
     /// How long the last of them took.
     pub took: Duration,
+    /// Who was asked before (`openai:gpt-4o`) and how that failed, in this order.
+    pub failures: Vec<(String, Failure)>,
 }
 
 /// Nobody answered.
@@ -58,9 +60,8 @@ impl Chain<'_> {
                 Pick::Go(call) => call,
                 Pick::Wait(at) => {
                     let now = self.clock().instant();
-                    let left = at.map_or(Duration::from_millis(20), |at| {
-                        at.saturating_duration_since(now)
-                    });
+                    let left = at
+                        .map_or(Duration::from_millis(20), |at| at.saturating_duration_since(now));
                     if left > PATIENCE || backoff.waits(left) > PATIENCE {
                         return Err(self.all_of(failures));
                     }
@@ -99,16 +100,15 @@ impl Chain<'_> {
             let error = match end {
                 Ok(reply) => {
                     let took = self.clock().instant().saturating_duration_since(began);
-                    return Ok(Answered { member: call.member, reply, tries, took });
+                    return Ok(Answered { member: call.member, reply, tries, took, failures });
                 }
                 Err(error) => error,
             };
             let ChatError { error, advice, .. } = error;
             failures.push((member.title(), error.failure));
             tried |= bit(call.member);
-            let is_over = has_text
-                || advice == Advice::NotThisRow
-                || backoff.count(advice) == Step::GiveUp;
+            let is_over =
+                has_text || advice == Advice::NotThisRow || backoff.count(advice) == Step::GiveUp;
             if is_over {
                 return Err(AskFailed { failures });
             }

@@ -54,8 +54,7 @@ impl Bucket {
         let limit = as_amount(told.limit).max(1.0);
         let level = limit - held;
         let refill = Refill::Steady;
-        let mut bucket =
-            Self { limit, most: limit, level, held, at: now, refill, is_set: false };
+        let mut bucket = Self { limit, most: limit, level, held, at: now, refill, is_set: false };
         bucket.learn(told, now);
         bucket
     }

@@ -280,15 +280,18 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// A call was cut off by our own stop: it says nothing about its member.
-    pub(super) fn cut(&self, call: Call) {
+    /// Calls that were out were cut off by our own stop: they say nothing about their members.
+    pub(super) fn forget_calls(&self) {
         let now = self.clock.instant();
-        let mut states = self.states();
-        let state = &mut states[call.member];
-        state.gate.end((call.began, call.tokens), Ended::Well, &crate::provider::RateSigns::default(), now);
-        if call.is_probe {
+        for state in self.states().iter_mut() {
+            state.gate.forget_calls();
             state.breaker.give_up_probe(now);
         }
+    }
+
+    /// Whether a member has answered in this run.
+    pub(super) fn has_answered(&self, member: usize) -> bool {
+        self.states()[member].answered.is_some()
     }
 
     /// A call used more or fewer tokens than were taken for it.

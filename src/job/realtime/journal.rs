@@ -30,8 +30,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    const ALL: [Self; 5] =
-        [Self::Sent, Self::Out, Self::Refused, Self::Failed, Self::Unanswered];
+    const ALL: [Self; 5] = [Self::Sent, Self::Out, Self::Refused, Self::Failed, Self::Unanswered];
 
     fn write(self, row: u64, member: usize) -> [u8; 8] {
         let member = u64::try_from(member).unwrap_or(0) & 0xff;

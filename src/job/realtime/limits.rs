@@ -164,6 +164,14 @@ impl Gate {
         }
     }
 
+    /// What was out is cut off.
+    pub(super) fn forget_calls(&mut self) {
+        self.out = 0.0;
+        for bucket in [&mut self.requests, &mut self.tokens].into_iter().flatten() {
+            bucket.release(f64::MAX);
+        }
+    }
+
     /// A call ended that began at this time with so many tokens.
     pub(super) fn end(
         &mut self,
@@ -196,7 +204,9 @@ impl Gate {
     fn learn(&mut self, rate: &RateSigns, now: Instant) {
         if let Some(told) = rate.requests {
             match &mut self.requests {
-                Some(bucket) if self.has_told_requests || bucket.is_set() => bucket.learn(told, now),
+                Some(bucket) if self.has_told_requests || bucket.is_set() => {
+                    bucket.learn(told, now)
+                }
                 bucket => *bucket = Some(Bucket::learned(told, self.out, now)),
             }
             self.has_told_requests = true;
@@ -239,7 +249,8 @@ impl Gate {
                 self.pace(now);
             }
         }
-        let grown = self.first_pause * 2_u32.saturating_pow(self.refusals.saturating_sub(1).min(16));
+        let grown =
+            self.first_pause * 2_u32.saturating_pow(self.refusals.saturating_sub(1).min(16));
         let pause = match wait {
             Some(wait) => wait,
             None if is_same_moment => Duration::ZERO,

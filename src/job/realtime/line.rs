@@ -41,13 +41,7 @@ pub(super) fn by_of(line: &[u8]) -> Option<By<'_>> {
 }
 
 /// Appends the line of a row, with its line feed. A body that is no JSON stands in it as text.
-pub(super) fn compose(
-    custom_id: &str,
-    end: &Final,
-    by: &By<'_>,
-    is_json: bool,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn compose(custom_id: &str, end: &Final, by: &By<'_>, is_json: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"custom_id\":");
     quote(custom_id, out);
     let (reply, failure) = match end {

@@ -199,6 +199,7 @@ impl Reporter for BarReporter {
                 }
             }
             Event::Polled { .. } => self.poll(event, phase),
+            Event::Called { .. } => self.say(sentence(event).map(Into::into)),
             Event::PollFailed { next_check, .. } => {
                 lock(&self.view).next_check = next_check.map(|wait| self.clock.instant() + wait);
                 self.printer.note(&sentence(event).unwrap_or_default());

@@ -70,7 +70,10 @@ impl PlainReporter {
                 text.clone_into(&mut said.state);
                 is_new || is_due
             }
-            Event::Planning { .. } | Event::Uploading { .. } | Event::Downloading { .. } => {
+            Event::Planning { .. }
+            | Event::Uploading { .. }
+            | Event::Called { .. }
+            | Event::Downloading { .. } => {
                 // The end of an upload is told by the batch that follows it.
                 let first = *said.counter.get_or_insert(now);
                 let is_due = now.duration_since(first) >= COUNTER_INTERVAL;

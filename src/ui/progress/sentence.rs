@@ -52,6 +52,19 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             }
             text
         }
+        Event::Called { job, done, failed, total, out, per_second } => {
+            let mut text = format!(
+                "job {}: {}/{} · {per_second:.0} a second · {} at once",
+                clean(job),
+                count(*done),
+                count(*total),
+                count(*out)
+            );
+            if *failed > 0 {
+                let _ = write!(text, " · failed {}", count(*failed));
+            }
+            text
+        }
         Event::PollFailed { text, .. } => {
             format!("the provider could not be asked, the batch goes on: {}", clean(text))
         }

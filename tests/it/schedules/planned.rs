@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use batchctl::cost::Pricing;
 use batchctl::job::{
-    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, Most, NoReport, OutputSpec,
+    DailyBudget, DriveOptions, Driver, Ending, Event, JobFolder, Lists, Most, NoReport, OutputSpec,
     Reporter, Spec, Stop, plan,
 };
 use batchctl::request::{Form, Question, RULES, Source};
@@ -85,7 +85,7 @@ impl Planned {
             (&spec, &Pricing::default()),
             &table,
             (&limits, Most::default()),
-            &folder,
+            Lists::In(&folder),
             None,
             &NoReport,
         )
@@ -217,6 +217,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
         let driver = Driver {
             store: &store,
             api: memory,
+            chain: None,
             folder: &folder,
             spec: &spec,
             table: &table,
@@ -234,6 +235,7 @@ fn live(home: &Path, memory: &Memory, check_interval: Duration) -> Result<Option
                 published_enqueued_tokens: None,
                 rounds: 3,
                 reasks: 0,
+                finish: batchctl::request::Mode::Batch,
                 abort_share: 1.0,
                 daily_budget: DailyBudget::None,
             },

@@ -11,6 +11,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::bench::{Bench, until};
+use super::workdir::WorkDir;
 
 /// How wide it is.
 const COLUMNS: usize = 80;
@@ -31,7 +32,17 @@ impl Terminal {
     /// Runs `batchctl` with this line (split at spaces; the shell's own signs work) in the folder
     /// of a bench, waits divided by `scale`. One that is closed later takes no keys.
     pub(crate) fn open(bench: &Bench, line: &str, scale: u32, is_closed_later: bool) -> Self {
-        let folder = bench.dir.folder();
+        Self::at((&bench.dir, bench.gate.address()), line, scale, is_closed_later)
+    }
+
+    /// The same in a folder of its own, the provider at this address.
+    pub(crate) fn at(
+        (dir, address): (&WorkDir, &str),
+        line: &str,
+        scale: u32,
+        is_closed_later: bool,
+    ) -> Self {
+        let folder = dir.folder();
         for name in ["../pid", "../code"] {
             // They are of an earlier run, if they are there.
             let _ = fs::remove_file(folder.join(name));
@@ -58,9 +69,9 @@ impl Terminal {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TERM", "xterm")
-            .env("BATCHCTL_HOME", bench.dir.home())
+            .env("BATCHCTL_HOME", dir.home())
             .env("BATCHCTL_TIME_SCALE", scale.to_string())
-            .env("OPENAI_BASE_URL", format!("{}/v1", bench.gate.address()))
+            .env("OPENAI_BASE_URL", format!("{address}/v1"))
             .env("OPENAI_API_KEY", "sandbox-integration-test")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,6 +94,14 @@ impl Terminal {
     pub(crate) fn types(&mut self, keys: &[u8]) {
         // The program may have ended, and its terminal with it.
         let _ = self.keyboard.write_all(keys).and_then(|()| self.keyboard.flush());
+    }
+
+    /// Whether this was shown by now.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        let bytes = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Notes are broken between words as the terminal is wide.
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        words(&String::from_utf8_lossy(&bytes)).contains(&words(text))
     }
 
     /// Sends the program, and nothing else on this terminal, a request to end.

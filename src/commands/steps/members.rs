@@ -1,0 +1,85 @@
+//! From those who are asked to the members of a chain, opened for calls: those without a key are
+//! left out.
+
+use super::mode::finish;
+use super::payee::Calls;
+use super::who::{Who, usage};
+use crate::commands::Context;
+use crate::config::key;
+use crate::cost::Price;
+use crate::job::{CallLimits, CallOptions, Chain, Member, Spec};
+use crate::provider::open_chat;
+use crate::request::{Mode, Question};
+use crate::store::{ShardState, Store};
+use crate::ui::CommandError;
+
+use super::jobs::Found;
+
+/// The chain of a job, where rows of it may be called; `None` where none will be.
+pub(super) fn chain_of_job<'a>(
+    context: &'a Context,
+    store: &'a Store,
+    found: &Found,
+    who: &Who,
+) -> Result<Option<Chain<'a>>, CommandError> {
+    let mode = found.spec.mode;
+    let open = [ShardState::Planned, ShardState::Calling];
+    let may_call = mode == Mode::Realtime
+        || finish(context, mode) == Mode::Realtime
+        || !store.shards_of_mode(&found.job.key, Mode::Realtime, &open, 1)?.is_empty();
+    if !may_call {
+        return Ok(None);
+    }
+    let members = members(who, &found.spec)?;
+    let options = call_options(context);
+    Ok(Some(Chain::new(members, options, store, context.clock.as_ref())?))
+}
+
+/// How failed calls are dealt with, as the settings say.
+pub(in crate::commands) fn call_options(context: &Context) -> CallOptions {
+    let settings = &context.settings;
+    let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    CallOptions {
+        retries: whole(settings.get(key::RETRIES)),
+        retry_delay: settings.get(key::RETRY_DELAY),
+        failure_threshold: whole(settings.get(key::FAILURE_THRESHOLD)),
+        cool_down: settings.get(key::COOL_DOWN),
+    }
+}
+
+fn members(who: &Who, spec: &Spec) -> Result<Vec<Member>, CommandError> {
+    let mut members = Vec::new();
+    if who.calls.has_key {
+        let about = (who.name.as_str(), who.stored_url.as_str());
+        members.push(member(about, &who.calls, (&spec.question, who.price.as_ref()))?);
+    }
+    for other in &who.others {
+        let is = |one: &&crate::job::Other| {
+            one.provider == other.name && one.question.model == other.model
+        };
+        let Some(asked) = spec.others.iter().find(is) else { continue };
+        if other.calls.has_key {
+            let about = (other.name.as_str(), other.stored_url.as_str());
+            members.push(member(about, &other.calls, (&asked.question, other.price.as_ref()))?);
+        }
+    }
+    Ok(members)
+}
+
+fn member(
+    (name, stored_url): (&str, &str),
+    calls: &Calls,
+    (question, price): (&Question, Option<&Price>),
+) -> Result<Member, CommandError> {
+    let limits = calls.limits;
+    Ok(Member {
+        name: name.to_owned(),
+        model: question.model.clone(),
+        api: open_chat(&calls.settings).map_err(usage)?,
+        question: question.clone(),
+        price: price.cloned(),
+        stored_url: stored_url.to_owned(),
+        limits: CallLimits { concurrency: limits.concurrency, rpm: limits.rpm, tpm: limits.tpm },
+        timeout: calls.timeout,
+    })
+}

@@ -1,0 +1,490 @@
+//! Making the calls: as many at once as the members' gates let out, on one thread and without a
+//! task for each. Rows come from the feed, go to who may be asked, and their answers to the writer.
+
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc;
+
+use super::chain::{Call, Chain, Pick, bit};
+use super::feed::Order;
+use super::flight::{Landed, fly};
+use super::journal::{Journal, Mark};
+use super::later::Later;
+use super::line::Final;
+use super::retry::{Step, chance};
+use super::shared::{Done, Fed, Item, Message, Shared};
+use super::tallies::Tallies;
+use crate::base::crash_point;
+use crate::batch::Failure;
+use crate::job::drive::Driver;
+use crate::job::{JobError, StopCause};
+use crate::provider::{Advice, CallClass, ChatError};
+
+/// Rows that are ready and not asked, at which no more are taken from the feed.
+const READY: usize = 256;
+/// Rows whose request for another member is being made at once.
+const BUILDING: usize = 64;
+/// Answers that wait to be written, at which no more calls are made.
+const BACKLOG: usize = 8_192;
+/// Rows that go into the account together, if that many came.
+const GROUP: u64 = 100;
+/// And how long the first of them waits at most.
+const GROUP_AFTER: Duration = Duration::from_secs(5);
+/// How often a stop, a wish and the time are looked at.
+const TICK: Duration = Duration::from_millis(25);
+/// How often the ledger is asked whether somebody wants the job stopped.
+const GLANCE: Duration = Duration::from_secs(1);
+/// How long calls that are out may take once all is to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long nobody may answer before the run gives up; the rows stay open.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Why no more calls are made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Why {
+    /// All rows were asked.
+    Through,
+    /// A signal.
+    Stopped(StopCause),
+    /// A person wants the job stopped.
+    Wished,
+    /// Long enough.
+    Waited,
+    /// Nobody of the chain answers anything.
+    Refused(Failure),
+    /// Nobody could be reached for long.
+    Unreachable(Failure),
+    /// The rows of a shard stop the job, or something failed.
+    Halted,
+}
+
+/// Makes the calls of one run.
+pub(super) struct Caller<'r> {
+    pub(super) driver: &'r Driver<'r>,
+    pub(super) chain: &'r Chain<'r>,
+    pub(super) shared: &'r Shared,
+    pub(super) fed: mpsc::Receiver<Fed>,
+    pub(super) built: mpsc::UnboundedReceiver<Box<Item>>,
+    pub(super) orders: Sender<Order>,
+    pub(super) writer: Sender<Message>,
+    pub(super) state: State,
+}
+
+/// What the calls of a run are at.
+pub(super) struct State {
+    ready: VecDeque<Box<Item>>,
+    turn: VecDeque<Box<Item>>,
+    later: BinaryHeap<Later>,
+    building: usize,
+    out: usize,
+    is_fed: bool,
+    /// When a gate may open that is closed to all of these.
+    opens: Option<Instant>,
+    journals: HashMap<i64, Listed>,
+    tallies: Tallies,
+    /// Rows since the last group, and when the first of them came.
+    group: (u64, Option<Instant>),
+    groups: u64,
+    why: Option<(Why, Option<Instant>)>,
+    answered: Instant,
+    glanced: Instant,
+    began: Instant,
+}
+
+/// The list of a shard's calls, and how many of its rows are with us.
+struct Listed {
+    journal: Journal,
+    rows: usize,
+    is_whole: bool,
+}
+
+impl State {
+    /// Nothing was done yet.
+    pub(super) fn new(chain: &Chain<'_>) -> Self {
+        let now = chain.clock().instant();
+        let members = chain.members().iter();
+        let names = members.map(|member| (member.name.clone(), member.model.clone()));
+        Self {
+            ready: VecDeque::new(),
+            turn: VecDeque::new(),
+            later: BinaryHeap::new(),
+            building: 0,
+            out: 0,
+            is_fed: false,
+            opens: None,
+            journals: HashMap::new(),
+            tallies: Tallies::new(names),
+            group: (0, None),
+            groups: 0,
+            why: None,
+            answered: now,
+            glanced: now,
+            began: now,
+        }
+    }
+}
+
+impl Caller<'_> {
+    /// Makes calls until there is nothing to call any more, or something stops it.
+    pub(super) async fn run(&mut self) -> Result<Why, JobError> {
+        let mut flights = FuturesUnordered::new();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let clock = self.chain.clock();
+        let mut timer: Option<(Instant, _)> = None;
+        loop {
+            while let Some((item, call)) = self.next_call()? {
+                flights.push(fly(self.chain, item, call));
+            }
+            if let Some(why) = self.is_over() {
+                break self.end(why);
+            }
+            let due = self.due();
+            if timer.as_ref().map(|(at, _)| *at) != due {
+                let left = |at: Instant| at.saturating_duration_since(clock.instant());
+                timer = due.map(|at| (at, clock.sleep(left(at))));
+            }
+            let wants_more = self.state.ready.len() < READY && !self.state.is_fed;
+            tokio::select! {
+                Some(landed) = flights.next(), if !flights.is_empty() => {
+                    self.landed(landed)?;
+                }
+                fed = self.fed.recv(), if wants_more => match fed {
+                    Some(fed) => self.take(fed)?,
+                    None => self.state.is_fed = true,
+                },
+                Some(item) = self.built.recv(), if self.state.building > 0 => self.is_built(item),
+                () = async { timer.as_mut().expect("asked below").1.as_mut().await },
+                    if timer.is_some() => timer = None,
+                () = self.shared.wake.notified() => {}
+                _ = tick.tick() => self.look()?,
+            }
+        }
+    }
+
+    /// When something is due by time alone.
+    fn due(&self) -> Option<Instant> {
+        let later = self.state.later.peek().map(|later| later.due);
+        [later, self.state.opens].into_iter().flatten().min()
+    }
+
+    fn take(&mut self, fed: Fed) -> Result<(), JobError> {
+        if let Some((shard, path)) = fed.begins {
+            let journal = Journal::open(&path).map_err(JobError::file("write", &path))?;
+            self.state.journals.insert(shard, Listed { journal, rows: 0, is_whole: false });
+        }
+        for item in fed.items {
+            if let Some(listed) = self.state.journals.get_mut(&item.shard) {
+                listed.rows += 1;
+            }
+            self.state.ready.push_back(item);
+        }
+        if let Some(shard) = fed.ends
+            && let Some(listed) = self.state.journals.get_mut(&shard)
+        {
+            listed.is_whole = true;
+            if listed.rows == 0 {
+                // Its rows were all skipped: nothing else would end its group.
+                self.state.group.1.get_or_insert(self.state.began);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next row that may be asked now, and whom.
+    fn next_call(&mut self) -> Result<Option<(Box<Item>, Call)>, JobError> {
+        let state = &mut self.state;
+        let is_full = self.shared.backlog.load(Ordering::Relaxed) + state.out >= BACKLOG;
+        if state.why.is_some() || is_full || self.shared.is_over() {
+            return Ok(None);
+        }
+        let now = self.chain.clock().instant();
+        state.opens = None;
+        while state.later.peek().is_some_and(|later| later.due <= now) {
+            let later = state.later.pop().expect("looked at above");
+            state.turn.push_back(later.item);
+        }
+        for is_fresh in [false, true] {
+            while let Some(item) = self.pop(is_fresh) {
+                let tokens = item.tokens;
+                match self.chain.pick((item.tried, item.most), &|_| tokens) {
+                    Pick::Go(call) => {
+                        if is_fresh {
+                            self.shared.preferred.store(call.member, Ordering::Relaxed);
+                        }
+                        if item.built[call.member].is_some() {
+                            return self.begin(item, call).map(Some);
+                        }
+                        self.chain.take_back(call);
+                        if self.state.building >= BUILDING {
+                            self.push_back(item, is_fresh);
+                            break;
+                        }
+                        self.state.building += 1;
+                        // Nobody hears it only where all is over.
+                        let _ = self.orders.send(Order::Build(item, call.member));
+                    }
+                    Pick::Wait(at) => {
+                        let opens = &mut self.state.opens;
+                        *opens = [*opens, at].into_iter().flatten().min();
+                        self.push_back(item, is_fresh);
+                        break;
+                    }
+                    Pick::Nobody if item.tried == 0 => {
+                        let failure = self.last_failure();
+                        self.push_back(item, is_fresh);
+                        self.stop(Why::Refused(failure), None);
+                        return Ok(None);
+                    }
+                    Pick::Nobody => self.put_off(item),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn pop(&mut self, is_fresh: bool) -> Option<Box<Item>> {
+        if is_fresh { self.state.ready.pop_front() } else { self.state.turn.pop_front() }
+    }
+
+    fn push_back(&mut self, item: Box<Item>, is_fresh: bool) {
+        if is_fresh {
+            self.state.ready.push_front(item);
+        } else {
+            self.state.turn.push_front(item);
+        }
+    }
+
+    /// All that may be asked were asked: once more, after a while.
+    fn put_off(&mut self, mut item: Box<Item>) {
+        item.tried = 0;
+        let pause = item.backoff.pause(chance());
+        if pause.is_zero() {
+            // Only refused: the gates say when.
+            self.state.turn.push_back(item);
+            return;
+        }
+        let due = self.chain.clock().instant() + pause;
+        self.state.later.push(Later { due, item });
+    }
+
+    fn begin(&mut self, item: Box<Item>, call: Call) -> Result<(Box<Item>, Call), JobError> {
+        if let Some(listed) = self.state.journals.get_mut(&item.shard) {
+            let sent = listed.journal.sent(item.entry.row, call.member);
+            sent.map_err(JobError::file("write", self.driver.folder.root()))?;
+        }
+        crash_point!("call", item.custom_id);
+        self.state.tallies.sent(call.member);
+        self.state.out += 1;
+        self.shared.out.store(self.state.out as u64, Ordering::Relaxed);
+        Ok((item, call))
+    }
+
+    fn is_built(&mut self, item: Box<Item>) {
+        self.state.building -= 1;
+        if item.built.is_empty() {
+            self.is_through(&item);
+        } else {
+            self.state.turn.push_front(item);
+        }
+    }
+
+    /// A row is no longer with us.
+    fn is_through(&mut self, item: &Item) {
+        if let Some(listed) = self.state.journals.get_mut(&item.shard) {
+            listed.rows -= 1;
+        }
+        self.state.group.0 += 1;
+        let now = self.chain.clock().instant();
+        self.state.group.1.get_or_insert(now);
+        self.group_if_due();
+    }
+
+    fn landed(&mut self, landed: Landed) -> Result<(), JobError> {
+        let Landed { mut item, call, end, took } = landed;
+        crash_point!("called", item.custom_id);
+        self.state.out -= 1;
+        item.tries += 1;
+        if self.chain.ended(call, end.as_ref()) {
+            self.tell(Message::Health(self.chain.health(call.member)));
+        }
+        match end {
+            Ok(reply) => {
+                self.state.answered = self.chain.clock().instant();
+                if let Some(listed) = self.state.journals.get_mut(&item.shard) {
+                    listed.journal.answered(item.entry.row);
+                }
+                self.settle(item, call, Final::Answer(reply), took);
+                Ok(())
+            }
+            Err(error) => self.failed(item, call, error, took),
+        }
+    }
+
+    fn failed(
+        &mut self,
+        mut item: Box<Item>,
+        call: Call,
+        error: ChatError,
+        took: Duration,
+    ) -> Result<(), JobError> {
+        let mark = mark_of(&error);
+        if let Some(listed) = self.state.journals.get_mut(&item.shard) {
+            let ended = listed.journal.ended(item.entry.row, call.member, mark);
+            ended.map_err(JobError::file("write", self.driver.folder.root()))?;
+        }
+        self.state.tallies.ended(call.member, mark);
+        if error.advice == Advice::NotThisRow {
+            self.state.answered = self.chain.clock().instant();
+        }
+        if item.backoff.count(error.advice) == Step::GiveUp {
+            let end = Final::Failure(error.error.failure, error.reply);
+            self.settle(item, call, end, took);
+            return Ok(());
+        }
+        item.tried |= bit(call.member);
+        // The next one is asked at once.
+        self.state.turn.push_front(item);
+        Ok(())
+    }
+
+    fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {
+        let built = item.built[call.member].take().expect("it was sent");
+        self.state.tallies.settled(call.member);
+        self.shared.backlog.fetch_add(1, Ordering::Relaxed);
+        self.tell(Message::Done(Box::new(Done {
+            shard: item.shard,
+            row: item.entry.row,
+            key: built.key,
+            custom_id: std::mem::take(&mut item.custom_id),
+            member: call.member,
+            model: built.request.model,
+            end,
+            took,
+            tries: item.tries,
+            tokens: call.tokens,
+        })));
+        self.is_through(&item);
+    }
+
+    fn tell(&self, message: Message) {
+        // A writer that is gone has said why.
+        let _ = self.writer.send(message);
+    }
+
+    /// What was counted goes into the account with what came before: as soon as there is enough of
+    /// it and the last group is there.
+    fn group_if_due(&mut self) {
+        let is_kept = self.shared.grouped.load(Ordering::SeqCst) >= self.state.groups;
+        let (rows, since) = self.state.group;
+        let now = self.chain.clock().instant();
+        let is_late = since.is_some_and(|at| now.saturating_duration_since(at) >= GROUP_AFTER);
+        let is_last = self.state.out == 0 && since.is_some();
+        if is_kept && (rows >= GROUP || is_late || is_last) {
+            self.group();
+        }
+    }
+
+    fn group(&mut self) {
+        let mut counted = Vec::new();
+        let folder = self.driver.folder.root();
+        for (shard, listed) in &mut self.state.journals {
+            match listed.journal.carry_over() {
+                Ok(bytes) => counted.push((*shard, bytes)),
+                Err(error) => self.shared.fail(JobError::file("write", folder)(error)),
+            }
+        }
+        self.state.journals.retain(|_, listed| listed.rows > 0 || !listed.is_whole);
+        let asked = self.state.tallies.take();
+        self.tell(Message::Group { asked, counted });
+        self.state.groups += 1;
+        self.state.group = (0, None);
+    }
+
+    /// What only time or others bring: a signal, a wish, a halt, a long silence.
+    fn look(&mut self) -> Result<(), JobError> {
+        let now = self.chain.clock().instant();
+        self.group_if_due();
+        if self.state.why.is_some() {
+            return Ok(());
+        }
+        if let Some(cause) = self.driver.stop.cause() {
+            self.stop(Why::Stopped(cause), Some(now + GRACE));
+        } else if self.shared.is_over() || self.shared.is_halted.load(Ordering::SeqCst) {
+            self.stop(Why::Halted, None);
+        } else if now.saturating_duration_since(self.state.glanced) >= GLANCE {
+            self.state.glanced = now;
+            if self.driver.store.is_cancel_wished(&self.driver.job.key)? {
+                self.stop(Why::Wished, Some(now + GRACE));
+            }
+        }
+        let most = self.driver.options.max_wait;
+        if most.is_some_and(|most| now.saturating_duration_since(self.state.began) >= most) {
+            self.stop(Why::Waited, Some(now + GRACE));
+        }
+        let is_silent = now.saturating_duration_since(self.state.answered) >= PATIENCE;
+        if is_silent && self.state.out == 0 && self.has_rows() {
+            self.stop(Why::Unreachable(self.last_failure()), None);
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, why: Why, until: Option<Instant>) {
+        self.state.why.get_or_insert((why, until));
+        self.shared.stop();
+    }
+
+    fn has_rows(&self) -> bool {
+        let state = &self.state;
+        !(state.ready.is_empty() && state.turn.is_empty() && state.later.is_empty())
+            || state.building > 0
+    }
+
+    /// Whether it is over, and why.
+    fn is_over(&mut self) -> Option<Why> {
+        let now = self.chain.clock().instant();
+        let out = self.state.out;
+        if let Some((why, until)) = &self.state.why {
+            let is_late = until.is_some_and(|until| now >= until);
+            return (out == 0 || is_late).then(|| why.clone());
+        }
+        if self.shared.is_over() {
+            return (out == 0).then_some(Why::Halted);
+        }
+        (out == 0 && self.state.is_fed && !self.has_rows()).then_some(Why::Through)
+    }
+
+    /// What is still out is cut off; it may have been billed.
+    fn end(&mut self, why: Why) -> Result<Why, JobError> {
+        for listed in self.state.journals.values_mut() {
+            let out: Vec<_> = listed.journal.out().iter().map(|(row, by)| (*row, *by)).collect();
+            for (row, member) in out {
+                let ended = listed.journal.ended(row, member, Mark::Unanswered);
+                ended.map_err(JobError::file("write", self.driver.folder.root()))?;
+                self.state.tallies.ended(member, Mark::Unanswered);
+            }
+        }
+        self.chain.forget_calls();
+        self.group();
+        Ok(why)
+    }
+
+    fn last_failure(&self) -> Failure {
+        let members = (0..self.chain.members().len()).rev();
+        let last = members.filter_map(|member| self.chain.last_failure(member)).next();
+        last.unwrap_or_else(|| Failure::ours(crate::batch::FailureKind::Network, "nobody answered"))
+    }
+}
+
+/// What a failed call did.
+fn mark_of(error: &ChatError) -> Mark {
+    match (error.error.class, error.advice) {
+        (CallClass::Unknown, advice) if !matches!(advice, Advice::SlowDown(_)) => Mark::Unanswered,
+        (_, Advice::SlowDown(_)) => Mark::Refused,
+        _ => Mark::Failed,
+    }
+}

@@ -1,0 +1,336 @@
+//! The thread that keeps answers: appends their lines, makes them durable, judges them, and puts
+//! them into the account in groups; a shard whose last row came is settled.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::chain::Chain;
+use super::judge::{Judge, Placed};
+use super::line::{By, compose};
+use super::resume::outcomes;
+use super::shared::{Done, Message, Opened, Shared};
+use crate::answer::RowStatus;
+use crate::base::{DiskFile, crash_point, hex_of_file, sync_folder};
+use crate::batch::{BadLine, decode_line};
+use crate::job::drive::Driver;
+use crate::job::halt::halt_of;
+use crate::job::{Event, JobError};
+use crate::shard::RowEntry;
+use crate::store::{AskedRecord, CalledGroup, OutcomeRecord};
+
+/// Messages that are taken together before what they bring is written.
+const TOGETHER: usize = 2_000;
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// Keeps what comes.
+pub(super) struct Writer<'d> {
+    driver: &'d Driver<'d>,
+    chain: &'d Chain<'d>,
+    shared: &'d Shared,
+    judge: Judge,
+    shards: HashMap<i64, Kept>,
+    /// Outcomes that are on disk and not in the account.
+    pending: Vec<(i64, OutcomeRecord)>,
+    line: Vec<u8>,
+    settled: Sender<()>,
+    progress: Progress,
+}
+
+/// A shard as it grows.
+struct Kept {
+    opened: Opened,
+    file: DiskFile,
+    /// Bytes of the file, those in `lines` included.
+    bytes: u64,
+    lines: Vec<u8>,
+    is_dirty: bool,
+    /// Rows without an outcome in the account.
+    left: u64,
+}
+
+/// How far the rows of this run are.
+#[derive(Debug)]
+struct Progress {
+    total: u64,
+    done: u64,
+    failed: u64,
+    told: Instant,
+    told_done: u64,
+}
+
+impl<'d> Writer<'d> {
+    /// One that has kept nothing; so many rows are to come.
+    pub(super) fn new(
+        driver: &'d Driver<'d>,
+        chain: &'d Chain<'d>,
+        shared: &'d Shared,
+        (settled, total): (Sender<()>, u64),
+    ) -> Result<Self, JobError> {
+        let now = Instant::now();
+        let progress = Progress { total, done: 0, failed: 0, told: now, told_done: 0 };
+        Ok(Self {
+            judge: Judge::of(driver)?,
+            driver,
+            chain,
+            shared,
+            shards: HashMap::new(),
+            pending: Vec::new(),
+            line: Vec::new(),
+            settled,
+            progress,
+        })
+    }
+
+    /// Keeps what comes until the end is told; a failure stops all.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        if let Err(error) = self.keep(messages) {
+            self.shared.fail(error);
+            // Whoever still tells something is heard and not answered.
+            while !matches!(messages.recv(), Err(_) | Ok(Message::End)) {}
+        }
+    }
+
+    fn keep(&mut self, messages: &Receiver<Message>) -> Result<(), JobError> {
+        loop {
+            let first = match messages.recv_timeout(TELL_EVERY) {
+                Ok(message) => message,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tell();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            let mut group = None;
+            let mut is_over = false;
+            let rest = std::iter::from_fn(|| messages.try_recv().ok()).take(TOGETHER);
+            for message in std::iter::once(first).chain(rest) {
+                match message {
+                    Message::Opened(opened) => self.open(*opened)?,
+                    Message::Skipped { shard, entry, reason } => self.skip(shard, &entry, reason),
+                    Message::Done(done) => self.take(*done)?,
+                    Message::Group { asked, counted } => {
+                        let group = group.get_or_insert_with(Group::default);
+                        group.add(asked, counted, self.pending.len());
+                    }
+                    Message::Health(health) => self.driver.store.put_health(&health)?,
+                    Message::End => is_over = true,
+                }
+            }
+            self.write_lines()?;
+            if let Some(group) = group {
+                self.record(group)?;
+            }
+            self.tell();
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    fn open(&mut self, opened: Opened) -> Result<(), JobError> {
+        let results = self.driver.folder.results();
+        let path = results.join(&opened.file.0);
+        let bytes = opened.file.1;
+        let file = DiskFile::append(&path, bytes).map_err(JobError::file("write", &path))?;
+        sync_folder(&results).map_err(JobError::file("write", &results))?;
+        self.progress.done += opened.done.0;
+        self.progress.failed += opened.done.1;
+        let left = opened.left;
+        let kept = Kept { opened, file, bytes, lines: Vec::new(), is_dirty: false, left };
+        self.shards.insert(kept.opened.shard.id, kept);
+        Ok(())
+    }
+
+    fn skip(&mut self, shard: i64, entry: &RowEntry, reason: String) {
+        let Some(kept) = self.shards.get(&shard) else { return };
+        let record = OutcomeRecord {
+            row: entry.row,
+            round: kept.opened.shard.round,
+            status: RowStatus::Skipped,
+            place: None,
+            content_key: None,
+            usage: None,
+            cost: None,
+            error: Some(reason),
+            class: None,
+        };
+        self.count(&record);
+        self.pending.push((shard, record));
+    }
+
+    fn count(&mut self, record: &OutcomeRecord) {
+        self.progress.done += 1;
+        self.progress.failed += u64::from(!record.status.is_good());
+    }
+
+    /// Appends the line of a row to those that are written next, and judges it.
+    fn take(&mut self, done: Done) -> Result<(), JobError> {
+        self.shared.backlog.fetch_sub(1, Ordering::Relaxed);
+        let Some(kept) = self.shards.get_mut(&done.shard) else { return Ok(()) };
+        let member = &self.chain.members()[done.member];
+        let by = By {
+            provider: member.name.as_str().into(),
+            model: done.model.as_str().into(),
+            ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+            tries: done.tries,
+            at: self.driver.clock.unix(),
+        };
+        self.line.clear();
+        compose(&done.custom_id, &done.end, &by, true, &mut self.line);
+        let mut read = decode_line(self.line.trim_ascii_end());
+        if let Err(BadLine::NotJson(_)) = read {
+            self.line.clear();
+            compose(&done.custom_id, &done.end, &by, false, &mut self.line);
+            read = decode_line(self.line.trim_ascii_end());
+        }
+        let read = read.map_err(|why| JobError::Spec {
+            job: self.driver.job.short().to_owned(),
+            detail: format!("the line of row {} does not read: {why}", done.row),
+        })?;
+        let placed = Placed {
+            row: done.row,
+            key: done.key,
+            artifact: kept.opened.artifact,
+            offset: kept.bytes,
+            length: self.line.len() as u64 - 1,
+        };
+        kept.bytes += self.line.len() as u64;
+        kept.lines.extend_from_slice(&self.line);
+        let record =
+            self.judge.outcome(&kept.opened.shard, placed, &read, (&member.name, &done.model));
+        if done.tokens > 0
+            && let Some(usage) = record.usage
+        {
+            #[expect(clippy::cast_precision_loss, reason = "tokens of one call")]
+            let difference = done.tokens as f64 - usage.total() as f64;
+            self.chain.settle_tokens(done.member, difference);
+        }
+        self.count(&record);
+        self.pending.push((done.shard, record));
+        Ok(())
+    }
+
+    /// Writes the lines; a kill from now on loses none of them.
+    fn write_lines(&mut self) -> Result<(), JobError> {
+        for kept in self.shards.values_mut().filter(|kept| !kept.lines.is_empty()) {
+            let path = self.driver.folder.results().join(&kept.opened.file.0);
+            kept.file.write_all(&kept.lines).map_err(JobError::file("write", &path))?;
+            kept.lines.clear();
+            kept.is_dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Makes everything up to the last group durable and puts it into the account.
+    fn record(&mut self, group: Group) -> Result<(), JobError> {
+        for kept in self.shards.values_mut().filter(|kept| kept.is_dirty) {
+            let path = self.driver.folder.results().join(&kept.opened.file.0);
+            kept.file.sync_data().map_err(JobError::file("sync", &path))?;
+            kept.is_dirty = false;
+        }
+        let told: Vec<_> = self.pending.drain(..group.rows).collect();
+        let mut called = CalledGroup { asked: group.asked, ..CalledGroup::default() };
+        let mut ends: HashMap<i64, u64> = HashMap::new();
+        for (shard, record) in told {
+            if let Some((_, offset, length)) = record.place {
+                ends.insert(shard, offset + length + 1);
+            }
+            if let Some(kept) = self.shards.get_mut(&shard) {
+                kept.left = kept.left.saturating_sub(1);
+            }
+            called.records.push(record);
+        }
+        for kept in self.shards.values() {
+            let id = kept.opened.shard.id;
+            let counted = group.counted.get(&id).copied().unwrap_or(0);
+            let bytes = ends.get(&id).copied();
+            if bytes.is_some() || counted > 0 {
+                // Its bytes as they were, where no line of it came.
+                let known = kept.opened.file.1;
+                let bytes = bytes.unwrap_or(known);
+                called.files.push((id, kept.opened.artifact, bytes, counted));
+            }
+        }
+        for (shard, _, bytes, _) in &called.files {
+            if let Some(kept) = self.shards.get_mut(shard) {
+                kept.opened.file.1 = *bytes;
+            }
+        }
+        crash_point!("group", called.records.len());
+        self.driver.store.record_called(&self.driver.job.key, &called)?;
+        self.shared.grouped.fetch_add(group.groups, Ordering::SeqCst);
+        self.shared.wake.notify_one();
+        let through: Vec<i64> =
+            self.shards.iter().filter(|(_, kept)| kept.left == 0).map(|(id, _)| *id).collect();
+        through.into_iter().try_for_each(|shard| self.settle(shard))
+    }
+
+    /// Settles a shard all of whose rows have their outcome in the account.
+    fn settle(&mut self, shard: i64) -> Result<(), JobError> {
+        let Some(kept) = self.shards.remove(&shard) else { return Ok(()) };
+        let (driver, shard) = (self.driver, kept.opened.shard);
+        let records = outcomes(driver, &shard, &driver.entries(&shard)?)?;
+        let path = driver.folder.results().join(&kept.opened.file.0);
+        let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
+        let is_reask = shard.asks.is_reask;
+        let most = if is_reask { 1.0 } else { driver.options.abort_share };
+        let may_reask = !is_reask && driver.options.reasks > 0;
+        let halt = halt_of(&shard.title(), records.iter(), most, may_reask);
+        let json = halt.as_ref().map(crate::job::halt::Halt::as_json);
+        let file = Some((kept.opened.artifact, digest.as_str()));
+        let of = (driver.job.key.as_str(), shard.id);
+        driver.store.finish_calling(of, &records, file, json.as_deref())?;
+        if let Some(halt) = halt {
+            self.shared.is_halted.store(true, Ordering::SeqCst);
+            if driver.unsent()? > 0 {
+                driver.warn(&format!("{}; nothing more is sent", halt.words()));
+            }
+        }
+        self.shared.has_settled();
+        let _ = self.settled.send(());
+        let failed = records.iter().filter(|record| !record.status.is_good()).count() as u64;
+        driver.report_fetched(&shard, records.len() as u64 - failed, failed);
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        let progress = &mut self.progress;
+        let passed = progress.told.elapsed();
+        if passed < TELL_EVERY || progress.done == 0 {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "rows of a moment")]
+        let per_second = (progress.done - progress.told_done) as f64 / passed.as_secs_f64();
+        (progress.told, progress.told_done) = (Instant::now(), progress.done);
+        self.driver.reporter.report(&Event::Called {
+            job: self.driver.job.short().to_owned(),
+            done: progress.done.min(progress.total),
+            failed: progress.failed,
+            total: progress.total,
+            out: self.shared.out.load(Ordering::Relaxed),
+            per_second,
+        });
+    }
+}
+
+/// Groups that were told one after the other, and came together.
+#[derive(Debug, Default)]
+struct Group {
+    asked: Vec<AskedRecord>,
+    counted: HashMap<i64, u64>,
+    rows: usize,
+    groups: u64,
+}
+
+impl Group {
+    fn add(&mut self, asked: Vec<AskedRecord>, counted: Vec<(i64, u64)>, rows: usize) {
+        self.asked.extend(asked);
+        self.counted.extend(counted);
+        self.rows = rows;
+        self.groups += 1;
+    }
+}
