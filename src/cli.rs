@@ -10,7 +10,7 @@ use crate::commands::flags::{Flags, GeneralArgs};
 use crate::commands::{
     Context, analyze, cache, cancel, chat, compare, completions, config, convert, demo, download,
     estimate, export, help, login, logout, logs, merge, prices, providers, prune, resolve, resume,
-    retry, sandbox, status, submit, watch, workflow,
+    retry, sandbox, status, submit, trial, watch, workflow,
 };
 use crate::config::Overrides;
 use crate::ui::{Colour, CommandError, ExitCode, Printer, Shell, Verbosity};
@@ -37,6 +37,8 @@ pub enum Command {
     Estimate(Box<estimate::Args>),
     /// One question or a conversation, answered at once; --image FILE asks about a picture
     Chat(Box<chat::Args>),
+    /// A few rows now: the prompt, the answers, the price of all rows
+    Try(Box<trial::Args>),
     /// What models cost, from when and where the figures are
     Prices(prices::Args),
     /// A small table through the sandbox in seconds, without a key
@@ -94,7 +96,7 @@ pub enum Command {
 
 /// The groups in which the commands are listed.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Run", &["workflow", "estimate", "chat", "prices", "demo"]),
+    ("Run", &["workflow", "estimate", "try", "chat", "prices", "demo"]),
     (
         "Steps",
         &[
@@ -113,6 +115,7 @@ impl Command {
         Some(match self {
             Self::Workflow(args) => &**args,
             Self::Estimate(args) => &**args,
+            Self::Try(args) => &**args,
             Self::Chat(args) => &**args,
             Self::Convert(args) => &**args,
             Self::Submit(args) => &**args,
@@ -139,6 +142,7 @@ impl Command {
         let arg = match self {
             Self::Workflow(args) => args.json,
             Self::Estimate(args) => args.json,
+            Self::Try(args) => args.json,
             Self::Chat(args) => args.json,
             Self::Prices(args) => args.json,
             Self::Demo(args) => args.json,
@@ -185,6 +189,7 @@ impl Command {
         match self {
             Self::Workflow(args) => workflow::run(args, context),
             Self::Estimate(args) => estimate::run(args, context),
+            Self::Try(args) => trial::run(args, context),
             Self::Chat(args) => chat::run(args, context),
             Self::Prices(args) => prices::run(args, context),
             Self::Demo(args) => demo::run(args, context),

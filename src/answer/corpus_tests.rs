@@ -58,6 +58,7 @@ fn came(case: &Case) -> Came {
         model: None,
         usage: None,
         outcome: Outcome::Answered(reply),
+        by: None,
     };
     let judged = judge(&line, Wanted::new(fields.as_ref(), schema.as_ref()));
     assert_eq!(judged.content, case.answer, "the raw answer is kept: {}", case.name);

@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn line(outcome: Outcome) -> ResultLine {
-        ResultLine { custom_id: "row_0".to_owned(), model: None, usage: None, outcome }
+        ResultLine { custom_id: "row_0".to_owned(), model: None, usage: None, outcome, by: None }
     }
 
     /// Field reports 18 to 26: what looks like an answer and is none.

@@ -41,6 +41,11 @@ impl Signs<'_> {
     }
 }
 
+/// Whether a code says by itself what went wrong.
+pub(super) fn is_telling(code: &str) -> bool {
+    by_code(code).is_some()
+}
+
 /// Codes and types that mean the same whatever the HTTP status is.
 fn by_code(code: &str) -> Option<FailureKind> {
     if let Ok(number) = code.parse() {
@@ -56,13 +61,16 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "organization_usage_limit_exceeded"
         | "organization_spend_limit_exceeded"
         | "project_spend_limit_exceeded"
+        | "contract_spend_limit_reached"
+        | "enforced_spend_limit_reached"
         | "account_deactivated"
         | "insufficient_balance"
         | "billing_error" => FailureKind::Account,
         "token_limit_exceeded" => FailureKind::QueueFull,
-        "rate_limit_exceeded" | "rate_limit_error" | "resource_exhausted" => {
-            FailureKind::RateLimited
-        }
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "ramp_limit_exceeded"
+        | "resource_exhausted" => FailureKind::RateLimited,
         "overloaded_error"
         | "server_error"
         | "internal_error"
@@ -187,6 +195,10 @@ mod tests {
             ("organization_usage_limit_exceeded", 429, Account),
             ("organization_spend_limit_exceeded", 429, Account),
             ("project_spend_limit_exceeded", 429, Account),
+            ("enforced_spend_limit_reached", 429, Account),
+            ("contract_spend_limit_reached", 429, Account),
+            ("ramp_limit_exceeded", 429, RateLimited),
+            ("API_KEY_INVALID", 400, Credentials),
             ("account_deactivated", 401, Account),
             ("token_limit_exceeded", 0, QueueFull),
             ("token_limit_exceeded", 429, QueueFull),

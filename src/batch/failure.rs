@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::classify::Signs;
+use super::classify::{Signs, is_telling};
 use crate::base::redact;
 
 /// Longer words of a provider are cut; a list of accepted models must still fit.
@@ -158,7 +158,9 @@ impl ErrorWords {
                 let words =
                     ["message", "msg", "detail"].iter().find_map(|key| text_of(map.get(*key)));
                 Some(Self {
-                    code: text_of(map.get("code")),
+                    code: telling_reason(map)
+                        .or_else(|| text_of(map.get("error_code")))
+                        .or_else(|| text_of(map.get("code"))),
                     error_type: text_of(map.get("type")).or_else(|| text_of(map.get("status"))),
                     message: words.unwrap_or_else(|| error.to_string()),
                 })
@@ -195,6 +197,14 @@ impl ErrorWords {
             retry_after,
         }
     }
+}
+
+/// Gemini's own word for what went wrong, which stands among the details: the code beside it is
+/// only the HTTP status. `None` where it says no more than that.
+fn telling_reason(error: &Map<String, Value>) -> Option<String> {
+    let details = error.get("details")?.as_array()?;
+    let mut reasons = details.iter().filter_map(|detail| detail.get("reason")?.as_str());
+    reasons.find(|reason| is_telling(reason)).map(str::to_owned)
 }
 
 /// A scalar as text; empty text, `null`, arrays and empty objects are absent.

@@ -1,11 +1,16 @@
 //! One line of an output or error file, read loosely: keys may be absent, null, or of another
 //! type; what matters is whether there is an answer.
 
-use serde::Deserialize;
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 
 use super::failure::shorten;
-use super::loose::{Content, Fault, List, Loose, Number, Text};
+use super::loose::{Content, Loose};
+use super::other_shapes::{blocked_reply, candidate_reply, message_reply};
+use super::wire::{
+    Body, Choice, Embedding, Incomplete, Line, Message, Note, OutputItem, Response, usage,
+};
 use super::{ErrorWords, Failure, FailureKind, Usage};
 
 /// Of a line that cannot be read, or says only what went wrong, this much is quoted.
@@ -22,6 +27,23 @@ pub struct ResultLine {
     pub usage: Option<Usage>,
     /// The answer or the failure.
     pub outcome: Outcome,
+    /// Who was asked, on a line that this program wrote.
+    pub by: Option<By>,
+}
+
+/// Who answered a call, as this program noted it beside the reply.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct By {
+    /// The provider, as the user names it.
+    pub provider: String,
+    /// The model that was asked for.
+    pub model: String,
+    /// How long the last try took.
+    pub seconds: f64,
+    /// How often it was asked, by all services together.
+    pub tries: u32,
+    /// When the reply came, in Unix seconds by our clock.
+    pub at: Option<i64>,
 }
 
 /// What became of one request on the wire.
@@ -71,117 +93,8 @@ pub enum BadLine {
     Unfinished,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Line {
-    custom_id: Text,
-    response: Loose<Response>,
-    error: Fault,
-    message: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Response {
-    status_code: Number,
-    body: Loose<Body>,
-    error: Fault,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Body {
-    model: Text,
-    created: Number,
-    created_at: Number,
-    usage: Loose<UsageWire>,
-    error: Fault,
-    code: Text,
-    message: Text,
-    msg: Text,
-    choices: List<Choice>,
-    data: List<Embedding>,
-    output: List<OutputItem>,
-    status: Text,
-    incomplete_details: Loose<Incomplete>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    message: Loose<Message>,
-    text: Text,
-    finish_reason: Text,
-    error: Fault,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Message {
-    content: Content,
-    refusal: Text,
-    reasoning_content: Content,
-    reasoning: Content,
-    tool_calls: List<ToolCall>,
-    function_call: Loose<Called>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ToolCall {
-    function: Loose<Called>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Called {
-    name: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Embedding {
-    index: Number,
-    embedding: Option<Box<RawValue>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OutputItem {
-    r#type: Text,
-    content: Content,
-    name: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Incomplete {
-    reason: Text,
-}
-
-/// Chat names them prompt and completion, Responses input and output.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct UsageWire {
-    prompt_tokens: Number,
-    completion_tokens: Number,
-    input_tokens: Number,
-    output_tokens: Number,
-    prompt_tokens_details: Loose<TokenDetails>,
-    completion_tokens_details: Loose<TokenDetails>,
-    input_tokens_details: Loose<TokenDetails>,
-    output_tokens_details: Loose<TokenDetails>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct TokenDetails {
-    cached_tokens: Number,
-    reasoning_tokens: Number,
-}
-
 /// Reads one line of a result file of `OpenAI`'s shape, Zhipu's variant included: chat,
-/// embeddings, Responses. Anything but a status of 200 (or none) with an answer in the body and
+/// embeddings, Responses; its body may also be one of Anthropic or Gemini. Anything but a status of 200 (or none) with an answer in the body and
 /// no error anywhere is a failure.
 pub fn decode_line(line: &[u8]) -> Result<ResultLine, BadLine> {
     let text = std::str::from_utf8(line)
@@ -194,8 +107,9 @@ pub fn decode_line(line: &[u8]) -> Result<ResultLine, BadLine> {
     let custom_id = custom_id.ok_or(BadLine::NoCustomId)?;
     let mut response = wire.response.0.take().unwrap_or_default();
     let mut body = response.body.0.take();
-    let usage = body.as_mut().and_then(|body| body.usage.0.take()).map(tokens);
-    let model = body.as_mut().and_then(|body| body.model.0.take());
+    let usage = body.as_mut().and_then(usage);
+    let model = body.as_mut().and_then(|body| body.model.0.take().or(body.model_version.0.take()));
+    let by = wire.batchctl.0.take().map(by);
     let status = response.status_code.0.map(|code| u16::try_from(code).unwrap_or(0));
 
     let complaint = complaint(&mut wire, &mut response, body.as_mut());
@@ -206,7 +120,7 @@ pub fn decode_line(line: &[u8]) -> Result<ResultLine, BadLine> {
         (Some(words), _) => Outcome::Failed(words.into_failure(status, None)),
         (None, _) => Outcome::Failed(nothing_in(status, text)),
     };
-    Ok(ResultLine { custom_id, model, usage, outcome })
+    Ok(ResultLine { custom_id, model, usage, outcome, by })
 }
 
 fn read(text: &str) -> Result<Line, BadLine> {
@@ -281,6 +195,15 @@ fn reply(body: Body) -> Option<Reply> {
     if !body.output.0.is_empty() {
         let finish_reason = responses_finish(body.status.0, body.incomplete_details);
         return Some(responses_reply(body.output.0, finish_reason, created_at));
+    }
+    if body.r#type.0.as_deref() == Some("message") {
+        return Some(message_reply(body.content.0, body.stop_reason.0));
+    }
+    if let Some(candidate) = body.candidates.0.into_iter().next() {
+        return Some(candidate_reply(candidate));
+    }
+    if let Some(blocked) = body.prompt_feedback.0.and_then(blocked_reply) {
+        return Some(blocked);
     }
     embeddings_reply(body.data.0, created_at)
 }
@@ -362,15 +285,13 @@ fn embeddings_reply(mut data: Vec<Embedding>, created_at: Option<i64>) -> Option
     Some(Reply { content, created_at, ..Reply::default() })
 }
 
-fn tokens(wire: UsageWire) -> Usage {
-    let either = |a: Number, b: Number| if a.0.is_some() { a.count() } else { b.count() };
-    let prompt = wire.prompt_tokens_details.0.or(wire.input_tokens_details.0);
-    let completion = wire.completion_tokens_details.0.or(wire.output_tokens_details.0);
-    Usage {
-        prompt_tokens: either(wire.prompt_tokens, wire.input_tokens),
-        completion_tokens: either(wire.completion_tokens, wire.output_tokens),
-        cached_tokens: prompt.map_or(0, |details| details.cached_tokens.count()),
-        reasoning_tokens: completion.map_or(0, |details| details.reasoning_tokens.count()),
+fn by(note: Note) -> By {
+    By {
+        provider: note.provider.0.unwrap_or_default(),
+        model: note.model.0.unwrap_or_default(),
+        seconds: Duration::from_millis(note.ms.count()).as_secs_f64(),
+        tries: u32::try_from(note.tries.count()).unwrap_or(u32::MAX),
+        at: note.at.0,
     }
 }
 

@@ -238,3 +238,109 @@ fn field_25_tools_and_thoughts_are_no_answers() {
         assert_eq!((reply.content.as_str(), reply.instead), (content, instead), "{body}");
     }
 }
+
+fn called(body: &str) -> String {
+    format!(
+        r#"{{"custom_id":"k7f2qd-0000041-r1","response":{{"status_code":200,"request_id":null,"body":{}}},"error":null,"batchctl":{{"provider":"p","model":"m","ms":412,"tries":2,"at":1763770000}}}}"#,
+        body.trim()
+    )
+}
+
+/// `S3.01`: the services' own bodies stand in the ledger's files as they came.
+#[test]
+fn s3_01_bodies_of_anthropic_and_gemini() {
+    let anthropic = called(&fixture("anthropic/message.json"));
+    let line = decode(&anthropic);
+    assert_eq!(line.model.as_deref(), Some("claude-haiku-4-5-20251001"));
+    let usage =
+        Usage { prompt_tokens: 330, completion_tokens: 5, cached_tokens: 300, reasoning_tokens: 0 };
+    assert_eq!(line.usage, Some(usage), "its input tokens do not hold the cached ones");
+    let reply = answer(&anthropic);
+    assert_eq!((reply.content.as_str(), reply.instead), ("positive", None));
+    assert_eq!(reply.finish_reason.as_deref(), Some("stop"));
+
+    let gemini = called(&fixture("gemini/answer.json"));
+    let line = decode(&gemini);
+    assert_eq!(line.model.as_deref(), Some("gemini-2.5-flash"));
+    let usage =
+        Usage { prompt_tokens: 10, completion_tokens: 12, cached_tokens: 4, reasoning_tokens: 7 };
+    assert_eq!(line.usage, Some(usage), "thoughts are billed as output");
+    let reply = answer(&gemini);
+    assert_eq!((reply.content.as_str(), reply.instead), ("positive", None));
+    assert_eq!(reply.finish_reason.as_deref(), Some("stop"));
+
+    let by = By {
+        provider: "p".to_owned(),
+        model: "m".to_owned(),
+        seconds: 0.412,
+        tries: 2,
+        at: Some(1_763_770_000),
+    };
+    assert_eq!(line.by, Some(by));
+    assert_eq!(decode(&fixture("openai/output_line.json")).by, None);
+}
+
+/// How answers of the other shapes end, and what stands where an answer should be.
+#[test]
+fn s3_01_endings_of_anthropic_and_gemini() {
+    let message = |content: &str, stop: &str| {
+        format!(r#"{{"type":"message","content":[{content}],"stop_reason":"{stop}"}}"#)
+    };
+    let candidate = |parts: &str, finish: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{parts}]}},"finishReason":"{finish}"}}]}}"#
+        )
+    };
+    let text = r#"{"type":"text","text":"a"}"#;
+    let thinking = r#"{"type":"thinking","thinking":"hm"}"#;
+    let tool = Some(Instead::ToolCall("look".to_owned()));
+    let table = [
+        (message(text, "max_tokens"), "a", "length", None),
+        (message(text, "stop_sequence"), "a", "stop", None),
+        (message(text, "refusal"), "a", "refusal", None),
+        (
+            message(text, "model_context_window_exceeded"),
+            "a",
+            "model_context_window_exceeded",
+            None,
+        ),
+        (message("", "end_turn"), "", "stop", None),
+        (message(thinking, "max_tokens"), "", "length", Some(Instead::Thoughts)),
+        (
+            message(r#"{"type":"tool_use","name":"look"}"#, "tool_use"),
+            "",
+            "tool_calls",
+            tool.clone(),
+        ),
+        (candidate(r#"{"text":"a"}"#, "MAX_TOKENS"), "a", "length", None),
+        (candidate("", "SAFETY"), "", "safety", None),
+        (r#"{"candidates":[{"finishReason":"RECITATION"}]}"#.to_owned(), "", "recitation", None),
+        (
+            candidate(r#"{"text":"hm","thought":true}"#, "MAX_TOKENS"),
+            "",
+            "length",
+            Some(Instead::Thoughts),
+        ),
+        (candidate(r#"{"functionCall":{"name":"look"}}"#, "STOP"), "", "stop", tool),
+        (fixture("gemini/blocked.json"), "", "content_filter", None),
+    ];
+    for (body, content, finish, instead) in table {
+        let reply = answer(&called(&body));
+        assert_eq!((reply.content.as_str(), reply.instead), (content, instead), "{body}");
+        assert_eq!(reply.finish_reason.as_deref(), Some(finish), "{body}");
+    }
+    let failures = [
+        ("anthropic/reply_overloaded.json", FailureKind::Server),
+        ("anthropic/reply_spend_limit.json", FailureKind::Account),
+        ("gemini/reply_bad_key.json", FailureKind::Credentials),
+        ("gemini/reply_quota.json", FailureKind::RateLimited),
+    ];
+    for (name, kind) in failures {
+        assert_eq!(failure(&called(&fixture(name))).kind, kind, "{name}");
+    }
+    for body in
+        ["{\"candidates\":[]}", "{\"promptFeedback\":{}}", "{\"content\":[{\"text\":\"a\"}]}"]
+    {
+        assert_eq!(failure(&called(body)).kind, FailureKind::NoAnswer, "{body}");
+    }
+}

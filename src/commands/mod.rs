@@ -33,6 +33,7 @@ pub mod retry;
 pub mod sandbox;
 pub mod status;
 pub mod submit;
+pub mod trial;
 pub mod watch;
 pub mod workflow;
 

@@ -21,8 +21,13 @@ use crate::ui::{CommandError, ExitCode, bytes, counted, minute};
 /// The age from which jobs are removed where nobody says one.
 const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// What stands below its help.
+const AFTER: &str = "The answers of a pruned job leave the row cache with it, but for those that a \
+    later job has a copy of; batchctl cache export keeps them in a file.";
+
 /// Arguments of `prune`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// Only these finished jobs, whatever their age [default: all that are old enough]
     #[arg(value_name = "ID")]

@@ -5,7 +5,8 @@ mod all;
 use super::Context;
 use super::flags::{JsonArg, LimitArgs, RunningArgs, WriteArgs, lays};
 use super::steps::{
-    Bare, Follow, find_job, go_on, look_for_late, open_store, waits, with_look, with_on_done,
+    Bare, Follow, find_job, go_on, look_for_late, open_store, send_now, waits, who_of_job,
+    with_look, with_on_done,
 };
 use crate::ui::{CommandError, ExitCode};
 
@@ -45,7 +46,11 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     if found.job.state.is_over() {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
     }
-    let found = look_for_late(context, &store, found)?;
+    let mut found = look_for_late(context, &store, found)?;
+    if !found.job.state.is_over() {
+        let who = who_of_job(context, &found)?;
+        send_now(context, &store, &mut found, &who)?;
+    }
     let how = Follow { submit: true, wait: waits(context) };
     with_on_done(context, &store, &found.job, || go_on(context, &store, &found, how))
 }

@@ -41,6 +41,8 @@ pub struct Account {
     pub tier: Option<u64>,
     /// Whether a deleted input file is known to stop a late create, where the user says it.
     pub fence_trusted: Option<bool>,
+    /// The version of the API that calls name, where the user says it.
+    pub api_version: Option<String>,
     /// How long one call to it may take, where its section says it.
     pub timeout: Option<Duration>,
     /// The limits of calls that its section sets.
@@ -149,6 +151,7 @@ impl Settings {
             note,
             tier: entry.tier.or_else(|| self.get(key::TIER)),
             fence_trusted: entry.fence_trusted,
+            api_version: entry.api_version,
             timeout: entry.timeout,
             limits: entry.limits,
             variables,
@@ -217,6 +220,7 @@ impl Settings {
             proxy,
             timeouts: Timeouts::default(),
             fence_trusted: account.fence_trusted,
+            api_version: account.api_version.clone(),
             clock,
         })
     }

@@ -15,10 +15,11 @@ use crate::base::nearest;
 use crate::cost::OwnPrice;
 
 /// Keys of a `[providers.NAME]` section.
-const PROVIDER_KEYS: [&str; 10] = [
+const PROVIDER_KEYS: [&str; 11] = [
     "kind",
     "base_url",
     "api_key_env",
+    "api_version",
     "model",
     "tier",
     "fence",
@@ -44,6 +45,8 @@ pub struct ProviderEntry {
     pub base_url: Option<String>,
     /// The variable that holds the key.
     pub api_key_env: Option<String>,
+    /// The version of the API that calls name.
+    pub api_version: Option<String>,
     /// The model when none is given.
     pub model: Option<String>,
     /// The account's tier.
@@ -85,6 +88,7 @@ impl ProviderEntry {
         self.kind = higher.kind.or(self.kind.take());
         self.base_url = higher.base_url.or(self.base_url.take());
         self.api_key_env = higher.api_key_env.or(self.api_key_env.take());
+        self.api_version = higher.api_version.or(self.api_version.take());
         self.model = higher.model.or(self.model.take());
         self.tier = higher.tier.or(self.tier);
         self.fence_trusted = higher.fence_trusted.or(self.fence_trusted);
@@ -239,6 +243,7 @@ impl Reader<'_> {
                 "kind" => entry.kind = Some(read(Kind::Text)?.to_string()),
                 "base_url" => entry.base_url = Some(read(Kind::Text)?.to_string()),
                 "api_key_env" => entry.api_key_env = Some(self.variable(&read(Kind::Text)?, name)?),
+                "api_version" => entry.api_version = Some(read(Kind::Text)?.to_string()),
                 "model" => entry.model = Some(read(Kind::Text)?.to_string()),
                 "tier" => entry.tier = u64::from_value(Some(&read(Kind::Whole)?)),
                 "timeout" => entry.timeout = Duration::from_value(Some(&read(Kind::Duration)?)),

@@ -158,6 +158,22 @@ impl Price {
         known.try_fold(true, |free, rates| Some(free && rates?.is_free()))
     }
 
+    /// The most that a token costs in a call as a multiple of what it costs in a batch, as
+    /// numerator and denominator; `None` where that is unknown.
+    pub fn times_realtime(&self) -> Option<(u64, u64)> {
+        let pairs = std::iter::once((self.of(Mode::Batch), self.of(Mode::Realtime)))
+            .chain(self.tiers.iter().map(|tier| (tier.batch, tier.realtime)))
+            .filter_map(|(batch, realtime)| Some((batch?, realtime?)));
+        let rates = pairs.flat_map(|(batch, realtime)| {
+            [(realtime.input, batch.input), (realtime.output, batch.output)]
+        });
+        let known = rates.filter_map(|(realtime, batch)| Some((realtime?, batch?)));
+        let more = |a: &(u64, u64), b: &(u64, u64)| {
+            (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)))
+        };
+        known.max_by(more).filter(|(realtime, batch)| *batch > 0 || *realtime == 0)
+    }
+
     fn of(&self, mode: Mode) -> Option<Rates> {
         let rates = match mode {
             Mode::Batch => self.batch,

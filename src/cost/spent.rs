@@ -38,6 +38,8 @@ pub struct Spent {
     pub is_charged: bool,
     /// Every answer of every round, surplus batches included.
     pub all: Used,
+    /// Those of them that came by calls.
+    pub by_calls: Used,
     /// Those of them whose row was not good after it.
     pub not_good: Used,
     /// Rows that were asked again because of their answer.
@@ -73,6 +75,8 @@ pub struct CostDocument {
     off_percent: Option<f64>,
     /// What running batches may still cost.
     reserved: Option<f64>,
+    /// What of it was paid for answers to calls.
+    by_calls: CountedCost,
     not_good: CountedCost,
     surplus: CountedCost,
     reasks: ReaskedDocument,
@@ -182,6 +186,7 @@ impl Spent {
             #[expect(clippy::cast_precision_loss, reason = "a percentage")]
             off_percent: self.off().map(|tenths| tenths as f64 / 10.0),
             reserved: units(self.reserved.map_or(Some(0), |reserved| reserved)),
+            by_calls: counted(self.by_calls.rows, self.by_calls.cost()),
             not_good: counted(self.not_good.rows, self.not_good.cost()),
             surplus: counted(self.surplus.rows, self.surplus.cost()),
             reasks: ReaskedDocument {
@@ -221,7 +226,7 @@ impl Spent {
             (Some(money), _) if money.pico == 0 => words.push("free;".to_owned()),
             (Some(money), _) if self.is_charged => {
                 let least = if self.without_usage > 0 { "at least " } else { "" };
-                words.push(format!("{least}{} in batch{so_far};", money.show()));
+                words.push(format!("{least}{}{so_far};", self.by_mode(money)));
             }
             (Some(money), _) => {
                 // A price of the user's own for the sandbox is nobody else's.
@@ -244,6 +249,26 @@ impl Spent {
         words.extend(self.expected_words());
         close(&mut words);
         words
+    }
+
+    /// An amount with how it was spent: in batches, by calls, or each part of it.
+    fn by_mode(&self, money: Money) -> String {
+        let calls = self.by_calls;
+        if calls.rows == 0 {
+            return format!("{} in batch", money.show());
+        }
+        if calls.rows == self.all.rows {
+            return format!("{} by calls", money.show());
+        }
+        let batch = self.all.known.saturating_sub(calls.known);
+        let (batch, rows) = (self.shown(Some(batch)), self.all.rows - calls.rows);
+        format!(
+            "{}: {batch} in batch for {}, {} by calls for {}",
+            money.show(),
+            counted(rows, "answer"),
+            self.shown(calls.cost()),
+            counted(calls.rows, "answer")
+        )
     }
 
     fn expected_words(&self) -> Vec<String> {

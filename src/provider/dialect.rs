@@ -1,4 +1,4 @@
-//! What differs between services whose Batch API has `OpenAI`'s shape: plain data, no calls.
+//! What differs between services: plain data, no calls.
 
 use std::time::Duration;
 
@@ -18,11 +18,26 @@ pub enum JsonMode {
     Schema,
 }
 
-/// One OpenAI-shaped service.
+/// The shape of calls that are answered at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `OpenAI`'s, which most services speak.
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Gemini's `generateContent`.
+    Gemini,
+}
+
+/// One service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialect {
     /// The name for `--provider`.
     pub name: &'static str,
+    /// The shape of its calls.
+    pub shape: Shape,
+    /// Whether batches can be run here.
+    pub batches: bool,
     /// The default address; empty where the user must give one.
     pub base_url: &'static str,
     /// Environment variables that may hold another address.
@@ -101,6 +116,11 @@ impl Dialect {
             }
             _ => "max_tokens",
         }
+    }
+
+    /// Whether a model takes temperature and its like; some answer such a request with an error.
+    pub fn takes_sampling(&self, model: &str) -> bool {
+        self.shape == Shape::OpenAi || !models::refuses_sampling(model)
     }
 
     /// How far a model can be held to JSON here.

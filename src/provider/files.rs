@@ -10,7 +10,7 @@ use crate::batch::{Batch, ErrorWords, Failure, FailureKind};
 
 use super::decode::{decode_batch, decode_file, decode_page, has_id};
 use super::http::Wire;
-use super::settings::ProviderSettings;
+use super::settings::{ProviderSettings, is_sandbox};
 use super::{
     BatchApi, CallClass, CallError, CreateBatch, Dialect, Page, ProviderError, RemoteFile,
 };
@@ -35,8 +35,7 @@ impl OpenAiShaped {
         let wire = Wire::new(settings)?;
         Ok(Self {
             base_url: wire.address().to_string(),
-            is_sandbox: settings.dialect.name == super::SANDBOX.name
-                || (wire.address().is_loopback() && settings.has_sandbox_key()),
+            is_sandbox: is_sandbox(settings, wire.address()),
             dialect: settings.dialect,
             fence_trusted: settings.fence_trusted,
             wire,

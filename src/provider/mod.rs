@@ -1,31 +1,36 @@
-//! The services that run batches: what they are like (data), what can be asked of them
-//! ([`BatchApi`]), and the calls themselves over HTTP.
+//! The services that are asked: what they are like (data), what can be asked of them in batches
+//! ([`BatchApi`]) and at once ([`ChatApi`]), and the calls themselves over HTTP.
 //!
 //! Nothing here decides what to do next: a call reports exactly what is known about its effect, and
 //! the job concludes. Only reads repeat themselves; a call that changes something is sent once.
 
+mod anthropic;
 mod api;
 mod chat;
 mod decode;
 mod dialect;
 mod error;
 mod files;
+mod gemini;
 mod hosted;
 mod http;
 mod models;
 mod openai;
 mod queues;
+mod realtime_only;
 mod sandbox;
 mod settings;
 mod zhipu;
 
+pub use anthropic::ANTHROPIC;
 pub use api::{BatchApi, CreateBatch, Page, RemoteFile};
 pub use chat::{
     Advice, Allowance, CallReply, CallRequest, ChatApi, ChatError, RateSigns, open_chat,
 };
 pub use decode::{decode_batch, decode_file};
-pub use dialect::{Dialect, JsonMode};
+pub use dialect::{Dialect, JsonMode, Shape};
 pub use error::{CallClass, CallError, ProviderError};
+pub use gemini::GEMINI;
 pub use hosted::{
     DASHSCOPE, DASHSCOPE_INTL, GROQ, MOONSHOT, MOONSHOT_INTL, SILICONFLOW, SILICONFLOW_INTL,
 };
@@ -41,6 +46,8 @@ pub const PROVIDERS: &[Dialect] = &[
     OPENAI,
     ZHIPU,
     ZAI,
+    ANTHROPIC,
+    GEMINI,
     GROQ,
     DASHSCOPE,
     DASHSCOPE_INTL,
@@ -95,6 +102,23 @@ mod tests {
         }
     }
 
+    /// `S3.01`: three makers, each asked with its own key.
+    #[test]
+    fn s3_01_services_that_are_only_called() {
+        assert_eq!(OPENAI.key_variables, ["OPENAI_API_KEY"]);
+        assert_eq!(ANTHROPIC.key_variables, ["ANTHROPIC_API_KEY"]);
+        assert_eq!(GEMINI.key_variables, ["GEMINI_API_KEY", "GOOGLE_API_KEY"]);
+        for dialect in [ANTHROPIC, GEMINI] {
+            assert!(!dialect.batches && dialect.shape != Shape::OpenAi, "{}", dialect.name);
+            assert!(dialect.images && dialect.default_model.is_some(), "{}", dialect.name);
+            assert_eq!(dialect.line_url(Endpoint::Chat), Some("/v1/chat/completions"));
+            assert_eq!(dialect.line_url(Endpoint::Embeddings), None);
+        }
+        let is_odd = |dialect: &&Dialect| dialect.shape != Shape::OpenAi || !dialect.batches;
+        let odd: Vec<&str> = PROVIDERS.iter().filter(is_odd).map(|dialect| dialect.name).collect();
+        assert_eq!(odd, ["anthropic", "gemini"]);
+    }
+
     #[test]
     fn s1_what_differs_between_openai_and_zhipu() {
         assert_eq!(OPENAI.line_url(Endpoint::Responses), Some("/v1/responses"));
@@ -116,11 +140,15 @@ mod tests {
         let chosen = |model| provider_of_model(model).map(|dialect| dialect.name);
         assert_eq!(chosen("glm-4-flash"), Some("zhipu"));
         assert_eq!(chosen("gpt-4o"), Some("openai"));
-        assert_eq!(chosen("claude-haiku-4-5"), None);
+        assert_eq!(chosen("claude-haiku-4-5"), Some("anthropic"));
+        assert_eq!(chosen("gemini-2.5-flash"), Some("gemini"));
+        assert_eq!(chosen("mistral-large-latest"), None);
         assert_eq!(chosen("my-model"), None);
         assert_eq!(OPENAI.refuses_model("glm-4"), Some(Vendor::Zhipu));
         assert_eq!(ZAI.refuses_model("glm-4"), None);
         assert_eq!(ZHIPU.refuses_model("gpt-4o"), Some(Vendor::OpenAi));
+        assert_eq!(ANTHROPIC.refuses_model("gpt-4o"), Some(Vendor::OpenAi));
+        assert_eq!(GEMINI.refuses_model("claude-haiku-4-5"), Some(Vendor::Anthropic));
         assert_eq!(OPENAI.refuses_model("my-model"), None);
         assert_eq!(GROQ.refuses_model("qwen3-32b"), None);
         assert_eq!(COMPATIBLE.refuses_model("claude-haiku-4-5"), None);

@@ -111,6 +111,41 @@ pub(super) fn refuses_max_tokens(model: &str) -> bool {
     number_after("o").is_some() || number_after("gpt-").is_some_and(|version| version >= 5)
 }
 
+/// Models of Anthropic and Google that refuse temperature and its like: these families, from these
+/// versions on, and those without a version.
+const WITHOUT_SAMPLING: [(&str, u32, u32); 6] = [
+    ("claude-opus-", 4, 7),
+    ("claude-sonnet-", 5, 0),
+    ("claude-haiku-", 5, 5),
+    ("claude-fable-", 0, 0),
+    ("claude-mythos-", 0, 0),
+    ("gemini-3.5-flash-lite", 0, 0),
+];
+
+/// Whether the model refuses sampling parameters. A request that sets one all the same is refused,
+/// one that leaves it out never is.
+pub(super) fn refuses_sampling(model: &str) -> bool {
+    let model = base_name(model);
+    // Flash models of Gemini refuse them from 3.6 on; Pro models do not.
+    let is_flash = model.starts_with("gemini-3.") && model.contains("-flash");
+    if is_flash && version(&model["gemini-".len()..]) >= (3, 6) {
+        return true;
+    }
+    let is_one = |(family, major, minor): &(&str, u32, u32)| {
+        let rest = model.strip_prefix(family);
+        rest.is_some_and(|rest| (*major, *minor) <= version(rest))
+    };
+    WITHOUT_SAMPLING.iter().any(is_one)
+}
+
+/// `4-7-20260416` and `4.7-x` are version 4.7; a date is no minor version.
+fn version(text: &str) -> (u32, u32) {
+    let mut numbers = text.split(['-', '.']);
+    let mut next = || numbers.next().filter(|part| part.len() < 4)?.parse::<u32>().ok();
+    let major = next().unwrap_or(0);
+    (major, next().unwrap_or(0))
+}
+
 /// How far `OpenAI`'s older models can be held to JSON: before gpt-4o of August 2024 none of them
 /// took a schema, and the oldest did not know JSON mode. `None` for all others.
 pub(super) fn older_json_mode(model: &str) -> Option<JsonMode> {
@@ -183,6 +218,45 @@ mod tests {
         ];
         for (model, mode) in table {
             assert_eq!(older_json_mode(model), mode, "{model}");
+        }
+    }
+
+    /// `S3.01`: held against the flags of the price list.
+    #[test]
+    fn s3_01_which_models_refuse_sampling() {
+        for model in [
+            "claude-opus-4-7",
+            "claude-opus-4-7-20260416",
+            "claude-opus-4-8",
+            "claude-opus-5",
+            "claude-opus-5-5",
+            "claude-sonnet-5",
+            "claude-sonnet-5-5",
+            "claude-haiku-5-5",
+            "claude-fable-5-1",
+            "claude-mythos-preview",
+            "gemini-3.5-flash-lite",
+            "gemini-3.6-flash",
+            "gemini-3.8-flash",
+        ] {
+            assert!(refuses_sampling(model), "{model}");
+        }
+        for model in [
+            "claude-opus-4-5",
+            "claude-opus-4-6",
+            "claude-opus-4-20250514",
+            "claude-sonnet-4-6",
+            "claude-sonnet-4-5-20250929",
+            "claude-haiku-4-5-20251001",
+            "claude-3-5-sonnet-20241022",
+            "gemini-2.5-flash",
+            "gemini-2.5-pro",
+            "gemini-3.1-flash-lite",
+            "gemini-3.5-flash",
+            "gemini-4-argon",
+            "gpt-5",
+        ] {
+            assert!(!refuses_sampling(model), "{model}");
         }
     }
 

@@ -2,12 +2,14 @@
 
 use crate::shard::Limits;
 
-use super::dialect::{Dialect, JsonMode};
+use super::dialect::{Dialect, JsonMode, Shape};
 use super::models::Vendor;
 
 /// `OpenAI`.
 pub const OPENAI: Dialect = Dialect {
     name: "openai",
+    shape: Shape::OpenAi,
+    batches: true,
     base_url: "https://api.openai.com/v1",
     base_url_variables: &["OPENAI_BASE_URL"],
     key_variables: &["OPENAI_API_KEY"],

@@ -11,7 +11,8 @@ use reqwest::Url;
 use crate::base::{Clock, Secret, SystemClock};
 
 use super::files::OpenAiShaped;
-use super::sandbox::KEY_PREFIX;
+use super::realtime_only::RealtimeOnly;
+use super::sandbox::{KEY_PREFIX, SANDBOX};
 use super::{BatchApi, Dialect, ProviderError};
 
 /// A provider as the user set it up.
@@ -31,6 +32,9 @@ pub struct ProviderSettings {
     pub timeouts: Timeouts,
     /// Whether a deleted input file is known to stop a late create, if not as the dialect says.
     pub fence_trusted: Option<bool>,
+    /// The version of the API that calls name, where the service wants one (Anthropic's); `None`
+    /// for the usual one.
+    pub api_version: Option<String>,
     /// What waits between the tries of a read.
     pub clock: Arc<dyn Clock>,
 }
@@ -46,6 +50,7 @@ impl ProviderSettings {
             proxy: Proxy::System,
             timeouts: Timeouts::default(),
             fence_trusted: None,
+            api_version: None,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -96,9 +101,17 @@ impl fmt::Debug for ProviderSettings {
     }
 }
 
-/// Opens the provider for calls; sends nothing yet.
+/// Opens the provider for batches; sends nothing yet. One without batches refuses each call.
 pub fn open(settings: &ProviderSettings) -> Result<Box<dyn BatchApi>, ProviderError> {
+    if !settings.dialect.batches {
+        return Ok(Box::new(RealtimeOnly::new(settings)?));
+    }
     Ok(Box::new(OpenAiShaped::new(settings)?))
+}
+
+/// Whether what stands at this address answers synthetically.
+pub(super) fn is_sandbox(settings: &ProviderSettings, address: &Address) -> bool {
+    settings.dialect.name == SANDBOX.name || (address.is_loopback() && settings.has_sandbox_key())
 }
 
 /// How long calls may take. A timeout of a call that changes something leaves its effect unknown,

@@ -6,12 +6,15 @@ use rusqlite::{Connection, Row, params};
 use super::outcomes::COUNTS;
 use super::{Store, StoreError};
 use crate::batch::{Usage, Used};
+use crate::request::Mode;
 
 /// Answers of one question and of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CostGroup {
     /// The retry's question; `None` is the job's own, or one whose files were pruned.
     pub ask: Option<i64>,
+    /// How they were sent.
+    pub mode: Mode,
     /// Whether they were asked for because of an answer before them.
     pub is_reask: bool,
     /// Whether their rows are good.
@@ -68,7 +71,7 @@ impl Store {
         self.read(|c| {
             // By file first: joining a million rows to their shards takes longer than adding them.
             c.prepare(
-                "SELECT s.ask, coalesce(s.reask, 0), g.good, sum(g.n), sum(g.priced), sum(g.cost), \
+                "SELECT s.ask, coalesce(s.mode, 'batch'), coalesce(s.reask, 0), g.good, sum(g.n), sum(g.priced), sum(g.cost), \
                  sum(g.prompt), sum(g.completion), sum(g.cached), sum(g.reasoning) FROM ( \
                  SELECT artifact, status IN ('ok', 'cached') AS good, count(*) AS n, \
                  count(cost) AS priced, coalesce(sum(cost), 0) AS cost, \
@@ -76,14 +79,15 @@ impl Store {
                  sum(cached_tokens) AS cached, sum(reasoning_tokens) AS reasoning \
                  FROM outcome WHERE job = ?1 AND prompt_tokens IS NOT NULL \
                  GROUP BY artifact, good) g LEFT JOIN artifact a ON a.id = g.artifact \
-                 LEFT JOIN shard s ON s.id = a.shard GROUP BY s.ask, s.reask, g.good",
+                 LEFT JOIN shard s ON s.id = a.shard GROUP BY s.ask, s.mode, s.reask, g.good",
             )?
             .query_map([job], |row| {
                 Ok(CostGroup {
                     ask: row.get(0)?,
-                    is_reask: row.get(1)?,
-                    is_good: row.get(2)?,
-                    used: read_used(row, 3)?,
+                    mode: Mode::read(&row.get::<_, String>(1)?).unwrap_or_default(),
+                    is_reask: row.get(2)?,
+                    is_good: row.get(3)?,
+                    used: read_used(row, 4)?,
                 })
             })?
             .collect()

@@ -283,7 +283,7 @@ mod tests {
             bytes: 10,
             tokens,
             reserve: None,
-            mode: crate::request::Mode::Batch,
+            mode: Mode::Batch,
         };
         store.insert_job(&job, &[shard], &[]).unwrap();
         store.shards(key).unwrap()[0].id

@@ -2,8 +2,9 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "analyze",
+    "cache",
     "cancel",
     "chat",
     "compare",

@@ -11,9 +11,11 @@ use super::counts::RowCounts;
 use super::finish::{reason, word};
 use super::hits::Hits;
 use crate::answer::RowStatus;
-use crate::cost::Spent;
+use crate::cost::{Spent, labelled};
 use crate::job::Ending;
+use crate::request::Mode;
 use crate::result::{parsed_of, shown_share};
+use crate::store::AskedRecord;
 use crate::ui::{Align, count, counted, duration, grid, shorten};
 
 /// Cells of a line.
@@ -72,6 +74,10 @@ pub(super) struct Account<'a> {
     pub(super) again_cost: Option<u64>,
     /// How many rounds a row may run in.
     pub(super) rounds: u32,
+    /// How its rows are sent at last.
+    pub(super) mode: Mode,
+    /// Who was asked by calls.
+    pub(super) asked: Vec<AskedRecord>,
     /// Whether a row without a request may have one later: its image, or the table, is mended.
     pub(super) can_mend: bool,
     /// Rows without a request because of their image.
@@ -114,6 +120,7 @@ impl Account<'_> {
         lines.extend(self.parsed());
         lines.extend(self.counts.exploded().map(|rows| format!("exploded  {rows}")));
         lines.extend(self.hits().line());
+        lines.extend(self.calls());
         lines.extend(self.spent.lines());
         if self.is_sandbox {
             lines.push("sandbox   the answers are made up".to_owned());
@@ -173,6 +180,33 @@ impl Account<'_> {
         grid(&rows, &[Align::Left, Align::Right, Align::Left])
     }
 
+    /// Who answered how many rows to calls, and what became of the other calls.
+    fn calls(&self) -> Vec<String> {
+        let sum = |of: &dyn Fn(&AskedRecord) -> u64| self.asked.iter().map(of).sum::<u64>();
+        let calls = sum(&|asked| asked.calls);
+        if calls == 0 {
+            return Vec::new();
+        }
+        let mut pieces = vec![format!("{} sent", count(calls))];
+        let rest = [
+            (sum(&|asked| asked.refused), "refused for the rate"),
+            (sum(&|asked| asked.failed), "failed"),
+            (sum(&|asked| asked.unanswered), "possibly billed, no answer"),
+        ];
+        for (number, what) in rest.into_iter().filter(|(number, _)| *number > 0) {
+            pieces.push(format!("{} {what}", count(number)));
+        }
+        let mut lines = labelled("calls", &[pieces.join(", ")]);
+        let by = self.asked.iter().filter(|asked| asked.answers > 0).map(|asked| {
+            format!("{} {}: {}", asked.provider, asked.model, counted(asked.answers, "row"))
+        });
+        let by: Vec<String> = by.collect();
+        if !by.is_empty() {
+            lines.extend(labelled("answered", &by));
+        }
+        lines
+    }
+
     /// How many of the answers held the wanted JSON.
     fn parsed(&self) -> Option<String> {
         let rows = |status| self.counts.ended.get(&status).copied().unwrap_or(0);
@@ -206,8 +240,11 @@ impl Account<'_> {
                 price if self.spent.is_charged => format!(", {}", about(price)),
                 price => format!(", would be {}", about(price)),
             };
-            let what = format!("  {which} as one more batch, up to 24 h{price}:");
-            lines.extend(beside(what, &retry));
+            let how = match self.mode {
+                Mode::Batch => "as one more batch, up to 24 h",
+                Mode::Realtime => "once more, by calls",
+            };
+            lines.extend(beside(format!("  {which} {how}{price}:"), &retry));
         }
         lines.extend(self.otherwise(&retry, bad.saturating_sub(self.again)));
         if !lines.is_empty() {
@@ -351,6 +388,8 @@ mod tests {
             again: 0,
             again_cost: None,
             rounds: 3,
+            mode: Mode::Batch,
+            asked: Vec::new(),
             can_mend: true,
             skipped_images: 0,
             stays: Vec::new(),

@@ -13,6 +13,8 @@ use super::finish::{ending_of, report};
 use super::follow::Follow;
 use super::go_on::{Drove, go_on, if_pruned};
 use super::jobs::{Found, held};
+use super::mode::{Wanted, takes_batches, tell_auto, wanted};
+use super::plan::sized;
 use super::reask::reasks_like;
 use super::room::require_room;
 use super::tables::Tabled;
@@ -22,8 +24,9 @@ use super::who::{Who, who_of_retry};
 use crate::answer::{Expected, RowStatus};
 use crate::base::FileLock;
 use crate::commands::Context;
+use crate::config::{Source as Layer, key};
 use crate::job::{JobError, RetryPlan, WantedRows, plan_retry};
-use crate::request::{Question, Source};
+use crate::request::{Mode, Question, Source};
 use crate::store::{OpenRow, Store};
 use crate::table::Table;
 use crate::ui::{Align, CommandError, ExitCode, bytes, count, counted, grid};
@@ -91,7 +94,8 @@ pub(in crate::commands) fn retry(
     let wanted = WantedRows { statuses: change.classes.clone(), is_changed };
     let rows: Vec<u64> =
         open.iter().filter(|row| wanted.takes(row.status, row.class)).map(|row| row.row).collect();
-    let price = AgainPrice::of(store, (&found, &who), &question)?;
+    let mode = retry_mode(context, &found, (&who, rows.len()));
+    let price = AgainPrice::of(store, (&found, &who), &question)?.by(mode);
     for line in listed(&open, &wanted, &price) {
         context.printer.note(&line);
     }
@@ -108,7 +112,9 @@ pub(in crate::commands) fn retry(
     let limits = limits.unwrap_or_else(|| who.api.limits(question.endpoint).with_margin());
     let specs = (&found.spec, &question);
     let files = (&table, &found.folder);
+    let limits = sized(limits, mode);
     let mut plan = plan_retry(store, &found.job.key, specs, files, &limits, &rows)?;
+    plan.shards.iter_mut().for_each(|shard| shard.mode = mode);
     plan.reserve(price.first(plan.requests()).reserve);
     tell_plan(context, &plan, &price);
     if change.only_shows {
@@ -128,12 +134,32 @@ pub(in crate::commands) fn retry(
     let new_price = price.price().filter(|_| question.model != found.spec.question.model);
     let terms = price.terms_with(&found, plan.requests());
     // Before it is over no longer, the job does not go by it.
+    if mode == Mode::Realtime && question == found.spec.question {
+        // What these leave goes out so too.
+        found.spec.mode = mode;
+    }
     save_output(store, &mut found)?;
     plan.begin(store, &found.job.key, (other, new_price), &terms, context.clock.unix())?;
     // Driving takes the lock itself.
     drop((lock, who));
     found.job = store.job_by_id(&found.job.key)?.expect("it was just put back to work");
     go_on(context, store, &found, Follow { submit: true, wait: waits(context) })
+}
+
+/// How rows are asked again: as the line says, else as those of the job were at last.
+fn retry_mode(context: &Context, found: &Found, (who, rows): (&Who, usize)) -> Mode {
+    let is_said = context.settings.source(key::MODE) != Some(&Layer::Default);
+    match wanted(context) {
+        Wanted::Of(mode) if is_said => mode,
+        Wanted::Of(_) => found.spec.mode,
+        Wanted::Auto => {
+            let threshold = context.settings.get(key::BATCH_THRESHOLD);
+            let is_few = (rows as u64) < threshold || !takes_batches(who.api.dialect());
+            let mode = if is_few { Mode::Realtime } else { Mode::Batch };
+            tell_auto(context, (mode, rows as u64));
+            mode
+        }
+    }
 }
 
 fn lock(found: &Found) -> Result<FileLock, CommandError> {

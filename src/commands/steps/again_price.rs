@@ -11,7 +11,7 @@ use crate::cost::{
     Biller, Forecast, Lengths, Money, Price, Pricing, Range, ReaskBills, Reasks, Terms,
 };
 use crate::job::terms_of;
-use crate::request::{Endpoint, Question};
+use crate::request::{Endpoint, Mode, Question};
 use crate::store::Store;
 use crate::ui::CommandError;
 
@@ -75,6 +75,13 @@ impl AgainPrice {
             prompt: is_known.then_some(tokens.div_ceil(rows.max(1))),
             model: question.model.clone(),
         })
+    }
+
+    /// The same for rows that are sent so.
+    #[must_use]
+    pub(super) fn by(mut self, mode: Mode) -> Self {
+        (self.pricing.mode, self.pricing.finish) = (mode, mode);
+        self
     }
 
     /// What so many rows are expected to cost, and what of it is for second questions.

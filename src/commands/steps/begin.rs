@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::by_calls::send_now;
 use super::copies::require_files_folder;
 use super::former::{clear_folder, former};
 use super::go_on::if_pruned;
@@ -41,7 +42,7 @@ pub(in crate::commands) fn begin(
             if let Some(name) = &name {
                 store.name_job(&job.key, name)?;
             }
-            return attach(context, store, job, &planned, scratch.folder());
+            return attach(context, store, job, (&planned, who), scratch.folder());
         }
         Err(digest) => digest,
     };
@@ -106,7 +107,7 @@ fn attach(
     context: &Context,
     store: &Store,
     job: JobRecord,
-    planned: &Planned,
+    (planned, who): (&Planned, &Who),
     folder: &JobFolder,
 ) -> Result<Found, CommandError> {
     let mut found = Found::of(store, job)?;
@@ -146,6 +147,7 @@ fn attach(
         found.spec.output = output;
         save_output(store, &mut found)?;
     }
+    send_now(context, store, &mut found, who)?;
     Ok(found)
 }
 
@@ -250,7 +252,7 @@ fn make(
             }
             Inserted::Same(job) => {
                 planned.spec.output.path = named_path;
-                let found = attach(context, store, *job, planned, &folder);
+                let found = attach(context, store, *job, (planned, who), &folder);
                 remove(&folder);
                 return found;
             }

@@ -20,7 +20,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::CostDocument;
 use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
-use crate::store::{JobRecord, JobState, ShardState, Store};
+use crate::store::{AskedRecord, JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
 
@@ -48,10 +48,43 @@ struct Report<'a> {
     usage: Usage,
     cost: CostDocument,
     cache: Hits,
+    /// Who was asked by calls; empty where all went in batches.
+    calls: Vec<AskedDocument<'a>>,
     errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
     sandbox: bool,
+}
+
+/// Who was asked by calls, and how often.
+#[derive(Debug, Serialize)]
+pub(super) struct AskedDocument<'a> {
+    provider: &'a str,
+    model: &'a str,
+    /// Calls that were sent.
+    calls: u64,
+    /// Rows that it settled, good or not.
+    rows: u64,
+    /// Calls that it refused for the rate.
+    refused: u64,
+    /// Calls that failed otherwise and were not billed.
+    failed: u64,
+    /// Calls that may have been billed although no answer came.
+    possibly_billed: u64,
+}
+
+impl<'a> AskedDocument<'a> {
+    pub(super) fn of(asked: &'a AskedRecord) -> Self {
+        Self {
+            provider: &asked.provider,
+            model: &asked.model,
+            calls: asked.calls,
+            rows: asked.answers,
+            refused: asked.refused,
+            failed: asked.failed,
+            possibly_billed: asked.unanswered,
+        }
+    }
 }
 
 /// The exit code of a drive.
@@ -158,7 +191,10 @@ pub(in crate::commands) fn report(
     let again = rows_to_ask_again(store, key)?;
     let prices = Prices::of(store, &found.job)?;
     let forecast = terms_of(&found.job).forecast;
-    let again_cost = about(spent.all, forecast.as_ref(), prices.of_ask(None), again);
+    let again_cost = {
+        let price = prices.of_ask(None).map(|price| (price, found.spec.mode));
+        about(spent.all, forecast.as_ref(), price, again)
+    };
     let again_cost = with_reasks(store, found, again_cost, again)?;
     let account = Account {
         job: found.job.short(),
@@ -188,6 +224,8 @@ pub(in crate::commands) fn report(
         folder: &context.folder,
         again,
         again_cost,
+        mode: found.spec.mode,
+        asked: store.asked(key)?,
         can_mend: found.spec.shape.format != Format::Requests,
         rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
     };
@@ -207,6 +245,7 @@ pub(in crate::commands) fn report(
             usage: account.spent.all.usage,
             cost: account.spent.document(),
             cache: account.hits(),
+            calls: account.asked.iter().map(AskedDocument::of).collect(),
             errors: &account.errors,
             output: output.map(|path| path.display().to_string()),
             seconds: took.as_secs_f64(),

@@ -334,6 +334,15 @@ impl Prepared {
     }
 }
 
+/// The limits of a shard that is sent so. Of calls that a kill cut off only so many are looked
+/// through, and money is set aside and given back in parts of this size.
+pub(super) fn sized(limits: Limits, mode: Mode) -> Limits {
+    match mode {
+        Mode::Batch => limits,
+        Mode::Realtime => Limits { max_requests: limits.max_requests.min(MOST_CALLS), ..limits },
+    }
+}
+
 /// The most rows of a shard whose rows are called one by one.
 const MOST_CALLS: u64 = 5_000;
 
@@ -392,10 +401,5 @@ fn limits(context: &Context, who: &Who, spec: &Spec) -> Limits {
     if let Some(most) = settings.get(key::MAX_SHARD_BYTES) {
         limits.max_bytes = limits.max_bytes.min(most);
     }
-    if spec.mode == Mode::Realtime {
-        // Of what a kill leaves unclear only so much is looked through, and money is set aside
-        // and given back in parts of this size.
-        limits.max_requests = limits.max_requests.min(MOST_CALLS);
-    }
-    limits
+    sized(limits, spec.mode)
 }

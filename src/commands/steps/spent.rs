@@ -39,11 +39,14 @@ fn spent_with(
     counts: &BTreeMap<RowStatus, u64>,
     prices: &Prices,
 ) -> Result<Spent, CommandError> {
-    let (mut all, mut not_good) = (Used::default(), Used::default());
+    let (mut all, mut not_good, mut by_calls) = (Used::default(), Used::default(), Used::default());
     let rows = store.reasked(&job.key)?;
     let mut reasked = Reasked { rows: rows.rows, good: rows.good, ..Reasked::default() };
     for group in store.costs(&job.key)? {
         all += group.used;
+        if group.mode == Mode::Realtime {
+            by_calls += group.used;
+        }
         if group.is_reask {
             reasked.used += group.used;
         }
@@ -60,6 +63,7 @@ fn spent_with(
         is_charged: !is_loopback(&job.base_url),
         all,
         not_good,
+        by_calls,
         reasked,
         surplus,
         without_usage: store.rows_without_usage(&job.key)?,
@@ -99,6 +103,10 @@ fn against_realtime(
     prices: &Prices,
 ) -> Result<Option<u64>, CommandError> {
     let groups = store.costs(job)?;
+    // What was called saved nothing against calls.
+    if groups.iter().any(|group| group.mode == Mode::Realtime) {
+        return Ok(None);
+    }
     let Some(paid) = groups.iter().map(|group| group.used.cost()).sum::<Option<u64>>() else {
         return Ok(None);
     };
@@ -144,7 +152,7 @@ fn is_flat(price: &Price) -> bool {
 pub(in crate::commands) fn about(
     used: Used,
     forecast: Option<&Forecast>,
-    price: Option<&Price>,
+    price: Option<(&Price, Mode)>,
     rows: u64,
 ) -> Option<u64> {
     if used.rows > 0 {
@@ -156,11 +164,11 @@ pub(in crate::commands) fn about(
             reasoning: scaled(all.reasoning, part, of),
         };
         // The rates go by the size of one request, the sum by all of them.
-        let price = price?;
-        let rates = price.rates(Mode::Batch, of_all(1, used.rows));
-        let flat = Price { batch: rates, tiers: Vec::new(), ..price.clone() };
+        let (price, mode) = price?;
+        let rates = price.rates(mode, of_all(1, used.rows));
+        let flat = Price { batch: rates, realtime: rates, tiers: Vec::new(), ..price.clone() };
         let tokens = of_all(rows, used.rows);
-        return flat.cost(Mode::Batch, tokens);
+        return flat.cost(mode, tokens);
     }
     let forecast = forecast?;
     Some(scaled(forecast.cost.likely?, rows, Some(forecast.requests).filter(|n| *n > 0)?))
@@ -228,6 +236,7 @@ mod tests {
             (none, Some(&Forecast::default()), Some(&own), None),
         ];
         for (used, forecast, price, expected) in table {
+            let price = price.map(|price| (price, Mode::Batch));
             assert_eq!(about(used, forecast, price, 3), expected);
         }
     }

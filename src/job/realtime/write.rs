@@ -277,7 +277,8 @@ impl<'d> Writer<'d> {
         let path = driver.folder.results().join(&kept.opened.file.0);
         let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
         let most = if shard.asks.is_reask { 1.0 } else { driver.options.abort_share };
-        let halt = halt_of(&shard.title(), records.iter(), most);
+        let may_reask = driver.options.reasks > 0;
+        let halt = halt_of(&shard.title(), records.iter(), most, may_reask);
         let json = halt.as_ref().map(crate::job::halt::Halt::as_json);
         let file = Some((kept.opened.artifact, digest.as_str()));
         let of = (driver.job.key.as_str(), shard.id);

@@ -5,8 +5,17 @@
 //! call is sent once, and what to do next is the caller's to decide by the [`Advice`].
 
 mod advice;
+mod anthropic;
 mod api;
+mod asked;
+mod assembly;
+mod events;
+mod gemini;
+mod gemini_schema;
+mod judge;
 mod look;
+mod place;
+mod rate;
 mod service;
 
 pub use api::{Advice, Allowance, CallReply, CallRequest, ChatApi, ChatError, RateSigns};

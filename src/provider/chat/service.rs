@@ -1,24 +1,35 @@
-//! A service that answers at once, over HTTP: where a call goes, and what its reply means.
+//! A service that answers at once, over HTTP: each request is put into its shape and sent, its
+//! reply judged.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Url;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::CONTENT_TYPE;
 
 use crate::base::Clock;
-use crate::batch::{Failure, FailureKind};
+use crate::batch::{Failure, FailureKind, Outcome, decode_line};
 use crate::provider::http::{CallFault, CallWire, Heard};
-use crate::provider::{CallClass, CallError, Dialect, ProviderError, ProviderSettings, SANDBOX};
+use crate::provider::settings::is_sandbox;
+use crate::provider::{CallClass, CallError, Dialect, ProviderError, ProviderSettings, Shape};
 use crate::request::Endpoint;
 
-use super::advice::{Judged, Told, judge};
 use super::api::{Advice, CallReply, CallRequest, ChatApi, ChatError, RateSigns};
+use super::asked::{Asked, Unsayable};
+use super::assembly::Assembly;
+use super::events::Events;
+use super::judge::{Judged, Told, judge};
 use super::look::on_one_line;
+use super::place::{Places, key_header, version_header};
+use super::rate::rate_signs;
+use super::{anthropic, gemini};
 
 /// What is attempted, as words that follow "failed to".
 const CALL: &str = "ask the model";
+/// What is added to a body so that its answer is streamed, with the tokens in the last event.
+const STREAM: &[u8] = b"\"stream\":true";
+const STREAM_WITH_USAGE: &[u8] = b"\"stream\":true,\"stream_options\":{\"include_usage\":true}";
 
 /// Opens the provider for calls that are answered at once; sends nothing yet.
 pub fn open_chat(settings: &ProviderSettings) -> Result<Box<dyn ChatApi>, ProviderError> {
@@ -31,65 +42,107 @@ struct Service {
     dialect: &'static Dialect,
     is_sandbox: bool,
     wire: CallWire,
-    places: [Url; 3],
+    places: Places,
     clock: Arc<dyn Clock>,
 }
 
 impl Service {
     fn new(settings: &ProviderSettings) -> Result<Self, ProviderError> {
-        let wire = CallWire::new(settings, (AUTHORIZATION, "Bearer "), None)?;
-        let address = wire.address();
+        let shape = settings.dialect.shape;
+        let wire = CallWire::new(settings, key_header(shape), version_header(settings)?)?;
         Ok(Self {
             name: settings.name.clone(),
-            base_url: address.to_string(),
+            base_url: wire.address().to_string(),
             dialect: settings.dialect,
-            is_sandbox: settings.dialect.name == SANDBOX.name
-                || (address.is_loopback() && settings.has_sandbox_key()),
-            places: [
-                address.join(&["chat", "completions"]),
-                address.join(&["embeddings"]),
-                address.join(&["responses"]),
-            ],
+            is_sandbox: is_sandbox(settings, wire.address()),
+            places: Places::new(shape, wire.address()),
             wire,
             clock: Arc::clone(&settings.clock),
         })
     }
 
-    fn place(&self, endpoint: Endpoint) -> &Url {
-        &self.places[match endpoint {
-            Endpoint::Chat => 0,
-            Endpoint::Embeddings => 1,
-            Endpoint::Responses => 2,
-        }]
+    /// Where a request goes and its body in the service's shape. An error if the service cannot
+    /// carry it: nothing was sent then.
+    fn prepared(
+        &self,
+        request: &CallRequest,
+        is_stream: bool,
+    ) -> Result<(Url, Vec<u8>), ChatError> {
+        let url = self.places.of(request.endpoint, &request.model, is_stream).ok_or_else(|| {
+            let words = format!("{} takes chat requests only in a call", self.name);
+            self.unsayable(Unsayable::all(words))
+        })?;
+        let body = match self.dialect.shape {
+            Shape::OpenAi if is_stream => self.streamed(request),
+            Shape::OpenAi => Ok(request.body.clone()),
+            _ => self.own_body(request, is_stream),
+        };
+        Ok((url, body.map_err(|unsayable| self.unsayable(unsayable))?))
     }
 
-    fn concluded(&self, heard: Heard) -> Result<CallReply, ChatError> {
-        let now = heard.server_time().unwrap_or_else(|| self.clock.unix());
+    fn own_body(&self, request: &CallRequest, is_stream: bool) -> Result<Vec<u8>, Unsayable> {
+        let asked = Asked::read(&request.body)?;
+        let takes_sampling = self.dialect.takes_sampling(&request.model);
+        let mut body = match self.dialect.shape {
+            Shape::Gemini => gemini::prepare(takes_sampling, asked)?,
+            _ => anthropic::prepare(&request.model, takes_sampling, asked)?,
+        };
+        if is_stream && self.dialect.shape == Shape::Anthropic {
+            body["stream"] = true.into();
+        }
+        Ok(body.to_string().into_bytes())
+    }
+
+    /// The body with the wish for a stream. Zhipu tells the tokens unasked, and Responses always.
+    fn streamed(&self, request: &CallRequest) -> Result<Vec<u8>, Unsayable> {
+        let is_told = matches!(self.dialect.name, "zhipu" | "zai");
+        let wish = match request.endpoint {
+            Endpoint::Embeddings => return Err(Unsayable::row("embeddings are not streamed")),
+            Endpoint::Chat if !is_told => STREAM_WITH_USAGE,
+            _ => STREAM,
+        };
+        let body = request.body.trim_ascii_start();
+        let rest = body.strip_prefix(b"{").ok_or_else(|| Unsayable::row("no JSON object"))?;
+        let comma: &[u8] = if rest.trim_ascii_start().starts_with(b"}") { b"" } else { b"," };
+        Ok([b"{", wish, comma, rest].concat())
+    }
+
+    fn concluded(&self, mut heard: Heard) -> Result<CallReply, ChatError> {
+        let is_success = (200..300).contains(&heard.status);
+        let now = || heard.server_time().unwrap_or_else(|| self.clock.unix());
         let judged = judge(&Told {
             status: heard.status,
             body: &heard.body,
             is_cut: heard.is_cut,
-            retry_after: heard.retry_after(now),
+            location: heard.location(),
+            // Read only where it counts: a date is dear to parse.
+            retry_after: (!is_success).then(|| heard.retry_after(now())).flatten(),
             should_retry: heard.should_retry(),
         });
-        let rate = RateSigns::default();
+        let rate = rate_signs(&heard.headers, || self.clock.unix());
+        let body = std::mem::take(&mut heard.body);
         let reply = CallReply {
             status: heard.status,
-            body: on_one_line(heard.body),
-            request_id: None,
+            body: if judged.is_json() { on_one_line(body) } else { body },
+            request_id: heard.request_id(),
             rate,
         };
         match judged {
             Judged::Answered => Ok(reply),
-            Judged::Failed { class, failure, advice } => {
-                let reply = (!heard.is_cut).then_some(reply);
-                Err(self.failed(class, failure, advice, reply))
+            Judged::Failed { class, failure, advice, .. } => {
+                let whole = (!heard.is_cut).then_some(reply);
+                Err(ChatError { rate, ..self.failed(class, failure, advice, whole) })
             }
         }
     }
 
     fn fault(&self, fault: CallFault) -> ChatError {
         self.failed(fault.class, fault.failure, Advice::Again(None), None)
+    }
+
+    fn unsayable(&self, unsayable: Unsayable) -> ChatError {
+        let failure = Failure::ours(FailureKind::Invalid, unsayable.words);
+        self.failed(CallClass::NotSent, failure, unsayable.advice, None)
     }
 
     fn failed(
@@ -99,10 +152,24 @@ impl Service {
         advice: Advice,
         reply: Option<CallReply>,
     ) -> ChatError {
-        let rate = reply.as_ref().map(|reply| reply.rate).unwrap_or_default();
         let provider = self.name.as_str().into();
         let error = CallError { class, failure, call: CALL, provider, local: None };
-        ChatError { error, advice, reply, rate }
+        ChatError { error, advice, reply, rate: RateSigns::default() }
+    }
+
+    /// The reply to a call that was to be streamed, where it came whole.
+    fn unstreamed(
+        &self,
+        heard: Heard,
+        on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
+    ) -> Result<CallReply, ChatError> {
+        let reply = self.concluded(heard)?;
+        let head = br#"{"custom_id":"x","response":{"status_code":200,"body":"#;
+        let line = [head, reply.body.as_slice(), b"}}"].concat();
+        if let Ok(Outcome::Answered(answer)) = decode_line(&line).map(|line| line.outcome) {
+            on_text(&answer.content);
+        }
+        Ok(reply)
     }
 }
 
@@ -125,8 +192,8 @@ impl ChatApi for Service {
     }
 
     async fn call(&self, request: &CallRequest, within: Duration) -> Result<CallReply, ChatError> {
-        let url = self.place(request.endpoint);
-        match self.wire.ask(url, request.body.clone(), within).await {
+        let (url, body) = self.prepared(request, false)?;
+        match self.wire.ask(url, body, within).await {
             Ok(heard) => self.concluded(heard),
             Err(fault) => Err(self.fault(fault)),
         }
@@ -138,28 +205,42 @@ impl ChatApi for Service {
         within: Duration,
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
     ) -> Result<CallReply, ChatError> {
-        let reply = self.call(request, within).await?;
-        let line = format!(
-            r#"{{"custom_id":"x","response":{{"status_code":{},"body":{}}}}}"#,
-            reply.status,
-            String::from_utf8_lossy(&reply.body)
-        );
-        let decoded = crate::batch::decode_line(line.as_bytes());
-        match decoded.map(|line| line.outcome) {
-            Ok(crate::batch::Outcome::Answered(answer)) => on_text(&answer.content),
-            Ok(crate::batch::Outcome::Failed(failure)) => {
-                return Err(self.failed(
-                    CallClass::Unknown,
-                    failure,
-                    Advice::Again(None),
-                    Some(reply),
-                ));
-            }
-            Err(error) => {
-                let failure = Failure::ours(FailureKind::Server, error.to_string());
-                return Err(self.failed(CallClass::Unknown, failure, Advice::Again(None), None));
-            }
+        let (url, body) = self.prepared(request, true)?;
+        let begun = self.wire.begin(url, body, within).await;
+        let mut response = begun.map_err(|fault| self.fault(fault))?;
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
+        if !is_stream || !response.status().is_success() {
+            let heard = self.wire.hear(response, within).await;
+            return self.unstreamed(heard.map_err(|fault| self.fault(fault))?, on_text);
         }
-        Ok(reply)
+        let mut heard = Heard {
+            status: response.status().as_u16(),
+            headers: std::mem::take(response.headers_mut()),
+            ..Heard::default()
+        };
+        let (mut events, mut assembly) =
+            (Events::default(), Assembly::new(self.dialect.shape, request.endpoint));
+        let mut take = |data: &str| assembly.take(data, &mut |text| on_text(text));
+        let ended = loop {
+            match response.chunk().await {
+                Ok(Some(piece)) => {
+                    if let Err(complaint) = events.feed(&piece, &mut take) {
+                        break Err(complaint);
+                    }
+                }
+                Ok(None) => break events.rest().map_or(Ok(()), |data| take(&data)),
+                Err(error) if error.is_timeout() => {
+                    return Err(self.fault(self.wire.fault(&error, within)));
+                }
+                Err(_) => break Ok(()),
+            }
+        };
+        match (ended, assembly.whole()) {
+            (Err(complaint), _) => heard.body = complaint.0.into_bytes(),
+            (Ok(()), Some(body)) => heard.body = body.to_string().into_bytes(),
+            (Ok(()), None) => heard.is_cut = true,
+        }
+        self.concluded(heard)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, Request, Response, Url};
 
 use crate::batch::{Failure, FailureKind};
@@ -12,6 +12,9 @@ use crate::provider::{CallClass, ProviderError};
 
 use super::greeting::Greeting;
 use super::{LONGEST_REPLY, clients, key_value, wait, way, words};
+
+/// Headers in which services name a call: `OpenAI` and most others, Anthropic.
+const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
 
 /// The way to one provider for calls.
 pub(in crate::provider) struct CallWire {
@@ -74,11 +77,20 @@ impl CallWire {
     /// the connection.
     pub(in crate::provider) async fn ask(
         &self,
-        url: &Url,
+        url: Url,
         body: Vec<u8>,
         within: Duration,
     ) -> Result<Heard, CallFault> {
-        let mut response = self.begin(url, body, within).await?;
+        let response = self.begin(url, body, within).await?;
+        self.hear(response, within).await
+    }
+
+    /// Hears the rest of a reply.
+    pub(in crate::provider) async fn hear(
+        &self,
+        mut response: Response,
+        within: Duration,
+    ) -> Result<Heard, CallFault> {
         let mut heard = Heard {
             status: response.status().as_u16(),
             headers: std::mem::take(response.headers_mut()),
@@ -107,13 +119,13 @@ impl CallWire {
     /// Sends a body and hears the head of the reply.
     pub(in crate::provider) async fn begin(
         &self,
-        url: &Url,
+        url: Url,
         body: Vec<u8>,
         within: Duration,
     ) -> Result<Response, CallFault> {
         let unsent = |failure| CallFault { class: CallClass::NotSent, failure };
         self.greeting.ask(&self.address).await.map_err(unsent)?;
-        let mut request = Request::new(Method::POST, url.clone());
+        let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = Some(Body::from(body));
         *request.timeout_mut() = Some(within);
@@ -141,6 +153,17 @@ impl Heard {
     /// Whether the provider says that trying again makes sense.
     pub(in crate::provider) fn should_retry(&self) -> Option<bool> {
         wait::should_retry(&self.headers)
+    }
+
+    /// The service's own name of the call.
+    pub(in crate::provider) fn request_id(&self) -> Option<String> {
+        let found = REQUEST_IDS.iter().find_map(|name| self.headers.get(*name));
+        found?.to_str().ok().map(str::to_owned)
+    }
+
+    /// Where a redirect leads.
+    pub(in crate::provider) fn location(&self) -> Option<&str> {
+        self.headers.get(LOCATION)?.to_str().ok()
     }
 
     /// The provider's clock in Unix seconds.

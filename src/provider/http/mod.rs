@@ -31,7 +31,7 @@ use greeting::Greeting;
 
 pub(super) use calls::{CallFault, CallWire, Heard};
 pub(super) use clients::loopback_client;
-pub(super) use verdict::{Verdict, judge};
+pub(super) use verdict::{Verdict, judge, quote, words_of_redirect};
 
 /// Longer replies are not read: ten thousand batches are far below.
 const LONGEST_REPLY: usize = 64 << 20;

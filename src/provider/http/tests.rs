@@ -1,6 +1,7 @@
 //! The calls over real HTTP on 127.0.0.1, against a server that answers with exactly the bytes a
 //! test gives it: broken ones too.
 
+mod calls;
 mod files;
 mod keys;
 mod reads;

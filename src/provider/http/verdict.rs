@@ -71,16 +71,21 @@ fn refusal(reply: &Reply) -> Failure {
 }
 
 fn moved(reply: &Reply) -> Failure {
-    let place = reply.location.as_deref().map_or("nowhere", |location| location);
-    let words = format!(
-        "the address answers with a redirect to {}, which is not followed; check the base_url",
-        redact(&presentable(place))
-    );
+    let words = words_of_redirect(reply.location.as_deref());
     Failure { status: Some(reply.status), ..Failure::ours(FailureKind::Invalid, words) }
 }
 
+/// What is said of a redirect to this place.
+pub(in crate::provider) fn words_of_redirect(place: Option<&str>) -> String {
+    let place = place.unwrap_or("nowhere");
+    format!(
+        "the address answers with a redirect to {}, which is not followed; check the base_url",
+        redact(&presentable(place))
+    )
+}
+
 /// The beginning of a body that is no JSON, on one line.
-fn quote(body: &[u8]) -> String {
+pub(in crate::provider) fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
     if text.is_empty() {

@@ -84,7 +84,7 @@ fn a_model_of_another_vendor() {
     assert_snapshot!(say(&dir, "workflow in.csv out.csv --provider opanai"), @r"
     exit 2
     error: no provider is called `opanai` (did you mean `openai`?)
-      known: openai, zhipu, zai, groq, dashscope, dashscope-intl, moonshot, moonshot-intl, siliconflow, siliconflow-intl, sandbox
+      known: openai, zhipu, zai, anthropic, gemini, groq, dashscope, dashscope-intl, moonshot, moonshot-intl, siliconflow, siliconflow-intl, sandbox
     ");
 }
 
