@@ -234,7 +234,9 @@ impl Spent {
                     "" | "sandbox" => String::new(),
                     provider => format!(" at {provider}"),
                 };
-                words.push(format!("would be {}{at}{so_far};", money.show()));
+                let is_mixed = self.by_calls.rows > 0 && self.by_calls.rows < self.all.rows;
+                let cost = if is_mixed { self.by_mode(money) } else { money.show() };
+                words.push(format!("would be {cost}{at}{so_far};"));
             }
             (None, Some(known)) => {
                 let answers = counted(self.all.unpriced, "answer");

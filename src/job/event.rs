@@ -108,6 +108,8 @@ pub enum Event {
         out: u64,
         /// Rows that got their outcome in a second, lately.
         per_second: f64,
+        /// Who has the most calls out, as `openai:gpt-4o`; empty where none is.
+        asked: String,
     },
     /// Asking failed; the batch is not touched by that and will be asked again.
     PollFailed {

@@ -90,12 +90,13 @@ impl Answer<'_> {
         let own = own.or((has_earlier && self.usage.is_none()).then_some(0));
         let cost = own.zip(earlier.cost()).map(|(own, earlier)| own + earlier);
         let rounds = self.settled.map(|settled| settled.rounds).filter(|rounds| *rounds > 0);
+        let by = self.line.and_then(|line| line.by.as_ref()).map(|by| by.seconds);
         Numbers {
             rounds: rounds.into(),
             prompt_tokens: tokens(|usage| usage.prompt_tokens),
             completion_tokens: tokens(|usage| usage.completion_tokens),
             cost: cost.map(in_units).into(),
-            seconds: self.settled.and_then(|settled| settled.seconds).into(),
+            seconds: by.or(self.settled.and_then(|settled| settled.seconds)).into(),
             is_further: false,
         }
     }
@@ -117,14 +118,21 @@ impl Answer<'_> {
             Column::ParsingSuccess => Cell::Ours(if self.is_parsed { "True" } else { "False" }),
             Column::Status => Cell::Ours(self.status.as_str()),
             Column::Error => model(self.error.as_deref()),
-            Column::Model => model(self.line.and_then(|line| line.model.as_deref())),
+            Column::Model => {
+                let of = |line: &'s ResultLine| {
+                    line.model.as_deref().or(line.by.as_ref().map(|by| by.model.as_str()))
+                };
+                model(self.line.and_then(of))
+            }
             Column::CustomId => {
                 let sent = self.settled.and_then(|settled| settled.custom_id.as_deref());
                 model(self.line.map(|line| line.custom_id.as_str()).or(sent))
             }
             Column::Provider => {
                 let of = |settled: &'s Settled| settled.provider.as_deref().or(Some(self.provider));
-                model(self.settled.and_then(of))
+                // A line that a call left says itself who was asked.
+                let by = self.line.and_then(|line| line.by.as_ref());
+                model(by.map(|by| by.provider.as_str()).or(self.settled.and_then(of)))
             }
             Column::FinishReason => model(reply.and_then(|reply| reply.finish_reason.as_deref())),
             Column::ParseStatus => self

@@ -28,6 +28,7 @@ mod logs;
 mod looks;
 mod matrix;
 mod merging;
+mod modes;
 mod no_keys;
 mod odd_results;
 mod on_done;

@@ -8,10 +8,10 @@ use super::JobView;
 use super::rounds::{BatchView, RoundView, rounds};
 use super::waits::{Around, CollectBefore, collect_before, is_unclear, waits_for};
 use crate::commands::Context;
-use crate::commands::steps::Found;
+use crate::commands::steps::{AskedDocument, Found, call_lines};
 use crate::cost::grouped;
 use crate::job::lines_in_reason;
-use crate::store::{CallRecord, JobState, ShardState, Store, Transition};
+use crate::store::{AskedRecord, CallRecord, JobState, ShardState, Store, Transition};
 use crate::ui::{CommandError, ExitCode, Verbosity, counted, moment};
 
 /// Shards that are listed one by one without being asked for.
@@ -28,6 +28,8 @@ struct View {
     rounds: Vec<RoundView>,
     batches: Vec<BatchView>,
     unclear: Vec<CallRecord>,
+    /// Who was asked by calls.
+    asked: Vec<AskedRecord>,
     /// Unix seconds.
     now: i64,
 }
@@ -67,6 +69,7 @@ impl View {
             collect_before: collect_before(&batches, account.map(|a| a.dialect), now),
             rounds: rounds(&batches),
             batches,
+            asked: store.asked(key)?,
             unclear: store
                 .calls(key)?
                 .into_iter()
@@ -89,6 +92,8 @@ struct Document<'a> {
     rounds: &'a [RoundView],
     batches: &'a [BatchView],
     unclear_calls: Vec<String>,
+    /// Who was asked by calls; empty where all went in batches.
+    calls: Vec<AskedDocument<'a>>,
 }
 
 /// Shows a job as text or as JSON; with `all`, every shard with its way.
@@ -122,6 +127,7 @@ pub(super) fn show(
             rounds: &view.rounds,
             batches: &view.batches,
             unclear_calls: view.unclear.iter().map(unclear).collect(),
+            calls: view.asked.iter().map(AskedDocument::of).collect(),
         })?;
         return Ok(());
     }
@@ -143,6 +149,7 @@ impl View {
         lines.extend(job.output.as_ref().map(|output| format!("output    {output}")));
         lines.push(format!("rows      {}: {}", grouped(job.rows), job.in_words));
         lines.extend(job.exploded.as_ref().map(|rows| format!("exploded  {rows}")));
+        lines.extend(call_lines(&self.asked));
         lines.extend(job.spent.lines());
         lines.extend(reserved(job));
         if let Some(pruned) = job.pruned {

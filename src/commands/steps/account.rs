@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::asked::call_lines;
 use super::counts::RowCounts;
 use super::finish::{reason, word};
 use super::hits::Hits;
 use crate::answer::RowStatus;
-use crate::cost::{Spent, labelled};
+use crate::cost::Spent;
 use crate::job::Ending;
 use crate::request::Mode;
 use crate::result::{parsed_of, shown_share};
@@ -119,8 +120,8 @@ impl Account<'_> {
         }
         lines.extend(self.parsed());
         lines.extend(self.counts.exploded().map(|rows| format!("exploded  {rows}")));
+        lines.extend(call_lines(&self.asked));
         lines.extend(self.hits().line());
-        lines.extend(self.calls());
         lines.extend(self.spent.lines());
         if self.is_sandbox {
             lines.push("sandbox   the answers are made up".to_owned());
@@ -178,33 +179,6 @@ impl Account<'_> {
             })
             .collect();
         grid(&rows, &[Align::Left, Align::Right, Align::Left])
-    }
-
-    /// Who answered how many rows to calls, and what became of the other calls.
-    fn calls(&self) -> Vec<String> {
-        let sum = |of: &dyn Fn(&AskedRecord) -> u64| self.asked.iter().map(of).sum::<u64>();
-        let calls = sum(&|asked| asked.calls);
-        if calls == 0 {
-            return Vec::new();
-        }
-        let mut pieces = vec![format!("{} sent", count(calls))];
-        let rest = [
-            (sum(&|asked| asked.refused), "refused for the rate"),
-            (sum(&|asked| asked.failed), "failed"),
-            (sum(&|asked| asked.unanswered), "possibly billed, no answer"),
-        ];
-        for (number, what) in rest.into_iter().filter(|(number, _)| *number > 0) {
-            pieces.push(format!("{} {what}", count(number)));
-        }
-        let mut lines = labelled("calls", &[pieces.join(", ")]);
-        let by = self.asked.iter().filter(|asked| asked.answers > 0).map(|asked| {
-            format!("{} {}: {}", asked.provider, asked.model, counted(asked.answers, "row"))
-        });
-        let by: Vec<String> = by.collect();
-        if !by.is_empty() {
-            lines.extend(labelled("answered", &by));
-        }
-        lines
     }
 
     /// How many of the answers held the wanted JSON.

@@ -309,7 +309,7 @@ fn terms(context: &Context, planned: &Planned, who: &Who) -> Result<Terms, Comma
     };
     Ok(Terms {
         price: estimate.price.clone(),
-        others: Vec::new(),
+        others: who.others.iter().map(|other| other.price.clone()).collect(),
         forecast: Some(estimate.forecast()),
         max_cost: max_cost(context, who, asked)?,
         max_requests: context.settings.get(key::MAX_REQUESTS),

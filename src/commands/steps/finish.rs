@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::account::{Account, ErrorGroup};
 use super::again_price::AgainPrice;
+use super::asked::AskedDocument;
 use super::counts::RowCounts;
 use super::follow::{ROUNDS, rounds};
 use super::hits::Hits;
@@ -20,7 +21,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::CostDocument;
 use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
-use crate::store::{AskedRecord, JobRecord, JobState, ShardState, Store};
+use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
 
@@ -47,44 +48,13 @@ struct Report<'a> {
     rows_out: Option<u64>,
     usage: Usage,
     cost: CostDocument,
-    cache: Hits,
     /// Who was asked by calls; empty where all went in batches.
     calls: Vec<AskedDocument<'a>>,
+    cache: Hits,
     errors: &'a [ErrorGroup],
     output: Option<String>,
     seconds: f64,
     sandbox: bool,
-}
-
-/// Who was asked by calls, and how often.
-#[derive(Debug, Serialize)]
-pub(super) struct AskedDocument<'a> {
-    provider: &'a str,
-    model: &'a str,
-    /// Calls that were sent.
-    calls: u64,
-    /// Rows that it settled, good or not.
-    rows: u64,
-    /// Calls that it refused for the rate.
-    refused: u64,
-    /// Calls that failed otherwise and were not billed.
-    failed: u64,
-    /// Calls that may have been billed although no answer came.
-    possibly_billed: u64,
-}
-
-impl<'a> AskedDocument<'a> {
-    pub(super) fn of(asked: &'a AskedRecord) -> Self {
-        Self {
-            provider: &asked.provider,
-            model: &asked.model,
-            calls: asked.calls,
-            rows: asked.answers,
-            refused: asked.refused,
-            failed: asked.failed,
-            possibly_billed: asked.unanswered,
-        }
-    }
 }
 
 /// The exit code of a drive.
@@ -244,8 +214,8 @@ pub(in crate::commands) fn report(
             rows_out: account.counts.rows_out,
             usage: account.spent.all.usage,
             cost: account.spent.document(),
-            cache: account.hits(),
             calls: account.asked.iter().map(AskedDocument::of).collect(),
+            cache: account.hits(),
             errors: &account.errors,
             output: output.map(|path| path.display().to_string()),
             seconds: took.as_secs_f64(),

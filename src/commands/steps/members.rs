@@ -30,7 +30,7 @@ pub(super) fn chain_of_job<'a>(
     if !may_call {
         return Ok(None);
     }
-    let members = members(who, &found.spec)?;
+    let members = members(context, who, &found.spec)?;
     let options = call_options(context);
     Ok(Some(Chain::new(members, options, store, context.clock.as_ref())?))
 }
@@ -47,7 +47,7 @@ pub(in crate::commands) fn call_options(context: &Context) -> CallOptions {
     }
 }
 
-fn members(who: &Who, spec: &Spec) -> Result<Vec<Member>, CommandError> {
+fn members(context: &Context, who: &Who, spec: &Spec) -> Result<Vec<Member>, CommandError> {
     let mut members = Vec::new();
     if who.calls.has_key {
         let about = (who.name.as_str(), who.stored_url.as_str());
@@ -58,7 +58,13 @@ fn members(who: &Who, spec: &Spec) -> Result<Vec<Member>, CommandError> {
             one.provider == other.name && one.question.model == other.model
         };
         let Some(asked) = spec.others.iter().find(is) else { continue };
-        if other.calls.has_key {
+        if other.stored_url != asked.question.base_url {
+            // Its answers would be another service's than those that were asked for.
+            context.printer.note(&format!(
+                "{} was at {} when the job was planned and is at {} now: it is left out",
+                other.name, asked.question.base_url, other.stored_url
+            ));
+        } else if other.calls.has_key {
             let about = (other.name.as_str(), other.stored_url.as_str());
             members.push(member(about, &other.calls, (&asked.question, other.price.as_ref()))?);
         }

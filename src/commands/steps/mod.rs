@@ -6,6 +6,7 @@ mod again;
 mod again_json;
 mod again_price;
 mod answers;
+mod asked;
 mod asking;
 mod asking_like;
 mod begin;
@@ -59,6 +60,7 @@ mod who;
 
 pub(super) use again::{Change, retry};
 pub(super) use answers::{Answers, Pages};
+pub(super) use asked::{AskedDocument, call_lines};
 pub(super) use asking::{given_text, max_side};
 pub(super) use asking_like::words_question;
 pub(super) use begin::waits;

@@ -285,7 +285,7 @@ impl<'a> Purchase<'a> {
         let (model, provider) = (self.paid.model, &self.who.name);
         let known = self.paid.price.is_some();
         if let Some(other) = self.paid.unpriced {
-            return format!("the price of {other}, or one in this currency, is unknown");
+            return format!("calls may go to {other}, whose price is not known in this currency");
         }
         if known && self.forecast.input_tokens.is_none() {
             return format!("what images cost with {model} at {provider} is unknown");

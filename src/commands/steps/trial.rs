@@ -26,7 +26,7 @@ use crate::config::key;
 use crate::cost::{Estimate, Level, Money};
 use crate::job::JobError;
 use crate::request::Mode;
-use crate::ui::{CommandError, ExitCode, counted};
+use crate::ui::{CommandError, ExitCode, Printer, Verbosity, counted};
 
 /// Where the tables of trials are written, below the home.
 const FOLDER: &str = "tries";
@@ -126,7 +126,9 @@ pub(in crate::commands) fn try_rows(
         go_on_with(context, &store, &found, &who, how)
     })?;
     let answers = answers(found.spec.output.path.as_deref().unwrap_or(&path), &headers)?;
-    // The lengths of these answers are known now.
+    // The lengths of these answers are known now; what is to be said was said above.
+    let printer = Printer::new(Verbosity::Quiet, all.printer.colour());
+    let all = &Context { printer, ..all.clone() };
     let scratch = Scratch::new(store.home())?;
     let (taken, _) = read_in_place(input, all, scratch.folder())?;
     let reuse_for_all = reuse(all, &store, &who, false);

@@ -297,6 +297,12 @@ impl<'d> Writer<'d> {
         Ok(())
     }
 
+    /// Who has the most calls out now.
+    fn busiest(&self) -> String {
+        let standings = self.chain.standings().into_iter().filter(|one| one.out > 0);
+        standings.max_by_key(|one| one.out).map(|one| one.title).unwrap_or_default()
+    }
+
     fn tell(&mut self) {
         let progress = &mut self.progress;
         let passed = progress.told.elapsed();
@@ -313,6 +319,7 @@ impl<'d> Writer<'d> {
             total: progress.total,
             out: self.shared.out.load(Ordering::Relaxed),
             per_second,
+            asked: self.busiest(),
         });
     }
 }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Printer;
 use super::margin::AtTheMargin;
-use super::sentence::{not_sent, sentence, states};
+use super::sentence::{calls, not_sent, sentence, states};
 use super::view::View;
 use crate::base::Clock;
 use crate::job::{Event, Reporter};
@@ -124,6 +124,19 @@ impl BarReporter {
         });
     }
 
+    fn called(&self, event: &Event, phase: &Phase) {
+        let Event::Called { job, done, total, .. } = event else { return };
+        let numbers = calls(event, "  ").unwrap_or_default();
+        self.show(View {
+            text: "now".to_owned(),
+            part: Some((*done, *total)),
+            numbers,
+            since: Some(phase.run_since),
+            below: Some(format!("job {}", clean(job))),
+            ..View::default()
+        });
+    }
+
     fn say(&self, text: Option<String>) {
         self.show(View { text: text.unwrap_or_default(), ..View::default() });
     }
@@ -199,7 +212,7 @@ impl Reporter for BarReporter {
                 }
             }
             Event::Polled { .. } => self.poll(event, phase),
-            Event::Called { .. } => self.say(sentence(event).map(Into::into)),
+            Event::Called { .. } => self.called(event, phase),
             Event::PollFailed { next_check, .. } => {
                 lock(&self.view).next_check = next_check.map(|wait| self.clock.instant() + wait);
                 self.printer.note(&sentence(event).unwrap_or_default());

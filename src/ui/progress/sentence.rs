@@ -52,19 +52,7 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             }
             text
         }
-        Event::Called { job, done, failed, total, out, per_second } => {
-            let mut text = format!(
-                "job {}: {}/{} · {per_second:.0} a second · {} at once",
-                clean(job),
-                count(*done),
-                count(*total),
-                count(*out)
-            );
-            if *failed > 0 {
-                let _ = write!(text, " · failed {}", count(*failed));
-            }
-            text
-        }
+        Event::Called { job, .. } => format!("job {}: {}", clean(job), calls(event, " · ")?),
         Event::PollFailed { text, .. } => {
             format!("the provider could not be asked, the batch goes on: {}", clean(text))
         }
@@ -136,4 +124,23 @@ pub(super) fn next_check(event: &Event) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How far the calls are: `calls 812/1,202 · 37 at once · 41/s · failed 3 · openai:gpt-4o`.
+pub(super) fn calls(event: &Event, between: &str) -> Option<String> {
+    let Event::Called { done, failed, total, out, per_second, asked, .. } = event else {
+        return None;
+    };
+    let mut parts = vec![
+        format!("calls {}/{}", count(*done), count(*total)),
+        format!("{} at once", count(*out)),
+        format!("{per_second:.0}/s"),
+    ];
+    if *failed > 0 {
+        parts.push(format!("failed {}", count(*failed)));
+    }
+    if !asked.is_empty() {
+        parts.push(clean(asked));
+    }
+    Some(parts.join(between))
 }
