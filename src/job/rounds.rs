@@ -94,7 +94,8 @@ impl Driver<'_> {
         for shard in shards.iter_mut().filter(|shard| shard.reserve.is_none()) {
             let share = self.store.planned_share((&self.job.key, asks), shard)?;
             let modes = (self.spec.mode, mode);
-            shard.reserve = share.zip(price).and_then(|(share, price)| at_mode(share, price, modes));
+            shard.reserve =
+                share.zip(price).and_then(|(share, price)| at_mode(share, price, modes));
         }
         Ok(())
     }

@@ -66,7 +66,12 @@ impl Service {
 }
 
 /// Calls a service for so many seconds, as often as the gate lets, each call taking so long.
-fn simulate(gate: &mut Gate, service: &mut Service, (seconds, latency): (f64, f64), start: Instant) {
+fn simulate(
+    gate: &mut Gate,
+    service: &mut Service,
+    (seconds, latency): (f64, f64),
+    start: Instant,
+) {
     let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
     let mut out: std::collections::VecDeque<(f64, Instant, Ended, RateSigns)> =
         std::collections::VecDeque::new();
@@ -100,8 +105,8 @@ fn s4_17_a_told_limit_is_used_and_kept() {
                 Counts::Window => 4.0 * 500.0,
             };
             let share = as_amount(service.answered) / allowed;
-            let refused = as_amount(service.refused)
-                / as_amount(service.answered + service.refused);
+            let refused =
+                as_amount(service.refused) / as_amount(service.answered + service.refused);
             assert!(share >= 0.95, "{counts:?} {latency}: {share}");
             assert!(refused < 0.02, "{counts:?} {latency}: {refused}");
         }
