@@ -22,8 +22,8 @@ pub(super) struct Refusal {
     pub(super) param: Option<String>,
     /// A sentence for a person.
     pub(super) message: String,
-    /// OpenAI's type, where code and status alone do not give it.
-    kind: Option<&'static str>,
+    /// Whether a limit on tokens was met, not on requests.
+    of_tokens: bool,
     /// When to come again: a header, at Gemini a part of the body.
     pub(super) retry: Option<Duration>,
 }
@@ -31,7 +31,15 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code: None, zhipu: None, param: None, message, kind: None, retry: None }
+        Self {
+            status,
+            code: None,
+            zhipu: None,
+            param: None,
+            message,
+            of_tokens: false,
+            retry: None,
+        }
     }
 
     pub(super) fn bad(message: impl Into<String>) -> Self {
@@ -53,8 +61,8 @@ impl Refusal {
         self
     }
 
-    pub(super) fn kind(mut self, kind: &'static str) -> Self {
-        self.kind = Some(kind);
+    pub(super) fn of_tokens(mut self, of_tokens: bool) -> Self {
+        self.of_tokens = of_tokens;
         self
     }
 
@@ -92,7 +100,8 @@ impl Refusal {
     fn openai_type(&self) -> &str {
         match (self.status, self.code.as_deref()) {
             (_, Some("insufficient_quota")) => "insufficient_quota",
-            (429, _) => self.kind.unwrap_or("requests"),
+            (429, _) if self.of_tokens => "tokens",
+            (429, _) => "requests",
             (500.., _) => "server_error",
             _ => "invalid_request_error",
         }

@@ -83,7 +83,7 @@ fn listed(context: &Context, name: &str) -> Result<Listed, CommandError> {
         has_key,
         key,
         model: of_section.or_else(|| dialect.default_model.map(str::to_owned)),
-        batch: true,
+        batch: dialect.batches,
         realtime: true,
         images: dialect.images,
         own: dialect.name != name,

@@ -185,7 +185,7 @@ fn refused(kind: &'static str, bucket: &Bucket, wanted: f64) -> Refusal {
     #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
     if wanted > limit as f64 {
         let message = format!("Request too large for organization org-sandbox {start}.");
-        return Refusal::new(429, message).code(LIMITED).kind(kind);
+        return Refusal::new(429, message).code(LIMITED).of_tokens(kind == "tokens");
     }
     let wait = bucket.wait(wanted).max(1);
     let message = format!(
@@ -193,7 +193,7 @@ fn refused(kind: &'static str, bucket: &Bucket, wanted: f64) -> Refusal {
          Please try again in {}.",
         duration(wait)
     );
-    let refusal = Refusal::new(429, message).code(LIMITED).kind(kind);
+    let refusal = Refusal::new(429, message).code(LIMITED).of_tokens(kind == "tokens");
     refusal.retry(Duration::from_millis(wait))
 }
 
