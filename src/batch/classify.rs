@@ -67,17 +67,21 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "insufficient_balance"
         | "billing_error" => FailureKind::Account,
         "token_limit_exceeded" => FailureKind::QueueFull,
+        // `rate_limited`, `server` and what stands last are the words of this program, in lines of
+        // calls that got no reply.
         "rate_limit_exceeded"
         | "rate_limit_error"
         | "ramp_limit_exceeded"
-        | "resource_exhausted" => FailureKind::RateLimited,
+        | "resource_exhausted"
+        | "rate_limited" => FailureKind::RateLimited,
         "overloaded_error"
         | "server_error"
         | "internal_error"
         | "internal_server_error"
         | "api_error"
         | "service_unavailable"
-        | "network_error" => FailureKind::Server,
+        | "network_error"
+        | "server" => FailureKind::Server,
         "content_filter" | "content_policy_violation" | "responsible_ai_policy_violation" => {
             FailureKind::Filtered
         }
@@ -96,10 +100,7 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "url_mismatch"
         | "empty_file"
         | "missing_required_parameter" => FailureKind::Invalid,
-        // The words of this program, in lines of calls that got no reply.
         "network" | "timeout" => FailureKind::Network,
-        "rate_limited" => FailureKind::RateLimited,
-        "server" => FailureKind::Server,
         "no_answer" => FailureKind::NoAnswer,
         _ => return None,
     })

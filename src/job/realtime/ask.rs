@@ -54,7 +54,7 @@ impl Chain<'_> {
         let most = self.members().len();
         let mut backoff = Backoff::new(self.options(), most);
         let mut failures: Vec<(String, Failure)> = Vec::new();
-        let (mut tried, mut tries) = (0_u64, 0_u32);
+        let (mut tried, mut made) = (0_u64, 0_u32);
         loop {
             let call = match self.pick((tried, most), &|_| 0) {
                 Pick::Go(call) => call,
@@ -81,7 +81,7 @@ impl Chain<'_> {
             let member = &self.members()[call.member];
             let request = request_for(member);
             let began = self.clock().instant();
-            tries += 1;
+            made += 1;
             let mut has_text = false;
             let end = match on_text.as_deref_mut() {
                 Some(on_text) => {
@@ -93,18 +93,24 @@ impl Chain<'_> {
                 }
                 None => member.api.call(&request, member.timeout).await,
             };
-            if self.ended(call, end.as_ref()) {
+            if self.ended(call, end.as_ref().map_err(AsRef::as_ref)) {
                 // What is not remembered now is found out again.
                 let _ = self.remember(call.member);
             }
             let error = match end {
                 Ok(reply) => {
                     let took = self.clock().instant().saturating_duration_since(began);
-                    return Ok(Answered { member: call.member, reply, tries, took, failures });
+                    return Ok(Answered {
+                        member: call.member,
+                        reply,
+                        tries: made,
+                        took,
+                        failures,
+                    });
                 }
                 Err(error) => error,
             };
-            let ChatError { error, advice, .. } = error;
+            let ChatError { error, advice, .. } = *error;
             failures.push((member.title(), error.failure));
             tried |= bit(call.member);
             let is_over =
