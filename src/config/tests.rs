@@ -162,8 +162,8 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
             "~/config/batchctl/config.toml:1: check_intervall: no such key; did you mean `check_interval`, below a line [defaults]?",
         ),
         (
-            "[safe]\n",
-            "~/config/batchctl/config.toml:1: safe: no such key; at the top stand default_provider, [defaults], [providers.NAME], [chains.NAME], [prices.MODEL] and [job]",
+            "[zzzzzzzz]\n",
+            "~/config/batchctl/config.toml:1: zzzzzzzz: no such key; at the top stand default_provider, [defaults], [providers.NAME], [chains.NAME], [prices.MODEL] and [job]",
         ),
     ];
     for (text, expected) in table {

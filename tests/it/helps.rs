@@ -2,7 +2,7 @@
 
 use crate::support::workdir::WorkDir;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "analyze",
     "cache",
     "cancel",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 28] = [
     "sandbox",
     "status",
     "submit",
+    "try",
     "watch",
     "workflow",
     "help",

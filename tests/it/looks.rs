@@ -184,7 +184,7 @@ fn b05_json_documents_have_their_keys() {
     };
     let run = |line: &str| at(&sandbox, dir.batchctl(line)).run().exits(0);
     let report = "schema_version job provider model ending reason exit_code rows statuses rows_out usage \
-                  cost errors output seconds sandbox";
+                  cost calls cache errors output seconds sandbox";
     let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(keys(run("workflow in.csv out.csv --json")), report);
     assert_eq!(keys(run("workflow in.csv two.csv --again --no-wait --json -n 1")), report);
@@ -194,11 +194,11 @@ fn b05_json_documents_have_their_keys() {
     assert_eq!(keys(run("status --json")), "schema_version jobs");
     assert_eq!(
         keys(run("status last --json")),
-        "schema_version job history waits_for collect_before rounds batches unclear_calls"
+        "schema_version job history waits_for collect_before rounds batches unclear_calls calls"
     );
     assert_eq!(
         keys(run("estimate in.csv --json")),
-        "schema_version input provider model rows estimate input_tokens output_tokens \
+        "schema_version input provider model mode others rows estimate input_tokens output_tokens \
          learned_from price cost may_be_queued waves first_request"
     );
     assert_eq!(
