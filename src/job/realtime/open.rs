@@ -82,7 +82,7 @@ impl Driver<'_> {
         let (writer, messages) = plain::channel();
         let (settled, to_tell) = plain::channel();
         let keeper = Writer::new(self, chain, &shared, (settled, total))?;
-        let feed = Feed {
+        let feeder = Feed {
             driver: self,
             chain,
             shared: &shared,
@@ -102,7 +102,7 @@ impl Driver<'_> {
         };
         let why = std::thread::scope(|scope| {
             scope.spawn(move || keeper.run(&messages));
-            scope.spawn(|| feed.run());
+            scope.spawn(|| feeder.run());
             let (shared, singles) = (&shared, writer.clone());
             scope.spawn(move || {
                 build_singly(self, chain.members(), &ordered, &made, (shared, &singles));
