@@ -82,6 +82,18 @@ impl Calls {
         lines
     }
 
+    /// All whole lines of calls.
+    fn raw_lines(&self) -> Vec<Value> {
+        let jobs = fs::read_dir(self.dir.home().join("jobs")).into_iter().flatten().flatten();
+        let files = jobs
+            .flat_map(|job| fs::read_dir(job.path().join("results")).into_iter().flatten())
+            .flatten()
+            .filter(|file| file.file_name().to_string_lossy().contains("calls"));
+        let texts = files.map(|file| fs::read_to_string(file.path()).unwrap_or_default());
+        let all: String = texts.collect();
+        all.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+
     /// The table of an undisturbed run.
     fn undisturbed(rows: usize) -> Vec<u8> {
         let calls = Self::new(rows, &[]);
@@ -153,22 +165,23 @@ fn p1_p4_kill_9_asks_no_settled_row_again() {
 fn p1_p4_a_crash_at_any_step_loses_no_answer() {
     const ROWS: usize = 12;
     let undisturbed = Calls::undisturbed(ROWS);
-    let names = ["call", "called", "group", "write", "sync", "commit"];
+    let names = [" call ", " called ", " group ", " write ", " sync ", " commit "];
     let count = Calls::new(ROWS, &[]);
     let log = count.dir.path("points");
     count.workflow("").env("BATCHCTL_CRASH_COUNT", &log).run().exits(0);
     let text = fs::read_to_string(&log).expect("the points were counted");
+    let text: String =
+        text.lines().filter(|line| line.starts_with("point ")).flat_map(|l| [l, "\n"]).collect();
     let passages = text.lines().count() as u64;
-    let named = |line: &str| names.iter().any(|name| line.contains(name));
-    assert!(text.lines().any(named), "{text}");
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
     // From the first call on; what comes before is planning, which batches share.
-    let first = text.lines().position(|line| line.contains("call ")).unwrap_or(0) as u64;
+    let first = text.lines().position(|line| line.contains(" call ")).unwrap_or(0) as u64;
     let step = (passages - first).div_ceil(25).max(1);
     let mut at = first;
     while at <= passages {
         let calls = Calls::new(ROWS, &[]);
         let crash = at.to_string();
-        let output = calls.workflow("").env("BATCHCTL_CRASH", &crash).run();
+        let output = calls.workflow("").env("BATCHCTL_CRASH", &crash).start().end();
         let kept = calls.lines().len() as u64;
         calls.ask("DELETE", "/sandbox/calls");
         calls.workflow("").run().exits(0);
@@ -213,7 +226,7 @@ fn a_cancelled_run_keeps_what_came() {
     let calls = Calls::new(400, &["--latency", "50ms"]);
     let run = calls.workflow("--set concurrency=4").start();
     until("some rows have an answer", || calls.lines().len() > 20);
-    calls.run("cancel last --yes").run();
+    calls.run("cancel last").run();
     let output = run.end();
     assert!(output.code.is_some_and(|code| code != 0), "{:?}", output.code);
     let lines = calls.lines().len() as u64;
@@ -235,4 +248,59 @@ fn an_interrupted_run_goes_on() {
     calls.ask("DELETE", "/sandbox/calls");
     calls.workflow("").run().exits(0);
     assert_eq!(calls.count("calls"), 300 - kept);
+}
+
+/// B03, S3.06, S3.09: refused, then dead, then slow: rows flow on through the next of the chain,
+/// no row with an answer is asked again, calls that took too long are closed, each line says who
+/// answered, and the ledger remembers who failed.
+#[test]
+fn b03_rows_flow_on_through_the_next_of_the_chain() {
+    let first = Sandbox::with(&["--faults", "realtime#30-60: 429; realtime#61-90: hang"]);
+    let calls = Calls::new(300, &[]);
+    let provider = |name: &str, address: &str| {
+        format!(
+            "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
+             api_key_env = \"CALLS_KEY\"\n"
+        )
+    };
+    let second = calls.sandbox.address();
+    calls.dir.config(&(provider("first", first.address()) + &provider("second", second)));
+    let run = calls.workflow(
+        "--provider first:gpt-4o,second:gpt-4o-mini --set timeout=1s --set cool_down=60s",
+    );
+    run.env("CALLS_KEY", "sandbox-calls").run().exits(0);
+    let mut by = BTreeMap::new();
+    let lines = calls.lines();
+    assert_eq!(lines.len(), 300);
+    assert!(lines.values().all(|times| *times == 1), "P1: {lines:?}");
+    for line in calls.raw_lines() {
+        let name = line["batchctl"]["provider"].as_str().expect("who answered").to_owned();
+        *by.entry(name).or_insert(0) += 1;
+    }
+    assert!(by["first"] > 0 && by["second"] > 200, "{by:?}");
+    let health = failures_in_a_row(&calls);
+    assert!(health >= 3, "three failures in a row are remembered: {health}");
+}
+
+/// Failures in a row of the first provider, as `providers health` shows them.
+fn failures_in_a_row(calls: &Calls) -> u64 {
+    let store = batchctl::store::Store::open(&calls.dir.home()).expect("the home has a ledger");
+    let all = store.all_health().expect("health reads");
+    let first = all.iter().find(|health| health.provider == "first").expect("it was asked");
+    u64::from(first.failures)
+}
+
+/// B02, S4.03: what an expired batch leaves is finished by calls, in the same job.
+#[test]
+fn b02_the_tail_of_a_batch_is_finished_by_calls() {
+    let calls = Calls::new(60, &["--batch-seconds", "0.2", "--faults", "batch: expire 60%"]);
+    calls
+        .run("workflow in.csv out.csv --prompt {text} --yes --mode batch --finish realtime")
+        .hurried()
+        .run()
+        .exits(0);
+    let asked = calls.count("calls");
+    assert!(asked > 0 && asked < 60, "{asked}");
+    assert_eq!(calls.lines().len(), 60 + usize::try_from(asked).expect("few"), "two rounds");
+    assert_eq!(calls.status()["statuses"]["ok"], 60);
 }

@@ -38,7 +38,6 @@ pub(super) fn talk(context: &Context, asker: &Asker<'_>) -> Result<ExitCode, Com
         .iter()
         .map(|member| format!("{} ({})", member.name, member.model))
         .collect();
-    context.printer.note(&format!("{} · {HELP}", names.join(", then ")));
     context.block_on(async {
         let mut talk = Talk {
             context,
@@ -48,6 +47,8 @@ pub(super) fn talk(context: &Context, asker: &Asker<'_>) -> Result<ExitCode, Com
             turns: Vec::new(),
             is_leaving: false,
         };
+        // Only now a Ctrl-C is what the note says.
+        context.printer.note(&format!("{} · {HELP}", names.join(", then ")));
         talk.run().await
     })?
 }

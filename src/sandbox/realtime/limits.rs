@@ -63,6 +63,9 @@ pub(super) struct Standings {
     tokens: Option<Standing>,
 }
 
+/// What comes of taking a call.
+type Taken = Result<Option<(Open, Standings)>, Box<(Refusal, Standings)>>;
+
 /// A call that counts as open until this is dropped.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -123,7 +126,7 @@ impl Limiter {
         (family, account): (Family, &Arc<str>),
         tokens: u64,
         now: i64,
-    ) -> Result<Option<(Open, Standings)>, Box<(Refusal, Standings)>> {
+    ) -> Taken {
         let limits = self.limits;
         if limits == CallLimits::default() {
             return Ok(None);
@@ -253,12 +256,15 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) {
 mod tests {
     use super::*;
 
+    /// The second, the tokens of a call, and the wait (milliseconds) that it is refused with.
+    type Step = (i64, u64, Option<u64>);
+
     /// Each step: at this second a call of so many tokens, and what becomes of it.
     #[test]
     fn buckets_fill_evenly_and_what_is_refused_is_not_counted() {
         let account: Arc<str> = "".into();
         let limits = |rpm, tpm| CallLimits { rpm, tpm, at_once: None };
-        let table: [(CallLimits, &[(i64, u64, Option<u64>)]); 3] = [
+        let table: [(CallLimits, &[Step]); 3] = [
             (
                 limits(Some(2), None),
                 &[

@@ -158,15 +158,15 @@ async fn streams_say_the_same_in_pieces() {
             events.iter().filter_map(|event| event.pointer(place)?.as_str()).collect();
         assert_eq!(whole, format!("[sandbox] {said}"), "{family:?}");
         let last = events.last().unwrap().to_string();
-        let (_, expected) = bench.chat(said).await;
+        let (_, wanted) = bench.chat(said).await;
         match family {
             Family::OpenAi => {
                 assert!(text.ends_with("data: [DONE]\n\n"));
                 let last = events.last().unwrap();
-                assert_eq!((&last["choices"], &last["usage"]), (&json!([]), &expected["usage"]));
+                assert_eq!((&last["choices"], &last["usage"]), (&json!([]), &wanted["usage"]));
                 assert_eq!(events[0]["usage"], Value::Null);
             }
-            Family::Zhipu => assert!(last.contains(&expected["usage"].to_string())),
+            Family::Zhipu => assert!(last.contains(&wanted["usage"].to_string())),
             Family::Anthropic => {
                 let kinds: Vec<&str> =
                     events.iter().map(|event| event["type"].as_str().unwrap()).collect();
@@ -174,7 +174,7 @@ async fn streams_say_the_same_in_pieces() {
                 let end = ["content_block_stop", "message_delta", "message_stop"];
                 assert_eq!(kinds[kinds.len() - 3..], end);
                 let usage = &events[events.len() - 2]["usage"]["output_tokens"];
-                assert_eq!(usage, &expected["usage"]["output_tokens"]);
+                assert_eq!(usage, &wanted["usage"]["output_tokens"]);
             }
             Family::Gemini => {
                 assert!(
@@ -182,8 +182,8 @@ async fn streams_say_the_same_in_pieces() {
                 );
                 let url = bench.url(path.trim_end_matches("?alt=sse"));
                 let request = bench.with_key(bench.client().post(url).json(&body));
-                let list: Vec<Value> = request.send().await.unwrap().json().await.unwrap();
-                assert_eq!(list.len(), events.len());
+                let all: Vec<Value> = request.send().await.unwrap().json().await.unwrap();
+                assert_eq!(all.len(), events.len());
             }
         }
         let calls = bench.calls().await;

@@ -176,6 +176,8 @@ fn next_reply(asked: &Asked, state: &Mutex<State>) -> Reply {
         _ if line.starts_with("GET /v1/batches?") => {
             Reply::json(200, r#"{"object":"list","data":[],"has_more":false}"#)
         }
+        // Whoever has the key of a sandbox asks first whether this is one.
+        _ if line == "GET /" => Reply::json(200, r#"{"name":"batchctl-sandbox"}"#),
         front => {
             let wanted = front.map_or("nothing more", |(wanted, _)| wanted.as_str());
             let surprise = format!("asked {line}, expected {wanted}");

@@ -1,0 +1,116 @@
+//! When a group goes into the account, and what ends a run: nothing left, a signal, a wish, a halt,
+//! a long silence.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::{Caller, GLANCE, GRACE, GROUP, GROUP_AFTER, PATIENCE, Why};
+use crate::batch::{Failure, FailureKind};
+use crate::job::JobError;
+use crate::job::realtime::journal::Mark;
+use crate::job::realtime::shared::Message;
+
+impl Caller<'_> {
+    /// What was counted goes into the account with what came before: as soon as there is enough of
+    /// it and the last group is there.
+    pub(super) fn group_if_due(&mut self) {
+        let is_kept = self.shared.grouped.load(Ordering::SeqCst) >= self.state.groups;
+        let (rows, since) = self.state.group;
+        let now = self.chain.clock().instant();
+        let is_late = since.is_some_and(|at| now.saturating_duration_since(at) >= GROUP_AFTER);
+        let is_last = self.state.out == 0 && since.is_some();
+        if is_kept && (rows >= GROUP || is_late || is_last) {
+            self.group();
+        }
+    }
+
+    fn group(&mut self) {
+        let mut counted = Vec::new();
+        let folder = self.driver.folder.root();
+        for (shard, listed) in &mut self.state.journals {
+            match listed.journal.carry_over() {
+                Ok(bytes) => counted.push((*shard, bytes)),
+                Err(error) => self.shared.fail(JobError::file("write", folder)(error)),
+            }
+        }
+        self.state.journals.retain(|_, listed| listed.rows > 0 || !listed.is_whole);
+        let asked = self.state.tallies.take();
+        self.tell(Message::Group { asked, counted });
+        self.state.groups += 1;
+        self.state.group = (0, None);
+    }
+
+    /// What only time or others bring: a signal, a wish, a halt, a long silence.
+    pub(super) fn look(&mut self) -> Result<(), JobError> {
+        let now = self.chain.clock().instant();
+        self.group_if_due();
+        if self.state.why.is_some() {
+            return Ok(());
+        }
+        if let Some(cause) = self.driver.stop.cause() {
+            self.stop(Why::Stopped(cause), Some(now + GRACE));
+        } else if self.shared.is_over() || self.shared.is_halted.load(Ordering::SeqCst) {
+            self.stop(Why::Halted, None);
+        } else if now.saturating_duration_since(self.state.glanced) >= GLANCE {
+            self.state.glanced = now;
+            if self.driver.store.is_cancel_wished(&self.driver.job.key)? {
+                self.stop(Why::Wished, Some(now + GRACE));
+            }
+        }
+        let most = self.driver.options.max_wait;
+        if most.is_some_and(|most| now.saturating_duration_since(self.state.began) >= most) {
+            self.stop(Why::Waited, Some(now + GRACE));
+        }
+        let is_silent = now.saturating_duration_since(self.state.answered) >= PATIENCE;
+        if is_silent && self.state.out == 0 && self.has_rows() {
+            self.stop(Why::Unreachable(self.last_failure()), None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop(&mut self, why: Why, until: Option<Instant>) {
+        self.state.why.get_or_insert((why, until));
+        self.shared.stop();
+    }
+
+    pub(super) fn has_rows(&self) -> bool {
+        let state = &self.state;
+        !(state.ready.is_empty() && state.turn.is_empty() && state.later.is_empty())
+            || state.building > 0
+    }
+
+    /// Whether it is over, and why.
+    pub(super) fn is_over(&mut self) -> Option<Why> {
+        let now = self.chain.clock().instant();
+        let out = self.state.out;
+        if let Some((why, until)) = &self.state.why {
+            let is_late = until.is_some_and(|until| now >= until);
+            return (out == 0 || is_late).then(|| why.clone());
+        }
+        if self.shared.is_over() {
+            return (out == 0).then_some(Why::Halted);
+        }
+        (out == 0 && self.state.is_fed && !self.has_rows()).then_some(Why::Through)
+    }
+
+    /// What is still out is cut off; it may have been billed.
+    pub(super) fn end(&mut self, why: Why) -> Result<Why, JobError> {
+        for listed in self.state.journals.values_mut() {
+            let out: Vec<_> = listed.journal.out().iter().map(|(row, by)| (*row, *by)).collect();
+            for (row, member) in out {
+                let ended = listed.journal.ended(row, member, Mark::Unanswered);
+                ended.map_err(JobError::file("write", self.driver.folder.root()))?;
+                self.state.tallies.ended(member, Mark::Unanswered);
+            }
+        }
+        self.chain.forget_calls();
+        self.group();
+        Ok(why)
+    }
+
+    pub(super) fn last_failure(&self) -> Failure {
+        let members = (0..self.chain.members().len()).rev();
+        let last = members.filter_map(|member| self.chain.last_failure(member)).next();
+        last.unwrap_or_else(|| Failure::ours(FailureKind::Network, "nobody answered"))
+    }
+}
