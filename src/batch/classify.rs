@@ -67,21 +67,19 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "insufficient_balance"
         | "billing_error" => FailureKind::Account,
         "token_limit_exceeded" => FailureKind::QueueFull,
-        // `rate_limited`, `server` and what stands last are the words of this program, in lines of
-        // calls that got no reply.
-        "rate_limit_exceeded"
+        "rate_limited"
+        | "rate_limit_exceeded"
         | "rate_limit_error"
         | "ramp_limit_exceeded"
-        | "resource_exhausted"
-        | "rate_limited" => FailureKind::RateLimited,
-        "overloaded_error"
+        | "resource_exhausted" => FailureKind::RateLimited,
+        "server"
+        | "overloaded_error"
         | "server_error"
         | "internal_error"
         | "internal_server_error"
         | "api_error"
         | "service_unavailable"
-        | "network_error"
-        | "server" => FailureKind::Server,
+        | "network_error" => FailureKind::Server,
         "content_filter" | "content_policy_violation" | "responsible_ai_policy_violation" => {
             FailureKind::Filtered
         }
@@ -100,6 +98,7 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "url_mismatch"
         | "empty_file"
         | "missing_required_parameter" => FailureKind::Invalid,
+        // The words of this program, in lines of calls that got no reply.
         "network" | "timeout" => FailureKind::Network,
         "no_answer" => FailureKind::NoAnswer,
         _ => return None,

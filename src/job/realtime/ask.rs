@@ -54,9 +54,9 @@ impl Chain<'_> {
         let most = self.members().len();
         let mut backoff = Backoff::new(self.options(), most);
         let mut failures: Vec<(String, Failure)> = Vec::new();
-        let (mut tried, mut made) = (0_u64, 0_u32);
+        let (mut asked, mut tries) = (0_u64, 0_u32);
         loop {
-            let call = match self.pick((tried, most), &|_| 0) {
+            let call = match self.pick((asked, most), &|_| 0) {
                 Pick::Go(call) => call,
                 Pick::Wait(at) => {
                     let now = self.clock().instant();
@@ -68,9 +68,9 @@ impl Chain<'_> {
                     self.clock().sleep(left).await;
                     continue;
                 }
-                Pick::Nobody if tried == 0 => return Err(self.all_of(failures)),
+                Pick::Nobody if asked == 0 => return Err(self.all_of(failures)),
                 Pick::Nobody => {
-                    tried = 0;
+                    asked = 0;
                     match backoff.next() {
                         Some(pause) => self.clock().sleep(pause).await,
                         None => return Err(self.all_of(failures)),
@@ -81,7 +81,7 @@ impl Chain<'_> {
             let member = &self.members()[call.member];
             let request = request_for(member);
             let began = self.clock().instant();
-            made += 1;
+            tries += 1;
             let mut has_text = false;
             let end = match on_text.as_deref_mut() {
                 Some(on_text) => {
@@ -100,19 +100,13 @@ impl Chain<'_> {
             let error = match end {
                 Ok(reply) => {
                     let took = self.clock().instant().saturating_duration_since(began);
-                    return Ok(Answered {
-                        member: call.member,
-                        reply,
-                        tries: made,
-                        took,
-                        failures,
-                    });
+                    return Ok(Answered { member: call.member, reply, tries, took, failures });
                 }
                 Err(error) => error,
             };
             let ChatError { error, advice, .. } = *error;
             failures.push((member.title(), error.failure));
-            tried |= bit(call.member);
+            asked |= bit(call.member);
             let is_over =
                 has_text || advice == Advice::NotThisRow || backoff.count(advice) == Step::GiveUp;
             if is_over {

@@ -189,7 +189,7 @@ pub(super) fn build_singly(
     members: &[Member],
     orders: &plain::Receiver<Order>,
     built: &mpsc::UnboundedSender<Box<Item>>,
-    (shared, writer): (&Shared, &plain::Sender<Message>),
+    (common, writer): (&Shared, &plain::Sender<Message>),
 ) {
     let mut builders: std::collections::HashMap<i64, Builder<'_>> =
         std::collections::HashMap::new();
@@ -219,7 +219,7 @@ pub(super) fn build_singly(
             }
         };
         if let Err(error) = made {
-            shared.fail(error);
+            common.fail(error);
             return;
         }
     }

@@ -63,7 +63,7 @@ pub(super) fn member_of(line: &[u8], members: &[(String, String)]) -> (usize, St
         let (provider, model) = members.first().cloned().unwrap_or_default();
         return (0, provider, model);
     };
-    let is = |(provider, model): &(String, String)| *provider == by.provider && *model == by.model;
+    let is = |(name, model): &(String, String)| *name == by.provider && *model == by.model;
     let at = members.iter().position(is).unwrap_or(0);
     (at, by.provider.into_owned(), by.model.into_owned())
 }
