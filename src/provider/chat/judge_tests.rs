@@ -106,6 +106,8 @@ fn s3_06_codes_decide_before_statuses() {
 /// Rows 2 to 6 of the table where types, headers and statuses speak.
 #[test]
 fn s3_06_types_headers_and_statuses() {
+    // status, body, retry-after, x-should-retry, advice
+    type Case<'a> = (u16, &'a str, Option<u64>, Option<bool>, Advice);
     let anthropic =
         |kind: &str| format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"m"}}}}"#);
     let invalid = r#"{"error":{"type":"invalid_request_error","message":"m","code":null}}"#;
@@ -114,8 +116,6 @@ fn s3_06_types_headers_and_statuses() {
     let rate = r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#;
     let no_quota = r#"{"error":{"message":"Quota exceeded","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#;
     let none = "";
-    // status, body, retry-after, x-should-retry, advice
-    type Case<'a> = (u16, &'a str, Option<u64>, Option<bool>, Advice);
     let table: [Case<'_>; 55] = [
         (429, rate, Some(2), None, Advice::SlowDown(Some(seconds(2)))),
         (429, rate, None, Some(true), SLOW),
