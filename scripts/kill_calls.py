@@ -20,8 +20,10 @@ from sandbox_child import KEY, clean_environment, sandbox
 
 ROWS = 160
 AT_ONCE = 4
-RUN = ["workflow", "in.csv", "out.csv", "--prompt", "{text}", "--now", "--yes", "--set",
-       f"concurrency={AT_ONCE}", "--set", "retry_delay=5ms", "--set", "cool_down=20ms", "--retries", "9"]
+RUN = ["workflow", "in.csv", "out.csv", "--prompt", "{text}", "--now", "--yes"]
+# For the line and for `resume` alike; with the usual cool-down a run could last a minute.
+SETTINGS = {"BATCHCTL_CONCURRENCY": str(AT_ONCE), "BATCHCTL_RETRIES": "9",
+            "BATCHCTL_RETRY_DELAY": "5ms", "BATCHCTL_COOL_DOWN": "20ms"}
 # Failures on the way: each may be under way when its caller dies.
 FLAGS = ("--latency", "12ms", "--faults",
          "realtime%13: 500; realtime%17: reset; realtime%29: slow 60ms; realtime%31: cut 50%")
@@ -39,7 +41,7 @@ class CallsBench:
         self.desk.mkdir()
         self.environment = clean_environment(
             HOME=str(root), BATCHCTL_HOME=str(self.home), OPENAI_BASE_URL=f"{address}/v1",
-            OPENAI_API_KEY=KEY, TERM="dumb", TZ="UTC")
+            OPENAI_API_KEY=KEY, TERM="dumb", TZ="UTC", **SETTINGS)
         lines = [f"{row},question {row:03} {'x' * row}\n" for row in range(ROWS)]
         (self.desk / "in.csv").write_text("id,text\n" + "".join(lines), encoding="utf-8")
 

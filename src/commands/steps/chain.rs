@@ -35,7 +35,7 @@ pub(in crate::commands) struct Member {
     /// How long one call may take.
     pub(in crate::commands) timeout: Duration,
     /// The sandbox in this process, stopped when the last member of it is dropped.
-    _sandbox: Option<Arc<Running>>,
+    sandbox: Option<Arc<Running>>,
 }
 
 /// A chain ready to be asked, and what must run as long as it is.
@@ -61,7 +61,7 @@ impl Opened {
                     limits: CallLimits::default(),
                     timeout: member.timeout,
                 };
-                (asked, member._sandbox)
+                (asked, member.sandbox)
             })
             .unzip();
         Self { members, _sandboxes: sandboxes.into_iter().flatten().collect() }
@@ -94,7 +94,7 @@ pub(in crate::commands) fn chain_of(context: &Context) -> Result<Vec<Member>, Co
     let mut members: Vec<Member> = Vec::new();
     let mut missing = Vec::new();
     for who in asked.members() {
-        let sandbox = members.iter().find_map(|member| member._sandbox.clone());
+        let sandbox = members.iter().find_map(|member| member.sandbox.clone());
         match open_member(context, (&who.provider, who.model.clone()), sandbox) {
             Ok(member) => members.push(member),
             Err(error) if error.exit == ExitCode::Credentials => missing.push(error),
@@ -172,7 +172,7 @@ fn open_member(
         model,
         question,
         stored_url: account.base_url,
-        _sandbox: sandbox,
+        sandbox,
     })
 }
 

@@ -54,9 +54,9 @@ impl Chain<'_> {
         let most = self.members().len();
         let mut backoff = Backoff::new(self.options(), most);
         let mut failures: Vec<(String, Failure)> = Vec::new();
-        let (mut tried, mut tries) = (0_u64, 0_u32);
+        let (mut asked, mut tries) = (0_u64, 0_u32);
         loop {
-            let call = match self.pick((tried, most), &|_| 0) {
+            let call = match self.pick((asked, most), &|_| 0) {
                 Pick::Go(call) => call,
                 Pick::Wait(at) => {
                     let now = self.clock().instant();
@@ -68,9 +68,9 @@ impl Chain<'_> {
                     self.clock().sleep(left).await;
                     continue;
                 }
-                Pick::Nobody if tried == 0 => return Err(self.all_of(failures)),
+                Pick::Nobody if asked == 0 => return Err(self.all_of(failures)),
                 Pick::Nobody => {
-                    tried = 0;
+                    asked = 0;
                     match backoff.next() {
                         Some(pause) => self.clock().sleep(pause).await,
                         None => return Err(self.all_of(failures)),
@@ -93,7 +93,7 @@ impl Chain<'_> {
                 }
                 None => member.api.call(&request, member.timeout).await,
             };
-            if self.ended(call, end.as_ref()) {
+            if self.ended(call, end.as_ref().map_err(AsRef::as_ref)) {
                 // What is not remembered now is found out again.
                 let _ = self.remember(call.member);
             }
@@ -104,9 +104,9 @@ impl Chain<'_> {
                 }
                 Err(error) => error,
             };
-            let ChatError { error, advice, .. } = error;
+            let ChatError { error, advice, .. } = *error;
             failures.push((member.title(), error.failure));
-            tried |= bit(call.member);
+            asked |= bit(call.member);
             let is_over =
                 has_text || advice == Advice::NotThisRow || backoff.count(advice) == Step::GiveUp;
             if is_over {

@@ -103,12 +103,8 @@ impl CallWire {
                     heard.body.extend_from_slice(&chunk);
                 }
                 Ok(None) => return Ok(heard),
-                Ok(Some(_)) => {
-                    heard.is_cut = true;
-                    return Ok(heard);
-                }
                 Err(error) if error.is_timeout() => return Err(self.fault(&error, within)),
-                Err(_) => {
+                Ok(Some(_)) | Err(_) => {
                     heard.is_cut = true;
                     return Ok(heard);
                 }
