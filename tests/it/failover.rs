@@ -130,10 +130,9 @@ fn b03_s3_02_rows_flow_on_whatever_becomes_of_the_first() {
     let pace = "realtime: slow 40ms";
     a.rules(pace);
     b.rules(pace);
-    let more = "--set concurrency=4 --set timeout=1s --set cool_down=1s --retries 5";
+    let more = "--set concurrency=4 --set timeout=2s --set cool_down=1s --retries 5";
     let run = services.run("a:gpt-4o,b:gpt-4o", more).start();
     until("the first answers", || count(a, "answered") > 20);
-    assert_eq!(count(b, "calls"), 0, "nobody needs the second one yet");
 
     // Whatever the first is, the second goes on answering.
     let flows = |rules: &str, sign: &dyn Fn() -> bool| {
@@ -159,7 +158,7 @@ fn b03_s3_02_rows_flow_on_whatever_becomes_of_the_first() {
     let closed: Vec<_> = a.calls().into_iter().filter(|call| is(call, "closed", None)).collect();
     for call in &closed {
         let took = call["ms"].as_f64().expect("it ended");
-        assert!((900.0..5000.0).contains(&took), "{call}");
+        assert!((1900.0..9000.0).contains(&took), "{call}");
     }
     let mut gaps = services.switches();
     assert!(!gaps.is_empty());
@@ -207,7 +206,7 @@ fn b03_s3_03_health_is_kept_across_runs() {
     let services = Services::new(2, 12);
     let (a, b) = (&services.all[0], &services.all[1]);
     a.rules("realtime: hang");
-    let line = "--set concurrency=1 --set timeout=300ms --set cool_down=1h";
+    let line = "--set concurrency=1 --set timeout=2s --set cool_down=1h";
     services.run("a:gpt-4o,b:gpt-4o", line).run().exits(0);
     assert_eq!((count(a, "calls"), count(a, "closed")), (3, 3), "three failures open it");
     assert_eq!(services.each_row_has_one_answer(12), [0, 12]);

@@ -310,3 +310,87 @@ fn b02_the_tail_of_a_batch_is_finished_by_calls() {
     assert_eq!(calls.lines().len(), 60 + usize::try_from(asked).expect("few"), "two rounds");
     assert_eq!(calls.status()["statuses"]["ok"], 60);
 }
+
+/// B02, S4.03: a batch that expires at 60 % is completed by `--finish realtime` and by `resume
+/// --now` alike; the account shows both parts, each at its own price.
+#[test]
+fn b02_an_expired_batch_is_completed_by_calls_and_both_parts_are_told() {
+    let mut tables = Vec::new();
+    for (more, resumes) in [("--finish realtime", false), ("--no-wait", true)] {
+        let calls = Calls::new(60, &["--batch-seconds", "0.2", "--faults", "batch: expire 60%"]);
+        let line = "workflow in.csv out.csv --prompt {text} --max-tokens 50 --yes --mode batch";
+        let mut run = calls.run(&format!("{line} {more}")).hurried().run().exits(0);
+        if resumes {
+            run = calls.run("resume last --now").hurried().run().exits(0);
+        }
+        run.says(&["in batch for 36 answers", "by calls for 24 answers"]);
+        let told = calls.run("status last --json").run().exits(0).json();
+        let job = &told["job"];
+        assert_eq!((&job["state"], &job["statuses"]["ok"]), (&"done".into(), &60.into()));
+        assert_eq!((calls.count("calls"), calls.count("answered_again")), (24, 0));
+        assert_eq!((calls.sandbox.created(), &told["calls"][0]["rows"]), (1, &24.into()));
+        // Questions and answers are about as long in both parts, and a call costs twice as much.
+        let cost = |cost: &Value| cost.as_f64().expect("an amount");
+        let by_calls = cost(&job["cost"]["by_calls"]["cost"]);
+        let in_batch = cost(&job["cost"]["actual"]) - by_calls;
+        let times = (by_calls / 24.0) / (in_batch / 36.0);
+        assert!((1.9..2.1).contains(&times), "{times}: {job:#}");
+        assert_eq!(job["cost"]["by_calls"]["count"], 24);
+        assert_eq!(cost(&job["cost"]["reserved"]), 0.0, "nothing stays set aside");
+        let cells = calls.dir.cells("out.csv");
+        for (text, answer) in cells.column("text").iter().zip(cells.column("response")) {
+            assert_eq!(answer, format!("[sandbox] {text}"));
+        }
+        tables.push(calls.dir.bytes("out.csv"));
+    }
+    assert!(tables[0] == tables[1], "the same table either way");
+}
+
+/// B04, S0.20, S0.21: by calls a second run asks nothing and says so; another temperature, model or
+/// letter is another question; a batch takes the answers of calls.
+#[test]
+fn b04_s0_20_s0_21_a_second_run_by_calls_asks_nothing() {
+    let calls = Calls::new(20, &["--batch-seconds", "0.1"]);
+    let run = |name: &str, prompt: &str, more: &str| {
+        let line = format!("workflow in.csv {name}.csv --yes --where id!={name} {more} --prompt");
+        let output = calls.run(&line).arg(prompt).hurried().run().exits(0);
+        (calls.count("calls"), output)
+    };
+    assert_eq!(run("a", "Say {text}", "--now").0, 20);
+    let (asked, again) = run("b", "Say {text}", "--now");
+    assert_eq!(asked, 20);
+    again.says(&["hit rate 100.0 %, 20 calls saved", "nothing was sent"]);
+    let others = [
+        ("Say {text}", "--temperature 0.1"),
+        ("Say {text}", "--model gpt-4o-mini"),
+        ("Say {text}.", ""),
+    ];
+    for (turn, (prompt, more)) in others.into_iter().enumerate() {
+        let (asked, _) = run(&format!("c{turn}"), prompt, &format!("--now {more}"));
+        assert_eq!(asked, 20 * (turn as u64 + 2), "{prompt} {more}");
+    }
+    run("d", "Say {text}", "--mode batch").1.says(&["nothing was sent"]);
+    assert_eq!((calls.count("calls"), calls.sandbox.created()), (80, 0));
+}
+
+/// B04, S0.20: two processes with the same rows at the same time: neither fails, and what one was
+/// answered the other need not ask; a third one asks nothing at all.
+#[test]
+fn b04_s0_20_two_processes_share_the_answers() {
+    const ROWS: u64 = 60;
+    let calls = Calls::new(60, &["--latency", "10ms"]);
+    let run = |name: &str, where_: &str| {
+        let line = format!("workflow in.csv {name}.csv --prompt {{text}} --now --yes {where_}");
+        calls.run(&line).args(&["--set", "concurrency=2"])
+    };
+    let first = run("first", "--end-row 40").start();
+    let second = run("second", "--start-row 20").start();
+    first.end().exits(0);
+    second.end().exits(0);
+    let asked = calls.count("calls");
+    assert!((ROWS..=ROWS + 20).contains(&asked), "{asked}");
+    run("third", "").run().exits(0).says(&["nothing was sent"]);
+    assert_eq!(calls.count("calls"), asked);
+    let cells = calls.dir.cells("third.csv");
+    assert_eq!(cells.column("status"), ["cached"; 60]);
+}
