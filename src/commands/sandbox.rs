@@ -38,8 +38,8 @@ pub struct Args {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = port)]
     pub port: u16,
-    /// Where answers come from: auto (schema where JSON is asked for, else echo), echo, schema,
-    /// script:FILE with rules in TOML or JSON, or fixed[:TEXT], the same to all and the fastest
+    /// Who answers: auto (schema where JSON is asked for, else echo), echo, schema, script:FILE with
+    /// rules, or fixed[:TEXT], the fastest
     #[arg(long, value_name = "auto|echo|schema|fixed|script:FILE", default_value = "auto",
         value_parser = parse_answers)]
     pub answers: AnswersArg,
