@@ -1,6 +1,6 @@
 """Kills the program from outside at random moments and checks what it promises; see kill-test.sh.
 
-What is checked, and the job itself, are those of crash_test.py.
+What is checked, and the job itself, are those of crash_test.py; with --now those of kill_calls.py.
 """
 
 import argparse
@@ -16,7 +16,8 @@ import tempfile
 import threading
 import time
 
-from crash_test import (MOST_RUNS, PERSON, PROMISED, RUN, Bench, Case, Outcome,
+import kill_calls
+from crash_test import (MOST_RUNS, PERSON, PLAIN, PROMISED, RUN, Bench, Case, Outcome,
                         check_bill, check_end, check_halves, undisturbed)
 from sandbox_child import sandbox
 
@@ -39,6 +40,8 @@ class Tally:
         self.kills = self.jobs = self.runs = 0
         self.phases = collections.Counter()
         self.wrong = collections.Counter()
+        # Of calls: answers that a kill lost, at most at one, and answers given twice.
+        self.lost = self.most_lost = self.again = 0
         self.end = time.monotonic() + LONGEST
 
     def is_enough(self):
@@ -120,6 +123,52 @@ def play(binary, seed, length, reference, tally):
             print(f"  job of seed {seed}", *outcome.words, sep="\n    ", flush=True)
 
 
+def play_calls(binary, seed, reference, tally):
+    """One job by calls from its first run to the checks."""
+    outcome = Outcome(Case("kill", [{"BATCHCTL_SEED": str(seed)}], True))
+    table, shortest, length = reference
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="kill-") as name:
+        root = pathlib.Path(name)
+        with sandbox(binary, root / "sandbox", *kill_calls.FLAGS) as address:
+            bench = kill_calls.CallsBench(binary, root, address)
+            watch = kill_calls.Watch(bench, shortest)
+            try:
+                play_calls_on(bench, watch, (draw, length), tally, outcome)
+                kill_calls.check_end(bench, watch, outcome, table)
+            except subprocess.TimeoutExpired as error:
+                outcome.is_wrong("hangs", " ".join(map(str, error.cmd[1:])))
+    with tally.lock:
+        tally.jobs += 1
+        tally.runs += outcome.runs
+        tally.wrong.update(outcome.wrong)
+        tally.lost += watch.lost
+        tally.most_lost = max(tally.most_lost, watch.most_lost)
+        tally.again += watch.again
+        if outcome.words:
+            print(f"  job of seed {seed}", *outcome.words, sep="\n    ", flush=True)
+
+
+def play_calls_on(bench, watch, how, tally, outcome):
+    draw, length = how
+    line, kept = kill_calls.RUN, {}
+    for _ in range(KILLS_OF_ONE):
+        if not run_and_kill(bench, line, draw.uniform(0, length)):
+            break
+        before, kept = kept, watch.check(kept, outcome)
+        kill_calls.check_table(bench, outcome)
+        with tally.lock:
+            tally.kills += 1
+            tally.phases[kill_calls.phase(bench, before, kept)] += 1
+        if kept and draw.random() < 0.5:
+            line = ["resume", "last"]
+    done = bench.run(*line)
+    outcome.runs += 1
+    watch.check(kept, outcome)
+    if done.returncode != 0:
+        outcome.is_wrong("wrong exit codes", f"{done.returncode}: {done.stderr.strip()}")
+
+
 def length_of(binary):
     """How long a run takes that nobody kills."""
     with tempfile.TemporaryDirectory(prefix="kill-") as name:
@@ -137,14 +186,19 @@ def main():
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--now", action="store_true", help="rows by calls, in no batch")
     asked = parser.parse_args()
     binary = str(pathlib.Path(asked.binary).resolve())
     if not os.access(binary, os.X_OK):
         raise SystemExit(f"kill-test: no program at {binary}; cargo build --release")
 
     start = time.monotonic()
-    reference, _, _ = undisturbed(binary)
-    length = length_of(binary)
+    if asked.now:
+        reference = kill_calls.undisturbed(binary)
+        length = reference[2]
+    else:
+        reference = undisturbed(binary, PLAIN)[0]
+        length = length_of(binary)
     print(f"kill-test: seed {asked.seed}: an undisturbed run takes {length:.2f} s", flush=True)
     tally, draw = Tally(asked.kills), random.Random(asked.seed)
 
@@ -152,7 +206,10 @@ def main():
         while not tally.is_enough():
             with tally.lock:
                 seed = draw.randrange(1 << 32)
-            play(binary, seed, length, reference, tally)
+            if asked.now:
+                play_calls(binary, seed, reference, tally)
+            else:
+                play(binary, seed, length, reference, tally)
 
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
         for worker in [pool.submit(work) for _ in range(asked.jobs)]:
@@ -161,7 +218,11 @@ def main():
         print(f"  killed in {name:<18} {count:>4}")
     seconds = time.monotonic() - start
     print(f"kill-test: {tally.kills} kills, {tally.jobs} jobs in {seconds:.0f} s")
-    for what in dict.fromkeys([*PROMISED, *tally.wrong]):
+    if asked.now:
+        print(f"  answers under way when it died: {tally.lost}, at most {tally.most_lost} at one "
+              f"kill; answered again: {tally.again}")
+    promised = kill_calls.PROMISED if asked.now else PROMISED
+    for what in dict.fromkeys([*promised, *tally.wrong]):
         print(f"  {what:<21} {tally.wrong[what]}")
     if tally.kills < asked.kills:
         raise SystemExit(f"kill-test: only {tally.kills} of {asked.kills} kills in {LONGEST} s")

@@ -119,9 +119,12 @@ impl Answer<'_> {
             Column::Status => Cell::Ours(self.status.as_str()),
             Column::Error => model(self.error.as_deref()),
             Column::Model => {
-                let of = |line: &'s ResultLine| {
-                    line.model.as_deref().or(line.by.as_ref().map(|by| by.model.as_str()))
+                // Of a row without an answer a batch does not say which model failed, nor do we.
+                let asked = |line: &'s ResultLine| {
+                    let by = line.by.as_ref().filter(|_| reply.is_some());
+                    by.map(|by| by.model.as_str())
                 };
+                let of = |line: &'s ResultLine| line.model.as_deref().or(asked(line));
                 model(self.line.and_then(of))
             }
             Column::CustomId => {

@@ -146,7 +146,8 @@ fn b03_s3_02_rows_flow_on_whatever_becomes_of_the_first() {
         let before = count(b, "answered");
         until(&format!("rows flow on: {rules}"), || count(b, "answered") > before + 10);
     };
-    flows("realtime: rate-limit retry-after=1", &|| !a.seen()["by_status"]["429"].is_null());
+    let refused = || a.seen()["by_status"]["429"].as_u64().unwrap_or(0);
+    flows("realtime: rate-limit retry-after=1", &|| refused() >= 3);
     flows("realtime: close", &|| count(a, "broken") >= 3);
     flows("realtime: slow 30s", &|| count(a, "closed") >= 1);
     let before = count(a, "answered");
@@ -250,7 +251,7 @@ fn s3_06_s3_07_strong_models_of_all_come_before_light_ones() {
     assert!((1..=3).contains(&strong) && light == 0, "{strong} {light}");
     let cells = services.dir.cells("out.csv");
     assert!(cells.column("provider").iter().all(|name| *name == "a"));
-    assert!(cells.column("model").iter().all(|name| name.starts_with("gpt-4o-mini")));
+    assert!(cells.column("model").iter().all(|name| name.ends_with("gpt-4o-mini")));
 }
 
 /// S3.08, S3.14: where nobody answers, the row keeps what each service said, and the rest waits.
@@ -259,9 +260,13 @@ fn s3_14_where_all_are_refused_the_run_says_so() {
     let services = Services::new(2, 3);
     services.all[0].rules("realtime: 401 code=invalid_api_key");
     services.all[1].rules("realtime: credit");
-    let output = services.run("a:gpt-4o,b:gpt-4o", "").run();
-    assert!(output.code.is_some_and(|code| code == 4), "{output}");
-    output.says(&["a", "b"]);
+    services.run("a:gpt-4o,b:gpt-4o", "").run().exits(4).says(&[
+        "a:gpt-4o: ",
+        "(HTTP 401)",
+        "b:gpt-4o: ",
+        "quota",
+        "(HTTP 429)",
+    ]);
     let asked = |service: &Sandbox| count(service, "calls");
     assert!(asked(&services.all[0]) <= 3 && asked(&services.all[1]) <= 3, "asked once each");
     services.all.iter().for_each(|service| service.rules(""));

@@ -13,6 +13,8 @@ const SLACK: f64 = 1.5;
 const BURST: f64 = 1.0;
 /// By how much a rate that was found out grows with each answer.
 const WIDER: f64 = 1.0005;
+/// The same where no refusal came for long.
+const MUCH_WIDER: f64 = 1.02;
 
 /// How what was used comes back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,10 +68,10 @@ impl Bucket {
         self.limit
     }
 
-    /// Makes a rate that was found out a little larger: what it is now may be too little.
-    pub(super) fn widen(&mut self) {
+    /// Makes a rate that was found out a little larger, or much: what it is now may be too little.
+    pub(super) fn widen(&mut self, is_quiet: bool) {
         if !self.is_set {
-            self.limit *= WIDER;
+            self.limit *= if is_quiet { MUCH_WIDER } else { WIDER };
             self.most = (self.limit / MINUTE).max(1.0);
         }
     }

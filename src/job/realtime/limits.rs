@@ -17,6 +17,10 @@ const RAMP: f64 = 64.0;
 const RAMP_STEP: Duration = Duration::from_millis(10);
 /// A pause after a refusal without a time is at most this long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// After so many answers and so long without a refusal a rate that was found out was that of a bad
+/// hour: it grows fast, and a refusal in so many calls is few.
+const QUIET_ANSWERS: u64 = 60;
+const QUIET: Duration = Duration::from_secs(60);
 
 /// What a person said of a member's limits; `None` is found out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -189,7 +193,7 @@ impl Gate {
         }
         self.learn(rate, now);
         match ended {
-            Ended::Well => self.grow(),
+            Ended::Well => self.grow(began, now),
             Ended::Refused(wait) => self.shrink(began, wait, now),
         }
     }
@@ -220,13 +224,16 @@ impl Gate {
         }
     }
 
-    fn grow(&mut self) {
+    fn grow(&mut self, began: Instant, now: Instant) {
         self.refusals = 0;
-        if let Some((_, answers)) = &mut self.since_refusal {
+        let mut is_quiet = false;
+        // What was under way at the refusal says nothing of what is allowed since.
+        if let Some((since, answers)) = self.since_refusal.as_mut().filter(|(at, _)| began > *at) {
             *answers += 1;
+            is_quiet = *answers >= QUIET_ANSWERS && now.duration_since(*since) >= QUIET;
         }
         if let Some(requests) = self.requests.as_mut().filter(|_| !self.has_told_requests) {
-            requests.widen();
+            requests.widen(is_quiet);
         }
         let is_full = self.out + 2.0 > self.at_once.floor();
         if !is_full || self.at_once >= self.most {

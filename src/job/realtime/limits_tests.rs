@@ -206,6 +206,33 @@ fn s3_06_one_refusal_pauses_all() {
     assert!((gate.at_once() - 1.0).abs() < 1e-9, "halved again and again");
 }
 
+/// B03: a service that refuses everything for a while and then is back is asked as before: neither
+/// what was under way at a refusal nor a bad hour says what it allows.
+#[test]
+fn b03_an_outage_of_refusals_leaves_no_rate() {
+    let start = Instant::now();
+    let mut gate = Gate::new(CallLimits::default(), Duration::from_secs(1), start);
+    let none = RateSigns::default();
+    let at = |ms: u64| start + Duration::from_millis(ms);
+    for second in 0..5 {
+        let now = at(second * 2_000);
+        gate.end((now, 0), Ended::Refused(None), &none, at(second * 2_000 + 5));
+        // Three were on their way when it began.
+        (0..3).for_each(|_| gate.end((now, 0), Ended::Well, &none, at(second * 2_000 + 40)));
+    }
+    assert!(gate.requests.is_none(), "{:?}", gate.requests);
+    // One answer in 30 s is a rate, for as long as no better is known.
+    gate.end((at(40_000), 0), Ended::Well, &none, at(40_010));
+    gate.end((at(40_020), 0), Ended::Refused(None), &none, at(40_030));
+    let rate = |gate: &Gate| gate.requests.as_ref().expect("a rate").limit();
+    let low = rate(&gate);
+    for answer in 0..300 {
+        let now = at(50_000 + answer * 500);
+        gate.end((now, 0), Ended::Well, &none, now);
+    }
+    assert!(rate(&gate) > 20.0 * low, "{low} grew to {}", rate(&gate));
+}
+
 /// Tokens are reserved as guessed, and settled as used.
 #[test]
 fn tokens_are_settled_by_what_was_used() {

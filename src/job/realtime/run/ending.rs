@@ -109,8 +109,44 @@ impl Caller<'_> {
     }
 
     pub(super) fn last_failure(&self) -> Failure {
-        let mut members = (0..self.chain.members().len()).rev();
-        let last = members.find_map(|member| self.chain.last_failure(member));
-        last.unwrap_or_else(|| Failure::ours(FailureKind::Network, "nobody answered"))
+        let members = self.chain.members().iter().enumerate();
+        let told = members.filter_map(|(at, member)| Some((member, self.chain.last_failure(at)?)));
+        let told: Vec<_> = told.map(|(member, failure)| (member.title(), failure)).collect();
+        told_together(told)
+    }
+}
+
+/// What each service said, as one failure: that of the first in the chain, which is the job's own,
+/// with the words of all.
+fn told_together(mut told: Vec<(String, Failure)>) -> Failure {
+    if told.len() < 2 {
+        let only = told.pop().map(|(_, failure)| failure);
+        return only.unwrap_or_else(|| Failure::ours(FailureKind::Network, "nobody answered"));
+    }
+    let words = told.iter().map(|(who, failure)| {
+        let status = failure.status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
+        format!("{who}: {}{status}", failure.message)
+    });
+    let words = words.collect::<Vec<_>>().join("; ");
+    Failure::ours(told[0].1.kind, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s3_14_a_total_failure_tells_what_each_service_said() {
+        let failure = |kind, status, words: &str| Failure {
+            status: Some(status),
+            ..Failure::ours(kind, words)
+        };
+        let key = failure(FailureKind::Credentials, 401, "wrong key");
+        let money = failure(FailureKind::Account, 429, "no money left");
+        assert_eq!(told_together(vec![("a:m".to_owned(), key.clone())]), key);
+        let both = told_together(vec![("a:m".to_owned(), key), ("b:m".to_owned(), money)]);
+        assert_eq!(both.kind, FailureKind::Credentials);
+        assert_eq!(both.message, "a:m: wrong key (HTTP 401); b:m: no money left (HTTP 429)");
+        assert_eq!(told_together(Vec::new()).message, "nobody answered");
     }
 }
