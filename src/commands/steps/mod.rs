@@ -79,6 +79,7 @@ pub(super) use late::look_for_late;
 pub(super) use look::{look, watch_other};
 pub(super) use marks::Marks;
 pub(super) use merged::{FillReport, MergeReport, MergeSource, report_merge};
+pub(super) use limits::require_day_left;
 pub(super) use money::require_limits;
 pub(super) use on_done::with_on_done;
 pub(super) use output::{
