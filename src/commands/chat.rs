@@ -80,9 +80,9 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let wanted = question::wanted(args, context)?;
     let system = question::system(args, context)?;
     let has_images = matches!(&wanted, Wanted::Once(turn) if !turn.images.is_empty());
-    let opened = Opened::of(ask::open(context, system.as_deref(), has_images)?);
+    let mut opened = Opened::for_calls();
+    let members = ask::open(context, &mut opened, (system.as_deref(), has_images))?;
     let store = open_store(context)?;
-    let Opened { members, .. } = opened;
     require_day_left(context, &store, &members)?;
     let chain = Chain::new(members, call_options(context), &store, &*context.clock)?;
     let asker = Asker { chain };

@@ -184,7 +184,7 @@ fn s3_14_total_failure_is_an_error_with_details_of_each_service() {
         let names: Vec<_> = failed.iter().map(|one| one["provider"].clone()).collect();
         assert_eq!(names, ["one", "two"]);
         assert!(document.get("content").is_none(), "{run}");
-        run.says(&["error:", "one (m-one)"]);
+        let run = run.says(&["error:", "one (m-one)"]);
         if failed[0]["http_status"] == 401 {
             assert_eq!(failed[0]["class"], "credentials");
             run.says(&["batchctl login one"]);

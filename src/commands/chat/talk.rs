@@ -142,12 +142,12 @@ impl<'a> Talk<'a> {
     async fn hear(&mut self) -> Result<Heard<'a>, CommandError> {
         let asker = self.asker;
         let mut flow = Flow::default();
-        let asked = tokio::select! {
-            asked = asker.ask(self.context, &self.turns, Some(&mut flow)) => Ok(asked?),
+        let end = tokio::select! {
+            answer = asker.ask(self.context, &self.turns, Some(&mut flow)) => Ok(answer?),
             cause = self.signals.next() => Err(cause),
         };
         flow.end(&self.context.printer)?;
-        Ok(match asked {
+        Ok(match end {
             Ok(Ok(answered)) => Heard::Answer(answered),
             Ok(Err(nobody)) => Heard::Nobody(nobody),
             Err(StopCause::Interrupt) => Heard::Stopped(flow.into_text()),

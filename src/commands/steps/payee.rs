@@ -51,20 +51,24 @@ impl Calls {
     /// Who is asked by them, opened: its name and its address as stored, what it is asked and what
     /// that costs, and how long one call may take where nothing is said of it.
     pub(super) fn member(
-        self,
-        (name, stored_url): (String, String),
-        (question, price): (Question, Option<Price>),
+        &self,
+        (name, stored_url): (&str, &str),
+        (question, price): (Question, Option<&Price>),
         usual: Duration,
     ) -> Result<Member, CommandError> {
         let limits = self.limits;
         Ok(Member {
-            name,
+            name: name.to_owned(),
             model: question.model.clone(),
             api: open_chat(&self.settings).map_err(usage)?,
             question,
-            price,
-            stored_url,
-            limits: CallLimits { concurrency: limits.concurrency, rpm: limits.rpm, tpm: limits.tpm },
+            price: price.cloned(),
+            stored_url: stored_url.to_owned(),
+            limits: CallLimits {
+                concurrency: limits.concurrency,
+                rpm: limits.rpm,
+                tpm: limits.tpm,
+            },
             timeout: self.timeout.unwrap_or(usual),
         })
     }

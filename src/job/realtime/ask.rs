@@ -56,7 +56,8 @@ impl Chain<'_> {
         let most = self.members().len();
         let mut backoff = Backoff::new(self.options(), most);
         let mut failures: Vec<(String, Failure)> = Vec::new();
-        let (mut tried, mut unfit, mut tries) = (0_u64, 0_u64, 0_u32);
+        let (mut tried, mut unfit) = (0_u64, 0_u64);
+        let mut calls = 0_u32;
         loop {
             let call = match self.pick((tried, most), &|_| 0) {
                 Pick::Go(call) => call,
@@ -83,7 +84,7 @@ impl Chain<'_> {
             let member = &self.members()[call.member];
             let request = request_for(member);
             let began = self.clock().instant();
-            tries += 1;
+            calls += 1;
             let mut has_text = false;
             let end = match on_text.as_deref_mut() {
                 Some(on_text) => {
@@ -102,7 +103,13 @@ impl Chain<'_> {
             let error = match end {
                 Ok(reply) => {
                     let took = self.clock().instant().saturating_duration_since(began);
-                    return Ok(Answered { member: call.member, reply, tries, took, failures });
+                    return Ok(Answered {
+                        member: call.member,
+                        reply,
+                        tries: calls,
+                        took,
+                        failures,
+                    });
                 }
                 Err(error) => error,
             };

@@ -28,6 +28,8 @@ use super::{anthropic, gemini};
 
 /// What is attempted, as words that follow "failed to".
 const CALL: &str = "ask the model";
+/// How long a connection is listened to on which the end of the answer was told.
+const AFTER_THE_END: Duration = Duration::from_secs(1);
 /// What is added to a body so that its answer is streamed, with the tokens in the last event.
 const STREAM: &[u8] = b"\"stream\":true";
 const STREAM_WITH_USAGE: &[u8] = b"\"stream\":true,\"stream_options\":{\"include_usage\":true}";
@@ -231,15 +233,22 @@ impl ChatApi for Service {
         let (mut events, mut assembly) =
             (Events::default(), Assembly::new(self.dialect.shape, request.endpoint));
         let mut take = |data: &str| assembly.take(data, &mut |text| on_text(text));
+        let mut is_over = false;
         let ended = loop {
             let Ok(piece) = timeout_at(until, response.chunk()).await else {
+                if is_over {
+                    break Ok(());
+                }
                 return Err(self.fault(self.wire.stalled(within)));
             };
             match piece {
                 Ok(Some(piece)) => {
                     let fed = events.feed(&piece, |data| {
+                        is_over |= data.trim() == "[DONE]";
                         // An answer may take as long as it wants while it goes on.
-                        if !is_ping(data) {
+                        if is_over {
+                            until = Instant::now() + AFTER_THE_END.min(within);
+                        } else if !is_ping(data) {
                             until = Instant::now() + within;
                         }
                         take(data)

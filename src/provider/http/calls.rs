@@ -104,12 +104,8 @@ impl CallWire {
                     heard.body.extend_from_slice(&chunk);
                 }
                 Ok(None) => return Ok(heard),
-                Ok(Some(_)) => {
-                    heard.is_cut = true;
-                    return Ok(heard);
-                }
                 Err(error) if error.is_timeout() => return Err(self.fault(&error, within)),
-                Err(_) => {
+                Ok(Some(_)) | Err(_) => {
                     heard.is_cut = true;
                     return Ok(heard);
                 }
@@ -164,8 +160,7 @@ impl CallWire {
 
     /// A reply that had begun came to a stop.
     pub(in crate::provider) fn stalled(&self, within: Duration) -> CallFault {
-        let words =
-            format!("{} sent no more of its answer for {within:?}{}", self.host, self.way);
+        let words = format!("{} sent no more of its answer for {within:?}{}", self.host, self.way);
         let failure = Failure::ours(FailureKind::Network, words);
         CallFault { class: CallClass::Unknown, failure }
     }
