@@ -252,10 +252,8 @@ mod tests {
         let fields = Fields::parse("label,score,zip,none,deep.list[1],either").unwrap();
         for (schema, explode) in [(&one, false), (&list, true)] {
             let schema = Schema::compile(schema).unwrap();
-            let wanted = match explode {
-                false => Wanted::new(Some(&fields), Some(&schema)),
-                true => Wanted::of_each(Some(&fields), Some(&schema)),
-            };
+            let of = if explode { Wanted::of_each } else { Wanted::new };
+            let wanted = of(Some(&fields), Some(&schema));
             for (text, expected) in table {
                 let items = [text.to_owned()];
                 let defaults = Defaults::parse(&items, wanted).unwrap();

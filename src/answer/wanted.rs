@@ -123,10 +123,8 @@ impl<'a> Wanted<'a> {
         let is_exact = |of: &Value| of["properties"].get(&field.column).is_some();
         let each = if self.is_of_each { schema.each() } else { None };
         let exact = is_exact(each.unwrap_or(schema.value()));
-        let mut path = match exact {
-            true => vec![Step::Key(field.column.clone())],
-            false => field.path.clone(),
-        };
+        let mut path =
+            if exact { vec![Step::Key(field.column.clone())] } else { field.path.clone() };
         if each.is_some() {
             let list = schema.list_key().map(|key| Step::Key(key.to_owned()));
             path.splice(0..0, list.into_iter().chain([Step::Index(0)]));

@@ -67,11 +67,13 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "insufficient_balance"
         | "billing_error" => FailureKind::Account,
         "token_limit_exceeded" => FailureKind::QueueFull,
-        "rate_limit_exceeded"
+        "rate_limited"
+        | "rate_limit_exceeded"
         | "rate_limit_error"
         | "ramp_limit_exceeded"
         | "resource_exhausted" => FailureKind::RateLimited,
-        "overloaded_error"
+        "server"
+        | "overloaded_error"
         | "server_error"
         | "internal_error"
         | "internal_server_error"
@@ -98,8 +100,6 @@ fn by_code(code: &str) -> Option<FailureKind> {
         | "missing_required_parameter" => FailureKind::Invalid,
         // The words of this program, in lines of calls that got no reply.
         "network" | "timeout" => FailureKind::Network,
-        "rate_limited" => FailureKind::RateLimited,
-        "server" => FailureKind::Server,
         "no_answer" => FailureKind::NoAnswer,
         _ => return None,
     })

@@ -55,6 +55,7 @@ pub(super) struct PromptFeedback {
 /// Gemini's count of tokens.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "Gemini's words")]
 pub(super) struct UsageMetadata {
     prompt_token_count: Number,
     tool_use_prompt_token_count: Number,

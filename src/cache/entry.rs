@@ -168,9 +168,10 @@ mod tests {
     /// another key.
     #[test]
     fn a_changed_entry_is_refused_with_the_reason() {
+        type Is = fn(&BadEntry) -> bool;
         let line = entry().to_line();
         let other_key = "08".repeat(16);
-        let table: [(String, fn(&BadEntry) -> bool); 9] = [
+        let table: [(String, Is); 9] = [
             (line.replace(&"07".repeat(16), &other_key), |e| *e == BadEntry::Digest),
             (line.replace("yes", "no!"), |e| *e == BadEntry::Digest),
             (line.replace("1763770000", "1999999999"), |e| *e == BadEntry::Digest),

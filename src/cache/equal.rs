@@ -75,8 +75,8 @@ impl EqualRequests {
 /// Where the search for a key begins, and its tag. Content keys are digests already: some of
 /// their bytes are as good as a hash of them.
 fn start_of(content_key: &[u8; 16]) -> (usize, u32) {
-    let [a, b, c, d, e, f, g, h, ..] = *content_key;
-    (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]))
+    let (words, _) = content_key.as_chunks();
+    (u32::from_le_bytes(words[0]) as usize, u32::from_le_bytes(words[1]))
 }
 
 #[cfg(test)]

@@ -48,13 +48,12 @@ impl<'a> Lines<'a> {
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&answer.file) {
             self.open.clear();
         }
-        let file = match self.open.get(&answer.file) {
-            Some(file) => file,
-            None => {
-                let path = self.store.home().join(&answer.file);
-                // A file that cannot be opened is remembered too: a job has one for all its rows.
-                self.open.entry(answer.file.clone()).or_insert(DiskFile::open(&path).ok())
-            }
+        let file = if let Some(file) = self.open.get(&answer.file) {
+            file
+        } else {
+            let path = self.store.home().join(&answer.file);
+            // A file that cannot be opened is remembered too: a job has one for all its rows.
+            self.open.entry(answer.file.clone()).or_insert(DiskFile::open(&path).ok())
         };
         let length = usize::try_from(answer.length).ok().filter(|_| answer.length <= MOST_BYTES)?;
         let mut bytes = vec![0; length];

@@ -32,6 +32,7 @@ pub struct Args {
 pub enum Action {
     /// How many entries there are, how old, and what they saved
     Stats(StatsArgs),
+    #[expect(clippy::doc_markdown, reason = "shown as help")]
     /// Forget the entries that are too old: by cache_ttl, or by the age that is named
     #[command(alias = "clean_expired")]
     CleanExpired(StatsArgs),
@@ -50,6 +51,7 @@ pub enum Action {
 /// Arguments of `cache stats` and `cache clean-expired`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StatsArgs {
+    #[expect(clippy::doc_markdown, reason = "shown as help")]
     /// Entries answered longer ago than that are expired, as 7d, 12h [default: the setting cache_ttl; without one nothing expires]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub older_than: Option<Duration>,

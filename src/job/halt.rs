@@ -239,7 +239,7 @@ mod tests {
         for (groups, expected) in first {
             let words = halt_of("shard 7", records(&groups).iter(), 0.5, true);
             let words = words.map(|halt| halt.words().to_owned()).unwrap_or_default();
-            assert_eq!(words.starts_with(expected.unwrap_or("")), true, "{words}");
+            assert!(words.starts_with(expected.unwrap_or("")), "{words}");
             assert_eq!(words.is_empty(), expected.is_none(), "{groups:?}: {words}");
         }
         let again = [

@@ -37,6 +37,9 @@ pub(super) struct Keys<'r> {
     pub(super) others: &'r [[u8; 16]],
 }
 
+/// An earlier answer, with the key that it was found by.
+type Found = ([u8; 16], Known);
+
 /// Why a row need not be sent, if so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -129,7 +132,7 @@ impl<'a> Unsent<'a> {
         &mut self,
         rows: &[Keys<'_>],
         others: &[usize],
-    ) -> Result<Vec<Option<([u8; 16], Known)>>, JobError> {
+    ) -> Result<Vec<Option<Found>>, JobError> {
         let Some(earlier) = &mut self.earlier else { return Ok(vec![None; rows.len()]) };
         let keys: Vec<_> = rows.iter().map(|row| row.entry.content_key).collect();
         let found = earlier.find(0, &keys)?.into_iter().zip(keys);

@@ -16,6 +16,7 @@ pub const GROQ: Dialect = Dialect {
     embeddings: None,
     responses: None,
     limits: Limits { max_requests: 50_000, max_bytes: 100_000_000, max_line_bytes: None },
+    default_model: None,
     json_mode: JsonMode::Object,
     only_models_of: None,
     ..OPENAI

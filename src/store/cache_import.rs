@@ -45,7 +45,7 @@ impl Store {
             )?;
             let mut taken = 0;
             for answer in answers {
-                let token = |at: usize| answer.tokens.map(|tokens| tokens[at]);
+                let count = |at: usize| answer.tokens.map(|tokens| tokens[at]);
                 taken += insert.execute(params![
                     answer.key,
                     answer.provider,
@@ -57,10 +57,10 @@ impl Store {
                     answer.length,
                     answer.cost.as_ref().map(|(currency, _)| currency),
                     answer.cost.as_ref().map(|(_, cost)| cost),
-                    token(0),
-                    token(1),
-                    token(2),
-                    token(3),
+                    count(0),
+                    count(1),
+                    count(2),
+                    count(3),
                 ])? as u64;
             }
             Ok(taken)

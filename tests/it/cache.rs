@@ -12,7 +12,7 @@ use crate::support::workdir::{Run, WorkDir};
 const LINE: &str = "workflow in.csv out.csv";
 
 /// The same rows by another line: another selection is another job.
-fn next<'a>(sandbox: &Sandbox, dir: &'a WorkDir, name: &str) -> Run {
+fn next(sandbox: &Sandbox, dir: &WorkDir, name: &str) -> Run {
     let line = format!("workflow in.csv {name}.csv --where text!={name}");
     at(sandbox, dir.batchctl(&line))
 }

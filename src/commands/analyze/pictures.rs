@@ -15,9 +15,9 @@ const HEAD: u64 = 1024;
 
 /// The same line as one of `chat`, if all that is named are pictures.
 pub(super) fn pictures(args: &Args, context: &Context) -> Result<Option<chat::Args>, CommandError> {
-    let shows = |name: &&Path| is_address(name) || is_picture(&head(&context.folder.join(name)));
+    let is_shown = |name: &&Path| is_address(name) || is_picture(&head(&context.folder.join(name)));
     let named = args.sources.iter().map(AsRef::as_ref);
-    let (shown, others): (Vec<&Path>, Vec<&Path>) = named.partition(shows);
+    let (shown, others): (Vec<&Path>, Vec<&Path>) = named.partition(is_shown);
     match (shown.first(), others.first()) {
         (None, _) if args.prompt.is_some() => {
             Err(CommandError::usage("--prompt asks about a picture, and none is named")

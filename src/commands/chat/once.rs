@@ -16,16 +16,16 @@ pub(super) fn once(
     let is_flowing = context.printer.is_terminal() && !context.json;
     let mut flow = Flow::default();
     let turns = [turn];
-    let end = context.block_on(async {
+    let heard = context.block_on(async {
         let mut signals = Signals::new()?;
         let flow = is_flowing.then_some(&mut flow);
         tokio::select! {
-            answer = asker.ask(context, &turns, flow) => answer.map(Ok),
+            end = asker.ask(context, &turns, flow) => end.map(Ok),
             cause = signals.next() => Ok(Err(cause)),
         }
     })??;
     flow.end(&context.printer)?;
-    let answered = match end {
+    let answered = match heard {
         Ok(Ok(answered)) => answered,
         Ok(Err(nobody)) => return Err(nobody.into_error(context)),
         Err(cause) => return Ok(stopped(context, cause)),

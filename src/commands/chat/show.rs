@@ -29,6 +29,7 @@ struct Document<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the words of the document")]
 struct UsageDocument {
     prompt_tokens: u64,
     cached_tokens: u64,

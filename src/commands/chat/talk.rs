@@ -142,12 +142,12 @@ impl<'a> Talk<'a> {
     async fn hear(&mut self) -> Result<Heard<'a>, CommandError> {
         let asker = self.asker;
         let mut flow = Flow::default();
-        let end = tokio::select! {
-            answer = asker.ask(self.context, &self.turns, Some(&mut flow)) => Ok(answer?),
+        let heard = tokio::select! {
+            end = asker.ask(self.context, &self.turns, Some(&mut flow)) => Ok(end?),
             cause = self.signals.next() => Err(cause),
         };
         flow.end(&self.context.printer)?;
-        Ok(match end {
+        Ok(match heard {
             Ok(Ok(answered)) => Heard::Answer(answered),
             Ok(Err(nobody)) => Heard::Nobody(nobody),
             Err(StopCause::Interrupt) => Heard::Stopped(flow.into_text()),

@@ -32,25 +32,23 @@ impl AgainPrice {
         question: &Question,
     ) -> Result<Self, CommandError> {
         let is_same_model = question.model == found.spec.question.model;
-        let other = if is_same_model { None } else { Some(who.price.clone()) };
-        Self::priced(store, found, question, other)
+        let price = if is_same_model { terms_of(&found.job).price } else { who.price.clone() };
+        Self::priced(store, found, question, price)
     }
 
     /// The price of the job's own question, as it was asked.
     pub(super) fn own(store: &Store, found: &Found) -> Result<Self, CommandError> {
-        Self::priced(store, found, &found.spec.question, None)
+        Self::priced(store, found, &found.spec.question, terms_of(&found.job).price)
     }
 
-    /// `other` is the price of another model than the job's.
     fn priced(
         store: &Store,
         found: &Found,
         question: &Question,
-        other: Option<Option<Price>>,
+        price: Option<Price>,
     ) -> Result<Self, CommandError> {
         let own = &found.spec.question;
         let terms = terms_of(&found.job);
-        let price = other.unwrap_or(terms.price);
         let mut reasking = reasking(&found.spec, &question.model);
         let lengths = match &found.job.prompt {
             Some(prompt) if question == own => {

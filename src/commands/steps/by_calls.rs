@@ -7,6 +7,7 @@ use super::jobs::Found;
 use super::mode::{Wanted, wanted};
 use super::who::Who;
 use crate::commands::Context;
+use crate::cost::Price;
 use crate::job::terms_of;
 use crate::request::Mode;
 use crate::store::{ShardRecord, ShardState, Store};
@@ -33,7 +34,7 @@ pub(in crate::commands) fn send_now(
         approve(context, store, (found, who), rows)?;
         let price = terms_of(&found.job).price;
         // The dearest rate decides: a reserve may be too high for a while, never too low.
-        let rate = price.as_ref().and_then(|price| price.times_realtime());
+        let rate = price.as_ref().and_then(Price::times_realtime);
         let made = store.to_calls(&found.job.key, |shard| {
             let (reserve, rate) = (shard.reserve?, rate?);
             Some(reserve.saturating_mul(rate.0).div_ceil(rate.1.max(1)))

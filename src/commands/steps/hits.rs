@@ -12,7 +12,8 @@ use crate::ui::{count, counted};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Hits {
     /// Rows with an earlier answer.
-    hits: u64,
+    #[serde(rename = "hits")]
+    cached: u64,
     /// Their share of the rows of which a request can be made; `None` without such rows.
     hit_rate: Option<f64>,
     /// Rows that got the answer of another.
@@ -28,24 +29,24 @@ impl Hits {
     /// Of a job with this many rows and what became of them.
     pub(super) fn of(counts: &BTreeMap<RowStatus, u64>, rows: u64, spent: &Spent) -> Self {
         let of = |status| counts.get(&status).copied().unwrap_or(0);
-        let (hits, equal_rows) = (of(RowStatus::Cached), spent.saved.equal.0);
+        let (cached, equal_rows) = (of(RowStatus::Cached), spent.saved.equal.0);
         let asked = rows.saturating_sub(of(RowStatus::Skipped));
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let hit_rate = (asked > 0).then(|| hits as f64 / asked as f64);
-        let is_all = hits > 0 && hits == asked;
-        Self { hits, hit_rate, equal_rows, saved_calls: hits + equal_rows, is_all }
+        let hit_rate = (asked > 0).then(|| cached as f64 / asked as f64);
+        let is_all = cached > 0 && cached == asked;
+        Self { cached, hit_rate, equal_rows, saved_calls: cached + equal_rows, is_all }
     }
 
     /// `cache     hit rate 40.0 %, 10 calls saved`; none where nothing was saved.
     pub(super) fn line(self) -> Option<String> {
         let share = 100.0 * self.hit_rate.filter(|_| self.saved_calls > 0)?;
         let mut line = format!("cache     hit rate {share:.1} %");
-        if self.hits > 0 {
-            line += &format!(", {} saved", counted(self.hits, "call"));
+        if self.cached > 0 {
+            line += &format!(", {} saved", counted(self.cached, "call"));
         }
         match self.equal_rows {
             0 => {}
-            rows if self.hits > 0 => line += &format!("; {} more by equal rows", count(rows)),
+            rows if self.cached > 0 => line += &format!("; {} more by equal rows", count(rows)),
             rows => line += &format!("; {} saved by equal rows", counted(rows, "call")),
         }
         if self.is_all {
@@ -64,7 +65,8 @@ mod tests {
     #[test]
     fn s0_24_hit_rate_and_saved_calls_of_a_run() {
         use RowStatus::{Cached, Ok, Skipped};
-        let table: [(&[(RowStatus, u64)], u64, Option<&str>); 7] = [
+        type Counts = &'static [(RowStatus, u64)];
+        let table: [(Counts, u64, Option<&str>); 7] = [
             (&[(Ok, 25)], 0, None),
             (&[(Cached, 10), (Ok, 15)], 0, Some("cache     hit rate 40.0 %, 10 calls saved")),
             (

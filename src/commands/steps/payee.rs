@@ -85,9 +85,9 @@ impl Payee {
         let mut question = of_first.clone();
         question.model.clone_from(&self.model);
         question.base_url.clone_from(&self.stored_url);
-        question.line_url = line_url(self.dialect, question.endpoint).to_owned();
-        question.max_tokens_field =
-            self.dialect.max_tokens_field(question.endpoint, &self.model).to_owned();
+        line_url(self.dialect, question.endpoint).clone_into(&mut question.line_url);
+        let field = self.dialect.max_tokens_field(question.endpoint, &self.model);
+        field.clone_into(&mut question.max_tokens_field);
         question
     }
 }

@@ -252,17 +252,16 @@ impl Opened {
         let found = self.key(context, &account)?;
         let (key, is_rehearsal) = (found.key, found.is_rehearsal);
         let has_key = found.missing.is_none();
-        let fingerprint = match has_key && !is_sandbox {
-            true => key.fingerprint(&account.base_url),
-            false => String::new(),
-        };
+        let fingerprint =
+            if has_key && !is_sandbox { key.fingerprint(&account.base_url) } else { String::new() };
         let clock = context.clock.clone();
         let mut settings =
             context.settings.provider_settings(&account, key, clock).map_err(config_error)?;
         settings.timeouts = settings.timeouts.sooner(context.settings.get(key::TIMEOUT_SCALE));
-        settings.base_url = Some(match is_sandbox {
-            true => self.sandbox(context)?.base_url(Family::OpenAi),
-            false => account.base_url.clone(),
+        settings.base_url = Some(if is_sandbox {
+            self.sandbox(context)?.base_url(Family::OpenAi)
+        } else {
+            account.base_url.clone()
         });
         settings.check_model(&model).map_err(usage)?;
         let payee = Payee {

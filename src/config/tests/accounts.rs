@@ -181,10 +181,11 @@ fn an_account_opens_with_its_proxy() {
 /// S3.02, S3.07, B03: a chain is named on the line or in a file, strong models before light ones.
 #[test]
 fn s3_02_who_is_asked_in_turn() {
+    type Variables = &'static [(&'static str, &'static str)];
     let chains = "[chains.safe]\nmembers = [\"openai\", \"zhipu:glm-4\"]\n\
                   [chains.tiered]\ntiers = [[\"openai:gpt-4o\", \"zhipu:glm-4\"], \
                   [\"openai:gpt-4o-mini\"]]\n[providers.openai]\nmodel = \"gpt-4o\"\n";
-    let table: [(&str, &[(&str, &str)], &str); 8] = [
+    let table: [(&str, Variables, &str); 8] = [
         (
             "",
             &[("BATCHCTL_PROVIDER", "openai, zhipu:glm-4，sandbox")],

@@ -56,10 +56,10 @@ impl Chain<'_> {
         let most = self.members().len();
         let mut backoff = Backoff::new(self.options(), most);
         let mut failures: Vec<(String, Failure)> = Vec::new();
-        let (mut tried, mut unfit) = (0_u64, 0_u64);
-        let mut calls = 0_u32;
+        let (mut asked, mut unfit) = (0_u64, 0_u64);
+        let mut tries = 0_u32;
         loop {
-            let call = match self.pick((tried, most), &|_| 0) {
+            let call = match self.pick((asked, most), &|_| 0) {
                 Pick::Go(call) => call,
                 Pick::Wait(at) => {
                     let now = self.clock().instant();
@@ -71,9 +71,9 @@ impl Chain<'_> {
                     self.clock().sleep(left).await;
                     continue;
                 }
-                Pick::Nobody if tried == unfit => return Err(self.all_of(failures)),
+                Pick::Nobody if asked == unfit => return Err(self.all_of(failures)),
                 Pick::Nobody => {
-                    tried = unfit;
+                    asked = unfit;
                     match backoff.next() {
                         Some(pause) => self.clock().sleep(pause).await,
                         None => return Err(self.all_of(failures)),
@@ -84,7 +84,7 @@ impl Chain<'_> {
             let member = &self.members()[call.member];
             let request = request_for(member);
             let began = self.clock().instant();
-            calls += 1;
+            tries += 1;
             let mut has_text = false;
             let end = match on_text.as_deref_mut() {
                 Some(on_text) => {
@@ -96,26 +96,20 @@ impl Chain<'_> {
                 }
                 None => member.api.call(&request, member.timeout).await,
             };
-            if self.ended(call, end.as_ref()) {
+            if self.ended(call, end.as_ref().map_err(AsRef::as_ref)) {
                 // What is not remembered now is found out again.
                 let _ = self.remember(call.member);
             }
             let error = match end {
                 Ok(reply) => {
                     let took = self.clock().instant().saturating_duration_since(began);
-                    return Ok(Answered {
-                        member: call.member,
-                        reply,
-                        tries: calls,
-                        took,
-                        failures,
-                    });
+                    return Ok(Answered { member: call.member, reply, tries, took, failures });
                 }
                 Err(error) => error,
             };
-            let ChatError { error, advice, .. } = error;
+            let ChatError { error, advice, .. } = *error;
             failures.push((member.title(), error.failure));
-            tried |= bit(call.member);
+            asked |= bit(call.member);
             let step = match advice {
                 Advice::NotThisRow => {
                     unfit |= bit(call.member);

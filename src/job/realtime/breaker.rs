@@ -53,7 +53,7 @@ impl Breaker {
     /// One as an earlier run left it: failures in a row, and when it may be asked again.
     pub(super) fn restore(rules: Rules, failures: u32, until: Option<Instant>) -> Self {
         let state = until.map_or(State::Closed, State::Open);
-        Self { failures, state, ..Self::new(rules) }
+        Self { state, failures, ..Self::new(rules) }
     }
 
     /// Whether a call may be made now.

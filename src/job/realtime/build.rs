@@ -61,10 +61,8 @@ impl<'d> Builder<'d> {
         });
         let rows = entries.iter().map(|entry| entry.row);
         let range = (rows.clone().min().unwrap_or(0), rows.max().unwrap_or(0));
-        let objections = match shard.asks.is_reask {
-            true => Some(driver.objections(shard.round, range)?),
-            false => None,
-        };
+        let objections =
+            if shard.asks.is_reask { Some(driver.objections(shard.round, range)?) } else { None };
         Ok(Self { driver, shard: shard.clone(), questions: questions.collect(), objections })
     }
 

@@ -189,14 +189,14 @@ pub(super) fn build_singly(
     members: &[Member],
     orders: &plain::Receiver<Order>,
     built: &mpsc::UnboundedSender<Box<Item>>,
-    (shared, writer): (&Shared, &plain::Sender<Message>),
+    (common, writer): (&Shared, &plain::Sender<Message>),
 ) {
     let mut builders: std::collections::HashMap<i64, Builder<'_>> =
         std::collections::HashMap::new();
     while let Ok(order) = orders.recv() {
         let made = match order {
-            Order::Shard(shard, entries) => Builder::new(driver, members, &shard, &entries)
-                .map(|builder| drop(builders.insert(shard.id, builder))),
+            Order::Shard(record, entries) => Builder::new(driver, members, &record, &entries)
+                .map(|builder| drop(builders.insert(record.id, builder))),
             Order::Build(mut item, member) => {
                 let Some(builder) = builders.get_mut(&item.shard) else { continue };
                 builder.build_one(member, &item.entry).map(|made| match made {
@@ -206,8 +206,11 @@ pub(super) fn build_singly(
                         let _ = built.send(item);
                     }
                     Err(reason) => {
-                        let (shard, entry) = (item.shard, item.entry);
-                        let _ = writer.send(Message::Skipped { shard, entry, reason });
+                        let _ = writer.send(Message::Skipped {
+                            shard: item.shard,
+                            entry: item.entry,
+                            reason,
+                        });
                         // Without a request it comes back, and is counted as done.
                         item.built.clear();
                         let _ = built.send(item);
@@ -216,7 +219,7 @@ pub(super) fn build_singly(
             }
         };
         if let Err(error) = made {
-            shared.fail(error);
+            common.fail(error);
             return;
         }
     }

@@ -10,7 +10,7 @@ use crate::provider::{CallReply, ChatError};
 pub(super) struct Landed {
     pub(super) item: Box<Item>,
     pub(super) call: Call,
-    pub(super) end: Result<CallReply, ChatError>,
+    pub(super) end: Result<CallReply, Box<ChatError>>,
     pub(super) took: Duration,
 }
 

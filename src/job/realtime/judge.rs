@@ -59,17 +59,11 @@ impl Judge {
 
 /// Who gave a line: the member's place among these, and its names.
 pub(super) fn member_of(line: &[u8], members: &[(String, String)]) -> (usize, String, String) {
-    match by_of(line) {
-        Some(by) => {
-            let is = |(provider, model): &(String, String)| {
-                *provider == by.provider && *model == by.model
-            };
-            let at = members.iter().position(is).unwrap_or(0);
-            (at, by.provider.into_owned(), by.model.into_owned())
-        }
-        None => {
-            let (provider, model) = members.first().cloned().unwrap_or_default();
-            (0, provider, model)
-        }
-    }
+    let Some(by) = by_of(line) else {
+        let (provider, model) = members.first().cloned().unwrap_or_default();
+        return (0, provider, model);
+    };
+    let is = |(name, model): &(String, String)| *name == by.provider && *model == by.model;
+    let at = members.iter().position(is).unwrap_or(0);
+    (at, by.provider.into_owned(), by.model.into_owned())
 }

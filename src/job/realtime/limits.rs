@@ -205,7 +205,7 @@ impl Gate {
         if let Some(told) = rate.requests {
             match &mut self.requests {
                 Some(bucket) if self.has_told_requests || bucket.is_set() => {
-                    bucket.learn(told, now)
+                    bucket.learn(told, now);
                 }
                 bucket => *bucket = Some(Bucket::learned(told, self.out, now)),
             }

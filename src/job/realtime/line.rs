@@ -134,8 +134,8 @@ mod tests {
         for (end, is_json, kind) in table {
             let mut line = Vec::new();
             compose("k7f2qd-0000041-r1", &end, &by, is_json, &mut line);
-            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "{end:?}");
             let text = String::from_utf8(line.clone()).unwrap();
+            assert_eq!(text.matches('\n').count(), 1, "{end:?}");
             let read = decode_line(&line).unwrap();
             assert_eq!(read.custom_id, "k7f2qd-0000041-r1");
             match &read.outcome {

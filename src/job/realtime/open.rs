@@ -82,7 +82,7 @@ impl Driver<'_> {
         let (writer, messages) = plain::channel();
         let (settled, to_tell) = plain::channel();
         let keeper = Writer::new(self, chain, &shared, (settled, total))?;
-        let feed = Feed {
+        let feeder = Feed {
             driver: self,
             chain,
             shared: &shared,
@@ -102,7 +102,7 @@ impl Driver<'_> {
         };
         let why = std::thread::scope(|scope| {
             scope.spawn(move || keeper.run(&messages));
-            scope.spawn(|| feed.run());
+            scope.spawn(|| feeder.run());
             let (shared, singles) = (&shared, writer.clone());
             scope.spawn(move || {
                 build_singly(self, chain.members(), &ordered, &made, (shared, &singles));
@@ -110,7 +110,10 @@ impl Driver<'_> {
             scope.spawn(move || {
                 while to_tell.recv().is_ok() {
                     while to_tell.try_recv().is_ok() {}
-                    (self.on_settled)();
+                    // The last table of all is written by whoever drove.
+                    if matches!(self.ending(), Ok(None)) {
+                        (self.on_settled)();
+                    }
                 }
             });
             // A runtime of its own: what a call costs is doubled where threads share one.

@@ -311,7 +311,7 @@ impl Caller<'_> {
         crash_point!("called", item.custom_id);
         self.state.out -= 1;
         item.tries += 1;
-        if self.chain.ended(call, end.as_ref()) {
+        if self.chain.ended(call, end.as_ref().map_err(AsRef::as_ref)) {
             self.tell(Message::Health(self.chain.health(call.member)));
         }
         match end {
@@ -331,7 +331,7 @@ impl Caller<'_> {
         &mut self,
         mut item: Box<Item>,
         call: Call,
-        error: ChatError,
+        error: Box<ChatError>,
         took: Duration,
     ) -> Result<(), JobError> {
         let mark = mark_of(&error);

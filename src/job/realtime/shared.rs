@@ -37,6 +37,7 @@ pub(super) struct Item {
 /// Rows that are ready to be asked.
 #[derive(Debug)]
 pub(super) struct Fed {
+    #[expect(clippy::vec_box, reason = "rows go from queue to queue as they are")]
     pub(super) items: Vec<Box<Item>>,
     /// The shard, where these are the first of its rows: where the list of its calls is kept.
     pub(super) begins: Option<(i64, std::path::PathBuf)>,

@@ -111,7 +111,7 @@ impl<'d> Writer<'d> {
                 match message {
                     Message::Opened(opened) => self.open(*opened)?,
                     Message::Skipped { shard, entry, reason } => self.skip(shard, &entry, reason),
-                    Message::Done(done) => self.take(*done)?,
+                    Message::Done(done) => self.take(&done)?,
                     Message::Group { asked, counted } => {
                         let group = group.get_or_insert_with(Group::default);
                         group.add(asked, counted, self.pending.len());
@@ -168,7 +168,7 @@ impl<'d> Writer<'d> {
     }
 
     /// Appends the line of a row to those that are written next, and judges it.
-    fn take(&mut self, done: Done) -> Result<(), JobError> {
+    fn take(&mut self, done: &Done) -> Result<(), JobError> {
         self.shared.backlog.fetch_sub(1, Ordering::Relaxed);
         let Some(kept) = self.shards.get_mut(&done.shard) else { return Ok(()) };
         let member = &self.chain.members()[done.member];

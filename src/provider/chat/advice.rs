@@ -96,7 +96,7 @@ pub(super) fn advise(refusal: &Refusal<'_>) -> Advice {
     }
     let passing = passing(refusal);
     match refusal.should_retry {
-        Some(true) => passing.unwrap_or_else(|| match refusal.status {
+        Some(true) => passing.unwrap_or(match refusal.status {
             429 | 529 => Advice::SlowDown(refusal.after),
             _ => Advice::Again(refusal.after),
         }),
@@ -147,10 +147,9 @@ fn permanent_code(code: &str) -> Option<Advice> {
         }
         Ok(1304 | 1308..=1311 | 1313..=1321) => Some(Advice::NotThisProvider),
         Ok(1210 | 1212..=1215 | 1261 | 1301) => Some(Advice::NotThisRow),
-        Ok(_) => None,
         Err(_) if NOT_HERE.contains(&code) => Some(Advice::NotThisProvider),
         Err(_) if NOT_THIS_ROW.contains(&code) => Some(Advice::NotThisRow),
-        Err(_) => None,
+        Ok(_) | Err(_) => None,
     }
 }
 

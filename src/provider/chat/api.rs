@@ -95,7 +95,11 @@ pub trait ChatApi: Send + Sync {
 
     /// Asks once, and gives up after this time: the connection is closed then, so that the service
     /// sees it. Dropping the future does the same.
-    async fn call(&self, request: &CallRequest, within: Duration) -> Result<CallReply, ChatError>;
+    async fn call(
+        &self,
+        request: &CallRequest,
+        within: Duration,
+    ) -> Result<CallReply, Box<ChatError>>;
 
     /// The same for people: `on_text` gets the text of the answer piece by piece, and the reply is
     /// the whole one in the shape that [`call`](Self::call) would have had. The time is that to the
@@ -105,5 +109,5 @@ pub trait ChatApi: Send + Sync {
         request: &CallRequest,
         within: Duration,
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
-    ) -> Result<CallReply, ChatError>;
+    ) -> Result<CallReply, Box<ChatError>>;
 }

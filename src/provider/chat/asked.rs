@@ -92,7 +92,7 @@ impl Asked {
         let mut system = Vec::new();
         for (name, value) in body {
             match (name.as_str(), value) {
-                ("model", _) | (_, Value::Null) => {}
+                ("model", _) | (_, Value::Null) | ("logprobs", Value::Bool(false)) => {}
                 ("messages", Value::Array(messages)) => {
                     for message in messages {
                         asked.take_message(message, &mut system)?;
@@ -104,9 +104,8 @@ impl Asked {
                 ("temperature", value) => asked.temperature = Some(number(&name, &value)?),
                 ("top_p", value) => asked.top_p = Some(number(&name, &value)?),
                 ("stop", value) => asked.stop = stops(value)?,
-                ("response_format", value) => asked.format = format(value)?,
+                ("response_format", value) => asked.format = format(&value)?,
                 ("n", value) if value == 1 => {}
-                ("logprobs", Value::Bool(false)) => {}
                 (_, value) => drop(asked.rest.insert(name, value)),
             }
         }
@@ -231,7 +230,7 @@ fn stops(value: Value) -> Result<Vec<String>, Unsayable> {
     items.into_iter().map(text).collect()
 }
 
-fn format(value: Value) -> Result<Format, Unsayable> {
+fn format(value: &Value) -> Result<Format, Unsayable> {
     match value["type"].as_str() {
         Some("text") => Ok(Format::Text),
         Some("json_object") => Ok(Format::Object),

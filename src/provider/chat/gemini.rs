@@ -65,7 +65,9 @@ fn generation_config(
         Format::Object => set("responseMimeType", "application/json".into()),
         Format::Schema(schema) => {
             set("responseMimeType", "application/json".into());
-            response_schema(schema).into_iter().for_each(|schema| set("responseSchema", schema));
+            if let Some(schema) = response_schema(schema) {
+                set("responseSchema", schema);
+            }
         }
     }
     match asked.rest.remove("generationConfig") {

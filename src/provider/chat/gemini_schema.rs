@@ -46,7 +46,9 @@ pub(super) fn response_schema(schema: &Value) -> Option<Value> {
     for (keyword, value) in map {
         match keyword.as_str() {
             "type" => types(value, &mut out)?,
-            "const" => drop(out.insert("enum".to_owned(), only_texts(&[value.clone()])?)),
+            "const" => {
+                drop(out.insert("enum".to_owned(), only_texts(std::slice::from_ref(value))?));
+            }
             "enum" => {
                 let (values, is_nullable) = without_null(value.as_array()?);
                 if is_nullable {

@@ -63,7 +63,7 @@ pub(super) fn judge(told: &Told<'_>) -> Judged {
     }
     let tree: Value = serde_json::from_slice(told.body).unwrap_or_default();
     match complaint(&tree, is_success) {
-        Some(words) => refused(told, &tree, words),
+        Some(words) => refused(told, &tree, &words),
         None if is_success && seen.is_some_and(|seen| seen.has_answer) => Judged::Answered,
         None if is_success => {
             let words = format!("the reply holds no answer: {}", quote(told.body));
@@ -74,7 +74,7 @@ pub(super) fn judge(told: &Told<'_>) -> Judged {
                 300..=399 => words_of_redirect(told.location),
                 _ => quote(told.body),
             };
-            refused(told, &tree, ErrorWords { message, ..ErrorWords::default() })
+            refused(told, &tree, &ErrorWords { message, ..ErrorWords::default() })
         }
     }
 }
@@ -111,7 +111,7 @@ fn complaint(tree: &Value, is_success: bool) -> Option<ErrorWords> {
     ErrorWords::in_reply(tree).or_else(in_choice).or_else(lost).or_else(bare)
 }
 
-fn refused(told: &Told<'_>, tree: &Value, words: ErrorWords) -> Judged {
+fn refused(told: &Told<'_>, tree: &Value, words: &ErrorWords) -> Judged {
     let (told_in_body, is_used_up) = quota_details(&tree["error"]);
     let after = told.retry_after.or(told_in_body);
     let failure = words.clone().into_failure(Some(told.status), after);
@@ -126,7 +126,7 @@ fn refused(told: &Told<'_>, tree: &Value, words: ErrorWords) -> Judged {
         is_used_up,
     });
     let is_explained = tree.is_object();
-    let class = class_of(told.status, is_explained, &words);
+    let class = class_of(told.status, is_explained, words);
     Judged::Failed { class, failure, advice, is_json: is_explained }
 }
 

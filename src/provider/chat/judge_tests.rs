@@ -20,8 +20,8 @@ fn verdict(told: &Told<'_>) -> Option<(CallClass, Advice)> {
     }
 }
 
-fn seconds(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 const ROW: Advice = Advice::NotThisRow;
@@ -73,7 +73,7 @@ fn s3_06_codes_decide_before_statuses() {
         ("1302", 200, SLOW),
         ("1303", 429, SLOW),
         ("1304", 429, PROVIDER),
-        ("1305", 429, Advice::SlowDown(seconds(30))),
+        ("1305", 429, Advice::SlowDown(Some(seconds(30)))),
         ("1308", 429, PROVIDER),
         ("1309", 429, PROVIDER),
         ("1310", 200, PROVIDER),
@@ -106,6 +106,8 @@ fn s3_06_codes_decide_before_statuses() {
 /// Rows 2 to 6 of the table where types, headers and statuses speak.
 #[test]
 fn s3_06_types_headers_and_statuses() {
+    // status, body, retry-after, x-should-retry, advice
+    type Case<'a> = (u16, &'a str, Option<u64>, Option<bool>, Advice);
     let anthropic =
         |kind: &str| format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"m"}}}}"#);
     let invalid = r#"{"error":{"type":"invalid_request_error","message":"m","code":null}}"#;
@@ -114,9 +116,8 @@ fn s3_06_types_headers_and_statuses() {
     let rate = r#"{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#;
     let no_quota = r#"{"error":{"message":"Quota exceeded","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#;
     let none = "";
-    // status, body, retry-after, x-should-retry, advice
-    let table: [(u16, &str, Option<u64>, Option<bool>, Advice); 55] = [
-        (429, rate, Some(2), None, Advice::SlowDown(seconds(2))),
+    let table: [Case<'_>; 55] = [
+        (429, rate, Some(2), None, Advice::SlowDown(Some(seconds(2)))),
         (429, rate, None, Some(true), SLOW),
         (429, rate, None, Some(false), PROVIDER),
         (429, no_quota, Some(2), Some(true), PROVIDER),
@@ -135,7 +136,7 @@ fn s3_06_types_headers_and_statuses() {
         (403, &anthropic("permission_error"), None, None, PROVIDER),
         (404, &anthropic("not_found_error"), None, None, PROVIDER),
         (413, &anthropic("request_too_large"), None, None, ROW),
-        (429, &anthropic("rate_limit_error"), Some(7), None, Advice::SlowDown(seconds(7))),
+        (429, &anthropic("rate_limit_error"), Some(7), None, Advice::SlowDown(Some(seconds(7)))),
         (500, &anthropic("api_error"), None, None, AGAIN),
         (504, &anthropic("timeout_error"), None, None, AGAIN),
         (529, &anthropic("overloaded_error"), None, None, SLOW),
@@ -155,14 +156,14 @@ fn s3_06_types_headers_and_statuses() {
         (422, none, None, None, ROW),
         (425, none, None, None, AGAIN),
         (429, none, None, None, SLOW),
-        (429, "<html>", Some(0), None, Advice::SlowDown(seconds(0))),
+        (429, "<html>", Some(0), None, Advice::SlowDown(Some(seconds(0)))),
         (434, none, None, None, PROVIDER),
         (500, none, None, None, AGAIN),
-        (500, none, Some(3), None, Advice::Again(seconds(3))),
+        (500, none, Some(3), None, Advice::Again(Some(seconds(3)))),
         (500, none, None, Some(false), ROW),
         (502, "<html>", None, None, AGAIN),
         (503, none, None, None, AGAIN),
-        (503, none, Some(9), None, Advice::SlowDown(seconds(9))),
+        (503, none, Some(9), None, Advice::SlowDown(Some(seconds(9)))),
         (504, none, None, None, AGAIN),
         (520, none, None, None, AGAIN),
         (529, none, None, None, SLOW),
@@ -205,7 +206,7 @@ fn s3_06_words_decide_where_nothing_else_does() {
 /// The services' own samples.
 #[test]
 fn s3_06_bodies_of_the_fixtures() {
-    let wait = Advice::SlowDown(seconds(34));
+    let wait = Advice::SlowDown(Some(seconds(34)));
     let table = [
         ("openai/reply_rate_limit.json", 429, SLOW),
         ("openai/reply_no_credit.json", 429, PROVIDER),
@@ -225,8 +226,8 @@ fn s3_06_bodies_of_the_fixtures() {
     }
     let ramp = fixture("anthropic/reply_spend_limit.json")
         .replace("enforced_spend_limit_reached", "ramp_limit_exceeded");
-    let told = Told { retry_after: seconds(5), ..told(429, &ramp) };
-    assert_eq!(verdict(&told).unwrap().1, Advice::SlowDown(seconds(5)));
+    let told = Told { retry_after: Some(seconds(5)), ..told(429, &ramp) };
+    assert_eq!(verdict(&told).unwrap().1, Advice::SlowDown(Some(seconds(5))));
 }
 
 #[test]
@@ -235,9 +236,9 @@ fn waits_and_quotas_in_geminis_details() {
         |inner: &str| serde_json::from_str(&format!(r#"{{"details":[{inner}]}}"#)).unwrap();
     let quota = |id: &str| details(&format!(r#"{{"violations":[{{"quotaId":"{id}"}}]}}"#));
     let table: [(Value, Option<Duration>, bool); 9] = [
-        (details(r#"{"retryDelay":"34s"}"#), seconds(34), false),
+        (details(r#"{"retryDelay":"34s"}"#), Some(seconds(34)), false),
         (details(r#"{},{"retryDelay":"0.5s"}"#), Some(Duration::from_millis(500)), false),
-        (details(r#"{"retryDelay":{"seconds":3}}"#), seconds(3), false),
+        (details(r#"{"retryDelay":{"seconds":3}}"#), Some(seconds(3)), false),
         (details(r#"{"retryDelay":"soon"}"#), None, false),
         (quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), None, true),
         (quota("GenerateContentInputTokensPerModelPerMinute-FreeTier"), None, false),

@@ -70,7 +70,7 @@ impl Service {
         &self,
         request: &CallRequest,
         is_stream: bool,
-    ) -> Result<(Url, Vec<u8>), ChatError> {
+    ) -> Result<(Url, Vec<u8>), Box<ChatError>> {
         let url = self.places.of(request.endpoint, &request.model, is_stream).ok_or_else(|| {
             let words = format!("{} takes chat requests only in a call", self.name);
             self.unsayable(Unsayable::all(words))
@@ -110,7 +110,7 @@ impl Service {
         Ok([b"{", wish, comma, rest].concat())
     }
 
-    fn concluded(&self, mut heard: Heard) -> Result<CallReply, ChatError> {
+    fn concluded(&self, mut heard: Heard) -> Result<CallReply, Box<ChatError>> {
         let is_success = (200..300).contains(&heard.status);
         let now = || heard.server_time().unwrap_or_else(|| self.clock.unix());
         let judged = judge(&Told {
@@ -134,16 +134,18 @@ impl Service {
             Judged::Answered => Ok(reply),
             Judged::Failed { class, failure, advice, .. } => {
                 let whole = (!heard.is_cut).then_some(reply);
-                Err(ChatError { rate, ..self.failed(class, failure, advice, whole) })
+                let mut error = self.failed(class, failure, advice, whole);
+                error.rate = rate;
+                Err(error)
             }
         }
     }
 
-    fn fault(&self, fault: CallFault) -> ChatError {
+    fn fault(&self, fault: CallFault) -> Box<ChatError> {
         self.failed(fault.class, fault.failure, Advice::Again(None), None)
     }
 
-    fn unsayable(&self, unsayable: Unsayable) -> ChatError {
+    fn unsayable(&self, unsayable: Unsayable) -> Box<ChatError> {
         let failure = Failure::ours(FailureKind::Invalid, unsayable.words);
         self.failed(CallClass::NotSent, failure, unsayable.advice, None)
     }
@@ -154,10 +156,10 @@ impl Service {
         failure: Failure,
         advice: Advice,
         reply: Option<CallReply>,
-    ) -> ChatError {
+    ) -> Box<ChatError> {
         let provider = self.name.as_str().into();
         let error = CallError { class, failure, call: CALL, provider, local: None };
-        ChatError { error, advice, reply, rate: RateSigns::default() }
+        Box::new(ChatError { error, advice, reply, rate: RateSigns::default() })
     }
 
     /// The reply to a call that was to be streamed, where it came whole.
@@ -165,7 +167,7 @@ impl Service {
         &self,
         heard: Heard,
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
-    ) -> Result<CallReply, ChatError> {
+    ) -> Result<CallReply, Box<ChatError>> {
         let reply = self.concluded(heard)?;
         let before = br#"{"custom_id":"x","response":{"status_code":200,"body":"#;
         let line = [before, reply.body.as_slice(), b"}}"].concat();
@@ -200,7 +202,11 @@ impl ChatApi for Service {
         self.is_sandbox
     }
 
-    async fn call(&self, request: &CallRequest, within: Duration) -> Result<CallReply, ChatError> {
+    async fn call(
+        &self,
+        request: &CallRequest,
+        within: Duration,
+    ) -> Result<CallReply, Box<ChatError>> {
         let (url, body) = self.prepared(request, false)?;
         match self.wire.ask(url, body, within).await {
             Ok(heard) => self.concluded(heard),
@@ -213,7 +219,7 @@ impl ChatApi for Service {
         request: &CallRequest,
         within: Duration,
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
-    ) -> Result<CallReply, ChatError> {
+    ) -> Result<CallReply, Box<ChatError>> {
         let (url, body) = self.prepared(request, true)?;
         let begun = self.wire.begin_stream(url, body, within).await;
         let mut response = begun.map_err(|fault| self.fault(fault))?;

@@ -1,7 +1,8 @@
 //! A running `batchctl sandbox` of the built program, with its own state, for one test.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -74,6 +75,46 @@ impl Sandbox {
     pub(crate) fn ledger(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state().join("ledger.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("an entry is JSON")).collect()
+    }
+
+    /// One request to it; the body of its reply.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let host = self.address.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).expect("the sandbox listens");
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer sandbox-x\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("the sandbox takes requests");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("the sandbox answers");
+        let (head, body) = reply.split_once("\r\n\r\n").expect("a reply has a head");
+        assert!(head.contains(" 200 "), "{method} {path}: {reply}");
+        body.to_owned()
+    }
+
+    /// Every call that answers at once, in the order in which they came.
+    #[track_caller]
+    pub(crate) fn calls(&self) -> Vec<Value> {
+        let text = self.ask("GET", "/sandbox/calls", "");
+        text.lines().map(|line| serde_json::from_str(line).expect("a call is JSON")).collect()
+    }
+
+    /// The sums of those calls.
+    #[track_caller]
+    pub(crate) fn seen(&self) -> Value {
+        serde_json::from_str(&self.ask("GET", "/sandbox/calls?summary", "")).expect("JSON")
+    }
+
+    /// Only these rules from now on; none for none.
+    #[track_caller]
+    pub(crate) fn rules(&self, rules: &str) {
+        self.ask("DELETE", "/sandbox/faults", "");
+        if !rules.is_empty() {
+            self.ask("POST", "/sandbox/faults", rules);
+        }
     }
 
     /// How many batches were created, whatever became of them.

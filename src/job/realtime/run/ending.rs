@@ -109,8 +109,8 @@ impl Caller<'_> {
     }
 
     pub(super) fn last_failure(&self) -> Failure {
-        let members = (0..self.chain.members().len()).rev();
-        let last = members.filter_map(|member| self.chain.last_failure(member)).next();
+        let mut members = (0..self.chain.members().len()).rev();
+        let last = members.find_map(|member| self.chain.last_failure(member));
         last.unwrap_or_else(|| Failure::ours(FailureKind::Network, "nobody answered"))
     }
 }

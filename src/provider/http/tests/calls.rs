@@ -22,7 +22,7 @@ fn chat_at(server: &Server, dialect: &'static Dialect) -> Box<dyn ChatApi> {
     open_chat(&ProviderSettings { dialect, ..server.settings() }).unwrap()
 }
 
-async fn asked(server: &Server, within: Duration) -> Result<CallReply, ChatError> {
+async fn asked(server: &Server, within: Duration) -> Result<CallReply, Box<ChatError>> {
     chat_at(server, &OPENAI).call(&question(Endpoint::Chat), within).await
 }
 
@@ -202,7 +202,7 @@ async fn s3_a_call_that_is_given_up_closes_its_connection() {
         let ended = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(LONG)).unwrap();
-            let mut buffer = [0; 1 << 16];
+            let mut buffer = [0; 1 << 12];
             while stream.read(&mut buffer).expect("the end comes before the patience") > 0 {}
         });
         let server = Server { port, seen: Arc::default() };
