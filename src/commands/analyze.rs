@@ -57,6 +57,8 @@ struct Report {
     /// Jobs that are not over, with their rows of which nothing is known yet.
     unfinished: Vec<(String, u64)>,
     analysis: Analysis,
+    /// Answers with a count of tokens that came by calls.
+    called: u64,
     /// Tokens and known costs; `known` is not used, as there may be several currencies.
     used: Used,
     costs: Vec<Cost>,

@@ -17,7 +17,7 @@ use self::ask::Asker;
 use self::question::Wanted;
 use super::Context;
 use super::flags::{Flags, JsonArg, WhoArgs, pixels, temperature, tokens};
-use super::steps::{Opened, call_options, open_store};
+use super::steps::{Opened, call_options, open_store, require_day_left};
 use crate::config::{Overrides, Value, key, parse_duration};
 use crate::job::Chain;
 use crate::ui::{CommandError, ExitCode};
@@ -80,9 +80,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let wanted = question::wanted(args, context)?;
     let system = question::system(args, context)?;
     let has_images = matches!(&wanted, Wanted::Once(turn) if !turn.images.is_empty());
-    let opened = Opened::of(ask::open(context, system.as_deref(), has_images)?);
+    let mut opened = Opened::for_calls();
+    let members = ask::open(context, &mut opened, (system.as_deref(), has_images))?;
     let store = open_store(context)?;
-    let Opened { members, .. } = opened;
+    require_day_left(context, &store, &members)?;
     let chain = Chain::new(members, call_options(context), &store, &*context.clock)?;
     let asker = Asker { chain };
     match wanted {

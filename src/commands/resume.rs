@@ -3,10 +3,10 @@
 mod all;
 
 use super::Context;
-use super::flags::{JsonArg, LimitArgs, RunningArgs, WriteArgs, lays};
+use super::flags::{JsonArg, LimitArgs, RunningArgs, WriteArgs, YesArgs, lays};
 use super::steps::{
-    Bare, Follow, find_job, go_on, look_for_late, open_store, send_now, waits, who_of_job,
-    with_look, with_on_done,
+    Bare, Follow, find_job, go_on, look_for_late, open_store, send_job_now, waits, with_look,
+    with_on_done,
 };
 use crate::ui::{CommandError, ExitCode};
 
@@ -22,6 +22,9 @@ pub struct Args {
     /// What it may spend.
     #[command(flatten)]
     pub limit: LimitArgs,
+    /// What goes unasked.
+    #[command(flatten)]
+    pub yes: YesArgs,
     /// How it runs.
     #[command(flatten)]
     pub running: RunningArgs,
@@ -33,7 +36,7 @@ pub struct Args {
     pub json: JsonArg,
 }
 
-lays!(Args: limit, running, write);
+lays!(Args: limit, yes, running, write);
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
@@ -47,10 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
     }
     let mut found = look_for_late(context, &store, found)?;
-    if !found.job.state.is_over() {
-        let who = who_of_job(context, &found)?;
-        send_now(context, &store, &mut found, &who)?;
-    }
+    send_job_now(context, &store, &mut found)?;
     let how = Follow { submit: true, wait: waits(context) };
     with_on_done(context, &store, &found.job, || go_on(context, &store, &found, how))
 }

@@ -7,7 +7,7 @@ use super::drive::Driver;
 use super::price::terms_of;
 use crate::cost::{Currency, Money, grouped};
 use crate::provider::Address;
-use crate::store::{Budget, Cap, Limit, Over, ShardRecord, ShardState};
+use crate::store::{Budget, Cap, Limit, Over, ShardRecord, ShardState, Store, StoreError};
 
 /// What all jobs of this home may cost in one day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +82,18 @@ fn is_rehearsal(url: &str) -> bool {
 
 fn cap(money: Money) -> Cap {
     Cap { currency: money.currency.code().to_owned(), most: money.pico }
+}
+
+/// What the jobs of the day have spent and reserved, where that has reached this limit: then
+/// nothing is left of it for calls to this address outside of a job.
+pub fn day_used_up(
+    store: &Store,
+    (limit, base_url): (Money, &str),
+    now: i64,
+) -> Result<Option<Money>, StoreError> {
+    let about = (base_url, limit.currency.code());
+    let pico = store.charged_on_day(about, is_rehearsal, now)?;
+    Ok((pico >= limit.pico).then_some(Money { currency: limit.currency, pico }))
 }
 
 impl Driver<'_> {

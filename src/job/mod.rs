@@ -45,7 +45,7 @@ mod told;
 mod unsent;
 mod workers;
 
-pub use budget::{DailyBudget, OverBudget, Raise, lines_in_reason};
+pub use budget::{DailyBudget, OverBudget, Raise, day_used_up, lines_in_reason};
 pub use build::{BuiltFile, build_shard, each_row, require_space};
 pub use by_tokens::{Most, waves};
 pub use cancel::cancel_unsent;

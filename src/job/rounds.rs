@@ -86,18 +86,35 @@ impl Driver<'_> {
         mode: Mode,
         shards: &mut [NewShard],
     ) -> Result<(), JobError> {
-        if mode == self.spec.mode {
-            return Ok(());
-        }
+        let Some(modes) = self.planned_otherwise(asks, mode)? else { return Ok(()) };
         let prices = self.prices()?;
         let price = prices.of_ask(asks.ask);
         for shard in shards.iter_mut().filter(|shard| shard.reserve.is_none()) {
             let share = self.store.planned_share((&self.job.key, asks), shard)?;
-            let modes = (self.spec.mode, mode);
             shard.reserve =
                 share.zip(price).and_then(|(share, price)| at_mode(share, price, modes));
         }
         Ok(())
+    }
+
+    /// The mode whose price rows were planned with, where it is not that of the shards they go out
+    /// in now, and that one. Where only some were, the price is the higher of both: too much may
+    /// be reserved for a while, never too little.
+    fn planned_otherwise(
+        &self,
+        asks: Asking,
+        mode: Mode,
+    ) -> Result<Option<(Mode, Mode)>, JobError> {
+        let shards = self.store.shards(&self.job.key)?;
+        let same = || shards.iter().filter(|shard| shard.asks == asks && shard.round > 0);
+        let first = same().map(|shard| shard.round).min();
+        let mut modes = same().filter(|shard| Some(shard.round) == first).map(|s| s.mode);
+        let from = match mode {
+            Mode::Realtime if modes.any(|first| first == Mode::Batch) => Mode::Batch,
+            Mode::Batch if first.is_some() && modes.all(|m| m == Mode::Realtime) => Mode::Realtime,
+            _ => return Ok(None),
+        };
+        Ok(Some((from, mode)))
     }
 
     /// Lists the shards of rows that are asked because of their answers.

@@ -178,6 +178,12 @@ fn add_up(
     Ok(sum)
 }
 
+/// Which addresses are counted together with this one.
+fn same_pot(to: &str, is_rehearsal: fn(&str) -> bool) -> impl Fn(&str) -> bool {
+    let is_paid = !is_rehearsal(to);
+    move |url| url == to || (is_paid && !is_rehearsal(url))
+}
+
 /// What is counted against the limits without this shard.
 fn counted(
     c: &Connection,
@@ -185,9 +191,7 @@ fn counted(
     budget: &Budget,
     now: i64,
 ) -> rusqlite::Result<Counted> {
-    let rehearsal = budget.is_rehearsal;
-    let is_rehearsal = rehearsal(&item.base_url);
-    let same_pot = |url: &str| url == item.base_url || (!is_rehearsal && !rehearsal(url));
+    let same_pot = same_pot(&item.base_url, budget.is_rehearsal);
     let job = match &budget.max_cost {
         Some(Cap { currency, .. }) => add_up(
             c,
@@ -250,6 +254,22 @@ impl Store {
     /// What a shard would add to what is counted.
     pub fn charge_item(&self, shard: i64) -> Result<Item, StoreError> {
         self.read(|c| item_of(c, shard))
+    }
+
+    /// What was spent and is reserved on the day of this time in one currency, by all jobs that are
+    /// counted together with calls to this address.
+    pub fn charged_on_day(
+        &self,
+        (base_url, currency): (&str, &str),
+        is_rehearsal: fn(&str) -> bool,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        self.read(|c| {
+            let which = ("cost", "day = ?1 AND currency = ?2");
+            let pot = same_pot(base_url, is_rehearsal);
+            let sum = add_up(c, which, &[&local_day(now), &currency], pot)?;
+            Ok(sum.spent.saturating_add(sum.reserved))
+        })
     }
 
     /// What a job has spent and what is reserved for it, in one currency.

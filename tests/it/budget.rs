@@ -79,6 +79,22 @@ fn runs() -> usize {
     std::env::var("BATCHCTL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(2)
 }
 
+/// `chat` is no job and reserves nothing, but where the day's money is gone it asks nobody.
+#[test]
+fn b10_chat_asks_nobody_where_the_budget_of_the_day_is_used_up() {
+    let purse = Purse::new();
+    let chat =
+        |limit: &str| purse.batchctl(&format!("chat hello --set daily_budget={limit}")).run();
+    chat("0.0001USD").exits(0);
+    purse.job("red", "--max-tokens 50").run().exits(0);
+    let refused = chat("0.0002USD").exits(7);
+    assert_eq!(refused.stdout, "");
+    refused.says(&["daily_budget is $", "was not asked", "--set daily_budget="]);
+    // A budget of another currency says nothing of this one.
+    chat("100USD").exits(0);
+    chat("1CNY").exits(0);
+}
+
 #[test]
 fn b10_two_jobs_started_together_never_pass_their_daily_budget() {
     for run in 0..runs() {

@@ -31,6 +31,7 @@ mod matrix;
 mod merging;
 mod modes;
 mod no_keys;
+mod now;
 mod odd_results;
 mod on_done;
 mod pictures;

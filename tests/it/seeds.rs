@@ -137,11 +137,11 @@ fn s0_26_s4_14_s4_15_the_examples_give_the_same_table_in_both_modes() {
         let name = format!("{}.out.csv", example.name);
         run(&batch, &first, example, &["--mode", "batch"]).run().exits(example.exit);
         run(&calls, &second, example, &["--now"]).run().exits(example.exit);
-        let cells = batch.cells(&name);
+        let table = batch.cells(&name);
         for (row, column, expected) in example.cells {
-            assert_eq!(cells.column(column)[*row], *expected, "{name}, row {row}, {column}");
+            assert_eq!(table.column(column)[*row], *expected, "{name}, row {row}, {column}");
         }
-        let rows = cells.column("row_index");
+        let rows = table.column("row_index");
         assert!(rows.iter().enumerate().all(|(row, cell)| *cell == row.to_string()), "{name}");
         assert_eq!(batch.read(&name), calls.read(&name), "{name}");
         assert_eq!(batch.bytes(&name), calls.bytes(&name), "{name}");

@@ -76,20 +76,29 @@ impl<'a> Lines<'a> {
             && let Some(job) = self.store.job_by_id(&id.job6)?
         {
             let prices = Prices::of(self.store, &job)?;
+            let of = |ask| match &line.by {
+                Some(by) => prices.of_call(ask, &by.provider, &by.model).cloned(),
+                None => prices.of_ask(ask).cloned(),
+            };
             if !prices.has_asks() {
-                return Ok(prices.of_ask(None).cloned());
+                return Ok(of(None));
             }
             // A retry may have asked another model; a round asks one question.
             let shards = self.store.shards(&job.key)?;
             let mut asks = shards.iter().filter(|shard| shard.round == id.round);
             let ask = asks.next().map(|shard| shard.asks.ask);
             let is_one = asks.all(|shard| Some(shard.asks.ask) == ask);
-            return Ok(ask.filter(|_| is_one).and_then(|ask| prices.of_ask(ask)).cloned());
+            return Ok(ask.filter(|_| is_one).and_then(of));
         }
         let settings = &self.context.settings;
-        let Some(model) = self.model.or(line.model.as_deref()) else { return Ok(None) };
+        let Some(model) = self.model_of(line) else { return Ok(None) };
         if let Some(account) = &self.account {
             return Ok(price_of(settings, account, model));
+        }
+        // Who answered a call may be a provider of another machine's settings.
+        let by = line.by.as_ref().and_then(|by| settings.account(&by.provider).ok());
+        if let Some(account) = by {
+            return Ok(price_of(settings, &account, model));
         }
         let Some(maker) = provider_of_model(model) else { return Ok(None) };
         let account = settings.account(maker.name).map_err(config_error)?;
@@ -106,12 +115,18 @@ impl<'a> Lines<'a> {
         Ok(matches!(&line.outcome, Outcome::Answered(reply) if reply.content.contains(MADE_UP)))
     }
 
+    /// The model whose price counts; of a call the one that was asked for, as its line says.
+    fn model_of<'l>(&'l self, line: &'l ResultLine) -> Option<&'l str> {
+        let asked = line.by.as_ref().map(|by| by.model.as_str());
+        self.model.or(asked).or(line.model.as_deref())
+    }
+
     /// What tells lines of one price from others.
     fn key(&self, line: &ResultLine) -> String {
         let id = CustomId::parse(&line.custom_id);
         let job = id.map(|id| format!("{} {}", id.job6, id.round)).unwrap_or_default();
-        let model = self.model.or(line.model.as_deref()).unwrap_or_default();
-        format!("{job} {model}")
+        let by = line.by.as_ref().map(|by| by.provider.as_str()).unwrap_or_default();
+        format!("{job} {by} {}", self.model_of(line).unwrap_or_default())
     }
 }
 
@@ -146,14 +161,15 @@ pub(super) fn add_file(
                 prices.clear();
             }
             if price.is_none() && report.without_price.len() < MOST_NAMED {
-                let model =
-                    lines.model.or(line.model.as_deref()).unwrap_or("lines without a model");
+                let model = lines.model_of(&line).unwrap_or("lines without a model");
                 report.without_price.insert(model.to_owned());
             }
             prices.insert(key.clone(), price);
         }
         let price = prices[&key].as_ref();
-        let cost = price.and_then(|price| price.cost(Mode::Batch, tokens_of(usage)));
+        let mode = if line.by.is_some() { Mode::Realtime } else { Mode::Batch };
+        report.called += u64::from(line.by.is_some());
+        let cost = price.and_then(|price| price.cost(mode, tokens_of(usage)));
         let currency = price.map(|price| price.currency).filter(|_| cost.is_some());
         used.entry(currency).or_default().add(Some(usage), cost);
     }

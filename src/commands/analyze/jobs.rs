@@ -33,6 +33,7 @@ pub(super) fn add_job(
         report.unfinished.push((job.short().to_owned(), open));
     }
     let spent = spent_briefly(store, job, &row_counts(store, job)?)?;
+    report.called += spent.by_calls.rows;
     report.pay(spent.all, spent.currency, spent.is_charged);
     report.without_usage += spent.without_usage;
     Ok(())

@@ -225,7 +225,12 @@ fn cost(report: &Report) -> Vec<String> {
     if charged.is_none() && rehearsed.is_none() {
         pieces.push("unknown".to_owned());
     } else {
-        pieces.extend(charged.as_ref().map(|costs| format!("{costs} in batch")));
+        let how = match report.called {
+            0 => "in batch",
+            called if called == report.used.rows => "by calls",
+            _ => "in batch and by calls",
+        };
+        pieces.extend(charged.as_ref().map(|costs| format!("{costs} {how}")));
         pieces.extend(rehearsed.map(|costs| match charged {
             None => format!("nothing was charged; would be {costs}"),
             Some(_) => format!("of a sandbox, not charged: would be {costs}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::answer::{Said, read};
 use crate::batch::{Failure, FailureKind};
 use crate::commands::Context;
-use crate::commands::steps::{Member as Opening, chain_of, remedy, words};
+use crate::commands::steps::{Opened, chain_of, remedy, words};
 use crate::job::{Chain, Member};
 use crate::provider::CallRequest;
 use crate::request::{Endpoint, RequestError, Turn, conversation};
@@ -45,11 +45,11 @@ pub(super) struct Nobody {
 /// Opens those whom the settings name; with pictures, those who can see.
 pub(super) fn open(
     context: &Context,
-    system: Option<&str>,
-    has_images: bool,
-) -> Result<Vec<Opening>, CommandError> {
-    let mut members = chain_of(context)?;
-    let is_blind = |member: &Opening| has_images && !member.api.dialect().images;
+    opened: &mut Opened,
+    (system, has_images): (Option<&str>, bool),
+) -> Result<Vec<Member>, CommandError> {
+    let mut members = chain_of(context, opened)?;
+    let is_blind = |member: &Member| has_images && !member.api.dialect().images;
     if let Some(first) = members.iter().find(|member| is_blind(member))
         && members.iter().all(is_blind)
     {

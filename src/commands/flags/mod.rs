@@ -18,7 +18,7 @@ pub use question::QuestionArgs;
 pub(in crate::commands) use question::{pixels, temperature, tokens};
 pub use reask::{MOST_REASKS, ReaskArgs};
 pub use rows::{RangeArgs, RowsArgs};
-pub use running::{LimitArgs, ModeArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs};
+pub use running::{LimitArgs, ModeArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs, YesArgs};
 pub use table::{LookArgs, ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 

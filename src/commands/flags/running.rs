@@ -162,6 +162,21 @@ fn amounts(text: &str) -> Result<String, MoneyError> {
     Ok(text.parse::<Caps>()?.to_string())
 }
 
+/// Whether money is asked about.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Money")]
+pub struct YesArgs {
+    /// Answer the question about money with yes (no other question)
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+impl Flags for YesArgs {
+    fn lay(&self, over: &mut Overrides) {
+        over.switch(key::YES, self.yes);
+    }
+}
+
 /// What may be spent without asking, and whether anything is.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Money")]
@@ -169,9 +184,9 @@ pub struct SpendArgs {
     /// The limit.
     #[command(flatten)]
     pub limit: LimitArgs,
-    /// Answer the question about money with yes (no other question)
-    #[arg(short, long)]
-    pub yes: bool,
+    /// The question about money.
+    #[command(flatten)]
+    pub yes: YesArgs,
     /// Build all, show the first request and the plan, send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -190,6 +205,6 @@ impl SpendArgs {
 impl Flags for SpendArgs {
     fn lay(&self, over: &mut Overrides) {
         self.limit.lay(over);
-        over.switch(key::YES, self.yes);
+        self.yes.lay(over);
     }
 }

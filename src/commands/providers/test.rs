@@ -8,7 +8,9 @@ use super::TestArgs;
 use crate::batch::{Failure, FailureKind};
 use crate::commands::Context;
 use crate::commands::chat::{CostDocument, Said, read};
-use crate::commands::steps::{Member, chain_of, member_of, open_store, remedy, words};
+use crate::commands::steps::{Opened, chain_of, member_of, open_store, remedy, words};
+use crate::config::is_loopback;
+use crate::job::Member;
 use crate::provider::CallRequest;
 use crate::request::{Endpoint, Turn, conversation};
 use crate::store::HealthRecord;
@@ -51,9 +53,11 @@ struct TestedDocument<'a> {
 
 /// Runs the command: 0 if all answer, 3 if some do, and if none does 4 for keys and 5 for the rest.
 pub(super) fn run(args: &TestArgs, context: &Context) -> Result<ExitCode, CommandError> {
-    let members = members(args, context)?;
-    let paid = members.iter().filter(|found| matches!(found, Ok(member) if !member.is_loopback()));
-    if paid.count() > 0 {
+    let mut opened = Opened::for_calls();
+    let members = members(args, context, &mut opened)?;
+    let is_paid =
+        |found: &Found| found.as_ref().is_ok_and(|member| !is_loopback(&member.stored_url));
+    if members.iter().any(is_paid) {
         let most =
             format!("one question of a few tokens each, at most {MOST_TOKENS} in the answer");
         context.printer.note(&format!("{most}; it is paid for"));
@@ -107,26 +111,30 @@ fn remember(context: &Context, tested: &[Tested]) -> Result<(), CommandError> {
 type Found = Result<Member, (String, Failure)>;
 
 /// Whom to ask: those who were named, all who have a key, or whom a run would ask.
-fn members(args: &TestArgs, context: &Context) -> Result<Vec<Found>, CommandError> {
+fn members(
+    args: &TestArgs,
+    context: &Context,
+    opened: &mut Opened,
+) -> Result<Vec<Found>, CommandError> {
     if args.names.is_empty() && !args.all {
-        return Ok(chain_of(context)?.into_iter().map(Ok).collect());
+        return Ok(chain_of(context, opened)?.into_iter().map(Ok).collect());
     }
     let names = if args.all { context.settings.present_keys() } else { args.names.clone() };
     if names.is_empty() {
         return Err(CommandError::message(ExitCode::Credentials, "no provider's key is there")
             .hint("batchctl login openai"));
     }
-    names.iter().map(|name| found(context, name)).collect()
+    names.iter().map(|name| found(context, opened, name)).collect()
 }
 
-fn found(context: &Context, name: &str) -> Result<Found, CommandError> {
+fn found(context: &Context, opened: &mut Opened, name: &str) -> Result<Found, CommandError> {
     let (name, model) = match name.split_once(':') {
         Some((name, model)) => (name, Some(model.to_owned())),
         None => (name, None),
     };
     let entries = context.settings.provider_entries();
     let of_section = || entries.get(name).and_then(|(entry, _)| entry.model.clone());
-    match member_of(context, name, model.or_else(of_section)) {
+    match member_of(context, opened, (name, model.or_else(of_section))) {
         Ok(member) => Ok(Ok(member)),
         // The others are asked all the same.
         Err(error) if error.exit == ExitCode::Credentials => {
@@ -165,7 +173,9 @@ impl Tested {
         let seconds = format!("{:.1}s", self.took.as_secs_f64());
         let told = match &self.outcome {
             Ok(said) => match (&self.member, self.cost()) {
-                (Some(member), _) if member.is_loopback() => "nothing charged".to_owned(),
+                (Some(member), _) if is_loopback(&member.stored_url) => {
+                    "nothing charged".to_owned()
+                }
                 (Some(_), Some(cost)) => cost,
                 _ if said.usage.is_none() => "tokens and cost unknown".to_owned(),
                 _ => "cost unknown".to_owned(),

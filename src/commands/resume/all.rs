@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::commands::Context;
-use crate::commands::steps::{Drove, Follow, Found, RowCounts, drive_job, open_store};
+use crate::commands::steps::{
+    Drove, Follow, Found, RowCounts, drive_job, open_store, send_job_now,
+};
 use crate::config::{Value, key};
 use crate::job::{Ending, StopCause};
 use crate::store::{JobRecord, JobState, Store};
@@ -105,7 +107,8 @@ fn step(
         let why = job.reason.clone().unwrap_or_else(|| "a person must decide".to_owned());
         return Line::of(store, job, ExitCode::NothingAccepted, Some(why));
     }
-    let drove = Found::of(store, job.clone()).and_then(|found| {
+    let drove = Found::of(store, job.clone()).and_then(|mut found| {
+        send_job_now(context, store, &mut found)?;
         let how = Follow { submit: true, wait };
         drive_job(context, store, &found, how)
     });

@@ -162,7 +162,8 @@ fn retry_mode(context: &Context, found: &Found, (who, rows): (&Who, usize)) -> M
     }
 }
 
-fn lock(found: &Found) -> Result<FileLock, CommandError> {
+/// Takes the lock of a job before its ledger is changed.
+pub(super) fn lock(found: &Found) -> Result<FileLock, CommandError> {
     match found.folder.lock() {
         Ok(lock) => Ok(lock),
         Err(crate::base::LockError::Held(holder)) => Err(held(&found.job, &holder)),

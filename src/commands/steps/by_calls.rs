@@ -1,11 +1,12 @@
 //! A job that was begun in batches and is wanted now: what of it is not sent yet goes out by calls,
 //! at the realtime price, which is asked about. Batches that run go on; they cannot be had sooner.
 
+use super::again::lock;
 use super::again_price::AgainPrice;
 use super::begin::save_output;
 use super::jobs::Found;
 use super::mode::{Wanted, wanted};
-use super::who::Who;
+use super::who::{Who, who_of_job};
 use crate::commands::Context;
 use crate::cost::Price;
 use crate::job::terms_of;
@@ -13,8 +14,21 @@ use crate::request::Mode;
 use crate::store::{ShardRecord, ShardState, Store};
 use crate::ui::{CommandError, counted};
 
+/// The same for a job of which it is not known yet who is asked.
+pub(in crate::commands) fn send_job_now(
+    context: &Context,
+    store: &Store,
+    found: &mut Found,
+) -> Result<(), CommandError> {
+    if wanted(context) != Wanted::Of(Mode::Realtime) || found.job.state.is_over() {
+        return Ok(());
+    }
+    let who = who_of_job(context, found)?;
+    send_now(context, store, found, &who)
+}
+
 /// Makes calls of what is not sent, where the line asks for it; `who` is asked and paid.
-pub(in crate::commands) fn send_now(
+pub(super) fn send_now(
     context: &Context,
     store: &Store,
     found: &mut Found,
@@ -24,6 +38,8 @@ pub(in crate::commands) fn send_now(
     if !is_wanted || found.job.state.is_over() {
         return Ok(());
     }
+    // Whoever drives it now may be making batches of these very shards.
+    let lock = lock(found)?;
     let unsent: Vec<ShardRecord> = store
         .shards(&found.job.key)?
         .into_iter()
@@ -56,6 +72,8 @@ pub(in crate::commands) fn send_now(
             ));
         }
     }
+    // Driving takes the lock itself.
+    drop(lock);
     Ok(())
 }
 

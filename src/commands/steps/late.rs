@@ -4,6 +4,7 @@ use super::jobs::Found;
 use super::who::who_of_job;
 use crate::commands::Context;
 use crate::job::{find_late, may_have_late_batches};
+use crate::request::Mode;
 use crate::store::Store;
 use crate::ui::{CommandError, counted};
 
@@ -17,7 +18,9 @@ pub(in crate::commands) fn look_for_late(
 ) -> Result<Found, CommandError> {
     let now = context.clock.unix();
     let is_pruned = store.job_history(&found.job.key)?.pruned.is_some();
-    if is_pruned || !may_have_late_batches(&found.job, now) {
+    // Where no batch was ever meant to be, none can be late.
+    let has_batches = store.has_mode(&found.job.key, Mode::Batch)?;
+    if is_pruned || !has_batches || !may_have_late_batches(&found.job, now) {
         return Ok(found);
     }
     let unasked = |why: String| {

@@ -5,7 +5,7 @@ use super::who::Who;
 use crate::commands::Context;
 use crate::config::{Key, Source, key};
 use crate::cost::{Caps, Currency, Money, Price};
-use crate::job::{DailyBudget, terms_of};
+use crate::job::{DailyBudget, Member, day_used_up, terms_of};
 use crate::request::Mode;
 use crate::store::{JobRecord, Store};
 use crate::ui::{CommandError, ExitCode};
@@ -64,6 +64,33 @@ pub(in crate::commands) fn require_daily_budget(
     asked: Paid<'_>,
 ) -> Result<(), CommandError> {
     limit(context, who, key::DAILY_BUDGET, asked).map(|_| ())
+}
+
+/// Refuses calls outside of a job where the jobs of the day have used `daily_budget` up: exit 7.
+/// What such calls cost themselves is not counted.
+pub(in crate::commands) fn require_day_left(
+    context: &Context,
+    store: &Store,
+    members: &[Member],
+) -> Result<(), CommandError> {
+    let Some(text) = context.settings.get(key::DAILY_BUDGET) else { return Ok(()) };
+    let caps: Caps = text.parse().map_err(|error| CommandError::new(ExitCode::Usage, error))?;
+    for member in members {
+        let limit = member.price.as_ref().and_then(|price| caps.of(price.currency));
+        let Some(limit) = limit else { continue };
+        let about = (limit, member.stored_url.as_str());
+        if let Some(charged) = day_used_up(store, about, context.clock.unix())? {
+            let words = format!(
+                "{} is spent or reserved today, and daily_budget is {}; {} was not asked",
+                charged.show(),
+                limit.show(),
+                member.title()
+            );
+            let higher = "tomorrow, or with a higher limit: --set daily_budget=AMOUNT";
+            return Err(CommandError::message(ExitCode::Limit, words).hint(higher));
+        }
+    }
+    Ok(())
 }
 
 /// Says in a rehearsal which limits of a file could not be held where it is paid.

@@ -1,19 +1,21 @@
 //! From those who are asked to the members of a chain, opened for calls: those without a key are
 //! left out.
 
+use std::time::Duration;
+
 use super::mode::finish;
-use super::payee::Calls;
-use super::who::{Who, usage};
+use super::who::Who;
 use crate::commands::Context;
 use crate::config::key;
-use crate::cost::Price;
-use crate::job::{CallLimits, CallOptions, Chain, Member, Spec};
-use crate::provider::open_chat;
-use crate::request::{Mode, Question};
+use crate::job::{CallOptions, Chain, Member, Spec};
+use crate::request::Mode;
 use crate::store::{ShardState, Store};
 use crate::ui::CommandError;
 
 use super::jobs::Found;
+
+/// How long a call for a row may take where nothing is said.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The chain of a job, where rows of it may be called; `None` where none will be.
 pub(super) fn chain_of_job<'a>(
@@ -51,7 +53,8 @@ fn members(context: &Context, who: &Who, spec: &Spec) -> Result<Vec<Member>, Com
     let mut members = Vec::new();
     if who.calls.has_key {
         let about = (who.name.as_str(), who.stored_url.as_str());
-        members.push(member(about, &who.calls, (&spec.question, who.price.as_ref()))?);
+        let asked = (spec.question.clone(), who.price.as_ref());
+        members.push(who.calls.member(about, asked, TIMEOUT)?);
     }
     for other in &who.others {
         let is = |one: &&crate::job::Other| {
@@ -66,26 +69,9 @@ fn members(context: &Context, who: &Who, spec: &Spec) -> Result<Vec<Member>, Com
             ));
         } else if other.calls.has_key {
             let about = (other.name.as_str(), other.stored_url.as_str());
-            members.push(member(about, &other.calls, (&asked.question, other.price.as_ref()))?);
+            let asked = (asked.question.clone(), other.price.as_ref());
+            members.push(other.calls.member(about, asked, TIMEOUT)?);
         }
     }
     Ok(members)
-}
-
-fn member(
-    (name, stored_url): (&str, &str),
-    calls: &Calls,
-    (question, price): (&Question, Option<&Price>),
-) -> Result<Member, CommandError> {
-    let limits = calls.limits;
-    Ok(Member {
-        name: name.to_owned(),
-        model: question.model.clone(),
-        api: open_chat(&calls.settings).map_err(usage)?,
-        question: question.clone(),
-        price: price.cloned(),
-        stored_url: stored_url.to_owned(),
-        limits: CallLimits { concurrency: limits.concurrency, rpm: limits.rpm, tpm: limits.tpm },
-        timeout: calls.timeout,
-    })
 }

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use super::who::Opened;
+use super::who::{Opened, usage};
 use crate::commands::{Context, config_error};
 use crate::config::{Asked, SetLimits, Source, Who as Named, key};
 use crate::cost::Price;
-use crate::job::Other;
-use crate::provider::{Dialect, ProviderSettings};
+use crate::job::{CallLimits, Member, Other};
+use crate::provider::{Dialect, ProviderSettings, open_chat};
 use crate::request::{Endpoint, Question};
 use crate::ui::CommandError;
-
-/// How long a call for a row may take where nothing is said.
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One that may be asked by calls, and paid.
 pub(in crate::commands) struct Payee {
@@ -44,10 +41,37 @@ pub(in crate::commands) struct Calls {
     pub(in crate::commands) settings: ProviderSettings,
     /// Whether its key was found, or none is needed; without one it is left out.
     pub(in crate::commands) has_key: bool,
-    /// How long one call may take.
-    pub(in crate::commands) timeout: Duration,
+    /// How long one call may take, where that is said.
+    pub(in crate::commands) timeout: Option<Duration>,
     /// The limits of calls that are set.
     pub(in crate::commands) limits: SetLimits,
+}
+
+impl Calls {
+    /// Who is asked by them, opened: its name and its address as stored, what it is asked and what
+    /// that costs, and how long one call may take where nothing is said of it.
+    pub(super) fn member(
+        &self,
+        (name, stored_url): (&str, &str),
+        (question, price): (Question, Option<&Price>),
+        usual: Duration,
+    ) -> Result<Member, CommandError> {
+        let limits = self.limits;
+        Ok(Member {
+            name: name.to_owned(),
+            model: question.model.clone(),
+            api: open_chat(&self.settings).map_err(usage)?,
+            question,
+            price: price.cloned(),
+            stored_url: stored_url.to_owned(),
+            limits: CallLimits {
+                concurrency: limits.concurrency,
+                rpm: limits.rpm,
+                tpm: limits.tpm,
+            },
+            timeout: self.timeout.unwrap_or(usual),
+        })
+    }
 }
 
 impl Payee {
@@ -79,11 +103,11 @@ pub(super) fn line_url(dialect: &Dialect, endpoint: Endpoint) -> &'static str {
 
 /// How long one call may take: what a flag says, what the provider's section says, what is set
 /// for all.
-pub(super) fn timeout(context: &Context, of_section: Option<Duration>) -> Duration {
+pub(super) fn timeout(context: &Context, of_section: Option<Duration>) -> Option<Duration> {
     let set = context.settings.get(key::TIMEOUT);
     let is_flag = context.settings.source(key::TIMEOUT) == Some(&Source::Flag);
     let (one, other) = if is_flag { (set, of_section) } else { (of_section, set) };
-    one.or(other).unwrap_or(TIMEOUT)
+    one.or(other)
 }
 
 /// The limits of calls: the provider's own, else those for all.

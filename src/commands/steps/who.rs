@@ -215,13 +215,19 @@ fn tell_left_out<'a>(context: &Context, members: impl Iterator<Item = &'a Payee>
     }
 }
 
-/// What the members of a chain are opened with: one sandbox serves all of them.
-pub(super) struct Opened {
+/// What the members of a chain are opened with: one sandbox serves all of them, for as long as this
+/// is there.
+pub(in crate::commands) struct Opened {
     need: Need,
     sandbox: Option<Arc<Running>>,
 }
 
 impl Opened {
+    /// Nobody yet; calls will be made.
+    pub(in crate::commands) fn for_calls() -> Self {
+        Self { need: Need::Key, sandbox: None }
+    }
+
     /// One provider with a model, and what is wrong where its key is missing.
     pub(super) fn payee(
         &mut self,

@@ -45,7 +45,9 @@ impl std::error::Error for AskFailed {}
 
 impl Chain<'_> {
     /// Asks one question. `on_text` gets the answer piece by piece where it is given; once a piece
-    /// has come nobody else is asked.
+    /// has come nobody else is asked. Who cannot take the request as it is (a parameter that it does
+    /// not know, a prompt that is too long) is not asked again, and the next is: nothing is said of
+    /// the others by that. Rows of a job are another matter.
     pub async fn ask(
         &self,
         request_for: &(dyn Fn(&Member) -> CallRequest + Sync),
@@ -54,7 +56,8 @@ impl Chain<'_> {
         let most = self.members().len();
         let mut backoff = Backoff::new(self.options(), most);
         let mut failures: Vec<(String, Failure)> = Vec::new();
-        let (mut asked, mut tries) = (0_u64, 0_u32);
+        let (mut asked, mut unfit) = (0_u64, 0_u64);
+        let mut tries = 0_u32;
         loop {
             let call = match self.pick((asked, most), &|_| 0) {
                 Pick::Go(call) => call,
@@ -68,9 +71,9 @@ impl Chain<'_> {
                     self.clock().sleep(left).await;
                     continue;
                 }
-                Pick::Nobody if asked == 0 => return Err(self.all_of(failures)),
+                Pick::Nobody if asked == unfit => return Err(self.all_of(failures)),
                 Pick::Nobody => {
-                    asked = 0;
+                    asked = unfit;
                     match backoff.next() {
                         Some(pause) => self.clock().sleep(pause).await,
                         None => return Err(self.all_of(failures)),
@@ -107,9 +110,14 @@ impl Chain<'_> {
             let ChatError { error, advice, .. } = *error;
             failures.push((member.title(), error.failure));
             asked |= bit(call.member);
-            let is_over =
-                has_text || advice == Advice::NotThisRow || backoff.count(advice) == Step::GiveUp;
-            if is_over {
+            let step = match advice {
+                Advice::NotThisRow => {
+                    unfit |= bit(call.member);
+                    Step::Again
+                }
+                advice => backoff.count(advice),
+            };
+            if has_text || step == Step::GiveUp {
                 return Err(AskFailed { failures });
             }
         }

@@ -102,7 +102,8 @@ pub trait ChatApi: Send + Sync {
     ) -> Result<CallReply, Box<ChatError>>;
 
     /// The same for people: `on_text` gets the text of the answer piece by piece, and the reply is
-    /// the whole one in the shape that [`call`](Self::call) would have had.
+    /// the whole one in the shape that [`call`](Self::call) would have had. The time is that to the
+    /// first piece and from each to the next.
     async fn stream(
         &self,
         request: &CallRequest,

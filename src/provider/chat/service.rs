@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
+use tokio::time::{Instant, timeout_at};
 
 use crate::base::Clock;
 use crate::batch::{Failure, FailureKind, Outcome, decode_line};
@@ -27,6 +28,8 @@ use super::{anthropic, gemini};
 
 /// What is attempted, as words that follow "failed to".
 const CALL: &str = "ask the model";
+/// How long a connection is listened to on which the end of the answer was told.
+const AFTER_THE_END: Duration = Duration::from_secs(1);
 /// What is added to a body so that its answer is streamed, with the tokens in the last event.
 const STREAM: &[u8] = b"\"stream\":true";
 const STREAM_WITH_USAGE: &[u8] = b"\"stream\":true,\"stream_options\":{\"include_usage\":true}";
@@ -175,6 +178,12 @@ impl Service {
     }
 }
 
+/// Whether an event says only that the connection is still there, as Anthropic's `ping` does: a
+/// service that sends nothing else does not answer.
+fn is_ping(data: &str) -> bool {
+    data.len() < 40 && data.starts_with("{\"type\"") && data.contains("\"ping\"")
+}
+
 #[async_trait]
 impl ChatApi for Service {
     fn name(&self) -> &str {
@@ -212,12 +221,14 @@ impl ChatApi for Service {
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
     ) -> Result<CallReply, Box<ChatError>> {
         let (url, body) = self.prepared(request, true)?;
-        let begun = self.wire.begin(url, body, within).await;
+        let begun = self.wire.begin_stream(url, body, within).await;
         let mut response = begun.map_err(|fault| self.fault(fault))?;
+        let mut until = Instant::now() + within;
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !is_stream || !response.status().is_success() {
-            let heard = self.wire.hear(response, within).await;
+            let heard = timeout_at(until, self.wire.hear(response, within)).await;
+            let heard = heard.unwrap_or_else(|_| Err(self.wire.late(within)));
             return self.unstreamed(heard.map_err(|fault| self.fault(fault))?, on_text);
         }
         let mut heard = Heard {
@@ -228,17 +239,31 @@ impl ChatApi for Service {
         let (mut events, mut assembly) =
             (Events::default(), Assembly::new(self.dialect.shape, request.endpoint));
         let mut take = |data: &str| assembly.take(data, &mut |text| on_text(text));
+        let mut is_over = false;
         let ended = loop {
-            match response.chunk().await {
+            let Ok(piece) = timeout_at(until, response.chunk()).await else {
+                if is_over {
+                    break Ok(());
+                }
+                return Err(self.fault(self.wire.stalled(within)));
+            };
+            match piece {
                 Ok(Some(piece)) => {
-                    if let Err(complaint) = events.feed(&piece, &mut take) {
+                    let fed = events.feed(&piece, |data| {
+                        is_over |= data.trim() == "[DONE]";
+                        // An answer may take as long as it wants while it goes on.
+                        if is_over {
+                            until = Instant::now() + AFTER_THE_END.min(within);
+                        } else if !is_ping(data) {
+                            until = Instant::now() + within;
+                        }
+                        take(data)
+                    });
+                    if let Err(complaint) = fed {
                         break Err(complaint);
                     }
                 }
                 Ok(None) => break events.rest().map_or(Ok(()), |data| take(&data)),
-                Err(error) if error.is_timeout() => {
-                    return Err(self.fault(self.wire.fault(&error, within)));
-                }
                 Err(_) => break Ok(()),
             }
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Body, Client, Method, Request, Response, Url};
+use tokio::time::timeout;
 
 use crate::batch::{Failure, FailureKind};
 use crate::provider::settings::{Address, ProviderSettings};
@@ -121,21 +122,57 @@ impl CallWire {
     ) -> Result<Response, CallFault> {
         let unsent = |failure| CallFault { class: CallClass::NotSent, failure };
         self.greeting.ask(&self.address).await.map_err(unsent)?;
+        let mut request = self.request(url, body);
+        *request.timeout_mut() = Some(within);
+        self.client.execute(request).await.map_err(|error| self.fault(&error, within))
+    }
+
+    /// The same for a reply that comes in pieces: its head is waited for in this time at most, and
+    /// how long the pieces may take is the caller's to say.
+    pub(in crate::provider) async fn begin_stream(
+        &self,
+        url: Url,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Response, CallFault> {
+        let unsent = |failure| CallFault { class: CallClass::NotSent, failure };
+        self.greeting.ask(&self.address).await.map_err(unsent)?;
+        let begun = self.client.execute(self.request(url, body));
+        match timeout(within, begun).await {
+            Ok(begun) => begun.map_err(|error| self.fault(&error, within)),
+            Err(_) => Err(self.late(within)),
+        }
+    }
+
+    fn request(&self, url: Url, body: Vec<u8>) -> Request {
         let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = Some(Body::from(body));
-        *request.timeout_mut() = Some(within);
-        self.client.execute(request).await.map_err(|error| self.fault(&error, within))
+        request
+    }
+
+    /// The time is over; whether the call was billed nobody knows.
+    pub(in crate::provider) fn late(&self, within: Duration) -> CallFault {
+        let words = format!("{} did not answer within {within:?}{}", self.host, self.way);
+        let failure = Failure::ours(FailureKind::Network, words);
+        CallFault { class: CallClass::Unknown, failure }
+    }
+
+    /// A reply that had begun came to a stop.
+    pub(in crate::provider) fn stalled(&self, within: Duration) -> CallFault {
+        let words = format!("{} sent no more of its answer for {within:?}{}", self.host, self.way);
+        let failure = Failure::ours(FailureKind::Network, words);
+        CallFault { class: CallClass::Unknown, failure }
     }
 
     /// What a fault of the transport says: only in the connect phase is it sure that nothing left.
     pub(in crate::provider) fn fault(&self, error: &reqwest::Error, within: Duration) -> CallFault {
         let is_unsent = error.is_connect() || error.is_builder();
         let class = if is_unsent { CallClass::NotSent } else { CallClass::Unknown };
-        let mut words = words::of_transport(error, &self.host, &self.way);
         if error.is_timeout() && !error.is_connect() {
-            words = format!("{} did not answer within {within:?}{}", self.host, self.way);
+            return self.late(within);
         }
+        let words = words::of_transport(error, &self.host, &self.way);
         CallFault { class, failure: Failure::ours(FailureKind::Network, words) }
     }
 }

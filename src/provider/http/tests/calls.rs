@@ -326,6 +326,61 @@ async fn s3_01_streams_on_the_wire() {
     }
 }
 
+/// Sends each event after a wait of so many milliseconds, then says nothing more.
+fn dripping(events: Vec<(u64, &'static str)>) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 1 << 14];
+        let _ = stream.read(&mut buffer);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+        let mut sent = stream.write_all(head.as_bytes());
+        for (wait, event) in events {
+            std::thread::sleep(Duration::from_millis(wait));
+            sent = sent.and_then(|()| write!(stream, "data: {event}\n\n"));
+        }
+        // Until the other side has left.
+        while sent.is_ok() && stream.read(&mut buffer).is_ok_and(|read| read > 0) {}
+    });
+    Server { port, seen: Arc::default() }
+}
+
+/// A streamed answer may take longer than a call while it goes on; one that stops, or of which
+/// nothing but signs of life comes, is given up.
+#[tokio::test]
+async fn s3_a_streamed_answer_is_given_up_only_where_it_stops() {
+    const PIECE: &str = r#"{"choices":[{"delta":{"content":"p"}}]}"#;
+    const PING: &str = r#"{"type": "ping"}"#;
+    type Case = (&'static str, Vec<(u64, &'static str)>, &'static str, Option<&'static str>);
+    let mut goes_on = vec![(500, PIECE); 5];
+    goes_on.push((0, "[DONE]"));
+    let cases: [Case; 3] = [
+        ("goes on", goes_on, "ppppp", None),
+        ("stops", vec![(0, PIECE)], "p", Some("sent no more of its answer for 2s")),
+        ("only pings", vec![(500, PING); 8], "", Some("sent no more of its answer")),
+    ];
+    let within = Duration::from_secs(2);
+    let all = cases.map(async |(name, events, text, expected)| {
+        let server = dripping(events);
+        let mut told = String::new();
+        let mut on_text = |piece: &str| told.push_str(piece);
+        let api = chat_at(&server, &OPENAI);
+        let got = api.stream(&question(Endpoint::Chat), within, &mut on_text).await;
+        assert_eq!(told, text, "{name}");
+        match (got, expected) {
+            (Ok(_), None) => {}
+            (Err(error), Some(words)) => {
+                let told = error.error.to_string();
+                assert!(told.contains(words), "{name}: {told}");
+                assert_eq!(error.error.class, CallClass::Unknown, "{name}");
+            }
+            (got, _) => panic!("{name}: {got:?}"),
+        }
+    });
+    futures_util::future::join_all(all).await;
+}
+
 /// What a call costs this process, in microseconds of CPU: run it alone, in a release build.
 #[tokio::test]
 #[ignore = "measures"]

@@ -1,0 +1,256 @@
+//! A job that was begun in batches and is wanted now, and the limits of a run of calls: budgets,
+//! second questions, too many failures, money of both parts (B02, B10, S4). The sandbox's bill and
+//! its count of calls are the judges.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::bench::{Bench, LINE, ROWS, signal, until};
+use crate::support::gate::Act;
+use crate::support::runs::{at, job_folder, marked};
+use crate::support::sandbox::Sandbox;
+use crate::support::workdir::{Run, WorkDir};
+
+const CALL: &str = "POST /v1/chat/completions";
+
+/// Two and ten units a million tokens, in a batch half of it.
+const PRICES: &str = "[prices.\"gpt-4o\"]\ninput = 2\noutput = 10\nbatch_factor = 0.5\n\
+                      currency = \"USD\"\n";
+
+/// A job of three shards that is killed once this call was made so often; the rule holds until
+/// then.
+fn killed(
+    flags: &[&str],
+    rule: impl FnMut(&str, usize) -> Act + Send + 'static,
+    is_so: impl FnMut(&Bench) -> bool,
+) -> Bench {
+    let bench = Bench::with(flags, rule);
+    let mut is_so = is_so;
+    let run = bench.batchctl(LINE).start();
+    until("it is to be killed", || is_so(&bench));
+    signal(&run.child, "KILL");
+    assert_eq!(run.end().code, None, "it was killed");
+    bench.gate.now(|_, _| Act::Pass);
+    bench
+}
+
+/// The job's money as `status --json` has it.
+fn cost(status: &Value) -> Value {
+    status["job"]["cost"].clone()
+}
+
+/// S4.03, P1: what was not sent yet goes out by calls, each row once, and no batch is made of it.
+#[test]
+fn s4_03_p1_what_was_not_sent_goes_out_by_calls() {
+    let hang = |call: &str, _| if call == "POST /v1/files" { Act::Hang } else { Act::Pass };
+    let asked = |bench: &Bench| bench.gate.count("POST /v1/files") > 0;
+    let bench = killed(&["--batch-seconds", "0.3"], hang, asked);
+    let run = bench.batchctl("resume last --now").run().exits(0);
+    run.says(&["9 rows not sent yet:", "by calls", "in a batch", "9 rows go out by calls, now"]);
+    assert_eq!((bench.made().len(), bench.gate.count(CALL)), (0, ROWS));
+    assert_eq!((bench.state().as_str(), bench.rows("ok")), ("done", ROWS as u64));
+    assert_eq!(bench.dir.bytes("out.csv"), Bench::undisturbed(), "P4: the table of a batch");
+    // What is done is not asked again, by no way there is.
+    for line in [LINE, "resume last", "retry last"] {
+        bench.batchctl(line).arg("--now").run().exits(0);
+    }
+    assert_eq!((bench.made().len(), bench.gate.count(CALL)), (0, ROWS));
+}
+
+/// S4.03, P1, B10: a batch that runs goes on, the others go out by calls; both parts are paid at
+/// their own prices, and every account of them says the same sum.
+#[test]
+fn s4_03_p1_b10_a_running_batch_goes_on_and_the_rest_is_called() {
+    let rule = |call: &str, n| match call {
+        "POST /v1/files" if n > 1 => Act::Hang,
+        _ => Act::Pass,
+    };
+    let runs = |bench: &Bench| {
+        bench.gate.count("POST /v1/files") > 1
+            && bench.gate.count("POST /v1/batches") > 0
+            && bench.status()["rounds"][0]["states"]["running"] == 1
+    };
+    let bench = killed(&["--batch-seconds", "2"], rule, runs);
+    bench.dir.config(PRICES);
+    let line = format!("{LINE} --now --details");
+    let run = bench.batchctl(&line).run().exits(0);
+    run.says(&["6 rows go out by calls, now", "1 batch is at openai already", "by calls for"]);
+    assert_eq!((bench.made().len(), bench.gate.count(CALL)), (1, 6));
+    assert_eq!((bench.state().as_str(), bench.rows("ok")), ("done", ROWS as u64));
+    bench.nothing_is_paid_twice();
+    let cost = cost(&bench.status());
+    assert_eq!(cost["by_calls"]["count"], 6);
+    let sum = cost["actual"].as_f64().expect("it is known");
+    let is_sum = |what: &str, other: f64| {
+        assert!((sum - other).abs() < 1e-9, "{what}: {sum} against {other}");
+    };
+    let cells = bench.dir.cells("out.csv");
+    let cells = cells.column("cost").iter().map(|cost| cost.parse::<f64>().expect("a price")).sum();
+    is_sum("the column", cells);
+    let json = |line: &str| bench.batchctl(line).arg("--json").run().exits(0).json();
+    let of = |analysis: &Value| analysis["costs"][0]["actual"].as_f64().expect("it is known");
+    is_sum("analyze of the job", of(&json("analyze last")));
+    let results = job_folder(&bench.dir, &bench.job()).join("results");
+    let mut files: Vec<_> = std::fs::read_dir(results)
+        .expect("it has results")
+        .map(|file| file.expect("it is listed").path())
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 3, "{files:?}");
+    let with = |mut run: Run| {
+        for file in &files {
+            run = run.arg(file);
+        }
+        run.run().exits(0).json()
+    };
+    is_sum("analyze of files", of(&with(bench.batchctl("analyze --json"))));
+    let merged = with(bench.batchctl("merge --json --original-csv in.csv -o merged.csv"));
+    is_sum("merge", merged["cost"].as_f64().unwrap_or_else(|| panic!("{merged:#}")));
+}
+
+/// S4.03: the question about money names both prices; where nobody can be asked, it ends before
+/// anything is sent.
+#[test]
+fn s4_03_money_is_asked_about_before_batches_become_calls() {
+    let dir = marked(6);
+    dir.config(&PRICES.replace("input = 2", "input = 2000000"));
+    let run = |line: &str| {
+        dir.batchctl(line)
+            .env("OPENAI_BASE_URL", "https://batchctl.invalid/v1")
+            .env("OPENAI_API_KEY", "sk-made-up")
+            .env("BATCHCTL_TIME_SCALE", "20")
+    };
+    let started = run("workflow in.csv out.csv --max-tokens 50 --yes").start();
+    until("the job is there", || {
+        let status = dir.batchctl("status --json").run();
+        status.code == Some(0) && status.json()["jobs"][0]["state"] == "running"
+    });
+    signal(&started.child, "KILL");
+    started.end();
+    let asked = run("resume last --now").run().exits(7);
+    asked.says(&["6 rows not sent yet: about $", "by calls, about $", "in a batch", "--yes"]);
+    let same = run("workflow in.csv out.csv --max-tokens 50 --now").run().exits(7);
+    same.says(&["6 rows not sent yet: about $"]);
+    let status = dir.batchctl("status last --json").run().exits(0).json();
+    assert_eq!(status["job"]["statuses"]["pending"], 6, "{status:#}");
+    let small = run("resume last --now --max-cost 1USD --max-wait 1s").run();
+    assert_eq!(small.code, Some(7), "{small}");
+}
+
+/// S4.03, P1: a job that another process drives is left to it.
+#[test]
+fn s4_03_p1_a_job_that_is_driven_is_not_taken_over() {
+    let bench = Bench::ruled(|call, _| match call {
+        "POST /v1/files" => Act::Late(Duration::from_secs(2)),
+        _ => Act::Pass,
+    });
+    let run = bench.batchctl(LINE).start();
+    bench.gate.wait_for("POST /v1/files", 1);
+    bench.batchctl("resume last --now").run().exits(9).says(&["driven by another"]);
+    let run = run.end();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!((bench.made().len(), bench.gate.count(CALL)), (3, 0));
+}
+
+/// S4.03: `retry --now` asks what is not good by calls, in the same job.
+#[test]
+fn s4_03_retry_now_asks_by_calls() {
+    let flags = ["--batch-seconds", "0.3", "--faults", "batch: expire 4"];
+    let sandbox = Sandbox::with(&flags);
+    let dir = marked(6);
+    let line = "workflow in.csv out.csv --max-tokens 50 --rounds 1";
+    at(&sandbox, dir.batchctl(line)).run().exits(3);
+    let again = at(&sandbox, dir.batchctl("retry last --now")).run().exits(0);
+    again.says(&["by calls for 4 answers"]);
+    assert_eq!(sandbox.created(), 1);
+    let status = dir.batchctl("status last --json").run().exits(0).json();
+    assert_eq!(status["job"]["statuses"]["ok"], 6, "{status:#}");
+    assert_eq!(cost(&status)["by_calls"]["count"], 4);
+}
+
+/// A table of forty rows whose answers cost their worst case.
+fn dear() -> (WorkDir, Sandbox) {
+    let text = "long ".repeat(60);
+    let sandbox = Sandbox::with(&["--batch-seconds", "0.3", "--answers", &format!("fixed:{text}")]);
+    let dir = marked(40);
+    dir.config(PRICES);
+    (dir, sandbox)
+}
+
+/// B10: the limit of a job stops calls in between, and no answer more is paid; a higher one lets
+/// it go on with the rest.
+#[test]
+fn b10_max_cost_stops_calls_in_between() {
+    let (dir, sandbox) = dear();
+    let line = "workflow in.csv out.csv --now --max-tokens 100 --set max_shard_requests=4";
+    let line = format!("{line} --max-cost 0.02USD");
+    let run = at(&sandbox, dir.batchctl(&line)).run().exits(7);
+    run.says(&["stopped at a limit", "--max-cost"]);
+    let status = || dir.batchctl("status last --json").run().exits(0).json();
+    let actual = cost(&status())["actual"].as_f64().expect("it is known");
+    assert!(actual > 0.0 && actual <= 0.02, "{actual}");
+    at(&sandbox, dir.batchctl("resume last --max-cost 1USD")).run().exits(0);
+    assert_eq!(status()["job"]["statuses"]["ok"], 40);
+    assert_eq!(cost(&status())["by_calls"]["count"], 40, "no row was asked twice");
+}
+
+/// B10: the requests of a job are counted in calls too.
+#[test]
+fn b10_max_requests_holds_for_calls() {
+    let (dir, sandbox) = dear();
+    let line = "workflow in.csv out.csv --now --max-tokens 100 --set max_shard_requests=4";
+    let run = at(&sandbox, dir.batchctl(line).args(&["--set", "max_requests=10"])).run().exits(7);
+    run.says(&["max_requests is 10"]);
+    let status = || dir.batchctl("status last --json").run().exits(0).json();
+    assert!(cost(&status())["by_calls"]["count"].as_u64() <= Some(10));
+    at(&sandbox, dir.batchctl("resume last --set max_requests=40")).run().exits(0);
+    assert_eq!(cost(&status())["by_calls"]["count"], 40);
+}
+
+/// B10: batches and calls of a day count against one budget.
+#[test]
+fn b10_a_batch_and_calls_share_the_budget_of_a_day() {
+    let (dir, sandbox) = dear();
+    let budget = ["--max-tokens", "100", "--set", "daily_budget=0.05USD"];
+    let batch = at(&sandbox, dir.batchctl("workflow in.csv a.csv --prompt a:{text}").args(&budget));
+    batch.run().exits(0);
+    let now = "workflow in.csv b.csv --now --set max_shard_requests=4 --prompt b:{text}";
+    let run = at(&sandbox, dir.batchctl(now).args(&budget)).run();
+    assert_eq!(run.code, Some(7), "{run}");
+    run.says(&["daily_budget"]);
+    let cost = cost(&dir.batchctl("status last --json").run().exits(0).json());
+    assert!(cost["actual"].as_f64().expect("it is known") < 0.04, "{cost:#}");
+}
+
+/// B05: calls that fail, all of them, stop the job before the rest is sent.
+#[test]
+fn b05_too_many_failures_halt_calls() {
+    let sandbox = Sandbox::with(&["--faults", "realtime until=1h: 400 text=nope"]);
+    let dir = marked(60);
+    let line = "workflow in.csv out.csv --now --max-tokens 50 --set max_shard_requests=20 \
+                --set abort_share=0.5 --set concurrency=2";
+    let run = at(&sandbox, dir.batchctl(line)).run();
+    assert_eq!(run.code, Some(5), "{run}");
+    let status = dir.batchctl("status last --json").run().exits(0).json();
+    assert!(status["job"]["statuses"]["pending"].as_u64() >= Some(20), "{status:#}");
+}
+
+/// B07: a second question goes out by a call, with what was wrong with the first answer.
+#[test]
+fn b07_second_questions_by_calls() {
+    let dir = WorkDir::new();
+    let script = r#"[{"match": "(a1)", "reply": "{\"score\": 7}"},
+        {"match": "kind-a", "reply": "It is rather good (a1)."},
+        {"match": "", "reply": "{\"score\": 5}"}]"#;
+    let script = dir.write("script.json", script);
+    let sandbox = Sandbox::with(&["--answers", &format!("script:{}", script.display())]);
+    dir.write("in.csv", "id,text\n1,kind-a x\n2,kind-z y\n3,kind-a z\n");
+    let line = "workflow in.csv out.csv --json-fields score:number --max-tokens 64 \
+                --input-column text --now --reask 1 --details";
+    at(&sandbox, dir.batchctl(line)).run().exits(0).says(&["2 rows, of which 2 are good now"]);
+    let cells = dir.cells("out.csv");
+    assert_eq!(cells.column("score"), ["7", "5", "7"]);
+    assert_eq!(cells.column("rounds"), ["2", "1", "2"]);
+    assert_eq!(sandbox.created(), 0);
+}
