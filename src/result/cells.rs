@@ -66,6 +66,9 @@ impl Answer<'_> {
             *parsed += u64::from(self.is_parsed);
         }
         summary.add(self.status, self.error.as_deref(), self.usage);
+        if let (Some(by), Some(usage)) = (self.line.and_then(|line| line.by.as_ref()), self.usage) {
+            *summary.called.entry((by.provider.clone(), by.model.clone())).or_default() += usage;
+        }
         self.was.into_iter().for_each(|was| summary.count_filled(was));
     }
 

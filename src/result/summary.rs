@@ -1,6 +1,6 @@
 //! The account of a written table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -41,6 +41,9 @@ pub struct Summary {
     pub parsed: Option<u64>,
     /// Tokens of the lines used, failed ones included, cached ones not.
     pub usage: Usage,
+    /// What of it is of calls, by the provider and the model that answered.
+    #[serde(skip)]
+    pub called: BTreeMap<(String, String), Usage>,
     /// What the result files held besides.
     pub lines: MergeCounts,
     /// How often each error text occurs among rows that are not good.

@@ -11,7 +11,6 @@ use crate::commands::steps::{
 use crate::config::{is_loopback, key};
 use crate::cost::Money;
 use crate::job::{JobError, OutputSpec, Prices};
-use crate::request::Mode;
 use crate::result::{Asked, Join, Merged, Share};
 use crate::table::{Selection, Target, WriteOptions, Writer};
 use crate::ui::{CommandError, ExitCode};
@@ -105,21 +104,18 @@ fn finish(reading: &Reading<'_>, writer: Writer, overwrite: bool) -> Result<(), 
     Ok(())
 }
 
-/// What the lines cost, where all of them are of jobs that are known: that of one that was sent in
-/// batches by its price, others by their accounts, if all are in one currency and all or none were
-/// charged.
+/// What the lines cost, where all of them are of jobs that are known: that of one by its prices,
+/// that of several by their accounts, if all are in one currency and all or none were charged.
 fn cost(
     reading: &Reading<'_>,
     origins: &Origins,
     lines: &Lines,
     merged: &Merged,
 ) -> Result<Option<Money>, CommandError> {
-    // Answers to calls have other prices, and may be of others of a chain: each is in the account.
     if let [Origin::Job(found)] = origins.all()
         && lines.ontos.len() == 1
-        && !reading.store.has_mode(&found.job.key, Mode::Realtime)?
     {
-        return cost_of_lines(reading.store, &found.job, merged.summary.usage);
+        return cost_of_lines(reading.store, &found.job, &merged.summary);
     }
     let jobs: Vec<&Found> = origins.all().iter().filter_map(Origin::job).collect();
     let is_of_jobs = !jobs.is_empty() && jobs.len() == lines.ontos.len();

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::answer::RowStatus;
-use crate::batch::{Usage, Used};
+use crate::batch::Used;
 use crate::config::is_loopback;
 use crate::cost::{Forecast, Money, Price, Reasked, Saved, Spent, Tokens};
 use crate::job::{Prices, terms_of, tokens_of};
 use crate::request::Mode;
+use crate::result::Summary;
 use crate::store::{JobRecord, Store};
 use crate::ui::CommandError;
 
@@ -125,20 +126,37 @@ fn against_realtime(
     Ok(calls.and_then(|calls| calls.checked_sub(paid)))
 }
 
-/// What the lines of result files cost that belong to a job; `None` where that is not known, and
-/// where it cannot be told from the sum of their tokens.
+/// What the lines of result files cost that belong to a job: those of calls by the price of who
+/// answered. `None` where that is not known, and where it cannot be told from sums of their tokens.
 pub(in crate::commands) fn cost_of_lines(
     store: &Store,
     job: &JobRecord,
-    usage: Usage,
+    summary: &Summary,
 ) -> Result<Option<Money>, CommandError> {
     let prices = Prices::of(store, job)?;
-    let price = prices.of_ask(None).filter(|price| is_flat(price) && !prices.has_asks());
-    let price = price.filter(|_| usage.total() > 0);
-    Ok(price.and_then(|price| {
-        let pico = price.cost(Mode::Batch, tokens_of(usage))?;
-        Some(Money { currency: price.currency, pico })
-    }))
+    if prices.has_asks() || summary.usage.total() == 0 {
+        return Ok(None);
+    }
+    let cost = |price: Option<&Price>, mode, usage| {
+        price.filter(|price| is_flat(price))?.cost(mode, tokens_of(usage))
+    };
+    let mut batch = tokens_of(summary.usage);
+    let mut pico = Some(0_u64);
+    for ((provider, model), usage) in &summary.called {
+        let called = tokens_of(*usage);
+        batch.prompt = batch.prompt.saturating_sub(called.prompt);
+        batch.cached = batch.cached.saturating_sub(called.cached);
+        batch.completion = batch.completion.saturating_sub(called.completion);
+        batch.reasoning = batch.reasoning.saturating_sub(called.reasoning);
+        let of_call = cost(prices.of_call(None, provider, model), Mode::Realtime, *usage);
+        pico = pico.zip(of_call).map(|(sum, cost)| sum.saturating_add(cost));
+    }
+    if batch != Tokens::default() {
+        let price = prices.of_ask(None).filter(|price| is_flat(price));
+        let of_batch = price.and_then(|price| price.cost(Mode::Batch, batch));
+        pico = pico.zip(of_batch).map(|(sum, cost)| sum.saturating_add(cost));
+    }
+    Ok(pico.zip(prices.currency()).map(|(pico, currency)| Money { currency, pico }))
 }
 
 /// Whether the price of a sum of tokens is the sum of the prices of its parts.
@@ -182,6 +200,7 @@ fn scaled(sum: u64, part: u64, of: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Usage;
     use crate::cost::{Currency, Range, Rates, Tier};
 
     fn price(tiers: Vec<Tier>) -> Price {
