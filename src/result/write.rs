@@ -104,7 +104,8 @@ pub fn write_table<E: std::fmt::Display>(
 pub(super) fn in_order<E: std::fmt::Display>(
     settled: impl IntoIterator<Item = Result<Settled, E>>,
 ) -> impl FnMut(u64) -> Result<Option<Settled>, ResultError> {
-    let mut settled = settled.into_iter();
+    // Fused: asked again at its end, the account would be searched once for each open row.
+    let mut settled = settled.into_iter().fuse();
     let mut held: Option<Settled> = None;
     move |row: u64| {
         while held.as_ref().is_none_or(|settled| settled.row < row) {

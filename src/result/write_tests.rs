@@ -210,3 +210,18 @@ fn records_that_break_off_stop_the_merge() {
     let result = write_table(join, [Err("the ledger is gone")], &mut artifacts, &mut writer);
     assert_eq!(result.unwrap_err().to_string(), "cannot read the settled rows: the ledger is gone");
 }
+
+/// A table in between asks for each row that is open: the account is not searched for each.
+#[test]
+fn what_is_at_its_end_is_not_asked_again() {
+    let mut asked = 0;
+    let settled = std::iter::from_fn(|| {
+        asked += 1;
+        (asked == 1).then(|| Ok::<_, String>(Settled::new(0, Some(RowStatus::Ok))))
+    });
+    let mut lookup = in_order(settled);
+    let found: Vec<_> = (0..50).map(|row| lookup(row).unwrap().is_some()).collect();
+    assert_eq!(found.iter().filter(|is_found| **is_found).count(), 1);
+    drop(lookup);
+    assert_eq!(asked, 2, "the row, and the end");
+}

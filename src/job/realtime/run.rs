@@ -34,6 +34,8 @@ const BUILDING: usize = 64;
 const BACKLOG: usize = 8_192;
 /// Rows that go into the account together, if that many came.
 const GROUP: u64 = 100;
+/// The least time between two groups: what a commit costs is shared by more rows where many come.
+const GROUP_PAUSE: Duration = Duration::from_millis(100);
 /// And how long the first of them waits at most.
 const GROUP_AFTER: Duration = Duration::from_secs(5);
 /// How often a stop, a wish and the time are looked at.
@@ -91,6 +93,8 @@ pub(super) struct State {
     /// Rows since the last group, and when the first of them came.
     group: (u64, Option<Instant>),
     groups: u64,
+    /// When the last group was told.
+    grouped: Option<Instant>,
     why: Option<(Why, Option<Instant>)>,
     answered: Instant,
     glanced: Instant,
@@ -122,6 +126,7 @@ impl State {
             tallies: Tallies::new(names),
             group: (0, None),
             groups: 0,
+            grouped: None,
             why: None,
             answered: now,
             glanced: now,

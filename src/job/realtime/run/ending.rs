@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::{Caller, GLANCE, GRACE, GROUP, GROUP_AFTER, PATIENCE, Why};
+use super::{Caller, GLANCE, GRACE, GROUP, GROUP_AFTER, GROUP_PAUSE, PATIENCE, Why};
 use crate::batch::{Failure, FailureKind};
 use crate::job::JobError;
 use crate::job::realtime::journal::Mark;
@@ -19,7 +19,9 @@ impl Caller<'_> {
         let now = self.chain.clock().instant();
         let is_late = since.is_some_and(|at| now.saturating_duration_since(at) >= GROUP_AFTER);
         let is_last = self.state.out == 0 && since.is_some();
-        if is_kept && (rows >= GROUP || is_late || is_last) {
+        let has_paused = |at| now.saturating_duration_since(at) >= GROUP_PAUSE;
+        let is_enough = rows >= GROUP && self.state.grouped.is_none_or(has_paused);
+        if is_kept && (is_enough || is_late || is_last) {
             self.group();
         }
     }
@@ -37,6 +39,7 @@ impl Caller<'_> {
         let asked = self.state.tallies.take();
         self.tell(Message::Group { asked, counted });
         self.state.groups += 1;
+        self.state.grouped = Some(self.chain.clock().instant());
         self.state.group = (0, None);
     }
 
