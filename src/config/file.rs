@@ -248,10 +248,10 @@ impl Reader<'_> {
                 "tier" => entry.tier = u64::from_value(Some(&read(Kind::Whole)?)),
                 "timeout" => entry.timeout = Duration::from_value(Some(&read(Kind::Duration)?)),
                 "concurrency" => {
-                    entry.limits.concurrency = u64::from_value(Some(&read(Kind::Whole)?));
+                    entry.limits.concurrency = u64::from_value(Some(&read(Kind::Positive)?));
                 }
-                "rpm" => entry.limits.rpm = u64::from_value(Some(&read(Kind::Whole)?)),
-                "tpm" => entry.limits.tpm = u64::from_value(Some(&read(Kind::Whole)?)),
+                "rpm" => entry.limits.rpm = u64::from_value(Some(&read(Kind::Positive)?)),
+                "tpm" => entry.limits.tpm = u64::from_value(Some(&read(Kind::Positive)?)),
                 "fence" => {
                     entry.fence_trusted = Some(match read(Kind::Text)?.to_string().as_str() {
                         "trusted" => true,
@@ -351,15 +351,18 @@ fn read_toml(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
                 .map(|(name, value)| format!("{}={}", name.get_ref(), json_of(value.get_ref())))
                 .collect(),
         )),
-        (_, DeValue::String(text)) if kind != Kind::Whole && kind != Kind::Number => {
+        (_, DeValue::String(text))
+            if !matches!(kind, Kind::Whole | Kind::Positive | Kind::Number) =>
+        {
             kind.read(text)
         }
-        (Kind::Whole | Kind::Number | Kind::Duration | Kind::Size, DeValue::Integer(number)) => {
-            match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => kind.read(&number.to_string()),
-                Err(_) => wanted(),
-            }
-        }
+        (
+            Kind::Whole | Kind::Positive | Kind::Number | Kind::Duration | Kind::Wait | Kind::Size,
+            DeValue::Integer(number),
+        ) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => kind.read(&number.to_string()),
+            Err(_) => wanted(),
+        },
         (Kind::Number | Kind::Duration, DeValue::Float(number)) => kind.read(number.as_str()),
         _ => wanted(),
     }

@@ -183,19 +183,19 @@ settings! {
     /// Fewer rows than this are sent by calls where the mode is auto.
     BATCH_THRESHOLD: u64 = "batch_threshold", Kind::Whole, Some("20"), Place::Anywhere;
     /// The most calls at once; found out where nothing is said.
-    CONCURRENCY: Option<u64> = "concurrency", Kind::Whole, None, Place::Anywhere;
+    CONCURRENCY: Option<u64> = "concurrency", Kind::Positive, None, Place::Anywhere;
     /// The most calls in a minute; learned from the provider where nothing is said.
-    RPM: Option<u64> = "rpm", Kind::Whole, None, Place::Anywhere;
+    RPM: Option<u64> = "rpm", Kind::Positive, None, Place::Anywhere;
     /// The most tokens in a minute, prompts and answers; learned where nothing is said.
-    TPM: Option<u64> = "tpm", Kind::Whole, None, Place::Anywhere;
+    TPM: Option<u64> = "tpm", Kind::Positive, None, Place::Anywhere;
     /// How long one call may take; 120s for tables and 30s for chat if nothing is said.
-    TIMEOUT: Option<Duration> = "timeout", Kind::Duration, None, Place::Anywhere;
+    TIMEOUT: Option<Duration> = "timeout", Kind::Wait, None, Place::Anywhere;
     /// How often a call is made again that failed in passing.
     RETRIES: u64 = "retries", Kind::Whole, Some("3"), Place::Anywhere;
     /// The first wait before a call is made again; it doubles, and is drawn at random below that.
     RETRY_DELAY: Duration = "retry_delay", Kind::Duration, Some("1s"), Place::Anywhere;
     /// Failures in a row after which a provider is left alone for a while.
-    FAILURE_THRESHOLD: u64 = "failure_threshold", Kind::Whole, Some("3"), Place::Anywhere;
+    FAILURE_THRESHOLD: u64 = "failure_threshold", Kind::Positive, Some("3"), Place::Anywhere;
     /// How long such a provider is left alone.
     COOL_DOWN: Duration = "cool_down", Kind::Duration, Some("60s"), Place::Anywhere;
     /// How old an earlier answer may be that is used again; any age if nothing is said.

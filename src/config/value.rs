@@ -14,6 +14,8 @@ pub enum Kind {
     Flag,
     /// A whole number, not negative.
     Whole,
+    /// A whole number, 1 or more.
+    Positive,
     /// A number.
     Number,
     /// Any text.
@@ -28,6 +30,8 @@ pub enum Kind {
     Pairs,
     /// A time span.
     Duration,
+    /// A time span that is not nothing.
+    Wait,
     /// A number of bytes.
     Size,
     /// Amounts of money, one a currency.
@@ -61,6 +65,10 @@ impl Kind {
                     .parse()
                     .map_err(|_| format!("`{text}` is not a whole number, 0 or more"))?,
             ),
+            Self::Positive => match text.trim().parse() {
+                Ok(number @ 1..) => Value::Whole(number),
+                _ => return Err(format!("`{text}` is not a whole number, 1 or more")),
+            },
             Self::Number => match text.trim().parse::<f64>() {
                 Ok(number) if number.is_finite() => Value::Number(number),
                 _ => return Err(format!("`{text}` is not a number")),
@@ -69,6 +77,10 @@ impl Kind {
             Self::Choice(words) => Value::Text(read_choice(text, words)?),
             Self::List | Self::Pairs => Value::List(vec![text.to_owned()]),
             Self::Duration => Value::Duration(parse_duration(text)?),
+            Self::Wait => match parse_duration(text)? {
+                Duration::ZERO => return Err(format!("`{text}` is no time at all")),
+                some => Value::Duration(some),
+            },
             Self::Size => Value::Whole(parse_size(text)?),
             Self::Amounts => {
                 let caps: Caps = text.parse().map_err(|error: MoneyError| error.to_string())?;
@@ -82,13 +94,14 @@ impl Kind {
         match self {
             Self::Flag => "true or false".into(),
             Self::Whole => "a whole number".into(),
+            Self::Positive => "a whole number, 1 or more".into(),
             Self::Number => "a number".into(),
             Self::Text => "a text".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::List => "a text or a list of texts".into(),
             Self::Names => "names joined by commas".into(),
             Self::Pairs => "key=json pairs".into(),
-            Self::Duration => "a duration (90s, 1h30m, 7d, plain seconds)".into(),
+            Self::Duration | Self::Wait => "a duration (90s, 1h30m, 7d, plain seconds)".into(),
             Self::Size => "a size (200MB, 1.5GiB, plain bytes)".into(),
             Self::Amounts => "an amount (5USD, or one a currency: 50 USD, 300 CNY)".into(),
         }

@@ -16,11 +16,11 @@ use super::same_line::{Generations, name_of};
 use super::who::Who;
 use crate::base;
 use crate::commands::Context;
-use crate::config::key;
+use crate::config::{Source, key};
 use crate::cost::Terms;
 use crate::job::{Event, Former, JobError, JobFolder, Onto, Plan, new_job_key};
 use crate::request::Mode;
-use crate::store::{Inserted, JobRecord, KnownRows, NewJob, Store, StoreError};
+use crate::store::{Inserted, JobRecord, KnownRows, NewJob, ShardState, Store, StoreError};
 use crate::ui::CommandError;
 
 /// Attaches to the job that this very request made before, or makes a new one after asking
@@ -123,6 +123,7 @@ fn attach(
     } else {
         format!("going on with job {short}, made by the same line")
     });
+    require_its_mode(context, store, &found)?;
     let (was, is) = (found.spec.reask, planned.spec.reask);
     if is != was {
         let mut text = format!("job {short} keeps the --reask {was} that it was made with");
@@ -149,6 +150,32 @@ fn attach(
     }
     send_now(context, store, &mut found, who)?;
     Ok(found)
+}
+
+/// A line without `--now` that finds a job of calls would go on at the price of calls: that is
+/// said, and refused where the line asks for a batch.
+fn require_its_mode(context: &Context, store: &Store, found: &Found) -> Result<(), CommandError> {
+    let job = &found.job;
+    let is_open = !store
+        .shards_of_mode(&job.key, Mode::Realtime, &[ShardState::Planned, ShardState::Calling], 1)?
+        .is_empty();
+    let settings = &context.settings;
+    let mode = settings.get(key::MODE);
+    let is_meant = mode == "realtime" || settings.get(key::FINISH) == "realtime";
+    if job.state.is_over() || !is_open || is_meant {
+        return Ok(());
+    }
+    let short = job.short();
+    if mode != "batch" || settings.source(key::MODE) == Some(&Source::Default) {
+        context.printer.note(&format!(
+            "what is left of job {short} goes out by calls, at the realtime price, as it was begun"
+        ));
+        return Ok(());
+    }
+    Err(CommandError::usage(format!(
+        "what is left of job {short} goes out by calls, as it was begun; nothing was sent"
+    ))
+    .hint("add --now to go on with it, or --again for a job of its own, which pays for all rows"))
 }
 
 /// A job whose answers were pruned writes no table any more: where the one that the line names is

@@ -132,16 +132,20 @@ impl<'a> Chain<'a> {
         clock: &'a dyn Clock,
     ) -> Result<Self, StoreError> {
         let now = clock.instant();
-        let rules =
-            Rules { threshold: options.failure_threshold.max(1), cool_down: options.cool_down };
+        let threshold = options.failure_threshold.max(1);
+        // Where nobody else can be asked, leaving one alone only delays: it is tried again soon,
+        // and what an earlier run met says nothing.
+        let is_alone = members.len() == 1;
+        let longest = if is_alone { ALONE } else { options.cool_down };
+        let rules = Rules { threshold, cool_down: options.cool_down.min(longest) };
         let mut states = Vec::new();
         for member in &members {
             let known = store.health(&member.name, &member.stored_url, &member.model)?;
             states.push(State {
                 gate: Gate::new(member.limits, options.retry_delay, now),
                 breaker: match &known {
-                    Some(known) => restore(rules, known, clock),
-                    None => Breaker::new(rules),
+                    Some(known) if !is_alone => restore(rules, known, clock),
+                    _ => Breaker::new(rules),
                 },
                 last: None,
                 answered: None,
@@ -350,6 +354,9 @@ fn restore(rules: Rules, known: &HealthRecord, clock: &dyn Clock) -> Breaker {
     };
     Breaker::restore(rules, known.failures, known.until.map(left))
 }
+
+/// How long the only member is left alone at most.
+const ALONE: Duration = Duration::from_secs(2);
 
 /// The bit of a member in a mask; a chain is far shorter than that.
 pub(super) fn bit(member: usize) -> u64 {

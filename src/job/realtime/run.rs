@@ -20,11 +20,12 @@ use super::line::Final;
 use super::retry::{Step, chance};
 use super::shared::{Done, Fed, Item, Message, Shared};
 use super::tallies::Tallies;
-use crate::base::crash_point;
+use crate::base::{crash_point, redact};
 use crate::batch::Failure;
 use crate::job::drive::Driver;
 use crate::job::{JobError, StopCause};
 use crate::provider::{Advice, CallClass, ChatError};
+use crate::store::HealthRecord;
 
 /// Rows that are ready and not asked, at which no more are taken from the feed.
 const READY: usize = 256;
@@ -88,6 +89,8 @@ pub(super) struct State {
     is_fed: bool,
     /// When a gate may open that is closed to all of these.
     opens: Option<Instant>,
+    /// Those of whom it was said that they refuse calls, one bit each.
+    refused: u64,
     journals: HashMap<i64, Listed>,
     tallies: Tallies,
     /// Rows since the last group, and when the first of them came.
@@ -122,6 +125,7 @@ impl State {
             out: 0,
             is_fed: false,
             opens: None,
+            refused: 0,
             journals: HashMap::new(),
             tallies: Tallies::new(names),
             group: (0, None),
@@ -317,7 +321,9 @@ impl Caller<'_> {
         self.state.out -= 1;
         item.tries += 1;
         if self.chain.ended(call, end.as_ref().map_err(AsRef::as_ref)) {
-            self.tell(Message::Health(self.chain.health(call.member)));
+            let health = self.chain.health(call.member);
+            self.warn_of(&health);
+            self.tell(Message::Health(health));
         }
         match end {
             Ok(reply) => {
@@ -340,6 +346,9 @@ impl Caller<'_> {
         took: Duration,
     ) -> Result<(), JobError> {
         let mark = mark_of(&error);
+        if matches!(error.advice, Advice::SlowDown(_)) {
+            self.warn_of_refusals(call.member, &error.error.failure.message);
+        }
         if let Some(listed) = self.state.journals.get_mut(&item.shard) {
             let ended = listed.journal.ended(item.entry.row, call.member, mark);
             ended.map_err(JobError::file("write", self.driver.folder.root()))?;
@@ -357,6 +366,33 @@ impl Caller<'_> {
         // The next one is asked at once.
         self.state.turn.push_front(item);
         Ok(())
+    }
+
+    /// Says once that a service is left alone for a while.
+    fn warn_of(&self, health: &HealthRecord) {
+        let HealthRecord { provider, model, failures, reason, .. } = health;
+        if health.until.is_some() && *failures == self.chain.options().failure_threshold.max(1) {
+            let reason = reason.as_deref().unwrap_or("no reason given");
+            self.driver.warn(&format!(
+                "{provider} {model} failed {failures} times in a row and is left alone for a \
+                 while, then tried again: {reason}"
+            ));
+        }
+    }
+
+    /// Says once that a service refuses calls for their number.
+    fn warn_of_refusals(&mut self, member: usize, words: &str) {
+        let first = self.state.refused & bit(member) == 0;
+        self.state.refused |= bit(member);
+        if first {
+            let member = &self.chain.members()[member];
+            self.driver.warn(&format!(
+                "{} {} refuses calls for their number; fewer are made until it takes them: {}",
+                member.name,
+                member.model,
+                redact(words)
+            ));
+        }
     }
 
     fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {
