@@ -31,7 +31,7 @@ fn a_project_file_with_a_slip_names_file_and_line() {
     ");
     assert_snapshot!(project("colour_of_the_sky = \"blue\"\n"), @r"
     exit 2
-    error: [DIR]/batchctl.toml:1: colour_of_the_sky: no such key; at the top stand default_provider, [defaults], [providers.NAME], [prices.MODEL] and [job]
+    error: [DIR]/batchctl.toml:1: colour_of_the_sky: no such key; at the top stand default_provider, [defaults], [providers.NAME], [chains.NAME], [prices.MODEL] and [job]
     ");
     assert_snapshot!(project("[defaults]\n\ncheck_interval = \"3q\"\n"), @r"
     exit 2
