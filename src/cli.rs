@@ -35,7 +35,7 @@ pub enum Command {
     Workflow(Box<workflow::Args>),
     /// Count requests, bytes and tokens before anything is sent
     Estimate(Box<estimate::Args>),
-    /// One question or a conversation now; --image FILE asks about a picture
+    /// One question or a conversation; --image FILE asks about a picture
     Chat(Box<chat::Args>),
     /// A few rows now: the prompt, the answers, the price of all rows
     Try(Box<trial::Args>),
