@@ -80,7 +80,7 @@ pub enum Command {
     Login(login::Args),
     /// Forget a key that login kept
     Logout(logout::Args),
-    /// Who can be asked, whether they answer, who is left alone for a while
+    /// Who can be asked, whether they answer, who is left alone
     Providers(providers::Args),
     /// Answers that are used again: what there is, forget, export, import
     Cache(cache::Args),

@@ -2,6 +2,7 @@
 //! task for each. Rows come from the feed, go to who may be asked, and their answers to the writer.
 
 mod ending;
+mod told;
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -20,12 +21,11 @@ use super::line::Final;
 use super::retry::{Step, chance};
 use super::shared::{Done, Fed, Item, Message, Shared};
 use super::tallies::Tallies;
-use crate::base::{crash_point, redact};
+use crate::base::crash_point;
 use crate::batch::Failure;
 use crate::job::drive::Driver;
 use crate::job::{JobError, StopCause};
 use crate::provider::{Advice, CallClass, ChatError};
-use crate::store::HealthRecord;
 
 /// Rows that are ready and not asked, at which no more are taken from the feed.
 const READY: usize = 256;
@@ -366,33 +366,6 @@ impl Caller<'_> {
         // The next one is asked at once.
         self.state.turn.push_front(item);
         Ok(())
-    }
-
-    /// Says once that a service is left alone for a while.
-    fn warn_of(&self, health: &HealthRecord) {
-        let HealthRecord { provider, model, failures, reason, .. } = health;
-        if health.until.is_some() && *failures == self.chain.options().failure_threshold.max(1) {
-            let reason = reason.as_deref().unwrap_or("no reason given");
-            self.driver.warn(&format!(
-                "{provider} {model} failed {failures} times in a row and is left alone for a \
-                 while, then tried again: {reason}"
-            ));
-        }
-    }
-
-    /// Says once that a service refuses calls for their number.
-    fn warn_of_refusals(&mut self, member: usize, words: &str) {
-        let first = self.state.refused & bit(member) == 0;
-        self.state.refused |= bit(member);
-        if first {
-            let member = &self.chain.members()[member];
-            self.driver.warn(&format!(
-                "{} {} refuses calls for their number; fewer are made until it takes them: {}",
-                member.name,
-                member.model,
-                redact(words)
-            ));
-        }
     }
 
     fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {
