@@ -82,7 +82,7 @@ pub enum Command {
     Logout(logout::Args),
     /// Who can be asked, whether they answer, who is left alone
     Providers(providers::Args),
-    /// Answers that are used again: what there is, to forget, to share
+    /// Answers that are used again: look, forget, export, import
     Cache(cache::Args),
     /// Show settings and where they come from
     Config(config::Args),
