@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::StreamExt;
 
 use super::Family;
@@ -16,30 +16,32 @@ const KEY_PREFIX: &str = "sandbox-";
 /// What is read of a refused call before the connection is closed.
 const MAX_DRAINED: usize = 1 << 30;
 
-/// Turns away calls to another name or port.
-pub(super) async fn only_own_host(
-    State(port): State<u16>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if is_own_host(request.headers(), request.uri(), port) {
-        return next.run(request).await;
-    }
-    let text = "this server answers only to 127.0.0.1 and localhost";
-    (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+/// The names that this server goes by.
+#[derive(Debug)]
+pub(super) struct OwnHost {
+    port: u16,
+    /// The end of all its names.
+    suffix: String,
 }
 
-/// A page of another site that gets its name to point here still sends its own name.
-fn is_own_host(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or(uri.authority().map(axum::http::uri::Authority::as_str));
-    let Some(host) = host else { return false };
-    let name = match host.strip_suffix(&format!(":{port}")) {
-        Some(name) => name,
-        None if port == 80 => host,
-        None => return false,
-    };
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+impl OwnHost {
+    pub(super) fn new(port: u16) -> Self {
+        Self { port, suffix: format!(":{port}") }
+    }
+
+    /// Whether a call is meant for this name and port. A page of another site that gets its name
+    /// to point here still sends its own name.
+    pub(super) fn is_meant(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or(uri.authority().map(axum::http::uri::Authority::as_str));
+        let Some(host) = host else { return false };
+        let name = match host.strip_suffix(&*self.suffix) {
+            Some(name) => name,
+            None if self.port == 80 => host,
+            None => return false,
+        };
+        ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -77,6 +79,11 @@ pub(super) fn asked_family(family: Family, headers: &HeaderMap, uri: &Uri) -> Fa
     }
 }
 
+/// Whether the key that this family's clients send is one of the sandbox.
+pub(super) fn has_key_for(family: Family, headers: &HeaderMap, uri: &Uri) -> bool {
+    key_for(family, headers, uri).is_some_and(|key| key.starts_with(KEY_PREFIX))
+}
+
 /// The key, wherever it stands.
 fn key_in<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     bearer(headers)
@@ -102,8 +109,7 @@ pub(super) async fn only_sandbox_keys(
     next: Next,
 ) -> Response {
     let family = asked_family(desk.family, request.headers(), request.uri());
-    let key = key_for(family, request.headers(), request.uri());
-    if key.is_some_and(|key| key.starts_with(KEY_PREFIX)) {
+    if has_key_for(family, request.headers(), request.uri()) {
         return next.run(request).await;
     }
     drain(request.into_body()).await;

@@ -7,13 +7,14 @@
 //! It never listens on anything but loopback and never accepts a real key.
 //!
 //! ```text
-//! server (host, key) ─> faults ─> files, batches, realtime ─> shelf (plain files)
-//!                         :           │ create (check, queue)    ▲
-//!                         :           ▼                          │
-//!                         : .......> engine (when) ─> timeline  settle ─> answer ─> lines ─> tamper
+//! front (host) ─> routes (key) ─> faults ─> files, batches, realtime ─> shelf (plain files)
+//!                                  :           │ create (check, queue)    ▲
+//!                                  :           ▼                          │
+//!                                  : .......> engine (when) ─> timeline  settle ─> answer ─> lines ─> tamper
 //! ```
 //!
-//! Faults are rules that a user or a test gives; without any, everything is as it should be.
+//! Faults are rules that a user or a test gives; without any, everything is as it should be, and
+//! chats that are answered at once go straight from the front to realtime.
 //!
 //! A batch is a folder of files that are each written once. Where it stands is a function of the
 //! clock, and an answer a function of the request, so a killed server loses nothing and another
@@ -50,8 +51,10 @@ mod batches;
 mod create;
 mod faults;
 mod files;
+mod front;
 mod guard;
 mod realtime;
+mod routes;
 mod server;
 
 #[cfg(test)]

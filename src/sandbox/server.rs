@@ -7,28 +7,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
+use axum::extract::FromRequestParts;
+use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::faults::{Book, Wire, Wired};
-use super::guard::{account_of, has_any_sandbox_key, only_own_host, only_sandbox_keys, wrong_key};
+use super::front::enter;
+use super::guard::account_of;
 use super::ledger::Ledger;
 use super::queue::Queue;
 use super::realtime::{Calls, Limiter};
 use super::refusal::Refusal;
 use super::shelf::{BatchRecord, Shelf};
-use super::{
-    Family, SandboxError, SandboxOptions, batches, create, engine, faults, files, realtime,
-};
+use super::{Family, SandboxError, SandboxOptions, create, engine, routes};
 use crate::base::private_dir;
 
 /// JSON calls, images inline included (bytes).
@@ -82,13 +78,21 @@ impl FromRequestParts<Self> for Desk {
 
     /// The desk as this caller sees it.
     async fn from_request_parts(parts: &mut Parts, desk: &Self) -> Result<Self, Infallible> {
-        Ok(Self { account: account_of(&parts.headers, &parts.uri).into(), ..desk.clone() })
+        Ok(desk.of_account(account_of(&parts.headers, &parts.uri)))
     }
 }
 
 impl Desk {
-    fn new(shared: &Arc<Shared>, family: Family) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, family: Family) -> Self {
         Self { shared: Arc::clone(shared), family, account: "".into() }
+    }
+
+    /// The desk as this account sees it.
+    pub(super) fn of_account(&self, account: &str) -> Self {
+        if account == &*self.account {
+            return self.clone();
+        }
+        Self { shared: Arc::clone(&self.shared), family: self.family, account: account.into() }
     }
 
     pub(super) fn shelf(&self) -> &Shelf {
@@ -103,7 +107,7 @@ impl Desk {
     /// A reply in the family's shape, whatever became of the call.
     pub(super) fn reply(&self, outcome: Result<Value, Refusal>) -> Response {
         match outcome {
-            Ok(body) => Json(body).into_response(),
+            Ok(body) => axum::Json(body).into_response(),
             Err(refusal) => refusal.response(self.family),
         }
     }
@@ -264,8 +268,8 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
         engine::follow_all(&desk).map_err(failed)?;
     }
     let (stop, mut stopped) = (shared.stop.clone(), shared.stopped());
-    let app = routes(&shared, address);
-    let app = app.into_make_service_with_connect_info::<Wire>();
+    let front = enter.with_state(routes::front(&shared, address));
+    let app = front.into_make_service_with_connect_info::<Wire>();
     let task = tokio::spawn(async move {
         let end = async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -286,111 +290,5 @@ async fn keep_ledger(shared: Arc<Shared>) {
             // What cannot be written now is missing in the bill: the disk is full.
             let _ = blocking(move || shared.ledger.flush()).await;
         }
-    }
-}
-
-fn routes(shared: &Arc<Shared>, address: SocketAddr) -> Router {
-    let mut app = Router::new()
-        .route("/", get(move || async move { Json(hello(address)) }))
-        .route("/sandbox/ledger", get(ledger).with_state(Arc::clone(shared)))
-        .merge(realtime::routes(shared))
-        .merge(faults::routes(shared));
-    let families = shared.options.families;
-    for family in Family::ALL.into_iter().filter(|family| families.contains(*family)) {
-        let desk = Desk::new(shared, family);
-        app = match family {
-            Family::OpenAi | Family::Zhipu => app.nest(family.prefix(), family_routes(desk)),
-            Family::Anthropic => app.merge(anthropic_routes(desk)),
-            Family::Gemini => app.merge(gemini_routes(desk)),
-        };
-    }
-    app.layer(middleware::from_fn_with_state(address.port(), only_own_host))
-}
-
-fn family_routes(desk: Desk) -> Router {
-    // The upload keeps its own, far higher limit, and streams.
-    let upload = post(files::upload).layer(DefaultBodyLimit::disable());
-    let calls = Router::new()
-        .route("/files", upload.get(files::list))
-        .route("/files/{id}", get(files::retrieve).delete(files::delete))
-        .route("/files/{id}/content", get(files::content))
-        .route("/batches", post(batches::create).get(batches::list))
-        .route("/batches/{id}", get(batches::retrieve))
-        .route("/batches/{id}/cancel", post(batches::cancel))
-        .route("/chat/completions", post(realtime::chat))
-        .route("/embeddings", post(realtime::embeddings))
-        .route("/responses", post(realtime::responses))
-        .route("/models", get(realtime::models))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown);
-    guarded(calls, desk)
-}
-
-fn anthropic_routes(desk: Desk) -> Router {
-    let calls = Router::new()
-        .route("/v1/messages", post(realtime::messages))
-        .route("/v1/messages/count_tokens", post(realtime::count_tokens));
-    guarded(with_models(calls, &desk), desk)
-}
-
-/// The version in the address is `v1` or `v1beta`: its SDK sends the first, its documents the other.
-fn gemini_routes(desk: Desk) -> Router {
-    let calls = Router::new()
-        .route("/v1beta/models", get(realtime::models))
-        .route("/v1beta/models/{call}", post(realtime::gemini_call))
-        .route("/v1/models/{call}", post(realtime::gemini_call));
-    guarded(with_models(calls, &desk), desk)
-}
-
-/// The list of models at the address that three families share: the first that is played has it.
-fn with_models(calls: Router<Desk>, desk: &Desk) -> Router<Desk> {
-    let families = desk.shared.options.families;
-    let mut sharing = [Family::OpenAi, Family::Anthropic, Family::Gemini].into_iter();
-    if sharing.find(|family| families.contains(*family)) == Some(desk.family) {
-        return calls.route("/v1/models", get(realtime::models));
-    }
-    calls
-}
-
-/// Calls with their key, watched, with what goes wrong on purpose.
-fn guarded(calls: Router<Desk>, desk: Desk) -> Router {
-    calls
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
-        .layer(middleware::from_fn_with_state(desk.clone(), faults::around))
-        .layer(middleware::from_fn_with_state(desk.clone(), realtime::watch))
-        .layer(middleware::from_fn_with_state(desk.clone(), only_sandbox_keys))
-        .with_state(desk)
-}
-
-/// What an unauthenticated caller may know: that no key belongs here.
-fn hello(address: SocketAddr) -> Value {
-    json!({
-        "server": "batchctl-sandbox",
-        "version": env!("CARGO_PKG_VERSION"),
-        "openai_base_url": format!("http://{address}{}", Family::OpenAi.prefix()),
-        "zhipu_base_url": format!("http://{address}{}", Family::Zhipu.prefix()),
-        "anthropic_base_url": format!("http://{address}{}", Family::Anthropic.prefix()),
-        "gemini_base_url": format!("http://{address}{}", Family::Gemini.prefix()),
-    })
-}
-
-async fn unknown(desk: Desk, method: axum::http::Method, uri: Uri) -> Response {
-    let text = format!("Invalid URL ({method} {})", uri.path());
-    Refusal::new(404, text).code("unknown_url").response(desk.family)
-}
-
-/// The bill so far, as JSON lines.
-async fn ledger(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) -> Response {
-    if !has_any_sandbox_key(&headers, &uri) {
-        return wrong_key(Family::OpenAi);
-    }
-    let writer = Arc::clone(&shared);
-    if let Err(error) = blocking(move || writer.ledger.flush()).await {
-        return Refusal::from(error).response(Family::OpenAi);
-    }
-    match tokio::fs::read(shared.ledger.path()).await {
-        Ok(lines) => ([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => ().into_response(),
-        Err(error) => Refusal::fault(error).response(Family::OpenAi),
     }
 }

@@ -81,6 +81,11 @@ impl Book {
         (!about.is_empty(), about.iter().any(|entry| entry.rule.when.key.is_some()))
     }
 
+    /// Whether any rule is about calls that answer at once.
+    pub(in crate::sandbox) fn watches_realtime(&self) -> bool {
+        self.watches(Call::Realtime).0
+    }
+
     /// The first rule that fires for a call; all that fit count it.
     pub(super) fn for_call(&self, call: Call, subject: Subject<'_>) -> Option<Arc<Rule>> {
         self.fired(|rule| is_about_call(rule.target, call), subject, true).pop()

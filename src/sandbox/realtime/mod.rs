@@ -30,7 +30,7 @@ use super::{Answers, Family};
 pub use limits::CallLimits;
 pub(super) use limits::Limiter;
 use limits::{Open, Standings};
-pub(super) use seen::{Calls, routes, watch};
+pub(super) use seen::{Calls, body_of, routes, watch, watched};
 use stream::Manner;
 
 /// Bodies from here on (bytes) are answered on another thread.
@@ -87,7 +87,7 @@ pub(super) async fn count_tokens(desk: Desk, body: Bytes) -> Response {
 }
 
 /// How pieces of a stream are to come.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Alt {
     alt: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::Next;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::stream::InPieces;
 use crate::sandbox::Family;
 use crate::sandbox::faults::{Broken, Fired, is_realtime};
-use crate::sandbox::guard::{has_any_sandbox_key, wrong_key};
+use crate::sandbox::guard::{account_of, has_any_sandbox_key, wrong_key};
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::server::{Desk, MAX_JSON_BYTES, Shared};
 
@@ -161,7 +161,7 @@ impl Calls {
 }
 
 /// A call that is watched: dropped without an end, the client has left.
-struct Watched {
+pub(in crate::sandbox) struct Watched {
     shared: Arc<Shared>,
     number: u64,
     start: Instant,
@@ -174,6 +174,23 @@ struct Watched {
 impl Watched {
     fn answered(&mut self) {
         self.end = End::Answered;
+    }
+
+    /// Notes the reply. One in pieces is watched until its last piece was taken.
+    pub(in crate::sandbox) fn saw(mut self, mut reply: Response) -> Response {
+        let fired = reply.extensions().get::<Fired>();
+        self.fault = fired.map(|fired| fired.rule().into());
+        self.is_genuine = fired.is_none_or(|fired| !fired.changes_reply());
+        if reply.extensions().get::<Broken>().is_some() {
+            self.end = End::Broken;
+            return reply;
+        }
+        self.status = Some(reply.status().as_u16());
+        if reply.extensions_mut().remove::<InPieces>().is_none() {
+            self.answered();
+            return reply;
+        }
+        reply.map(|body| to_its_end(body, self))
     }
 }
 
@@ -200,28 +217,39 @@ pub(in crate::sandbox) async fn watch(
     if !is_realtime(request.method(), path.strip_prefix(desk.family.prefix()).unwrap_or(path)) {
         return next.run(request).await;
     }
-    let at = desk.now();
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, MAX_JSON_BYTES).await else {
-        return Refusal::new(413, "The body is too large.").response(desk.family);
+    let bytes = match body_of(&desk, body).await {
+        Ok(bytes) => bytes,
+        Err(reply) => return reply,
     };
-    let digest = crate::base::short_hash(&blake3::hash(&bytes));
-    let account = crate::sandbox::guard::account_of(&parts.headers, &parts.uri).into();
-    let model = model_of(&parts.uri, &bytes);
+    let watched =
+        watched(&desk.of_account(account_of(&parts.headers, &parts.uri)), &parts.uri, &bytes);
+    watched.saw(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// The whole body of a call, or what is replied to one that is too large.
+pub(in crate::sandbox) async fn body_of(desk: &Desk, body: Body) -> Result<Bytes, Response> {
+    to_bytes(body, MAX_JSON_BYTES)
+        .await
+        .map_err(|_| Refusal::new(413, "The body is too large.").response(desk.family))
+}
+
+/// Begins to watch a call.
+pub(in crate::sandbox) fn watched(desk: &Desk, uri: &Uri, body: &[u8]) -> Watched {
     let call = Call {
         family: desk.family,
-        account,
-        model,
-        digest,
-        bytes: bytes.len(),
-        at,
+        account: (&*desk.account).into(),
+        model: model_of(uri, body),
+        digest: crate::base::short_hash(&blake3::hash(body)),
+        bytes: body.len(),
+        at: desk.now(),
         ms: None,
         status: None,
         end: End::Open,
         fault: None,
         is_genuine: false,
     };
-    let mut watched = Watched {
+    Watched {
         number: desk.shared.calls.begin(call),
         shared: Arc::clone(&desk.shared),
         start: Instant::now(),
@@ -229,21 +257,7 @@ pub(in crate::sandbox) async fn watch(
         fault: None,
         is_genuine: false,
         end: End::Closed,
-    };
-    let mut reply = next.run(Request::from_parts(parts, Body::from(bytes))).await;
-    let fired = reply.extensions().get::<Fired>();
-    watched.fault = fired.map(|fired| fired.rule().into());
-    watched.is_genuine = fired.is_none_or(|fired| !fired.changes_reply());
-    if reply.extensions().get::<Broken>().is_some() {
-        watched.end = End::Broken;
-        return reply;
     }
-    watched.status = Some(reply.status().as_u16());
-    if reply.extensions_mut().remove::<InPieces>().is_none() {
-        watched.answered();
-        return reply;
-    }
-    reply.map(|body| to_its_end(body, watched))
 }
 
 /// The body, watched until its last piece was taken.
