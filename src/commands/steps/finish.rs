@@ -195,6 +195,7 @@ pub(in crate::commands) fn report(
         again,
         again_cost,
         mode: found.spec.mode,
+        has_batches: store.has_mode(key, Mode::Batch)?,
         asked: store.asked(key)?,
         can_mend: found.spec.shape.format != Format::Requests,
         rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),
