@@ -146,3 +146,45 @@ fn s4_17_refusals_without_end_end_the_run() {
         assert_eq!(calls.status()["statuses"]["pending"], 30, "{output}");
     }
 }
+
+/// What is said of calls that stop: nothing of them runs on, whatever is set aside for them; and
+/// each thing is said once.
+#[test]
+fn p10_what_is_said_of_calls_is_not_what_is_said_of_batches() {
+    let calls = Calls::new(80, &["--latency", "50ms"]);
+    let run = calls.workflow("--set concurrency=4").start();
+    until("some rows have an answer", || calls.lines().len() > 8);
+    signal(&run.child, "INT");
+    let output = run.end();
+    let output = output.exits(130).says(&["stopping; no more calls are made", "go on:"]);
+    assert!(!output.stderr.contains("still running at"), "{output}");
+    let run = calls.workflow("--set concurrency=4").start();
+    let kept = calls.lines().len();
+    until("some more have one", || calls.lines().len() > kept + 8);
+    signal(&run.child, "KILL");
+    run.end();
+    let status = calls.run("status last").run().exits(0);
+    assert!(status.stdout.contains("for rows that go out by calls"), "{status}");
+    assert!(!status.stdout.contains("batches"), "{status}");
+    let output = calls.run("resume last --now").run().exits(0);
+    let times = |words: &str| output.stderr.matches(words).count();
+    assert_eq!((times("openai is at"), times("fetched shard")), (1, 0), "{output}");
+}
+
+/// S3.14: a job is done where it was answered.
+#[test]
+fn s3_14_the_account_names_who_answered() {
+    let calls = Calls::new(6, &[]);
+    let refuses = Sandbox::with(&["--faults", "realtime: 401"]);
+    let provider = |name: &str, address: &str| {
+        format!(
+            "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
+             api_key_env = \"CALLS_KEY\"\n"
+        )
+    };
+    let config = provider("first", refuses.address());
+    calls.dir.config(&(config + &provider("second", calls.sandbox.address())));
+    let run = calls.workflow("--provider first:gpt-4o,second:gpt-4o-mini");
+    let output = run.env("CALLS_KEY", "sandbox-calls").run().exits(0);
+    output.says(&["done at second · 6 rows"]);
+}

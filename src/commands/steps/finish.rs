@@ -21,6 +21,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::CostDocument;
 use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
+use crate::request::Mode;
 use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
