@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::Context;
 use super::flags::{JsonArg, WriteArgs, lays};
 use super::steps::{
-    Bare, Follow, Found, Tabled, ending_of, find_job, go_on, open_store, report, with_look,
+    Bare, Follow, Found, Need, Tabled, ending_of, find_job, go_on, open_store, report, with_driver,
+    with_look,
 };
 use crate::job::cancel_unsent;
-use crate::store::{JobRecord, Store};
+use crate::store::{JobRecord, ShardState, Store};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `cancel`.
@@ -58,16 +59,22 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     }
 }
 
-/// Stops a job of which no batch runs: that needs neither the provider's address nor a key.
+/// Stops a job of which no batch runs and whose calls nobody makes: that needs neither the provider's address nor a key.
 fn cancelled_here(
     context: &Context,
     store: &Store,
     found: &Found,
 ) -> Result<Option<JobRecord>, CommandError> {
     // Whoever holds the lock sees the wish.
-    let Ok(_lock) = found.folder.lock() else { return Ok(None) };
-    let now = context.clock.unix();
-    if !cancel_unsent(store, &found.folder, &found.job, now)? {
+    let Ok(lock) = found.folder.lock() else { return Ok(None) };
+    let is_over = if store.shards_in(&found.job.key, &[ShardState::Calling], 1)?.is_empty() {
+        cancel_unsent(store, &found.folder, &found.job, context.clock.unix())?
+    } else {
+        // What calls brought is read before the rest is cancelled.
+        drop(lock);
+        with_driver(context, store, found, Need::NoKey, |driver| Ok(driver.cancel_here()?))?
+    };
+    if !is_over {
         return Ok(None);
     }
     let job = found.job.short();

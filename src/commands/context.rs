@@ -1,8 +1,9 @@
 //! The surroundings a command runs in.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -115,6 +116,14 @@ impl Context {
         self.shared.reporter.get_or_init(make).clone()
     }
 
+    /// Says what need be said once in a process only, however many steps meet it.
+    pub(super) fn note_once(&self, text: &str) {
+        let mut noted = self.shared.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.insert(text.to_owned()) {
+            self.printer.note(text);
+        }
+    }
+
     /// Runs something asynchronous to its end, on the one runtime of this process: what was
     /// started in an earlier call, such as the sandbox, goes on.
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
@@ -152,6 +161,8 @@ pub struct Shared {
     runtime: OnceLock<Runtime>,
     reporter: OnceLock<Arc<dyn Reporter>>,
     listening: OnceLock<Arc<Listening>>,
+    /// Notes that were told.
+    noted: Mutex<HashSet<String>>,
 }
 
 fn printer(general: &GeneralArgs, settings: &Settings) -> Printer {

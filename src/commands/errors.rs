@@ -116,6 +116,7 @@ fn exit_of_job(error: &JobError) -> ExitCode {
         JobError::Call(_) => ExitCode::NothingAccepted,
         JobError::Spec { .. } | JobError::Random(_) => ExitCode::Unexpected,
         JobError::Store(error) => exit_of_store(error),
+        JobError::Unkept { source, .. } => exit_of_job(source),
         JobError::Rows(_) | JobError::File { .. } | JobError::NoSpace { .. } => ExitCode::Storage,
     }
 }
@@ -154,6 +155,7 @@ fn is_full(cause: &(dyn std::error::Error + 'static)) -> bool {
             JobError::File { source, .. } => full(source),
             JobError::Table(error) => of_table(error),
             JobError::Call(error) => error.local.as_ref().is_some_and(full),
+            JobError::Unkept { source, .. } => is_full(source.as_ref()),
             JobError::NoSpace { .. } => true,
             _ => false,
         };

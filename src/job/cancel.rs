@@ -7,7 +7,7 @@ use super::agenda::Agenda;
 use super::drive::Driver;
 use super::{JobError, JobFolder};
 use crate::answer::RowStatus;
-use crate::shard::RowsReader;
+use crate::shard::{RowEntry, RowsReader};
 use crate::store::{CallEnd, JobRecord, JobState, OutcomeRecord, ShardRecord, ShardState, Store};
 
 /// HTTP status of a cancel that comes too late: the batch has ended.
@@ -21,17 +21,22 @@ pub fn cancel_unsent(
     job: &JobRecord,
     now: i64,
 ) -> Result<bool, JobError> {
-    use ShardState::{Planned, Rejected, Settled, Uploaded};
     let shards = store.shards(&job.key)?;
-    // An upload alone costs nothing; in every other state there is, or may be, a batch.
-    if !shards.iter().all(|s| matches!(s.state, Planned | Uploaded | Rejected | Settled)) {
+    if !shards.iter().all(runs_nowhere) {
         return Ok(false);
     }
-    for shard in shards.iter().filter(|shard| shard.state != Settled) {
+    for shard in shards.iter().filter(|shard| shard.state != ShardState::Settled) {
         settle_unsent(store, folder, job, shard)?;
     }
     store.set_job_state(&job.key, JobState::Cancelled, None, now)?;
     Ok(true)
+}
+
+/// Whether there can be no batch of a shard, and no answers that are not in the account.
+fn runs_nowhere(shard: &ShardRecord) -> bool {
+    use ShardState::{Planned, Rejected, Settled, Uploaded};
+    // An upload alone costs nothing; in every other state there is, or may be, a batch.
+    matches!(shard.state, Planned | Uploaded | Rejected | Settled)
 }
 
 /// Settles the rows of a shard that was never sent.
@@ -48,25 +53,41 @@ fn settle_unsent(
         let mine = store.outcomes_of_round(&job.key, shard.round, (first.row, last.row))?;
         known.extend(mine.iter().filter(|o| o.status == RowStatus::Skipped).map(|o| o.row));
     }
-    let records: Vec<_> = entries
-        .iter()
-        .filter(|entry| !known.contains(&entry.row))
-        .map(|entry| OutcomeRecord {
-            row: entry.row,
-            round: shard.round,
-            status: RowStatus::Cancelled,
-            place: None,
-            content_key: Some(entry.content_key),
-            usage: None,
-            cost: None,
-            error: Some("cancelled before it was sent".to_owned()),
-            class: None,
-        })
-        .collect();
+    let left = entries.iter().filter(|entry| !known.contains(&entry.row));
+    let records: Vec<_> =
+        left.map(|entry| cancelled(shard, entry, "cancelled before it was sent")).collect();
     Ok(store.settle_shard(&job.key, shard.id, &records)?)
 }
 
+/// The outcome of a row that nobody was asked about before a person stopped the job.
+pub(super) fn cancelled(shard: &ShardRecord, entry: &RowEntry, words: &str) -> OutcomeRecord {
+    OutcomeRecord {
+        row: entry.row,
+        round: shard.round,
+        status: RowStatus::Cancelled,
+        place: None,
+        content_key: Some(entry.content_key),
+        usage: None,
+        cost: None,
+        error: Some(words.to_owned()),
+        class: None,
+    }
+}
+
 impl Driver<'_> {
+    /// Stops a job of which nothing runs at a provider, without a word to any; false if a batch is,
+    /// or may be, left to wait for. Calls end with whoever made them: what they brought is kept.
+    /// Whoever calls holds the lock.
+    pub fn cancel_here(&self) -> Result<bool, JobError> {
+        let shards = self.store.shards(&self.job.key)?;
+        let is_called = |shard: &&ShardRecord| shard.state == ShardState::Calling;
+        if !shards.iter().all(|shard| is_called(&shard) || runs_nowhere(shard)) {
+            return Ok(false);
+        }
+        shards.iter().filter(is_called).try_for_each(|shard| self.cancel_calls(shard))?;
+        cancel_unsent(self.store, self.folder, self.job, self.clock.unix())
+    }
+
     /// Asks every running batch to stop, once, and settles what was never sent.
     pub(super) async fn cancel_all(&self, agenda: &mut Agenda) -> Result<(), JobError> {
         for shard in self.store.shards(&self.job.key)? {

@@ -36,6 +36,17 @@ pub enum JobError {
         /// What the system said.
         source: io::Error,
     },
+    /// The same, while answers of calls came that could not be kept.
+    #[error(
+        "{source}; {answers} answers that came could not be written: their rows will be asked, and \
+         paid, again"
+    )]
+    Unkept {
+        /// How many.
+        answers: u64,
+        /// What failed.
+        source: Box<Self>,
+    },
     /// Another process holds the job.
     #[error("job {job} is driven by another {holder}")]
     Held {
@@ -94,6 +105,7 @@ impl JobError {
     pub fn is_storage(&self) -> bool {
         match self {
             Self::Store(_) | Self::Rows(_) | Self::File { .. } | Self::NoSpace { .. } => true,
+            Self::Unkept { source, .. } => source.is_storage(),
             Self::Call(error) => error.is_local(),
             _ => false,
         }

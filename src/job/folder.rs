@@ -192,6 +192,11 @@ impl JobFolder {
         self.root.join("shards").join(format!("{stem}.sent"))
     }
 
+    /// Room that is set aside while rows are called, so that their answers can be written.
+    pub fn spare_file(&self) -> PathBuf {
+        self.root.join("spare")
+    }
+
     /// The name of a result file below [`JobFolder::results`].
     pub fn result_name(shard: &ShardRecord, kind: ArtifactKind) -> String {
         format!("{}-{kind}.jsonl", shard.stem())

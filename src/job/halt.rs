@@ -46,43 +46,72 @@ impl Halt {
     }
 }
 
-/// Whether the rows of a shard stop the job. With `may_reask` answers that are not the wanted JSON
-/// are left aside: they are asked about before anybody can say that they are bad.
+/// What of the rows of a shard may stop the job, added up as they come.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    ran: u64,
+    failed: u64,
+    errors: HashMap<String, u64>,
+    account: Option<Failure>,
+}
+
+impl Failures {
+    /// Adds a row. With `may_reask` answers that are not the wanted JSON are left aside: they are
+    /// asked about before anybody can say that they are bad.
+    pub(super) fn add(&mut self, record: &OutcomeRecord, may_reask: bool) {
+        use RowStatus::{Error, Invalid, Refused, Truncated, Unparsed};
+        if record.place.is_none() || self.account.is_some() {
+            return;
+        }
+        let words = record.error.as_deref().unwrap_or("no reason given");
+        if let Some(kind) = record.class.filter(|kind| kind.stops_the_account()) {
+            self.account = Some(Failure::ours(kind, words));
+            return;
+        }
+        if may_reask && is_asked_again(record.status) {
+            return;
+        }
+        // Rows that expired or were cancelled did not run.
+        let is_bad = matches!(record.status, Error | Invalid | Refused | Truncated | Unparsed);
+        if is_bad {
+            self.failed += 1;
+            match self.errors.get_mut(words) {
+                Some(times) => *times += 1,
+                None => drop(self.errors.insert(words.to_owned(), 1)),
+            }
+        }
+        self.ran += u64::from(is_bad || record.status.is_good());
+    }
+
+    /// Whether they stop the job: more than this share of them.
+    pub(super) fn halt(&self, shard: &str, most: f64) -> Option<Halt> {
+        if let Some(failure) = &self.account {
+            return Some(Halt::Account(failure.clone()));
+        }
+        let Self { ran, failed, errors, .. } = self;
+        #[expect(clippy::cast_precision_loss, reason = "rows of one file")]
+        let is_passed = *failed as f64 > most * *ran as f64;
+        if *ran < FEWEST || !is_passed {
+            return None;
+        }
+        let (words, times) =
+            errors.iter().max_by_key(|(words, n)| (**n, std::cmp::Reverse(words.as_str())))?;
+        Some(Halt::Share(format!(
+            "{failed} of {ran} rows of {shard} failed, {times} of them so: {words}"
+        )))
+    }
+}
+
+/// Whether the rows of a shard stop the job.
 pub(super) fn halt_of<'a>(
     shard: &str,
     records: impl Iterator<Item = &'a OutcomeRecord>,
     most: f64,
     may_reask: bool,
 ) -> Option<Halt> {
-    use RowStatus::{Error, Invalid, Refused, Truncated, Unparsed};
-    let (mut ran, mut failed) = (0_u64, 0_u64);
-    let mut errors: HashMap<&str, u64> = HashMap::new();
-    for record in records.filter(|record| record.place.is_some()) {
-        let words = record.error.as_deref().unwrap_or("no reason given");
-        if let Some(kind) = record.class.filter(|kind| kind.stops_the_account()) {
-            return Some(Halt::Account(Failure::ours(kind, words)));
-        }
-        if may_reask && is_asked_again(record.status) {
-            continue;
-        }
-        // Rows that expired or were cancelled did not run.
-        let is_bad = matches!(record.status, Error | Invalid | Refused | Truncated | Unparsed);
-        if is_bad {
-            failed += 1;
-            *errors.entry(words).or_default() += 1;
-        }
-        ran += u64::from(is_bad || record.status.is_good());
-    }
-    #[expect(clippy::cast_precision_loss, reason = "rows of one file")]
-    let is_passed = failed as f64 > most * ran as f64;
-    if ran < FEWEST || !is_passed {
-        return None;
-    }
-    let (words, times) =
-        errors.into_iter().max_by_key(|(words, n)| (*n, std::cmp::Reverse(*words)))?;
-    Some(Halt::Share(format!(
-        "{failed} of {ran} rows of {shard} failed, {times} of them so: {words}"
-    )))
+    let mut failures = Failures::default();
+    records.for_each(|record| failures.add(record, may_reask));
+    failures.halt(shard, most)
 }
 
 /// Whether a row is asked again because of its answer, as often as `--reask` says.
@@ -92,18 +121,18 @@ fn is_asked_again(status: RowStatus) -> bool {
 
 /// Whether second questions are of no use: more than this share of a shard of them is still bad,
 /// and of all rows of the job that ran. That a few hopeless rows stay bad says nothing about the
-/// others. `all` are the rows as they were before.
+/// others. `all` are the rows as they are in the account; of the shard's rows `now_good` are good
+/// and not there yet.
 fn useless_reasks(
     shard: &str,
     records: &[OutcomeRecord],
-    all: &BTreeMap<RowStatus, u64>,
+    (all, now_good): (&BTreeMap<RowStatus, u64>, u64),
     most: f64,
 ) -> Option<Halt> {
     let halt = halt_of(shard, records.iter(), most, false)?;
     let of = |wanted: &dyn Fn(RowStatus) -> bool| -> u64 {
         all.iter().filter(|(status, _)| wanted(**status)).map(|(_, rows)| rows).sum()
     };
-    let now_good = records.iter().filter(|record| record.status.is_good()).count() as u64;
     let bad = of(&is_asked_again).saturating_sub(now_good);
     let ran = of(&is_asked_again) + of(&RowStatus::is_good);
     #[expect(clippy::cast_precision_loss, reason = "rows of one job")]
@@ -118,18 +147,33 @@ impl Driver<'_> {
         shard: &ShardRecord,
         records: &[OutcomeRecord],
     ) -> Result<(), JobError> {
-        let (title, most) = (shard.title(), self.options.abort_share);
-        let halt = if shard.asks.is_reask {
-            let all = self.store.status_counts(&self.job.key)?;
-            halt_of(&title, records.iter(), 1.0, false)
-                .or_else(|| useless_reasks(&title, records, &all, most))
-        } else {
-            halt_of(&title, records.iter(), most, self.options.reasks > 0)
-        };
-        let Some(halt) = halt else {
+        let now_good = records.iter().filter(|record| record.status.is_good()).count() as u64;
+        let Some(halt) = self.halt_of_shard(shard, records, now_good)? else {
             return Ok(self.store.settle_shard(&self.job.key, shard.id, records)?);
         };
         self.store.settle_and_halt(&self.job.key, shard.id, records, &halt.as_json())?;
+        self.tell_halt(&halt)
+    }
+
+    /// Whether all rows of a shard stop the job. So many of them are good and were not when the
+    /// account was last written.
+    pub(super) fn halt_of_shard(
+        &self,
+        shard: &ShardRecord,
+        records: &[OutcomeRecord],
+        now_good: u64,
+    ) -> Result<Option<Halt>, JobError> {
+        let (title, most) = (shard.title(), self.options.abort_share);
+        if !shard.asks.is_reask {
+            return Ok(halt_of(&title, records.iter(), most, self.options.reasks > 0));
+        }
+        let all = self.store.status_counts(&self.job.key)?;
+        let of_account = halt_of(&title, records.iter(), 1.0, false);
+        Ok(of_account.or_else(|| useless_reasks(&title, records, (&all, now_good), most)))
+    }
+
+    /// Says that nothing more is sent, where something would be.
+    pub(super) fn tell_halt(&self, halt: &Halt) -> Result<(), JobError> {
         if self.unsent()? > 0 {
             self.warn(&format!("{}; nothing more is sent", halt.words()));
         }
@@ -261,9 +305,16 @@ mod tests {
             (vec![(Ok, 10), (Unparsed, 10)], vec![(10, Unparsed, None, "too few")], false),
         ];
         for (all, groups, stops) in again {
-            let all = all.into_iter().collect();
-            let halt = useless_reasks("shard 7", &records(&groups), &all, 0.5);
-            assert_eq!(halt.is_some(), stops, "{groups:?}");
+            let mut all: BTreeMap<_, u64> = all.into_iter().collect();
+            let good = groups.iter().filter(|group| group.1 == Ok).map(|group| group.0).sum();
+            let stops_in = |all: &BTreeMap<_, _>, good| {
+                useless_reasks("shard 7", &records(&groups), (all, good), 0.5).is_some()
+            };
+            assert_eq!(stops_in(&all, good), stops, "{groups:?}");
+            // The same where they are in the account already, as those of calls are.
+            *all.entry(Ok).or_default() += good;
+            *all.entry(Unparsed).or_default() -= good;
+            assert_eq!(stops_in(&all, 0), stops, "{groups:?}");
         }
     }
 }

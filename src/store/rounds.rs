@@ -244,6 +244,15 @@ impl Store {
         })
     }
 
+    /// Keeps why nothing more of a job is sent, as JSON; an earlier reason stays.
+    pub fn put_halt(&self, job: &str, halt: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let put = "UPDATE job SET halt = coalesce(halt, ?2) WHERE key = ?1";
+            tx.execute(put, [job, halt])?;
+            Ok(())
+        })
+    }
+
     /// Records that a person was told why nothing more of a job is sent.
     pub fn halt_is_told(&self, job: &str) -> Result<(), StoreError> {
         self.write(|tx| {

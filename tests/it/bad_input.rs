@@ -2,7 +2,7 @@
 //! person types it, with a snapshot of exit code and message: what failed, where, what to do.
 
 mod configuration;
-mod disk;
+pub(crate) mod disk;
 mod image;
 mod line;
 mod merging;

@@ -9,6 +9,7 @@ mod bad_input;
 mod budget;
 mod cache;
 mod cached;
+mod calls_end;
 mod cancel;
 mod chat;
 mod compare;

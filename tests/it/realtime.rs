@@ -15,30 +15,30 @@ use crate::support::sandbox::Sandbox;
 use crate::support::workdir::{Run, WorkDir};
 
 /// Folder and sandbox.
-struct Calls {
-    dir: WorkDir,
-    sandbox: Sandbox,
+pub(crate) struct Calls {
+    pub(crate) dir: WorkDir,
+    pub(crate) sandbox: Sandbox,
     rows: usize,
 }
 
 impl Calls {
-    fn new(rows: usize, flags: &[&str]) -> Self {
+    pub(crate) fn new(rows: usize, flags: &[&str]) -> Self {
         let dir = WorkDir::new();
         let lines: String = (0..rows).map(|row| format!("{row},question {row}\n")).collect();
         dir.write("in.csv", format!("id,text\n{lines}"));
         Self { dir, sandbox: Sandbox::with(flags), rows }
     }
 
-    fn run(&self, line: &str) -> Run {
+    pub(crate) fn run(&self, line: &str) -> Run {
         self.dir.batchctl(line).openai_at(self.sandbox.address())
     }
 
     /// The line that runs it.
-    fn workflow(&self, more: &str) -> Run {
+    pub(crate) fn workflow(&self, more: &str) -> Run {
         self.run(&format!("workflow in.csv out.csv --prompt {{text}} --now --yes {more}"))
     }
 
-    fn ask(&self, method: &str, path: &str) -> String {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> String {
         let address = self.sandbox.address().trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("the sandbox listens");
         write!(
@@ -60,12 +60,12 @@ impl Calls {
         serde_json::from_str(&text[from..=to]).expect("the sums are JSON")
     }
 
-    fn count(&self, name: &str) -> u64 {
+    pub(crate) fn count(&self, name: &str) -> u64 {
         self.seen()[name].as_u64().unwrap_or(0)
     }
 
     /// How many whole lines each row has in the results on disk.
-    fn lines(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn lines(&self) -> BTreeMap<String, u64> {
         let mut lines = BTreeMap::new();
         let jobs = fs::read_dir(self.dir.home().join("jobs")).into_iter().flatten().flatten();
         for job in jobs {
@@ -101,7 +101,7 @@ impl Calls {
         calls.dir.bytes("out.csv")
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.run("status last --json").run().exits(0).json()["job"].clone()
     }
 }

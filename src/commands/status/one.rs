@@ -151,7 +151,7 @@ impl View {
         lines.extend(job.exploded.as_ref().map(|rows| format!("exploded  {rows}")));
         lines.extend(call_lines(&self.asked));
         lines.extend(job.spent.lines());
-        lines.extend(reserved(job));
+        lines.extend(reserved(job, self.batches.iter().map(|shard| shard.state)));
         if let Some(pruned) = job.pruned {
             lines.push(format!("pruned    {}: its answers are only in its table", moment(pruned)));
         }
@@ -185,11 +185,29 @@ impl View {
     }
 }
 
-/// What running batches may still cost.
-fn reserved(job: &JobView) -> Option<String> {
+/// What shards that are begun and not settled may still cost.
+fn reserved(job: &JobView, mut states: impl Iterator<Item = ShardState>) -> Option<String> {
     let reserved = job.spent.reserved?;
     let charged = if job.spent.is_charged { "" } else { ", nothing of it is charged" };
-    Some(format!("reserved  {} for batches that run{charged}", job.spent.shown(reserved)))
+    let what = reserved_for(&mut states);
+    Some(format!("reserved  {} for {what}{charged}", job.spent.shown(reserved)))
+}
+
+/// What money is set aside for: calls end with whoever makes them, batches run on.
+fn reserved_for(states: &mut dyn Iterator<Item = ShardState>) -> &'static str {
+    let (mut calls, mut batches) = (false, false);
+    for state in states {
+        match state {
+            ShardState::Calling => calls = true,
+            ShardState::Planned | ShardState::Settled => {}
+            _ => batches = true,
+        }
+    }
+    match (calls, batches) {
+        (true, false) => "rows that go out by calls",
+        (true, true) => "batches that run and rows that go out by calls",
+        (false, _) => "batches that run",
+    }
 }
 
 /// The states over time, the middle left out where there are many.
@@ -242,6 +260,19 @@ fn unclear(call: &CallRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn money_is_set_aside_for_what_is_under_way() {
+        use ShardState::{Calling, Planned, Running, Settled};
+        let table = [
+            (&[Settled, Running, Planned][..], "batches that run"),
+            (&[Settled, Calling, Planned], "rows that go out by calls"),
+            (&[Running, Calling], "batches that run and rows that go out by calls"),
+        ];
+        for (states, expected) in table {
+            assert_eq!(reserved_for(&mut states.iter().copied()), expected);
+        }
+    }
 
     #[test]
     fn a_long_way_is_told_from_its_ends() {

@@ -77,6 +77,8 @@ pub(super) struct Account<'a> {
     pub(super) rounds: u32,
     /// How its rows are sent at last.
     pub(super) mode: Mode,
+    /// Whether any of its rows were sent in batches, which are the provider's alone.
+    pub(super) has_batches: bool,
     /// Who was asked by calls.
     pub(super) asked: Vec<AskedRecord>,
     /// Whether a row without a request may have one later: its image, or the table, is mended.
@@ -154,10 +156,26 @@ impl Account<'_> {
                 format!("job {job} still running at {provider} · {rows}")
             }
             ending => {
-                let took = duration(self.took);
-                format!("job {job} {} at {provider} · {rows} in {took}", word(ending))
+                let (who, took) = (self.who_answered(), duration(self.took));
+                format!("job {job} {} at {who} · {rows} in {took}", word(ending))
             }
         }
+    }
+
+    /// Whose answers these are: the provider's, or of whoever answered calls in its place.
+    fn who_answered(&self) -> String {
+        let answered = self.asked.iter().filter(|one| one.answers > 0);
+        let mut names: Vec<&str> = answered.map(|one| one.provider.as_str()).collect();
+        if self.has_batches || names.is_empty() {
+            names.insert(0, self.provider);
+        }
+        let mut seen = Vec::new();
+        for name in names {
+            if !seen.contains(&name) {
+                seen.push(name);
+            }
+        }
+        seen.join(" and ")
     }
 
     /// One line per status with what it means; nothing to explain where all rows are good.
@@ -363,6 +381,7 @@ mod tests {
             again_cost: None,
             rounds: 3,
             mode: Mode::Batch,
+            has_batches: true,
             asked: Vec::new(),
             can_mend: true,
             skipped_images: 0,

@@ -21,6 +21,7 @@ use crate::commands::Context;
 use crate::config::key;
 use crate::cost::CostDocument;
 use crate::job::{Ending, Prices, StopCause, WantedRows, terms_of};
+use crate::request::Mode;
 use crate::store::{JobRecord, JobState, ShardState, Store};
 use crate::table::Format;
 use crate::ui::{CommandError, ExitCode, counted};
@@ -195,6 +196,7 @@ pub(in crate::commands) fn report(
         again,
         again_cost,
         mode: found.spec.mode,
+        has_batches: store.has_mode(key, Mode::Batch)?,
         asked: store.asked(key)?,
         can_mend: found.spec.shape.format != Format::Requests,
         rounds: rounds(context).or(found.spec.rounds).unwrap_or(ROUNDS),

@@ -14,6 +14,7 @@ use crate::batch::FailureKind;
 use crate::commands::Context;
 use crate::config::key;
 use crate::job::{DriveOptions, Driver, Ending, JobError, NoReport, Reporter, Stop};
+use crate::request::Mode;
 use crate::store::{CreateRecord, CreateState, JobState, Store};
 use crate::table::Table;
 use crate::ui::{CommandError, ExitCode};
@@ -54,7 +55,13 @@ pub(in crate::commands) fn follow(
     let reporter = context.reporter();
     let written = found.written_table()?;
     let rests = Mutex::new(Rests::default());
+    let mean = || -> Result<(), CommandError> {
+        let runs_at = runs_on(store, found)?.then_some(who.name.as_str());
+        Ok(Listening::drive(context, &stop, found.job.short(), runs_at)?)
+    };
     let on_settled = || {
+        // Of a job that was begun in batches calls may be all that is left now.
+        let _ = mean();
         let mut rests = rests.lock().unwrap_or_else(PoisonError::into_inner);
         if !rests.is_over() {
             return;
@@ -75,11 +82,21 @@ pub(in crate::commands) fn follow(
         on_settled: &on_settled,
         ..looker(context, store, found, who, (&table, &stop, reporter.as_ref()))
     };
-    Listening::drive(context, &stop, found.job.short(), &who.name)?;
+    mean()?;
     let ending = context.block_on(driver.drive())?;
-    Listening::write(context, ending.as_ref().ok(), found.job.short(), &who.name)?;
+    let runs_at = runs_on(store, found)?.then_some(who.name.as_str());
+    let about = (who.name.as_str(), runs_at);
+    Listening::write(context, ending.as_ref().ok(), found.job.short(), about)?;
     drop(reporter);
     Ok(ending?)
+}
+
+/// Whether something of a job may run on at its provider when nobody drives it: anything but one of
+/// which only calls are left.
+fn runs_on(store: &Store, found: &Found) -> Result<bool, CommandError> {
+    let shards = store.shards(&found.job.key)?;
+    let mut open = shards.iter().filter(|shard| !shard.state.is_settled()).map(|shard| shard.mode);
+    Ok(shards.iter().all(|shard| shard.state.is_settled()) || open.any(|mode| mode == Mode::Batch))
 }
 
 /// Keys are rotated, so another key may belong to the same account: then it knows the batches of

@@ -29,14 +29,17 @@ impl Listening {
         mean(context, Meaning { text: text.to_owned(), stop: None })
     }
 
-    /// A job is driven: its driver is asked to stop.
+    /// A job is driven: its driver is asked to stop. `runs_at` is the provider that goes on
+    /// without it; `None` where all there is left is calls, which end with whoever makes them.
     pub(super) fn drive(
         context: &Context,
         stop: &Arc<Stop>,
         job: &str,
-        provider: &str,
+        runs_at: Option<&str>,
     ) -> io::Result<()> {
-        let text = format!("stopping; {}", both_lines(job, provider));
+        let calls = "no more calls are made; what those that are out bring is kept".to_owned();
+        let left = runs_at.map_or(calls, runs_on);
+        let text = format!("stopping; {left}\n{}", both_lines(job));
         mean(context, Meaning { text, stop: Some(stop.clone()) })
     }
 
@@ -45,14 +48,14 @@ impl Listening {
         context: &Context,
         ending: Option<&Ending>,
         job: &str,
-        provider: &str,
+        (provider, runs_at): (&str, Option<&str>),
     ) -> io::Result<()> {
+        let nothing = format!("nothing runs at {provider}, and every answer is kept");
         let text = match ending {
             Some(Ending::Done | Ending::Cancelled) => format!(
-                "stopped before the table was written; nothing runs at {provider}, and every \
-                 answer is kept\n  write it: batchctl resume {job}"
+                "stopped before the table was written; {nothing}\n  write it: batchctl resume {job}"
             ),
-            _ => format!("stopped; {}", both_lines(job, provider)),
+            _ => format!("stopped; {}\n{}", runs_at.map_or(nothing, runs_on), both_lines(job)),
         };
         mean(context, Meaning { text, stop: None })
     }
@@ -62,11 +65,12 @@ impl Listening {
     }
 }
 
-fn both_lines(job: &str, provider: &str) -> String {
-    format!(
-        "what was sent is still running at {provider} and still costing\n  \
-         go on:   batchctl resume {job}\n  stop it: batchctl cancel {job}"
-    )
+fn runs_on(provider: &str) -> String {
+    format!("what was sent is still running at {provider} and still costing")
+}
+
+fn both_lines(job: &str) -> String {
+    format!("  go on:   batchctl resume {job}\n  stop it: batchctl cancel {job}")
 }
 
 /// Changes what a signal means; the first time, takes the signals over.

@@ -209,7 +209,7 @@ fn tell_left_out<'a>(context: &Context, members: impl Iterator<Item = &'a Payee>
     names.dedup();
     if let Some(one) = names.first() {
         let names = names.join(", ");
-        context.printer.note(&format!(
+        context.note_once(&format!(
             "left out of the chain, as there is no key: {names} (batchctl login {one})"
         ));
     }
@@ -356,10 +356,10 @@ pub(super) fn usage(error: ProviderError) -> CommandError {
 
 pub(super) fn note_source(context: &Context, note: Option<&str>, source: &KeySource) {
     if let Some(note) = note {
-        context.printer.note(note);
+        context.note_once(note);
     }
     if matches!(source, KeySource::DotEnv(_)) {
-        context.printer.note(&source.to_string());
+        context.note_once(&source.to_string());
     }
 }
 

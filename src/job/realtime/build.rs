@@ -50,13 +50,24 @@ impl<'d> Builder<'d> {
         shard: &ShardRecord,
         entries: &[RowEntry],
     ) -> Result<Self, JobError> {
-        let most = members_for(driver, shard, members.len());
+        let questions: Vec<_> = members.iter().map(|member| &member.question).collect();
+        Self::of(driver, &questions, shard, entries)
+    }
+
+    /// The same for those who are asked these questions.
+    pub(super) fn of(
+        driver: &'d Driver<'d>,
+        questions: &[&Question],
+        shard: &ShardRecord,
+        entries: &[RowEntry],
+    ) -> Result<Self, JobError> {
+        let most = members_for(driver, shard, questions.len());
         let own = driver.question(shard.asks.ask)?;
         let is_retry = shard.asks.ask.is_some();
-        let questions = members.iter().take(most).map(|member| {
+        let questions = questions.iter().take(most).map(|question| {
             // The row list knows the keys of the shard's own question.
-            let is_own = is_retry || member.question == own;
-            let question = if is_own { own.clone() } else { member.question.clone() };
+            let is_own = is_retry || **question == own;
+            let question = if is_own { own.clone() } else { (*question).clone() };
             Asked { question, is_own, compiled: None }
         });
         let rows = entries.iter().map(|entry| entry.row);

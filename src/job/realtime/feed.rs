@@ -67,7 +67,7 @@ impl Feed<'_> {
                 if self.shared.is_over() {
                     return Ok(());
                 }
-                match begin(self.driver, self.chain, &shard)? {
+                match begin(self.driver, Some(self.chain), &shard)? {
                     Some(begun) => {
                         self.feed_shard(begun)?;
                         break;

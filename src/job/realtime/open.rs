@@ -11,11 +11,11 @@ use super::resume::{begin, outcomes};
 use super::run::{Caller, State, Why};
 use super::shared::{Message, Shared};
 use super::write::Writer;
-use crate::answer::RowStatus;
 use crate::job::JobError;
+use crate::job::cancel::cancelled;
 use crate::job::drive::{Driver, Ending};
 use crate::request::Mode;
-use crate::store::{CalledGroup, OutcomeRecord, ShardRecord, ShardState};
+use crate::store::{CalledGroup, ShardRecord, ShardState};
 
 /// Handfuls of rows that are made ready ahead of the calls.
 const AHEAD: usize = 8;
@@ -141,27 +141,13 @@ impl Driver<'_> {
     }
 
     /// Settles the rows of a shard that were not called any more because a person stopped the job;
-    /// answers that came before stay.
+    /// answers that came before stay. Nobody is asked, so it takes no chain.
     pub(in crate::job) fn cancel_calls(&self, shard: &ShardRecord) -> Result<(), JobError> {
-        let Some(chain) = self.chain else { return Ok(()) };
-        let Some(begun) = begin(self, chain, shard)? else { return Ok(()) };
+        let Some(begun) = begin(self, self.chain, shard)? else { return Ok(()) };
         let is_asked = |row: u64| begun.asked.binary_search(&row).is_ok();
-        let records = begun
-            .entries
-            .iter()
-            .filter(|entry| !is_asked(entry.row))
-            .map(|entry| OutcomeRecord {
-                row: entry.row,
-                round: shard.round,
-                status: RowStatus::Cancelled,
-                place: None,
-                content_key: Some(entry.content_key),
-                usage: None,
-                cost: None,
-                error: Some("cancelled before it was asked".to_owned()),
-                class: None,
-            })
-            .collect();
+        let left = begun.entries.iter().filter(|entry| !is_asked(entry.row));
+        let words = "cancelled before it was asked";
+        let records = left.map(|entry| cancelled(shard, entry, words)).collect();
         let group = CalledGroup { records, ..CalledGroup::default() };
         self.store.record_called(&self.job.key, &group)?;
         let all = outcomes(self, shard, &begun.entries)?;

@@ -14,6 +14,7 @@ use super::tallies::Tallies;
 use crate::base::{DiskFile, crash_point};
 use crate::job::drive::Driver;
 use crate::job::{JobError, JobFolder};
+use crate::request::Question;
 use crate::shard::RowEntry;
 use crate::store::{
     ArtifactKind, ArtifactRecord, BegunCalls, CalledGroup, OutcomeRecord, ShardRecord, ShardState,
@@ -32,21 +33,30 @@ pub(super) struct Begun {
     pub(super) done: (u64, u64),
 }
 
-/// The members of a chain by name and model, as a shard's rows are put to them.
-pub(super) fn names_for(
-    driver: &Driver<'_>,
-    chain: &Chain<'_>,
-    shard: &ShardRecord,
-) -> Result<Vec<(String, String)>, JobError> {
-    let builder = Builder::new(driver, chain.members(), shard, &[])?;
-    let members = chain.members().iter().enumerate().take(builder.members());
-    Ok(members.map(|(at, member)| (member.name.clone(), builder.model(at).to_owned())).collect())
+/// Who may have been asked for rows: those of the chain, then those of the job's own request who
+/// are not in it now, as a key is gone.
+fn asked_of<'a>(
+    driver: &'a Driver<'_>,
+    chain: Option<&'a Chain<'_>>,
+) -> Vec<(&'a str, &'a Question)> {
+    let members = chain.map(Chain::members).unwrap_or_default();
+    let mut all: Vec<_> =
+        members.iter().map(|member| (member.name.as_str(), &member.question)).collect();
+    let first = (driver.job.provider.as_str(), &driver.spec.question);
+    let others = driver.spec.others.iter().map(|other| (other.provider.as_str(), &other.question));
+    for (name, question) in std::iter::once(first).chain(others) {
+        if !all.iter().any(|known| known.0 == name && known.1.model == question.model) {
+            all.push((name, question));
+        }
+    }
+    all
 }
 
-/// Begins a shard, or goes on with it; `None` where a limit of money or requests has no room.
+/// Begins a shard, or goes on with it; `None` where a limit of money or requests has no room. The
+/// chain is needed for nothing but the order in which its members were asked.
 pub(super) fn begin(
     driver: &Driver<'_>,
-    chain: &Chain<'_>,
+    chain: Option<&Chain<'_>>,
     shard: &ShardRecord,
 ) -> Result<Option<Begun>, JobError> {
     let name = JobFolder::result_name(shard, ArtifactKind::Calls);
@@ -85,17 +95,21 @@ pub(super) fn outcomes(
 /// Puts the answers of a killed run into the account that had not come there, and counts the calls
 /// that were out. Returns how long the result file is: what stands behind its last whole line is
 /// no answer.
-pub(super) fn recover(
+fn recover(
     driver: &Driver<'_>,
-    chain: &Chain<'_>,
+    chain: Option<&Chain<'_>>,
     shard: &ShardRecord,
     (artifact, counted): (&ArtifactRecord, u64),
     entries: &[RowEntry],
 ) -> Result<u64, JobError> {
     let path = driver.folder.results().join(&artifact.name);
-    let members = names_for(driver, chain, shard)?;
+    let asked = asked_of(driver, chain);
+    let questions: Vec<_> = asked.iter().map(|(_, question)| *question).collect();
+    let mut builder = Builder::of(driver, &questions, shard, entries)?;
+    let names = asked.iter().take(builder.members()).enumerate();
+    let members: Vec<_> =
+        names.map(|(at, (name, _))| ((*name).to_owned(), builder.model(at).to_owned())).collect();
     let mut tallies = Tallies::new(members.clone());
-    let mut builder = Builder::new(driver, chain.members(), shard, entries)?;
     let by_row: HashMap<u64, &RowEntry> = entries.iter().map(|entry| (entry.row, entry)).collect();
     let ids = driver.ids(shard)?;
     let judge = Judge::of(driver)?;

@@ -99,6 +99,8 @@ pub(super) struct State {
     /// When the last group was told.
     grouped: Option<Instant>,
     why: Option<(Why, Option<Instant>)>,
+    /// Nobody has answered for so long that no calls are made until one does.
+    is_holding: bool,
     answered: Instant,
     glanced: Instant,
     began: Instant,
@@ -132,6 +134,7 @@ impl State {
             groups: 0,
             grouped: None,
             why: None,
+            is_holding: false,
             answered: now,
             glanced: now,
             began: now,
@@ -179,6 +182,9 @@ impl Caller<'_> {
 
     /// When something is due by time alone.
     fn due(&self) -> Option<Instant> {
+        if self.state.why.is_some() || self.state.is_holding {
+            return None;
+        }
         let later = self.state.later.peek().map(|later| later.due);
         [later, self.state.opens].into_iter().flatten().min()
     }
@@ -210,7 +216,7 @@ impl Caller<'_> {
     fn next_call(&mut self) -> Result<Option<(Box<Item>, Call)>, JobError> {
         let state = &mut self.state;
         let is_full = self.shared.backlog.load(Ordering::Relaxed) + state.out >= BACKLOG;
-        if state.why.is_some() || is_full || self.shared.is_over() {
+        if state.why.is_some() || state.is_holding || is_full || self.shared.is_over() {
             return Ok(None);
         }
         let now = self.chain.clock().instant();

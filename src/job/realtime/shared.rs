@@ -114,6 +114,8 @@ pub(super) struct Shared {
     /// Calls that are out, for people.
     pub(super) out: AtomicU64,
     failed: Mutex<Option<JobError>>,
+    /// Answers that came and could not be written.
+    lost: AtomicU64,
     /// Shards that are begun and not settled.
     open: Mutex<u64>,
     settled: Condvar,
@@ -128,9 +130,18 @@ impl Shared {
         self.stop();
     }
 
-    /// Why everything was stopped.
+    /// So many answers came and could not be written.
+    pub(super) fn lose(&self, answers: u64) {
+        self.lost.fetch_add(answers, Ordering::SeqCst);
+    }
+
+    /// Why everything was stopped, and what was lost by that.
     pub(super) fn take_failure(&self) -> Option<JobError> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let failure = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(match self.lost.load(Ordering::SeqCst) {
+            0 => failure,
+            answers => JobError::Unkept { answers, source: Box::new(failure) },
+        })
     }
 
     /// No new work from now on.

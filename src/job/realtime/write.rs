@@ -1,29 +1,32 @@
 //! The thread that keeps answers: appends their lines, makes them durable, judges them, and puts
 //! them into the account in groups; a shard whose last row came is settled.
 
+mod rescue;
+
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::chain::Chain;
 use super::judge::{Judge, Placed};
+use super::kept::Kept;
 use super::line::{By, compose};
 use super::resume::outcomes;
+use super::room::{Room, room_for};
 use super::shared::{Done, Message, Opened, Shared};
 use crate::answer::RowStatus;
-use crate::base::{DiskFile, crash_point, hex_of_file, sync_folder};
+use crate::base::{crash_point, hex_of_file};
 use crate::batch::{BadLine, decode_line};
 use crate::job::drive::Driver;
-use crate::job::halt::halt_of;
+use crate::job::halt::Halt;
 use crate::job::{Event, JobError};
 use crate::shard::RowEntry;
 use crate::store::{AskedRecord, CalledGroup, OutcomeRecord};
 
 /// Messages that are taken together before what they bring is written.
 const TOGETHER: usize = 2_000;
-/// How often progress is told.
+/// How often progress is told, and what was not written is tried again.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// Keeps what comes.
@@ -36,20 +39,11 @@ pub(super) struct Writer<'d> {
     /// Outcomes that are on disk and not in the account.
     pending: Vec<(i64, OutcomeRecord)>,
     line: Vec<u8>,
+    /// Lines that came in this run, and their bytes.
+    came: (u64, u64),
+    room: Room,
     settled: Sender<()>,
     progress: Progress,
-}
-
-/// A shard as it grows.
-struct Kept {
-    opened: Opened,
-    file: DiskFile,
-    /// Bytes of the file, those in `lines` included.
-    bytes: u64,
-    lines: Vec<u8>,
-    is_dirty: bool,
-    /// Rows without an outcome in the account.
-    left: u64,
 }
 
 /// How far the rows of this run are.
@@ -72,7 +66,7 @@ impl<'d> Writer<'d> {
     ) -> Result<Self, JobError> {
         let now = Instant::now();
         let progress = Progress { total, done: 0, failed: 0, told: now, told_done: 0 };
-        Ok(Self {
+        let mut writer = Self {
             judge: Judge::of(driver)?,
             driver,
             chain,
@@ -80,18 +74,31 @@ impl<'d> Writer<'d> {
             shards: HashMap::new(),
             pending: Vec::new(),
             line: Vec::new(),
+            came: (0, 0),
+            room: Room::at(driver.folder.spare_file()),
             settled,
             progress,
-        })
+        };
+        writer.hold_room()?;
+        Ok(writer)
     }
 
-    /// Keeps what comes until the end is told; a failure stops all.
+    /// Keeps what comes until the end is told. Where something cannot be written no more calls are
+    /// made, and what those that are out bring is kept as far as the disk takes it.
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
         if let Err(error) = self.keep(messages) {
-            self.shared.fail(error);
-            // Whoever still tells something is heard and not answered.
-            while !matches!(messages.recv(), Err(_) | Ok(Message::End)) {}
+            self.rescue(error, messages);
         }
+    }
+
+    /// Sets room aside for the answers of the calls that are out: a disk that has none is full
+    /// before an answer is lost.
+    fn hold_room(&mut self) -> Result<(), JobError> {
+        let calls = self.shared.out.load(Ordering::Relaxed);
+        let waiting = self.shared.backlog.load(Ordering::Relaxed) as u64;
+        let wanted = room_for(calls + waiting, self.came);
+        let spare = self.driver.folder.spare_file();
+        self.room.hold(wanted).map_err(JobError::file("write", &spare))
     }
 
     fn keep(&mut self, messages: &Receiver<Message>) -> Result<(), JobError> {
@@ -99,7 +106,7 @@ impl<'d> Writer<'d> {
             let first = match messages.recv_timeout(TELL_EVERY) {
                 Ok(message) => message,
                 Err(RecvTimeoutError::Timeout) => {
-                    self.tell();
+                    self.tell(false);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -121,10 +128,11 @@ impl<'d> Writer<'d> {
                 }
             }
             self.write_lines()?;
+            self.hold_room()?;
             if let Some(group) = group {
                 self.record(group)?;
             }
-            self.tell();
+            self.tell(is_over);
             if is_over {
                 return Ok(());
             }
@@ -132,17 +140,12 @@ impl<'d> Writer<'d> {
     }
 
     fn open(&mut self, opened: Opened) -> Result<(), JobError> {
-        let results = self.driver.folder.results();
-        let path = results.join(&opened.file.0);
-        let bytes = opened.file.1;
-        let file = DiskFile::append(&path, bytes).map_err(JobError::file("write", &path))?;
-        sync_folder(&results).map_err(JobError::file("write", &results))?;
         self.progress.done += opened.done.0;
         self.progress.failed += opened.done.1;
-        let left = opened.left;
-        let kept = Kept { opened, file, bytes, lines: Vec::new(), is_dirty: false, left };
-        self.shards.insert(kept.opened.shard.id, kept);
-        Ok(())
+        let kept = Kept::new(opened, &self.driver.folder.results());
+        let kept = self.shards.entry(kept.opened.shard.id).or_insert(kept);
+        let opened = kept.open().map(drop);
+        opened.map_err(JobError::file("write", kept.path()))
     }
 
     fn skip(&mut self, shard: i64, entry: &RowEntry, reason: String) {
@@ -199,6 +202,7 @@ impl<'d> Writer<'d> {
             length: self.line.len() as u64 - 1,
         };
         kept.bytes += self.line.len() as u64;
+        self.came = (self.came.0 + 1, self.came.1 + self.line.len() as u64);
         kept.lines.extend_from_slice(&self.line);
         let record =
             self.judge.outcome(&kept.opened.shard, placed, &read, (&member.name, &done.model));
@@ -216,21 +220,17 @@ impl<'d> Writer<'d> {
 
     /// Writes the lines; a kill from now on loses none of them.
     fn write_lines(&mut self) -> Result<(), JobError> {
-        for kept in self.shards.values_mut().filter(|kept| !kept.lines.is_empty()) {
-            let path = self.driver.folder.results().join(&kept.opened.file.0);
-            kept.file.write_all(&kept.lines).map_err(JobError::file("write", &path))?;
-            kept.lines.clear();
-            kept.is_dirty = true;
-        }
-        Ok(())
+        self.shards.values_mut().try_for_each(|kept| {
+            let written = kept.write_lines();
+            written.map_err(JobError::file("write", kept.path()))
+        })
     }
 
     /// Makes everything up to the last group durable and puts it into the account.
     fn record(&mut self, group: Group) -> Result<(), JobError> {
-        for kept in self.shards.values_mut().filter(|kept| kept.is_dirty) {
-            let path = self.driver.folder.results().join(&kept.opened.file.0);
-            kept.file.sync_data().map_err(JobError::file("sync", &path))?;
-            kept.is_dirty = false;
+        for kept in self.shards.values_mut() {
+            let synced = kept.sync();
+            synced.map_err(JobError::file("sync", kept.path()))?;
         }
         let told: Vec<_> = self.pending.drain(..group.rows).collect();
         let mut called = CalledGroup { asked: group.asked, ..CalledGroup::default() };
@@ -241,6 +241,7 @@ impl<'d> Writer<'d> {
             }
             if let Some(kept) = self.shards.get_mut(&shard) {
                 kept.left = kept.left.saturating_sub(1);
+                kept.failures.add(&record, self.driver.options.reasks > 0);
             }
             called.records.push(record);
         }
@@ -262,6 +263,7 @@ impl<'d> Writer<'d> {
         }
         crash_point!("group", called.records.len());
         self.driver.store.record_called(&self.driver.job.key, &called)?;
+        self.halt_early()?;
         self.shared.grouped.fetch_add(group.groups, Ordering::SeqCst);
         self.shared.wake.notify_one();
         let through: Vec<i64> =
@@ -269,31 +271,48 @@ impl<'d> Writer<'d> {
         through.into_iter().try_for_each(|shard| self.settle(shard))
     }
 
+    /// Stops the job where too many of a shard's rows failed that came until now: whoever sees
+    /// that a prompt is broken would not pay for the rest. Rows that a person let go on after that
+    /// are counted anew.
+    fn halt_early(&self) -> Result<(), JobError> {
+        if self.shared.is_halted.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        // Second questions are judged when all of them are answered.
+        let firsts = self.shards.values().filter(|kept| !kept.opened.shard.asks.is_reask);
+        let most = self.driver.options.abort_share;
+        let halts = firsts.filter(|kept| kept.left > 0);
+        let mut halts =
+            halts.filter_map(|kept| kept.failures.halt(&kept.opened.shard.title(), most));
+        let Some(halt) = halts.next() else { return Ok(()) };
+        self.driver.store.put_halt(&self.driver.job.key, &halt.as_json())?;
+        self.halted(&halt)
+    }
+
+    fn halted(&self, halt: &Halt) -> Result<(), JobError> {
+        if self.shared.is_halted.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.driver.tell_halt(halt)
+    }
+
     /// Settles a shard all of whose rows have their outcome in the account.
     fn settle(&mut self, shard: i64) -> Result<(), JobError> {
         let Some(kept) = self.shards.remove(&shard) else { return Ok(()) };
-        let (driver, shard) = (self.driver, kept.opened.shard);
-        let records = outcomes(driver, &shard, &driver.entries(&shard)?)?;
-        let path = driver.folder.results().join(&kept.opened.file.0);
-        let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
-        let is_reask = shard.asks.is_reask;
-        let most = if is_reask { 1.0 } else { driver.options.abort_share };
-        let may_reask = !is_reask && driver.options.reasks > 0;
-        let halt = halt_of(&shard.title(), records.iter(), most, may_reask);
-        let json = halt.as_ref().map(crate::job::halt::Halt::as_json);
+        let path = kept.path();
+        let (driver, shard) = (self.driver, &kept.opened.shard);
+        let records = outcomes(driver, shard, &driver.entries(shard)?)?;
+        let digest = hex_of_file(path).map_err(JobError::file("read", path))?;
+        let halt = driver.halt_of_shard(shard, &records, 0)?;
+        let json = halt.as_ref().map(Halt::as_json);
         let file = Some((kept.opened.artifact, digest.as_str()));
         let of = (driver.job.key.as_str(), shard.id);
         driver.store.finish_calling(of, &records, file, json.as_deref())?;
         if let Some(halt) = halt {
-            self.shared.is_halted.store(true, Ordering::SeqCst);
-            if driver.unsent()? > 0 {
-                driver.warn(&format!("{}; nothing more is sent", halt.words()));
-            }
+            self.halted(&halt)?;
         }
         self.shared.has_settled();
         let _ = self.settled.send(());
-        let failed = records.iter().filter(|record| !record.status.is_good()).count() as u64;
-        driver.report_fetched(&shard, records.len() as u64 - failed, failed);
         Ok(())
     }
 
@@ -303,14 +322,15 @@ impl<'d> Writer<'d> {
         standings.max_by_key(|one| one.out).map(|one| one.title).unwrap_or_default()
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self, is_last: bool) {
         let progress = &mut self.progress;
         let passed = progress.told.elapsed();
-        if passed < TELL_EVERY || progress.done == 0 {
+        if (passed < TELL_EVERY && !is_last) || progress.done == 0 {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "rows of a moment")]
-        let per_second = (progress.done - progress.told_done) as f64 / passed.as_secs_f64();
+        let per_second =
+            (progress.done - progress.told_done) as f64 / passed.as_secs_f64().max(0.001);
         (progress.told, progress.told_done) = (Instant::now(), progress.done);
         self.driver.reporter.report(&Event::Called {
             job: self.driver.job.short().to_owned(),

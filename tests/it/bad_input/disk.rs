@@ -8,7 +8,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::workdir::WorkDir;
 
 /// Runs a script in a mount name space of its own; `None` where that is not permitted.
-fn apart(dir: &WorkDir, sandbox: &Sandbox, script: &str) -> Option<String> {
+pub(crate) fn apart(dir: &WorkDir, sandbox: &Sandbox, script: &str) -> Option<String> {
     let run = |script: &str| {
         Command::new("unshare")
             .args(["-rm", "sh", "-c", script])
@@ -31,7 +31,7 @@ fn apart(dir: &WorkDir, sandbox: &Sandbox, script: &str) -> Option<String> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn skipped() {
+pub(crate) fn skipped() {
     eprintln!("skipped: no mount name space is permitted here");
 }
 

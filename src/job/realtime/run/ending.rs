@@ -47,7 +47,11 @@ impl Caller<'_> {
     pub(super) fn look(&mut self) -> Result<(), JobError> {
         let now = self.chain.clock().instant();
         self.group_if_due();
-        if self.state.why.is_some() {
+        if let Some((_, until)) = &mut self.state.why {
+            // Whatever stopped the calls, a person waits no longer than that for the last of them.
+            if until.is_none() && self.driver.stop.cause().is_some() {
+                *until = Some(now + GRACE);
+            }
             return Ok(());
         }
         if let Some(cause) = self.driver.stop.cause() {
@@ -65,7 +69,9 @@ impl Caller<'_> {
             self.stop(Why::Waited, Some(now + GRACE));
         }
         let is_silent = now.saturating_duration_since(self.state.answered) >= PATIENCE;
-        if is_silent && self.state.out == 0 && self.has_rows() {
+        // Calls that are out have the last word, and others do not follow on them for ever.
+        self.state.is_holding = is_silent && self.has_rows();
+        if self.state.is_holding && self.state.out == 0 {
             self.stop(Why::Unreachable(self.last_failure()), None);
         }
         Ok(())

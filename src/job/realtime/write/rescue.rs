@@ -1,0 +1,48 @@
+//! What becomes of answers that come when something could not be written: a full disk, mostly.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::{TELL_EVERY, Writer};
+use crate::job::JobError;
+use crate::job::realtime::shared::Message;
+
+/// How long what the disk does not take is tried again once no answers come any more.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Writer<'_> {
+    /// Something was not written. Calls that are out are waited for, and their answers are written
+    /// into the room that was set aside, or once there is room again. The next run puts into the
+    /// account what is on disk.
+    pub(super) fn rescue(&mut self, failure: JobError, messages: &Receiver<Message>) {
+        let out = self.shared.out.load(Ordering::Relaxed);
+        if out > 0 {
+            self.driver.warn(&format!(
+                "{failure}: no more calls are made; what the {out} that are out bring is kept"
+            ));
+        }
+        self.shared.fail(failure);
+        self.room.give_up();
+        let mut lost = 0;
+        loop {
+            let _ = self.write_lines();
+            match messages.recv_timeout(TELL_EVERY) {
+                Ok(Message::Opened(opened)) => drop(self.open(*opened)),
+                Ok(Message::Done(done)) => lost += u64::from(self.take(&done).is_err()),
+                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        let until = Instant::now() + GRACE;
+        while self.write_lines().is_err() && Instant::now() < until {
+            std::thread::sleep(TELL_EVERY);
+        }
+        for kept in self.shards.values_mut() {
+            // What is not on disk after a power loss is asked again.
+            let _ = kept.sync();
+            lost += kept.unwritten();
+        }
+        self.shared.lose(lost);
+    }
+}
