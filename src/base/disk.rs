@@ -123,6 +123,15 @@ impl DiskFile {
         }
     }
 
+    /// Fills the buffer from this offset on, as far as the file goes; returns how far that is. The
+    /// file's own position may move.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = self.file.metadata()?.len().saturating_sub(offset);
+        let there = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        self.read_exact_at(&mut buffer[..there], offset)?;
+        Ok(there)
+    }
+
     /// The file without the points, for those who read it their own way.
     pub fn into_inner(self) -> File {
         self.file
