@@ -113,6 +113,7 @@ impl Caller<'_> {
             }
         }
         self.chain.forget_calls();
+        self.hand_over_answers();
         self.group();
         Ok(why)
     }

@@ -29,7 +29,10 @@ impl Writer<'_> {
             let _ = self.write_lines();
             match messages.recv_timeout(TELL_EVERY) {
                 Ok(Message::Opened(opened)) => drop(self.open(*opened)),
-                Ok(Message::Done(done)) => lost += u64::from(self.take(&done).is_err()),
+                Ok(Message::Done(all)) => {
+                    let failed = all.iter().filter(|done| self.take(done).is_err()).count();
+                    lost += failed as u64;
+                }
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
