@@ -370,7 +370,7 @@ impl Caller<'_> {
 
     fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {
         let built = item.built[call.member].take().expect("it was sent");
-        self.state.tallies.settled(call.member);
+        self.state.tallies.settled(call.member, matches!(end, Final::Failure(..)));
         self.shared.backlog.fetch_add(1, Ordering::Relaxed);
         self.tell(Message::Done(Box::new(Done {
             shard: item.shard,
