@@ -220,9 +220,17 @@ impl Command {
     }
 }
 
+/// Lets `-1` be a value of every flag that takes one: what is wrong with it the flag knows best.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let takes_value = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
+    let command = command
+        .mut_args(|arg| if takes_value(&arg) { arg.allow_negative_numbers(true) } else { arg });
+    command.mut_subcommands(with_negative_numbers)
+}
+
 /// The parser with the commands listed in their groups.
 pub fn parser() -> clap::Command {
-    let command = Cli::command();
+    let command = with_negative_numbers(Cli::command());
     let mut list = String::new();
     for (group, names) in GROUPS {
         let _ = writeln!(list, "{group}");

@@ -1,8 +1,6 @@
 //! One line of an output or error file, read loosely: keys may be absent, null, or of another
 //! type; what matters is whether there is an answer.
 
-use std::time::Duration;
-
 use serde_json::value::RawValue;
 
 use super::failure::shorten;
@@ -284,11 +282,12 @@ fn embeddings_reply(mut data: Vec<Embedding>, created_at: Option<i64>) -> Option
     Some(Reply { content, created_at, ..Reply::default() })
 }
 
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of one call")]
 fn by(note: Note) -> By {
     By {
         provider: note.provider.0.unwrap_or_default(),
         model: note.model.0.unwrap_or_default(),
-        seconds: Duration::from_millis(note.ms.count()).as_secs_f64(),
+        seconds: note.ms.count() as f64 / 1000.0,
         tries: u32::try_from(note.tries.count()).unwrap_or(u32::MAX),
         at: note.at.0,
     }

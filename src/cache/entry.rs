@@ -40,8 +40,8 @@ pub(super) struct Entry {
 /// Why a line is no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadEntry {
-    #[error("it is no line of a cache: {0}")]
-    NotOne(String),
+    #[error("it is no entry that cache export wrote")]
+    NotOne,
     #[error("it is of form {0}, which this batchctl does not know")]
     Version(u32),
     #[error("its digest does not fit: it was changed or damaged")]
@@ -76,8 +76,7 @@ impl Entry {
 
     /// Reads a line and holds it against its digest.
     pub(super) fn read(line: &[u8]) -> Result<Read, BadEntry> {
-        let mut entry: Self =
-            serde_json::from_slice(line).map_err(|error| BadEntry::NotOne(error.to_string()))?;
+        let mut entry: Self = serde_json::from_slice(line).map_err(|_| BadEntry::NotOne)?;
         if entry.batchctl_cache != VERSION {
             return Err(BadEntry::Version(entry.batchctl_cache));
         }

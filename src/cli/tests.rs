@@ -84,7 +84,10 @@ fn wrong_lines_end_with_2_and_name_the_nearest() {
         ("batchctl workflow in.csv out.csv -o other.csv", "cannot be used with"),
         ("batchctl workflow in.csv -p a --prompt-file b", "cannot be used with"),
         ("batchctl workflow in.csv -q -v", "cannot be used with"),
-        ("batchctl workflow in.csv --end-row -1", "unexpected argument"),
+        ("batchctl workflow in.csv --end-row -1", "a row number is wanted, 0 or more"),
+        ("batchctl workflow in.csv --retries -1", "a number of retries is wanted, 0 to 100"),
+        ("batchctl resume --rounds -1", "a number of rounds is wanted, 1 to 20"),
+        ("batchctl chat hi --max-cost 1USD", "daily_budget"),
         ("batchctl merge", "required"),
         ("batchctl", "Usage"),
     ];

@@ -251,9 +251,14 @@ fn write_out(
 
 fn take_in(args: &ImportArgs, context: &Context, store: &Store) -> Result<ExitCode, CommandError> {
     let done = import(store, &context.folder.join(&args.file))?;
-    for refused in &done.told {
-        let text = format!("{} line {}: {}", args.file.display(), refused.line, refused.why);
-        context.printer.warning(&text);
+    let told: Vec<String> =
+        done.told.iter().map(|refused| format!("line {}: {}", refused.line, refused.why)).collect();
+    if let Some(first) = told.first() {
+        let refused = counted(done.refused, "line");
+        let which = if done.refused == 1 { "" } else { "the first, " };
+        let file = args.file.display();
+        context.printer.warning(&format!("{file}: {refused} refused: {which}{first}"));
+        told.iter().skip(1).for_each(|line| context.printer.detail(line));
     }
     if context.json {
         let refused = done.told.iter().map(|refused| json!([refused.line, refused.why]));

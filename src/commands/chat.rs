@@ -16,9 +16,9 @@ pub(super) use self::show::CostDocument;
 use self::ask::Asker;
 use self::question::Wanted;
 use super::Context;
-use super::flags::{Flags, JsonArg, WhoArgs, pixels, temperature, tokens};
-use super::steps::{Opened, call_options, open_store, require_day_left};
-use crate::config::{Overrides, Value, key, parse_duration};
+use super::flags::{Flags, JsonArg, WhoArgs, pixels, retries, temperature, tokens, wait};
+use super::steps::{Opened, call_options, open_store};
+use crate::config::{Overrides, Value, key};
 use crate::job::Chain;
 use crate::ui::{CommandError, ExitCode};
 
@@ -56,8 +56,14 @@ pub struct Args {
     #[arg(long, value_name = "PX", value_parser = pixels, hide_short_help = true)]
     pub image_max_side: Option<u64>,
     /// How long one service may take before the next is asked [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = wait)]
     pub timeout: Option<Duration>,
+    /// How often a service is asked again that failed in passing [default: 3]
+    #[arg(long, value_name = "N", value_parser = retries, hide_short_help = true)]
+    pub retries: Option<u64>,
+    /// Refused with what there is instead: what an answer costs is known when it is there.
+    #[arg(long, value_name = "AMOUNT", value_parser = no_limit, allow_hyphen_values = true, hide = true)]
+    pub max_cost: Option<String>,
     /// As JSON.
     #[command(flatten)]
     pub json: JsonArg,
@@ -72,7 +78,14 @@ impl Flags for Args {
         over.text(key::IMAGE_DETAIL, self.image_detail.as_deref());
         over.whole(key::IMAGE_MAX_SIDE, self.image_max_side);
         over.set(key::TIMEOUT, self.timeout.map(Value::Duration));
+        over.whole(key::RETRIES, self.retries);
     }
+}
+
+fn no_limit(_: &str) -> Result<String, String> {
+    Err("chat has no limit of its own: --max-tokens bounds an answer, and what answers cost counts \
+         against the setting daily_budget (batchctl help budget)"
+        .to_owned())
 }
 
 /// Runs the command.
@@ -83,9 +96,8 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let mut opened = Opened::for_calls();
     let members = ask::open(context, &mut opened, (system.as_deref(), has_images))?;
     let store = open_store(context)?;
-    require_day_left(context, &store, &members)?;
     let chain = Chain::new(members, call_options(context), &store, &*context.clock)?;
-    let asker = Asker { chain };
+    let asker = Asker { chain, store: &store };
     match wanted {
         Wanted::Once(turn) => once::once(context, &asker, turn),
         Wanted::Talk => talk::talk(context, &asker),

@@ -7,8 +7,8 @@ mod test;
 use std::time::Duration;
 
 use super::Context;
-use super::flags::{Flags, JsonArg};
-use crate::config::{Overrides, Value, key, parse_duration};
+use super::flags::{Flags, JsonArg, wait};
+use crate::config::{Overrides, Value, key};
 use crate::ui::{CommandError, ExitCode};
 
 /// Arguments of `providers`.
@@ -33,14 +33,14 @@ pub enum Action {
 /// Arguments of `providers test`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct TestArgs {
-    /// Whom to ask [default: whom a run would ask]
+    /// Whom to ask, a chain's name for each of its members [default: whom a run would ask]
     #[arg(value_name = "NAME[:MODEL]")]
     pub names: Vec<String>,
     /// Ask all whose key is there
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// How long each may take [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = wait)]
     pub timeout: Option<Duration>,
     /// As JSON.
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub struct TestArgs {
 /// Arguments of `providers health`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct HealthArgs {
-    /// Forget the failures of this provider: it is asked again at once; may be repeated
+    /// Forget the failures of this provider, or of a chain's: it is asked again at once; may be repeated
     #[arg(long = "reset", value_name = "NAME")]
     pub reset: Vec<String>,
     /// As JSON.

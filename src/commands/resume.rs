@@ -45,6 +45,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     }
     let store = open_store(context)?;
     let found = find_job(context, &store, args.id.as_deref(), Bare::OnlyUnfinished)?;
+    let context = &found.as_begun(context)?;
     let found = with_look(found, args.write.output.as_deref(), context)?;
     if found.job.state.is_over() {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));

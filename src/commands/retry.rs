@@ -59,6 +59,7 @@ fn tokens(text: &str) -> Result<u32, String> {
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
     let store = open_store(context)?;
     let found = find_job(context, &store, Some(&args.id), Bare::Last)?;
+    let context = &found.as_called(context)?;
     let found = with_look(found, args.write.output.as_deref(), context)?;
     let change = Change {
         classes: args.classes.iter().filter_map(|class| RowStatus::read(class)).collect(),

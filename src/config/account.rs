@@ -124,7 +124,10 @@ impl Settings {
         let names = self.asked_names();
         Err(ConfigError::NoProvider {
             name: shown(name),
-            nearest: nearest(name, names.iter().map(String::as_str)).map(ToOwned::to_owned),
+            // The name of a chain is none of a provider, and not what was meant by it.
+            nearest: nearest(name, names.iter().map(String::as_str))
+                .filter(|known| *known != name)
+                .map(ToOwned::to_owned),
             names,
         })
     }
@@ -334,7 +337,7 @@ fn kind_named(kind: &str, place: &str) -> Result<&'static Dialect, ConfigError> 
 }
 
 /// A name for a message. People type a key where a name belongs; that must not be repeated.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     if name.starts_with("sk-") || name.chars().count() > 30 {
         return "(something long, perhaps a key)".into();
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::account::Who;
+use super::account::{Who, shown};
 use super::error::ConfigError;
 use super::file::{Reader, texts};
 use super::settings::{Settings, Source};
@@ -46,11 +46,6 @@ impl Asked {
     }
 }
 
-/// The parts of a list as people type it.
-pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '，']).map(str::trim).filter(|part| !part.is_empty())
-}
-
 /// `NAME` or `NAME:MODEL`.
 pub(super) fn split(part: &str) -> (&str, Option<String>) {
     match part.split_once(':') {
@@ -67,12 +62,60 @@ impl Settings {
     /// A model given with a flag of its own is the first one's.
     pub fn asked(&self) -> Result<Asked, ConfigError> {
         let text: Option<String> = self.get(key::PROVIDER);
-        let mut chain = None;
-        let mut names: Vec<&str> = Vec::new();
-        for part in text.as_deref().into_iter().flat_map(parts) {
+        let source = self.source(key::PROVIDER);
+        // A variable that is set to nothing is not set.
+        let text = text.filter(|text| !text.is_empty() || source == Some(&Source::Flag));
+        let (mut names, mut chain) = (Vec::new(), None);
+        if let Some(text) = &text {
+            let place = match source {
+                Some(Source::Flag) => "--provider".to_owned(),
+                source => source.map(ToString::to_string).unwrap_or_default(),
+            };
+            (names, chain) = self.named(text, &place)?;
+        }
+        let mut names = names.iter().map(String::as_str);
+        let first = self.first_asked(names.next())?;
+        let others = names.map(|part| {
             let (name, model) = split(part);
+            self.check_name(name)?;
+            let of_section = || self.providers.get(name).and_then(|(entry, _)| entry.model.clone());
+            Ok(Who { provider: name.to_owned(), model: model.or_else(of_section) })
+        });
+        Ok(Asked { first, others: others.collect::<Result<_, _>>()?, chain })
+    }
+
+    /// The members that a list stands for, those of a chain in its place, and the name of the chain
+    /// if there is one; `place` is where the list was written. A part without a name is refused:
+    /// somebody else would be asked, and paid, in its place.
+    pub fn named(
+        &self,
+        text: &str,
+        place: &str,
+    ) -> Result<(Vec<String>, Option<String>), ConfigError> {
+        let wrong = |name: &str, message: &str| ConfigError::Value {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            message: message.to_owned(),
+        };
+        let (mut names, mut chain) = (Vec::new(), None);
+        for part in text.split([',', '，']).map(str::trim) {
+            let (name, model) = split(part);
+            if name.is_empty() {
+                let message = if text.trim().is_empty() {
+                    "nobody is named; name a provider, as openai, or leave it out"
+                } else {
+                    "a name is missing beside a comma or before a colon"
+                };
+                return Err(wrong(&format!("`{}`", shown(text)), message));
+            }
+            if model.is_none() && part.ends_with(':') {
+                return Err(wrong(
+                    &format!("`{}`", shown(part)),
+                    "a model is missing behind the colon",
+                ));
+            }
             let Some((entry, _)) = self.chains.get(name) else {
-                names.push(part);
+                names.push(part.to_owned());
                 continue;
             };
             if model.is_some() {
@@ -83,17 +126,9 @@ impl Settings {
                 });
             }
             chain = Some(name.to_owned());
-            names.extend(entry.members.iter().map(String::as_str));
+            names.extend(entry.members.iter().cloned());
         }
-        let mut names = names.into_iter();
-        let first = self.first_asked(names.next())?;
-        let others = names.map(|part| {
-            let (name, model) = split(part);
-            self.check_name(name)?;
-            let of_section = || self.providers.get(name).and_then(|(entry, _)| entry.model.clone());
-            Ok(Who { provider: name.to_owned(), model: model.or_else(of_section) })
-        });
-        Ok(Asked { first, others: others.collect::<Result<_, _>>()?, chain })
+        Ok((names, chain))
     }
 
     /// The `[chains.NAME]` sections with the file that each is from.
@@ -128,6 +163,9 @@ impl Settings {
             }
             for (at, member) in entry.members.iter().enumerate() {
                 let (provider, _) = split(member);
+                if provider.is_empty() {
+                    return Err(wrong("a member has no name".into()));
+                }
                 if self.chains.contains_key(provider) {
                     return Err(wrong(format!("{provider} is a chain; name its members")));
                 }
@@ -137,7 +175,7 @@ impl Settings {
                 let names = self.provider_names();
                 if !names.iter().any(|known| known == provider) {
                     return Err(ConfigError::Unknown {
-                        place: entry.place.clone(),
+                        place: format!("{}: [chains.{name}]", entry.place),
                         what: "provider",
                         nearest: nearest(provider, names.iter().map(String::as_str))
                             .map(ToOwned::to_owned),
@@ -152,16 +190,21 @@ impl Settings {
 
 impl Reader<'_> {
     /// `members`, or `tiers` of them, which are asked one after the other.
-    pub(super) fn chain(&self, value: &Spanned<DeValue<'_>>) -> Result<ChainEntry, ConfigError> {
+    pub(super) fn chain(
+        &self,
+        chain: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<ChainEntry, ConfigError> {
         let start = value.span().start;
         let DeValue::Table(table) = value.get_ref() else {
-            let message = "a section [chains.NAME] is wanted".to_owned();
+            let message = format!("a section [chains.{chain}] is wanted");
             return Err(self.wrong("chains", start, message));
         };
         let mut entry = ChainEntry { members: Vec::new(), place: self.place(start) };
         for (name, value) in table {
             let (key, start) = (name.get_ref().as_ref(), value.span().start);
-            let wrong = |message: String| self.wrong(key, start, message);
+            let wrong =
+                |message: String| self.wrong(&format!("chains.{chain}: {key}"), start, message);
             match (key, value.get_ref()) {
                 ("members", DeValue::Array(items)) if entry.members.is_empty() => {
                     entry.members = texts(items).map_err(wrong)?;
@@ -182,7 +225,7 @@ impl Reader<'_> {
                 }
                 _ => {
                     return Err(ConfigError::Unknown {
-                        place: self.place(name.span().start),
+                        place: format!("{}: [chains.{chain}]", self.place(name.span().start)),
                         what: "chain setting",
                         name: key.to_owned(),
                         nearest: nearest(key, ["members", "tiers"]).map(ToOwned::to_owned),
@@ -199,10 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_as_people_type_them() {
-        let read = |text| parts(text).collect::<Vec<_>>();
-        assert_eq!(read("a, b:m ,c"), ["a", "b:m", "c"]);
-        assert_eq!(read("a，b,"), ["a", "b"]);
+    fn members_as_people_type_them() {
         assert_eq!(
             split("router:openai/gpt-4o:free"),
             ("router", Some("openai/gpt-4o:free".into()))

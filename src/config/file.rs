@@ -142,7 +142,9 @@ pub(super) fn read(text: &str, path: &Path, owner: Owner) -> Result<FileLayer, C
             }
             ("chains", DeValue::Table(section)) => {
                 for (name, value) in section {
-                    layer.chains.push((name.get_ref().to_string(), reader.chain(value)?));
+                    layer
+                        .chains
+                        .push((name.get_ref().to_string(), reader.chain(name.get_ref(), value)?));
                 }
             }
             ("prices", _) if owner == Owner::Project => {

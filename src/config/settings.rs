@@ -211,7 +211,7 @@ impl Settings {
     fn add_seeds(&mut self) {
         let names = self.asked_names();
         let knows = |text: &str| {
-            super::chains::parts(text)
+            text.split([',', '，'])
                 .all(|part| names.iter().any(|name| name == super::chains::split(part).0))
         };
         let around = self.around.clone();
@@ -285,6 +285,13 @@ impl Settings {
 
     fn source_of(&self, name: &str) -> Option<&Source> {
         self.values.get(name).map(|(_, source)| source)
+    }
+
+    /// The value of the setting with this name, as one would type it, where a flag or `--set` gives
+    /// it.
+    pub fn said(&self, name: &str) -> Option<String> {
+        let (value, source) = self.values.get(name)?;
+        (*source == Source::Flag).then(|| value.to_string())
     }
 
     /// Every visible setting with its value and source, `None` where nothing sets it.

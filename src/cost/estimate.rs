@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::forecast::{Bill, Level};
+use super::bill::{Bill, Level};
 use super::members::OtherBill;
 use super::money::Money;
 use super::price::Price;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cost::{Basis, Currency, Tier};
+use crate::cost::{Basis, Currency, Range, Tier};
 
 /// A price of so much per million tokens.
 fn rates(input: u64, output: u64) -> Rates {

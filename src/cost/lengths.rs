@@ -5,6 +5,10 @@
 
 /// What is taken for the length of an answer that nothing is known of.
 const ASSUMED: f64 = 300.0;
+/// So many finished rows foretell a range; the figures of fewer say next to nothing.
+pub(super) const FEWEST: u64 = 5;
+/// The upper end is not beyond so many times the mean, unless an answer was that long.
+const MOST: f64 = 3.0;
 /// The standard normal quantile of 99.95 %: 1 in 1000 lies outside, were all assumptions met.
 const Z: f64 = 3.290_527;
 /// Student's quantiles of 99.95 % for 1 to 9 degrees of freedom.
@@ -21,7 +25,7 @@ const LEAST: f64 = 0.1;
 /// Completion tokens of a row on average over the rows that are to be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PerRow {
-    /// It is hardly less; `None` where nothing was learned.
+    /// It is hardly less; `None` where too little was learned.
     pub low: Option<f64>,
     /// The best single figure.
     pub likely: f64,
@@ -83,7 +87,8 @@ impl Lengths {
     /// the upper end is at least that of Cox's interval for the mean of lognormal lengths (Zhou
     /// and Gao, 1997, with Student's quantile as Olsson, 2005, proposes), as long as that is not
     /// above the longest one seen; and neither end is nearer than 10 %. No end is below 0 or above
-    /// `limit`.
+    /// `limit`, and the upper one not above the longest length that was seen and three times the
+    /// mean. Fewer than [`FEWEST`] lengths give no range.
     pub fn per_row(&self, rows: u64, limit: Option<u64>) -> PerRow {
         #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^53")]
         let limit = limit.map(|limit| limit as f64);
@@ -92,8 +97,8 @@ impl Lengths {
             return PerRow { low: None, likely: capped(ASSUMED), high: None };
         }
         let likely = capped(self.mean);
-        if self.count == 1 {
-            return PerRow { low: Some(0.0), likely, high: limit };
+        if self.count < FEWEST {
+            return PerRow { low: None, likely, high: None };
         }
         let n = count(self.count);
         let share = 1.0 / n + 1.0 / count(rows.max(1));
@@ -105,6 +110,7 @@ impl Lengths {
         let log_half = LOG_SHARE * t * (v * share + v * v / 2.0 * log_share).sqrt();
         let lognormal = (self.log_mean + v / 2.0 + log_half).exp().min(self.longest);
         let high = (self.mean + widened(self.skewness)).max(lognormal);
+        let high = high.min(self.longest.max(MOST * self.mean));
         let low = self.mean - widened(-self.skewness);
         // A mean of a few tokens is not known to a tenth of one.
         let least = (self.mean * LEAST).max(0.5);

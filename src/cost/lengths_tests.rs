@@ -85,13 +85,42 @@ fn the_range_narrows_and_stays_possible() {
         range.high.unwrap() - range.low.unwrap()
     };
     assert!(width(5) > width(20) && width(20) > width(200));
-    let few = Lengths::of(&[3, 400]).per_row(100, Some(512));
-    assert_eq!((few.low, few.high), (Some(0.0), Some(512.0)));
-    let one = Lengths::of(&[40]).per_row(100, Some(512));
-    assert_eq!((one.low, one.likely, one.high), (Some(0.0), 40.0, Some(512.0)));
+    let few = Lengths::of(&[3, 400, 3, 3, 3]).per_row(100, Some(512));
+    assert_eq!((few.low, few.high), (Some(0.0), Some(400.0)));
     let same = Lengths::of(&[12; 500]).per_row(100, Some(12));
     assert!(same.low.unwrap() < 12.0);
     assert_eq!(same.high, Some(12.0));
+}
+
+/// B08: a few rows give a likely figure and no range, and the first range is one that can be
+/// planned with: one row gave the model's own maximum for an upper end.
+#[test]
+fn b08_few_rows_foretell_no_absurd_range() {
+    let own_maximum = Some(16_384);
+    let seen = [40, 55, 31, 90, 12, 47, 38, 61, 25, 70];
+    for count in 1..=seen.len() {
+        let lengths = Lengths::of(&seen[..count]);
+        let range = lengths.per_row(199, own_maximum);
+        assert!((12.0..=90.0).contains(&range.likely), "{count}: {range:?}");
+        if count < 5 {
+            assert_eq!((range.low, range.high), (None, None), "{count}");
+        } else {
+            let high = range.high.unwrap();
+            assert!(range.low.unwrap() < range.likely && range.likely < high, "{count}");
+            assert!(high <= 3.0 * range.likely, "{count}: {range:?}");
+        }
+    }
+    // Heavy tails too: twenty tables of lengths from a few words to a page.
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let draw: Draw = |dice| 100.0 * (1.5 * dice.normal()).exp();
+        let seen: Vec<u64> = (0..5).map(|_| length(draw, &mut dice)).collect();
+        let range = Lengths::of(&seen).per_row(1_000, own_maximum);
+        let most = seen.iter().copied().max().unwrap().max(3 * seen.iter().sum::<u64>() / 5 + 1);
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let most = most as f64;
+        assert!(range.high.unwrap() <= most, "{seen:?}: {range:?}");
+    }
 }
 
 #[test]

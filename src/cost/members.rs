@@ -2,8 +2,8 @@
 //! decides what a run may come to, and one whose price is unknown, or in another currency, leaves
 //! that unknown.
 
+use super::bill::{Bill, Level};
 use super::estimate::Estimate;
-use super::forecast::{Bill, Level};
 use super::price::Price;
 use super::terms::Forecast;
 use crate::request::Mode;

@@ -3,6 +3,7 @@
 //!
 //! Counts are a pure function of model and text or size. Base64 is never given to a tokenizer.
 
+mod bill;
 mod caps;
 mod estimate;
 mod forecast;
@@ -20,9 +21,10 @@ mod spent;
 mod terms;
 mod tokens;
 
+pub use bill::{Bill, Level, Step};
 pub use caps::{Caps, NotLower};
 pub use estimate::{Estimate, Part};
-pub use forecast::{Bill, Biller, Level, Member as PricedMember, Pricing, Step, reserve_of};
+pub use forecast::{Biller, Member as PricedMember, Pricing, reserve_of};
 pub use images::{Detail, ImageRule, image_tokens};
 pub use lengths::{Lengths, PerRow};
 pub use members::OtherBill;

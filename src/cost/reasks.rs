@@ -1,8 +1,9 @@
 //! What second questions will cost: rows whose answer is not the JSON that was wanted are asked
 //! again, with that answer and what was wrong with it, at most so many times.
 
+use super::bill::{Bill, Level};
 use super::estimate::Estimate;
-use super::forecast::{Bill, Biller, Level, reserve_of};
+use super::forecast::{Biller, reserve_of};
 use super::numbers::grouped;
 use super::sheet::labelled;
 use super::terms::{Forecast, Range};
@@ -271,7 +272,7 @@ mod tests {
             price: Some(price()),
             max_tokens,
             reasking,
-            lengths: Lengths::of(&[50, 50, 50, 50]),
+            lengths: Lengths::of(&[50; 5]),
             ..Pricing::default()
         };
         // A question of 1,000 with an answer of 50 and 100 more: 1,150 tokens, and 50 for the

@@ -1,9 +1,10 @@
 //! The estimate as people see it before they say yes: one table of tokens and prices, and lines
 //! about what is likely, what is saved and how long it takes. No line is wider than 80 cells.
 
+use super::bill::{Bill, Level};
 use super::estimate::{Estimate, Part};
-use super::forecast::{Bill, Level};
 use super::images::Detail;
+use super::lengths::FEWEST;
 use super::numbers::{grouped, megabytes};
 use super::price::Basis;
 use super::terms::Range;
@@ -213,7 +214,10 @@ impl Estimate {
         let output = tokens.likely.map_or_else(|| "unknown".to_owned(), grouped);
         let source = match self.learned_from {
             0 => "assumed: no finished row of exactly this question".to_owned(),
-            1 => "from 1 earlier row of this prompt".to_owned(),
+            rows @ 1..FEWEST => {
+                let word = if rows == 1 { "row" } else { "rows" };
+                format!("from {rows} earlier {word} of this prompt, too few to tell a range")
+            }
             rows => format!("from {} earlier rows of this prompt", grouped(rows)),
         };
         vec![

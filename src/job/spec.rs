@@ -1,6 +1,7 @@
 //! What a job was asked to do, as plain values: stored with the job when it is planned, so that
 //! a resume, a merge or a cancel needs nothing but the ledger and the job's folder.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,10 @@ pub struct Spec {
     /// How often a row is asked again whose answer is not the JSON that is wanted.
     #[serde(default)]
     pub reask: u32,
+    /// What the line that made the job said of how it runs, by setting: a later command goes on so
+    /// unless it says otherwise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub said: BTreeMap<String, String>,
 }
 
 /// Where and how the table with the answers is written.

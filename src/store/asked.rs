@@ -15,6 +15,8 @@ pub struct AskedRecord {
     pub calls: u64,
     /// Rows that it settled, good or not.
     pub answers: u64,
+    /// Those of them that it settled without an answer.
+    pub rows_failed: u64,
     /// Calls that it refused for the rate, or for want of capacity.
     pub refused: u64,
     /// Calls that failed in any other way and were not billed.
@@ -38,6 +40,7 @@ impl AskedRecord {
     pub fn add(&mut self, more: &Self) {
         self.calls += more.calls;
         self.answers += more.answers;
+        self.rows_failed += more.rows_failed;
         self.refused += more.refused;
         self.failed += more.failed;
         self.unanswered += more.unanswered;
@@ -48,10 +51,11 @@ impl AskedRecord {
 pub(super) fn add(tx: &Transaction<'_>, job: &str, asked: &[AskedRecord]) -> rusqlite::Result<()> {
     let mut statement = tx.prepare(
         "INSERT INTO asked AS a (job, provider, model, calls, answers, refused, failed, \
-         unanswered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+         unanswered, rows_failed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
          ON CONFLICT (job, provider, model) DO UPDATE SET calls = a.calls + excluded.calls, \
          answers = a.answers + excluded.answers, refused = a.refused + excluded.refused, \
-         failed = a.failed + excluded.failed, unanswered = a.unanswered + excluded.unanswered",
+         failed = a.failed + excluded.failed, unanswered = a.unanswered + excluded.unanswered, \
+         rows_failed = a.rows_failed + excluded.rows_failed",
     )?;
     for one in asked.iter().filter(|one| !one.is_empty()) {
         statement.execute(params![
@@ -62,7 +66,8 @@ pub(super) fn add(tx: &Transaction<'_>, job: &str, asked: &[AskedRecord]) -> rus
             one.answers,
             one.refused,
             one.failed,
-            one.unanswered
+            one.unanswered,
+            one.rows_failed
         ])?;
     }
     Ok(())
@@ -73,7 +78,8 @@ impl Store {
     pub fn asked(&self, job: &str) -> Result<Vec<AskedRecord>, StoreError> {
         self.read(|c| {
             c.prepare(
-                "SELECT provider, model, calls, answers, refused, failed, unanswered FROM asked \
+                "SELECT provider, model, calls, answers, refused, failed, unanswered, rows_failed \
+                 FROM asked \
                  WHERE job = ?1 ORDER BY answers DESC, calls DESC, provider, model",
             )?
             .query_map([job], |row| {
@@ -85,6 +91,7 @@ impl Store {
                     refused: row.get(4)?,
                     failed: row.get(5)?,
                     unanswered: row.get(6)?,
+                    rows_failed: row.get(7)?,
                 })
             })?
             .collect()

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, single_calls};
 
 /// The most that may be spent in one currency, in trillionths of its unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,12 +202,18 @@ fn counted(
         None => Sum::default(),
     };
     let day = match &budget.daily {
-        Some(Cap { currency, .. }) => add_up(
-            c,
-            ("cost", "day = ?1 AND currency = ?2 AND (shard <> ?3 OR settled)"),
-            &[&local_day(now), currency, &but],
-            same_pot,
-        )?,
+        Some(Cap { currency, .. }) => {
+            let day = local_day(now);
+            let mut sum = add_up(
+                c,
+                ("cost", "day = ?1 AND currency = ?2 AND (shard <> ?3 OR settled)"),
+                &[&day, currency, &but],
+                &same_pot,
+            )?;
+            let single = single_calls::on_day(c, (&day, currency), same_pot)?;
+            sum.spent = sum.spent.saturating_add(single);
+            sum
+        }
         None => Sum::default(),
     };
     let requests = match budget.max_requests {
@@ -256,8 +262,8 @@ impl Store {
         self.read(|c| item_of(c, shard))
     }
 
-    /// What was spent and is reserved on the day of this time in one currency, by all jobs that are
-    /// counted together with calls to this address.
+    /// What was spent and is reserved on the day of this time in one currency, by all jobs and single
+    /// calls that are counted together with calls to this address.
     pub fn charged_on_day(
         &self,
         (base_url, currency): (&str, &str),
@@ -267,8 +273,10 @@ impl Store {
         self.read(|c| {
             let which = ("cost", "day = ?1 AND currency = ?2");
             let pot = same_pot(base_url, is_rehearsal);
-            let sum = add_up(c, which, &[&local_day(now), &currency], pot)?;
-            Ok(sum.spent.saturating_add(sum.reserved))
+            let day = local_day(now);
+            let sum = add_up(c, which, &[&day, &currency], &pot)?;
+            let single = single_calls::on_day(c, (&day, currency), pot)?;
+            Ok(sum.spent.saturating_add(sum.reserved).saturating_add(single))
         })
     }
 

@@ -21,7 +21,20 @@ const STEPS: &[(&str, &str)] = &[
     ("what a job's table tells beyond its rows", TABLES),
     ("calls of their own: shards, who was asked, how providers do", CALLS),
     ("the row cache: ages of answers, what is forgotten, what came from elsewhere", CACHE),
+    ("calls outside of jobs, rows that calls failed for", SINGLE_CALLS),
 ];
+
+/// What is asked outside of a job is paid too, and counts against the budget of its day.
+const SINGLE_CALLS: &str = "
+CREATE TABLE single_calls (
+    day      TEXT NOT NULL,                  -- local calendar day
+    base_url TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    cost     INTEGER NOT NULL,               -- trillionths, all calls of the day together
+    PRIMARY KEY (day, base_url, currency)
+) WITHOUT ROWID;
+ALTER TABLE asked ADD COLUMN rows_failed INTEGER NOT NULL DEFAULT 0;
+";
 
 /// A table may have more rows than were asked, and fill rows that the ledger knows as good.
 const TABLES: &str = "ALTER TABLE job ADD COLUMN told TEXT;  -- by its newest table, JSON";

@@ -29,7 +29,9 @@ mod reasks;
 mod records;
 mod rounds;
 mod search;
+mod seen;
 mod shards;
+mod single_calls;
 mod surplus;
 mod uploads;
 
@@ -62,7 +64,8 @@ pub use queue::{Begun, Queue, has_room};
 pub use reasks::{BadAnswer, BadShares, Reasked};
 pub use records::{ArtifactKind, ArtifactRecord, SPARE};
 pub use rounds::{Ask, Leftover, NewRetry, OpenRow, Rounds};
-pub use shards::{Asking, NewShard, Seen, ShardRecord, ShardState};
+pub use seen::Seen;
+pub use shards::{Asking, NewShard, ShardRecord, ShardState};
 pub use surplus::{SurplusRecord, SurplusState};
 
 /// How long a statement waits for another process's transaction.

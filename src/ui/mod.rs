@@ -24,7 +24,7 @@ pub use error::CommandError;
 pub use exit::ExitCode;
 pub use flow::Flow;
 pub use grid::{Align, grid, shorten};
-pub use number::{bytes, count, counted, duration, minute, moment};
+pub use number::{bytes, count, counted, duration, minute, moment, seconds};
 pub use printer::{Captured, Printer, Verbosity};
 pub use progress::{ProgressMode, reporter};
 pub use shell::Shell;

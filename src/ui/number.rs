@@ -59,6 +59,13 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// Seconds to the millisecond, for documents: a float of nanoseconds has a tail that nobody measured.
+pub fn seconds(duration: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
+    let milliseconds = (duration.as_nanos() + 500_000).div_euclid(1_000_000) as f64;
+    milliseconds / 1000.0
+}
+
 /// A moment in local time, as people write it.
 pub fn moment(unix: i64) -> String {
     jiff::Timestamp::from_second(unix).map_or_else(

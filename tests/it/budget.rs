@@ -79,6 +79,32 @@ fn runs() -> usize {
     std::env::var("BATCHCTL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(2)
 }
 
+/// B10, S3.11: what is asked outside of a job is paid too, so it counts against the budget of the
+/// day: for the next question, and for jobs.
+#[test]
+fn b10_chat_counts_against_the_budget_of_the_day() {
+    let purse = Purse::new();
+    let ask = |line: &str, limit: &str| {
+        purse.batchctl(&format!("{line} --set daily_budget={limit}")).run()
+    };
+    let cost = ask("chat hello --json", "1USD").exits(0).json()["cost"]["actual"].as_f64();
+    let cost = cost.expect("its price is known");
+    let limit = format!("{cost:.12}USD");
+    let refused = ask("chat hello", &limit).exits(7);
+    refused.says(&["is spent or reserved today", "was not asked"]);
+    let job =
+        purse.job("red", &format!("--max-tokens 50 --set daily_budget={:.12}USD", cost * 1.5));
+    job.run().exits(7).says(&["daily_budget is $"]);
+    assert_eq!(purse.rows("red", "ok"), 0);
+    // Another question is asked as long as there is something left, and a test of a provider counts.
+    ask("chat hello", &format!("{:.12}USD", cost * 1.5)).exits(0);
+    ask("providers test openai", "1USD").exits(0);
+    ask("chat hello", &format!("{:.12}USD", cost * 2.001)).exits(7);
+    // The next day it begins anew.
+    let tomorrow = purse.batchctl(&format!("chat hello --set daily_budget={limit}"));
+    tomorrow.env("TZ", zone(24)).run().exits(0);
+}
+
 /// `chat` is no job and reserves nothing, but where the day's money is gone it asks nobody.
 #[test]
 fn b10_chat_asks_nobody_where_the_budget_of_the_day_is_used_up() {

@@ -252,7 +252,8 @@ fn b04_entries_are_carried_to_another_home() {
     let damaged = format!("{}\n{swapped}\n\n{}\n", lines[0], &lines[2][..90]);
     other.write("damaged.jsonl", damaged);
     let refused = other.batchctl("cache import damaged.jsonl").run().exits(3);
-    refused.says(&["line 2: its digest does not fit", "line 4: it is no line", "took 1 answer"]);
+    let first = "damaged.jsonl: 2 lines refused: the first, line 2: its digest does not fit";
+    refused.says(&[first, "took 1 answer"]).hides(&["line 4"]);
     let run = |name: &str| next(&sandbox, &other, name).run().exits(0);
     run("b");
     assert_eq!(sandbox.requests().len(), 3 + 2, "one of three was known");
@@ -276,6 +277,20 @@ fn b04_entries_are_carried_to_another_home() {
     assert_eq!(left, 1, "only the lock");
     next(&sandbox, &third, "d").run().exits(0);
     assert_eq!(sandbox.requests().len(), 5 + 3);
+}
+
+/// A file that is no export at all is one warning, not one for each of its lines.
+#[test]
+fn a_file_that_is_no_cache_is_told_in_one_line() {
+    let dir = marked(30);
+    let run = dir.batchctl("cache import in.csv").run().exits(3);
+    run.says(&[
+        "in.csv: 31 lines refused: the first, line 1: it is no entry that cache export wrote",
+    ]);
+    assert_eq!(run.stderr.matches("warning:").count(), 1, "{run}");
+    assert!(!run.stderr.contains("column"), "{run}");
+    let all = dir.batchctl("cache import in.csv -v").run().exits(3).stderr;
+    assert!(all.contains("line 2:"), "{all}");
 }
 
 /// Design section 9: a sandbox's answers stay a sandbox's, imported or not; and a file of the cache

@@ -73,6 +73,9 @@ fn s3_11_one_question_has_one_answer_wherever_it_is_from() {
     assert_eq!((&document["tries"], &document["status"]), (&json!(1), &json!("ok")));
     assert!(document["content"].as_str().is_some_and(|text| text.contains("hello")), "{run}");
     assert!(document["usage"]["prompt_tokens"].as_u64() > Some(0), "{run}");
+    let seconds = document["seconds"].as_f64().expect("a time").to_string();
+    let digits = seconds.split_once('.').map_or(0, |(_, digits)| digits.len());
+    assert!(digits <= 3, "to the millisecond: {seconds}");
     let run = dir.batchctl("chat hello --provider sandbox -v").run().exits(0);
     run.says(&["completion tokens", "nothing charged"]);
     for line in ["chat", "chat --json", "chat -p hello --provider nobody"] {
@@ -194,6 +197,75 @@ fn s3_14_total_failure_is_an_error_with_details_of_each_service() {
     let alone = Server::start(vec![(CHAT, refused(400, "bad"))]);
     let run = dir.batchctl("chat hi").openai_at(&alone.address()).run().exits(5);
     assert_eq!(run.stdout, "", "{run}");
+}
+
+/// One service is one service however often it was asked, and no hint repeats what was typed.
+#[test]
+fn s3_14_a_service_that_was_asked_again_is_one() {
+    let dir = WorkDir::new();
+    let server = Server::start((0..3).map(|_| (CHAT, refused(500, "server_error"))).collect());
+    let run = dir.batchctl("chat hi --retries 2 --json").openai_at(&server.address()).hurried();
+    let run = run.run().exits(5).says(&["openai did not answer", "asked 3 times"]);
+    assert_eq!(run.stderr.matches("server_error").count(), 1, "{run}");
+    let failed = run.json()["failed"].clone();
+    assert_eq!((failed.as_array().map(Vec::len), &failed[0]["tries"]), (Some(1), &json!(3)));
+    drop(server);
+
+    let dir = WorkDir::new();
+    let alone = Server::start(vec![(CHAT, refused(400, "bad"))]);
+    two(&dir, &alone.address(), &alone.address());
+    let run = keys(dir.batchctl("chat hi --provider one")).run().exits(5);
+    run.says(&["ask another service too: --provider one,openai"]);
+
+    let late = Server::start(vec![(CHAT, said("late").delayed(Duration::from_secs(9)))]);
+    let line = "chat hi --timeout 2m --retries 0";
+    let run = dir.batchctl(line).openai_at(&late.address()).env("BATCHCTL_TIME_SCALE", "60");
+    run.run().exits(5).says(&["more time: --timeout 4m"]);
+}
+
+/// What cannot be meant is refused with its place and what to write instead.
+#[test]
+fn wrong_lines_of_chat_say_what_is_wanted() {
+    let dir = WorkDir::new();
+    let table: [(&[&str], &str); 7] = [
+        (&["--provider", "openai,"], "--provider: `openai,`: a name is missing"),
+        (&["--provider", ""], "--provider: ``: nobody is named"),
+        (&["--retries", "-1"], "a number of retries is wanted, 0 to 100"),
+        (&["--max-tokens", "-1"], "a number of tokens is wanted, 1 or more"),
+        (&["--temperature", "-1"], "0 to 2"),
+        (&["--timeout", "0"], "no time at all"),
+        (&["--max-cost", "1USD"], "daily_budget"),
+    ];
+    for (flags, expected) in table {
+        dir.batchctl("chat hi").args(flags).run().exits(2).says(&[expected]).hides(&["tip:"]);
+    }
+    dir.batchctl("workflow in.csv --retries -1").run().exits(2).says(&["retries is wanted"]);
+}
+
+/// Ctrl-C in the middle of an answer: what came stays on the screen, exit 130.
+#[test]
+fn ctrl_c_keeps_what_came_of_an_answer() {
+    let piece = |text: &str| {
+        let chunk = json!({"choices": [{"index": 0, "delta": {"content": text}}]});
+        format!("data: {chunk}\n\n")
+    };
+    let body = [piece("The first words "), piece("came "), piece("too late")].concat();
+    let shown = piece("The first words ").len() + piece("came ").len();
+    let headers = [("content-type", "text/event-stream")];
+    let reply = Reply::full(200, &headers, body.as_bytes()).stalled_before_last(body.len() - shown);
+    let server = Server::start(vec![(CHAT, reply)]);
+    let dir = WorkDir::new();
+    let mut terminal = Terminal::at((&dir, &server.address()), "chat hello", 1, false);
+    until("some of it came", || terminal.shows("The first words came"));
+    terminal.types(CONTROL_C);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(130), "{screen:?}");
+    let text = format!("{screen:?}");
+    assert!(
+        text.contains("The first words came") && text.contains("may still be billed"),
+        "{text}"
+    );
+    assert!(!text.contains("too late"), "{text}");
 }
 
 /// What a model writes moves no terminal, and an answer that is cut off is told and is exit 3.

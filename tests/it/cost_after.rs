@@ -91,6 +91,27 @@ fn p7_the_account_is_the_bill_whatever_is_done_again() {
     assert_eq!(bill(&sandbox).len(), 6);
 }
 
+/// B04, P7: an earlier answer saves what the run would have paid for it: the realtime price where
+/// rows go out by calls, half of it in a batch.
+#[test]
+fn p7_b04_earlier_answers_save_the_price_of_the_run_that_takes_them() {
+    let sandbox = Sandbox::start();
+    let dir = folder(6);
+    let run = |line: &str| {
+        let report = at(&sandbox, dir.batchctl(&format!("{line} --json"))).run().exits(0).json();
+        report["cost"].clone()
+    };
+    let called = pico(&run("workflow in.csv a.csv --end-row 3 --now")["actual"]);
+    let tokens = status(&sandbox, &dir)["usage"].clone();
+    let count = |name: &str| tokens[name].as_u64().expect("a count");
+    let batch = count("prompt_tokens") * LARGE.0 + count("completion_tokens") * LARGE.1;
+    assert_eq!(called, 2 * batch, "calls cost twice as much");
+    let saved = |cost: &Value| pico(&cost["saved"]["by_earlier_answers"]);
+    assert_eq!(saved(&run("workflow in.csv b.csv --end-row 4 --now")), called);
+    let rest = run("workflow in.csv c.csv --end-row 3 --where text!=x --mode batch");
+    assert_eq!(saved(&rest), batch, "the same answers in a batch");
+}
+
 /// P7: nor does a kill at any time.
 #[test]
 fn p7_a_killed_run_counts_nothing_twice() {

@@ -58,6 +58,75 @@ fn s4_03_p1_what_was_not_sent_goes_out_by_calls() {
     assert_eq!((bench.made().len(), bench.gate.count(CALL)), (0, ROWS));
 }
 
+/// S4.03: `resume` goes on as the job was begun: what the line said of its calls holds for the rest
+/// of them, unless the new line says otherwise.
+#[test]
+fn s4_03_resume_keeps_what_the_line_said_of_calls() {
+    for (flags, expected) in [("", 1), ("--set concurrency=4", 4)] {
+        let sandbox = Sandbox::with(&["--latency", "0.2"]);
+        let dir = marked(12);
+        let line = "workflow in.csv out.csv --now --set concurrency=1 --set rpm=100000";
+        let run = at(&sandbox, dir.batchctl(line)).start();
+        let seen = |name: &str| sandbox.seen()[name].as_u64().expect("a count");
+        until("some are answered", || seen("calls") > 2);
+        signal(&run.child, "KILL");
+        run.end();
+        // What the killed one had asked is through.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(seen("most_at_once"), 1);
+        at(&sandbox, dir.batchctl(&format!("resume last {flags}"))).run().exits(0);
+        let most = seen("most_at_once");
+        assert!(most <= expected && (most > 1) == (expected > 1), "{flags}: {most} at once");
+    }
+}
+
+/// S4.03: the same for how the last rows are finished, which decides what is paid.
+#[test]
+fn s4_03_resume_finishes_as_the_line_said() {
+    let line = format!("{LINE} --finish realtime");
+    let hang = |call: &str, _| if call == "POST /v1/files" { Act::Hang } else { Act::Pass };
+    for (flags, calls) in [("", true), ("--finish batch", false)] {
+        let faults = "result: expired 1";
+        let bench = Bench::with(&["--batch-seconds", "0.3", "--faults", faults], hang);
+        let run = bench.batchctl(&line).start();
+        until("it is to be killed", || bench.gate.count("POST /v1/files") > 0);
+        signal(&run.child, "KILL");
+        run.end();
+        bench.gate.now(|_, _| Act::Pass);
+        bench.batchctl(&format!("resume last {flags}")).run().exits(0);
+        assert_eq!(bench.gate.count(CALL) > 0, calls, "{flags}");
+    }
+}
+
+/// S3.14: rows that failed are not counted as answered.
+#[test]
+fn s3_14_rows_that_calls_failed_for_are_told_apart() {
+    let sandbox = Sandbox::start();
+    let dir = WorkDir::new();
+    dir.write("in.csv", "text\none\n[[fail:400]]\ntwo\n");
+    let run = at(&sandbox, dir.batchctl("workflow in.csv out.csv --now --json")).run().exits(3);
+    let asked = run.json()["calls"][0].clone();
+    assert_eq!((&asked["rows"], &asked["rows_failed"]), (&3.into(), &1.into()), "{asked}");
+    let line = "workflow in.csv out.csv --now";
+    at(&sandbox, dir.batchctl(line)).run().exits(3).says(&["gpt-4o: 2 rows, 1 failed"]);
+}
+
+/// Calls end with the program that makes them: a line that would not wait is refused with the way
+/// out, and nothing is sent.
+#[test]
+fn calls_that_nobody_waits_for_are_refused() {
+    let sandbox = Sandbox::start();
+    let dir = marked(3);
+    for mode in ["--now", "--mode realtime"] {
+        let line = format!("workflow in.csv out.csv {mode} --no-wait");
+        let run = at(&sandbox, dir.batchctl(&line)).run().exits(2);
+        run.says(&["--no-wait leaves a batch", "drop --no-wait"]);
+    }
+    assert_eq!(sandbox.seen()["calls"], 0);
+    let auto = "workflow in.csv out.csv --mode auto --no-wait";
+    at(&sandbox, dir.batchctl(auto)).run().exits(0).says(&["calls are waited for"]);
+}
+
 /// S4.03, P1, B10: a batch that runs goes on, the others go out by calls; both parts are paid at
 /// their own prices, and every account of them says the same sum.
 #[test]

@@ -70,6 +70,36 @@ fn providers_are_tested_with_one_tiny_question() {
     dir.batchctl("providers test opanai").run().exits(2).says(&["opanai"]);
 }
 
+/// S3.02, S3.17: a chain by its name or as a list is each of its members, once.
+#[test]
+fn s3_02_a_chain_is_tested_member_by_member() {
+    let dir = WorkDir::new();
+    let good = json!({"model": "m", "choices": [{"finish_reason": "stop",
+        "message": {"role": "assistant", "content": "OK"}}]});
+    let reply = || (CHAT, Reply::json(200, &good.to_string()));
+    let server = Server::start((0..6).map(|_| reply()).collect());
+    dir.config(&format!(
+        "[providers.mine]\nbase_url = \"{}/v1\"\napi_key_env = \"MINE\"\nmodel = \"m-1\"\n\
+         [chains.safe]\nmembers = [\"openai:gpt-4o-mini\", \"mine\"]\n",
+        server.address()
+    ));
+    let run = |line: &str| {
+        let run = dir.batchctl(line).env("MINE", "key-of-mine-123").openai_at(&server.address());
+        run.run()
+    };
+    for names in ["safe", "openai:gpt-4o-mini,mine", "safe mine"] {
+        let tested = run(&format!("providers test {names} --json")).exits(0).json();
+        let of = |at: usize, name: &str| tested["providers"][at][name].clone();
+        assert_eq!((of(0, "provider"), of(0, "model")), (json!("openai"), json!("gpt-4o-mini")));
+        assert_eq!((of(1, "provider"), of(1, "model")), (json!("mine"), json!("m-1")));
+        assert_eq!(tested["providers"].as_array().map(Vec::len), Some(2), "{names}");
+    }
+    run("providers health --reset safe").exits(0).says(&["openai", "mine"]);
+    run("providers test openai,").exits(2).says(&["`openai,`: a name is missing"]);
+    let wrong = run("providers test saef").exits(2);
+    wrong.says(&["no provider is called `saef` (did you mean `safe`?)"]);
+}
+
 /// S3.10: nothing is known before the first call; a name that there is not is refused.
 #[test]
 fn s3_10_health_of_nobody_is_empty() {

@@ -5,15 +5,18 @@ use std::time::Duration;
 use super::answer::{Said, read};
 use crate::batch::{Failure, FailureKind};
 use crate::commands::Context;
-use crate::commands::steps::{Opened, chain_of, remedy, words};
+use crate::commands::steps::{Opened, chain_of, charge_call, remedy, require_day_left, words};
 use crate::job::{Chain, Member};
 use crate::provider::CallRequest;
 use crate::request::{Endpoint, RequestError, Turn, conversation};
+use crate::store::Store;
 use crate::ui::{CommandError, ExitCode, Flow, counted};
 
 /// Those who may be asked, and how.
 pub(super) struct Asker<'a> {
     pub(super) chain: Chain<'a>,
+    /// The account that what they cost is counted in.
+    pub(super) store: &'a Store,
 }
 
 /// An answer.
@@ -34,7 +37,12 @@ pub(super) struct Answered<'a> {
 pub(super) struct Failed {
     pub(super) provider: String,
     pub(super) model: String,
+    /// What it said last.
     pub(super) failure: Failure,
+    /// How often it was asked.
+    pub(super) tries: u32,
+    /// How long it was waited for each time.
+    pub(super) waited: Duration,
 }
 
 /// Nobody answered.
@@ -66,13 +74,15 @@ pub(super) fn open(
 }
 
 impl Asker<'_> {
-    /// Asks one after the other; `flow` gets the answer as it comes.
+    /// Asks one after the other; `flow` gets the answer as it comes. Exit 7 where the budget of the
+    /// day is used up.
     pub(super) async fn ask(
         &self,
         context: &Context,
         turns: &[Turn],
         flow: Option<&mut Flow>,
     ) -> Result<Result<Answered<'_>, Nobody>, CommandError> {
+        require_day_left(context, self.store, self.chain.members())?;
         let request_for = |member: &Member| CallRequest {
             endpoint: Endpoint::Chat,
             model: member.model.clone(),
@@ -95,20 +105,43 @@ impl Asker<'_> {
         }
         let answered = match asked {
             Ok(answered) => answered,
-            Err(nobody) => return Ok(Err(Nobody { failed: failed(nobody.failures) })),
+            Err(nobody) => return Ok(Err(Nobody { failed: self.failed(nobody.failures) })),
         };
         let member = &self.chain.members()[answered.member];
         let mut failures = answered.failures;
         match read(&answered.reply) {
             Ok(said) => {
                 let (tries, took) = (answered.tries, answered.took);
-                Ok(Ok(Answered { member, said, tries, took, failed: failed(failures) }))
+                charge_call(context, self.store, member, said.cost(member.price.as_ref()))?;
+                Ok(Ok(Answered { member, said, tries, took, failed: self.failed(failures) }))
             }
             Err(failure) => {
                 failures.push((member.title(), failure));
-                Ok(Err(Nobody { failed: failed(failures) }))
+                Ok(Err(Nobody { failed: self.failed(failures) }))
             }
         }
+    }
+
+    /// Those who did not answer, each once, with what it said last.
+    fn failed(&self, failures: Vec<(String, Failure)>) -> Vec<Failed> {
+        let mut all: Vec<Failed> = Vec::new();
+        for (title, failure) in failures {
+            let (provider, model) = title.split_once(':').unwrap_or((&title, ""));
+            let is_same = |one: &&mut Failed| one.provider == provider && one.model == model;
+            if let Some(known) = all.iter_mut().find(is_same) {
+                (known.failure, known.tries) = (failure, known.tries + 1);
+                continue;
+            }
+            let member = self.chain.members().iter().find(|member| member.title() == title);
+            all.push(Failed {
+                provider: provider.to_owned(),
+                model: model.to_owned(),
+                failure,
+                tries: 1,
+                waited: member.map(|member| member.timeout).unwrap_or_default(),
+            });
+        }
+        all
     }
 }
 
@@ -116,18 +149,14 @@ fn usage(error: RequestError) -> CommandError {
     CommandError::new(ExitCode::Usage, error)
 }
 
-fn failed(failures: Vec<(String, Failure)>) -> Vec<Failed> {
-    let of = |(title, failure): (String, Failure)| {
-        let (provider, model) = title.split_once(':').unwrap_or((&title, ""));
-        Failed { provider: provider.to_owned(), model: model.to_owned(), failure }
-    };
-    failures.into_iter().map(of).collect()
-}
-
 impl Failed {
     /// Who it is and what went wrong, in one line.
     pub(super) fn line(&self) -> String {
-        format!("{} ({}): {}", self.provider, self.model, words(&self.failure))
+        let tries = match self.tries {
+            1 => String::new(),
+            tries => format!(", asked {tries} times"),
+        };
+        format!("{} ({}): {}{tries}", self.provider, self.model, words(&self.failure))
     }
 }
 
@@ -158,11 +187,12 @@ impl Nobody {
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
         for failed in &self.failed {
-            let hint = remedy(&failed.provider, &failed.failure);
+            let hint = remedy(&failed.provider, &failed.failure, failed.waited);
             hints.extend(hint.filter(|hint| !hints.contains(hint)));
         }
-        if self.failed.len() == 1 && hints.is_empty() {
-            hints.push("ask another service too: --provider openai,zhipu".to_owned());
+        if let ([one], true) = (self.failed.as_slice(), hints.is_empty()) {
+            let other = if one.provider == "openai" { "zhipu" } else { "openai" };
+            hints.push(format!("ask another service too: --provider {},{other}", one.provider));
         }
         hints
     }

@@ -9,7 +9,7 @@ use crate::batch::Usage;
 use crate::commands::Context;
 use crate::config::is_loopback;
 use crate::cost::{Currency, Price};
-use crate::ui::{CommandError, ExitCode, count, counted};
+use crate::ui::{CommandError, ExitCode, count, counted, seconds};
 
 /// An answer, for programs.
 #[derive(Debug, Serialize)]
@@ -74,6 +74,8 @@ struct FailedDocument<'a> {
     http_status: Option<u16>,
     code: Option<&'a str>,
     message: &'a str,
+    /// How often it was asked.
+    tries: u32,
 }
 
 impl<'a> From<&'a Failed> for FailedDocument<'a> {
@@ -85,6 +87,7 @@ impl<'a> From<&'a Failed> for FailedDocument<'a> {
             http_status: failed.failure.status,
             code: failed.failure.code.as_deref(),
             message: &failed.failure.message,
+            tries: failed.tries,
         }
     }
 }
@@ -119,7 +122,7 @@ impl Answered<'_> {
             finish_reason: said.finish_reason.as_deref(),
             usage: said.usage.map(UsageDocument::from),
             cost: CostDocument::of(said, self.member.price.as_ref(), &self.member.stored_url),
-            seconds: self.took.as_secs_f64(),
+            seconds: seconds(self.took),
             tries: self.tries,
             failed: self.failed.iter().map(FailedDocument::from).collect(),
         })?)

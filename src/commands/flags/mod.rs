@@ -18,13 +18,15 @@ pub use question::QuestionArgs;
 pub(in crate::commands) use question::{pixels, temperature, tokens};
 pub use reask::{MOST_REASKS, ReaskArgs};
 pub use rows::{RangeArgs, RowsArgs};
+pub(in crate::commands) use running::retries;
 pub use running::{LimitArgs, ModeArgs, NewJobArgs, PaceArgs, RunningArgs, SpendArgs, YesArgs};
 pub use table::{LookArgs, ReadArgs, WriteArgs};
 pub use who::WhoArgs;
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use crate::config::Overrides;
+use crate::config::{Overrides, parse_duration};
 
 /// Reads a whole number from `least` to `most`, or says in whose words one is wanted: `a row
 /// number`, `a number of rows`.
@@ -38,6 +40,14 @@ where
         Some(most) => format!("{what} is wanted, {least} to {most}"),
         None => format!("{what} is wanted, {least} or more"),
     })
+}
+
+/// Reads how long to wait, which is not no time at all.
+pub fn wait(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(format!("`{text}` is no time at all")),
+        some => Ok(some),
+    }
 }
 
 /// A group of flags that lays its values over the settings.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::question::path;
-use super::{Flags, whole};
+use super::{Flags, wait, whole};
 use crate::config::{Overrides, Value, key, parse_duration};
 use crate::cost::{Caps, MoneyError};
 
@@ -54,7 +54,7 @@ pub struct ModeArgs {
     #[arg(long, value_name = "N", value_parser = retries, hide_short_help = true)]
     pub retries: Option<u64>,
     /// How long one call may take; a setting, the flag is accepted for older scripts [default: 120s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide = true)]
+    #[arg(long, value_name = "TIME", value_parser = wait, hide = true)]
     pub timeout: Option<Duration>,
 }
 
@@ -67,7 +67,8 @@ impl Flags for ModeArgs {
     }
 }
 
-fn retries(text: &str) -> Result<u64, String> {
+/// Reads how often a call is made again.
+pub(in crate::commands) fn retries(text: &str) -> Result<u64, String> {
     whole(text, "a number of retries", 0, Some(100))
 }
 

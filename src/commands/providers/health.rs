@@ -10,7 +10,7 @@ use crate::commands::steps::open_store;
 use crate::commands::{Context, config_error};
 use crate::config::key;
 use crate::store::HealthRecord;
-use crate::ui::{CommandError, ExitCode, duration, grid, moment};
+use crate::ui::{CommandError, ExitCode, duration, grid, moment, seconds};
 
 #[derive(Debug, Serialize)]
 struct Document {
@@ -39,11 +39,20 @@ struct Health {
 
 /// Forgets what is to be forgotten, and prints the rest.
 pub(super) fn run(args: &HealthArgs, context: &Context) -> Result<ExitCode, CommandError> {
-    for name in &args.reset {
-        context.settings.account(name).map_err(config_error)?;
+    let mut names: Vec<String> = Vec::new();
+    for text in &args.reset {
+        let (members, _) = context.settings.named(text, "--reset").map_err(config_error)?;
+        // What is remembered of a provider is so of all its models.
+        let of = |member: &String| member.split(':').next().unwrap_or_default().trim().to_owned();
+        for name in members.iter().map(of) {
+            context.settings.account(&name).map_err(config_error)?;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
     }
     let store = open_store(context)?;
-    for name in &args.reset {
+    for name in &names {
         let text = match store.reset_health(name)? {
             0 => format!("nothing is remembered of {name}"),
             _ => format!("the failures of {name} are forgotten"),
@@ -60,7 +69,7 @@ pub(super) fn run(args: &HealthArgs, context: &Context) -> Result<ExitCode, Comm
             schema_version: 1,
             failure_threshold: threshold,
             cool_down_seconds: cool_down.as_secs_f64(),
-            reset: args.reset.clone(),
+            reset: names,
             providers: all,
         })?;
         return Ok(ExitCode::Success);
@@ -100,7 +109,7 @@ impl Health {
             base_url: known.base_url,
             state,
             failures: known.failures,
-            cool_down_remaining_seconds: Duration::from_millis(left).as_secs_f64(),
+            cool_down_remaining_seconds: seconds(Duration::from_millis(left)),
             last_reason: known.reason,
             last_answered: known.answered.map(|at| moment(at / 1000)),
         }

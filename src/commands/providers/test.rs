@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use super::TestArgs;
 use crate::batch::{Failure, FailureKind};
-use crate::commands::Context;
 use crate::commands::chat::{CostDocument, Said, read};
-use crate::commands::steps::{Opened, chain_of, member_of, open_store, remedy, words};
+use crate::commands::steps::{Opened, chain_of, charge_call, member_of, open_store, remedy, words};
+use crate::commands::{Context, config_error};
 use crate::config::is_loopback;
 use crate::job::Member;
 use crate::provider::CallRequest;
 use crate::request::{Endpoint, Turn, conversation};
 use crate::store::HealthRecord;
-use crate::ui::{CommandError, ExitCode, grid};
+use crate::ui::{CommandError, ExitCode, grid, seconds};
 
 /// What is asked.
 const QUESTION: &str = "Reply with the word OK.";
@@ -73,6 +73,7 @@ pub(super) fn run(args: &TestArgs, context: &Context) -> Result<ExitCode, Comman
         tested.into_iter().map(|(_, tested)| tested).collect()
     })?;
     remember(context, &tested)?;
+    charge(context, &tested)?;
     if context.json {
         let providers = tested.iter().map(Tested::document).collect();
         context.printer.json(&Document { schema_version: 1, providers })?;
@@ -107,6 +108,17 @@ fn remember(context: &Context, tested: &[Tested]) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// What was asked is paid, and counts against the budget of the day.
+fn charge(context: &Context, tested: &[Tested]) -> Result<(), CommandError> {
+    let store = open_store(context)?;
+    for Tested { member, outcome, .. } in tested {
+        if let (Some(member), Ok(said)) = (member, outcome) {
+            charge_call(context, &store, member, said.cost(member.price.as_ref()))?;
+        }
+    }
+    Ok(())
+}
+
 /// A provider that cannot be asked, by its name, and why.
 type Found = Result<Member, (String, Failure)>;
 
@@ -119,7 +131,21 @@ fn members(
     if args.names.is_empty() && !args.all {
         return Ok(chain_of(context, opened)?.into_iter().map(Ok).collect());
     }
-    let names = if args.all { context.settings.present_keys() } else { args.names.clone() };
+    let names = if args.all {
+        context.settings.present_keys()
+    } else {
+        let mut names = Vec::new();
+        for text in &args.names {
+            let (members, _) =
+                context.settings.named(text, "providers test").map_err(config_error)?;
+            for member in members {
+                if !names.contains(&member) {
+                    names.push(member);
+                }
+            }
+        }
+        names
+    };
     if names.is_empty() {
         return Err(CommandError::message(ExitCode::Credentials, "no provider's key is there")
             .hint("batchctl login openai"));
@@ -193,7 +219,7 @@ impl Tested {
 
     /// What to do about a failure.
     fn fix(&self) -> Option<String> {
-        remedy(&self.name, self.outcome.as_ref().err()?)
+        remedy(&self.name, self.outcome.as_ref().err()?, self.took)
     }
 
     fn document(&self) -> TestedDocument<'_> {
@@ -204,7 +230,7 @@ impl Tested {
             provider: &self.name,
             model: &self.model,
             ok: said.is_some(),
-            seconds: self.took.as_secs_f64(),
+            seconds: seconds(self.took),
             answered_by: said.and_then(|said| said.model.as_deref()),
             cost: said.zip(member).and_then(|(said, member)| {
                 CostDocument::of(said, member.price.as_ref(), &member.stored_url)

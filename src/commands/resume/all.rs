@@ -108,9 +108,10 @@ fn step(
         return Line::of(store, job, ExitCode::NothingAccepted, Some(why));
     }
     let drove = Found::of(store, job.clone()).and_then(|mut found| {
-        send_job_now(context, store, &mut found)?;
+        let context = found.as_begun(context)?;
+        send_job_now(&context, store, &mut found)?;
         let how = Follow { submit: true, wait };
-        drive_job(context, store, &found, how)
+        drive_job(&context, store, &found, how)
     });
     match drove {
         Ok(Drove { ending: Ending::Waiting, .. }) => {

@@ -15,6 +15,8 @@ pub(in crate::commands) struct AskedDocument<'a> {
     calls: u64,
     /// Rows that it settled, good or not.
     rows: u64,
+    /// Those of them that it settled without an answer.
+    rows_failed: u64,
     /// Calls that it refused for the rate.
     refused: u64,
     /// Calls that failed otherwise and were not billed.
@@ -31,6 +33,7 @@ impl<'a> AskedDocument<'a> {
             model: &asked.model,
             calls: asked.calls,
             rows: asked.answers,
+            rows_failed: asked.rows_failed,
             refused: asked.refused,
             failed: asked.failed,
             possibly_billed: asked.unanswered,
@@ -56,7 +59,12 @@ pub(in crate::commands) fn call_lines(asked: &[AskedRecord]) -> Vec<String> {
     }
     let mut lines = labelled("calls", &pieces);
     let by = asked.iter().filter(|asked| asked.answers > 0).map(|asked| {
-        format!("{} {}: {}", asked.provider, asked.model, counted(asked.answers, "row"))
+        let answered = counted(asked.answers.saturating_sub(asked.rows_failed), "row");
+        let failed = match asked.rows_failed {
+            0 => String::new(),
+            failed => format!(", {} failed", count(failed)),
+        };
+        format!("{} {}: {answered}{failed}", asked.provider, asked.model)
     });
     let by: Vec<String> = by.collect();
     if !by.is_empty() {
@@ -76,13 +84,15 @@ mod tests {
         (first.calls, first.answers, first.refused, first.unanswered) = (1_230, 1_150, 12, 2);
         let mut second = AskedRecord::of("anthropic", "claude-haiku-4-5");
         (second.calls, second.answers, second.failed) = (60, 52, 8);
+        second.rows_failed = 3;
         let lines = call_lines(&[first, second]);
         assert_eq!(
             lines,
             [
                 "calls     1,290 sent   refused for the rate: 12   failed: 8",
                 "          possibly billed, no answer: 2",
-                "answered  openai gpt-4o: 1,150 rows   anthropic claude-haiku-4-5: 52 rows",
+                "answered  openai gpt-4o: 1,150 rows",
+                "          anthropic claude-haiku-4-5: 49 rows, 3 failed",
             ]
         );
         assert!(lines.iter().all(|line| line.chars().count() <= 80));

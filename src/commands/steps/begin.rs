@@ -10,9 +10,10 @@ use super::jobs::{Found, held};
 use super::limits::{Paid, max_cost};
 use super::money::approve;
 use super::output::{Destination, Wanted, beside, require_place, require_writable};
-use super::plan::{Planned, Scratch};
+use super::plan::Planned;
 use super::rival::{Place, decide, rival};
 use super::same_line::{Generations, name_of};
+use super::scratch::Scratch;
 use super::who::Who;
 use crate::base;
 use crate::commands::Context;
@@ -143,9 +144,10 @@ fn attach(
     }
     require_answers(store, &found, output.path.as_deref())?;
     output.onto = onto(&found, planned, folder)?;
-    if found.spec.output != output {
-        // The same questions with another place or another look for the table.
+    if found.spec.output != output || found.spec.said != planned.spec.said {
+        // The same questions with another place or another look for the table, or in other haste.
         found.spec.output = output;
+        found.spec.said.clone_from(&planned.spec.said);
         save_output(store, &mut found)?;
     }
     send_now(context, store, &mut found, who)?;

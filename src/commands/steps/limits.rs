@@ -66,12 +66,12 @@ pub(in crate::commands) fn require_daily_budget(
     limit(context, who, key::DAILY_BUDGET, asked).map(|_| ())
 }
 
-/// Refuses calls outside of a job where the jobs of the day have used `daily_budget` up: exit 7.
-/// What such calls cost themselves is not counted.
-pub(in crate::commands) fn require_day_left(
+/// Refuses calls outside of a job where `daily_budget` is used up: exit 7. What such calls cost is
+/// counted by [`charge_call`].
+pub(in crate::commands) fn require_day_left<'a>(
     context: &Context,
     store: &Store,
-    members: &[Member],
+    members: impl IntoIterator<Item = &'a Member>,
 ) -> Result<(), CommandError> {
     let Some(text) = context.settings.get(key::DAILY_BUDGET) else { return Ok(()) };
     let caps: Caps = text.parse().map_err(|error| CommandError::new(ExitCode::Usage, error))?;
@@ -91,6 +91,19 @@ pub(in crate::commands) fn require_day_left(
         }
     }
     Ok(())
+}
+
+/// Counts what a call outside of a job cost against the budget of its day; `None` = unknown, which
+/// nothing can be counted for.
+pub(in crate::commands) fn charge_call(
+    context: &Context,
+    store: &Store,
+    member: &Member,
+    cost: Option<Money>,
+) -> Result<(), CommandError> {
+    let Some(cost) = cost else { return Ok(()) };
+    let about = (member.stored_url.as_str(), cost.currency.code());
+    Ok(store.charge_single_call(about, cost.pico, context.clock.unix())?)
 }
 
 /// Says in a rehearsal which limits of a file could not be held where it is paid.

@@ -58,6 +58,7 @@ pub(super) fn may_call(context: &Context) -> bool {
 /// Refuses before anything is sent what the service cannot do, and says who is left out of a
 /// batch.
 pub(in crate::commands) fn require_mode(context: &Context, who: &Who) -> Result<(), CommandError> {
+    require_waiting(context)?;
     let is_batch = wanted(context) == Wanted::Of(Mode::Batch);
     let needs_batch = is_batch || finish(context, Mode::Realtime) == Mode::Batch;
     if needs_batch && !takes_batches(who.api.dialect()) {
@@ -81,10 +82,27 @@ pub(in crate::commands) fn require_mode(context: &Context, who: &Who) -> Result<
     Ok(())
 }
 
+/// Refuses a line that would not wait for calls: nobody takes them in once this program ended.
+fn require_waiting(context: &Context) -> Result<(), CommandError> {
+    let is_said = context.settings.source(key::NO_WAIT) == Some(&Source::Flag);
+    let is_meant = is_said && context.settings.get(key::NO_WAIT);
+    if !is_meant || wanted(context) != Wanted::Of(Mode::Realtime) {
+        return Ok(());
+    }
+    Err(CommandError::usage(
+        "--no-wait leaves a batch with the provider, and calls are answered while this runs; \
+         nothing was sent",
+    )
+    .hint("drop --no-wait to ask now, or --now to leave a batch"))
+}
+
 /// Says in one line what `--mode auto` came to.
 pub(super) fn tell_auto(context: &Context, (mode, requests): (Mode, u64)) {
     if wanted(context) != Wanted::Auto || requests == 0 {
         return;
+    }
+    if mode == Mode::Realtime && context.settings.get(key::NO_WAIT) {
+        context.printer.note("calls are waited for: --no-wait is for batches");
     }
     let threshold = context.settings.get(key::BATCH_THRESHOLD);
     let requests = crate::ui::counted(requests, "request");

@@ -285,7 +285,9 @@ impl<'a> Purchase<'a> {
         let (model, provider) = (self.paid.model, &self.who.name);
         let known = self.paid.price.is_some();
         if let Some(other) = self.paid.unpriced {
-            return format!("calls may go to {other}, whose price is not known in this currency");
+            let paid = self.paid.price.map(|price| format!(" in {}", price.currency));
+            let paid = paid.unwrap_or_default();
+            return format!("calls may go to {other}, whose price{paid} is unknown");
         }
         if known && self.forecast.input_tokens.is_none() {
             return format!("what images cost with {model} at {provider} is unknown");

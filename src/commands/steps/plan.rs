@@ -8,13 +8,13 @@ use super::choice::{require_fillable, selection};
 use super::follow::rounds;
 use super::form::{expected, form, wants_json};
 use super::input::{Taken, synced_meanwhile, take_in};
+use super::kept::said;
 use super::learned::{may_be_queued, pricing};
 use super::limits::{Paid, lowest_limit};
 use super::mode::{tell_auto, to_plan};
 use super::reask::{reasks, reasks_like};
 use super::reshape::require_shape;
 use super::who::Who;
-use crate::base::FileLock;
 use crate::cache::CacheRules;
 use crate::commands::Context;
 use crate::config::key;
@@ -25,41 +25,6 @@ use crate::shard::Limits;
 use crate::store::Store;
 use crate::table::{Selection, Table};
 use crate::ui::{CommandError, ExitCode};
-
-/// A folder for planning that is removed again unless a job adopts it.
-pub(in crate::commands) struct Scratch {
-    folder: Option<JobFolder>,
-    lock: Option<FileLock>,
-}
-
-impl Scratch {
-    /// Makes one in the home.
-    pub(in crate::commands) fn new(home: &Path) -> Result<Self, CommandError> {
-        let (folder, lock) = JobFolder::scratch(home).map_err(JobError::file("write", home))?;
-        Ok(Self { folder: Some(folder), lock: Some(lock) })
-    }
-
-    /// The folder.
-    pub(in crate::commands) fn folder(&self) -> &JobFolder {
-        self.folder.as_ref().expect("only `keep` takes it, and that consumes the scratch")
-    }
-
-    /// Leaves the folder in place for its job. The lock that says that its planner lives is the
-    /// job's own once it is adopted; it is given back when dropped.
-    pub(in crate::commands) fn keep(mut self) -> (JobFolder, FileLock) {
-        let folder = self.folder.take().expect("taken only here");
-        (folder, self.lock.take().expect("taken only here"))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Some(folder) = self.folder.take() {
-            // Best effort: the next plan removes what nobody holds.
-            let _ = folder.remove();
-        }
-    }
-}
 
 /// A table that was taken in, with what is asked of it.
 pub(in crate::commands) struct Prepared {
@@ -224,6 +189,7 @@ impl Prepared {
             others,
             rounds: rounds(context),
             reask,
+            said: said(context),
         };
         let limits = limits(context, who, &spec);
         let spec = Spec { limits: Some(limits), ..spec };

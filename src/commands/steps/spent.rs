@@ -7,7 +7,7 @@ use crate::answer::RowStatus;
 use crate::batch::Used;
 use crate::config::is_loopback;
 use crate::cost::{Forecast, Money, Price, Reasked, Saved, Spent, Tokens};
-use crate::job::{Prices, terms_of, tokens_of};
+use crate::job::{Prices, Spec, terms_of, tokens_of};
 use crate::request::Mode;
 use crate::result::Summary;
 use crate::store::{CostGroup, JobRecord, Store};
@@ -91,9 +91,11 @@ fn saved(
 ) -> Result<Saved, CommandError> {
     let key = &job.key;
     let equal = store.equal_costs(key)?;
+    // They were not asked as the job's other rows were.
+    let mode = Spec::of(job)?.mode;
     let mut cached = (0, Some(0));
     store.each_cached_usage(key, |usage| {
-        let cost = prices.cost(None, Mode::Batch, usage);
+        let cost = prices.cost(None, mode, usage);
         cached = (cached.0 + 1, cached.1.zip(cost).map(|(sum, cost)| sum + cost));
     })?;
     Ok(Saved {

@@ -1,5 +1,7 @@
 //! What went wrong with a call, for people: in one line, and with what to do about it.
 
+use std::time::Duration;
+
 use crate::batch::{Failure, FailureKind};
 
 /// What went wrong, in the provider's words.
@@ -14,14 +16,22 @@ pub(in crate::commands) fn words(failure: &Failure) -> String {
     }
 }
 
-/// What a person can do about it, where there is something.
-pub(in crate::commands) fn remedy(provider: &str, failure: &Failure) -> Option<String> {
+/// What a person can do about it, where there is something; the call was waited for so long.
+pub(in crate::commands) fn remedy(
+    provider: &str,
+    failure: &Failure,
+    waited: Duration,
+) -> Option<String> {
     Some(match failure.kind {
         FailureKind::Credentials => format!("batchctl login {provider}"),
         FailureKind::Account => format!("look at the account at {provider}: money, quota, rights"),
         FailureKind::RateLimited => "wait a little, or name another service too".to_owned(),
         FailureKind::NotFound => "name another model with --model".to_owned(),
-        FailureKind::Network if is_timeout(failure) => "more time: --timeout 2m".to_owned(),
+        FailureKind::Network if is_timeout(failure) => {
+            // Never what was typed already.
+            let minutes = (waited.as_secs() / 30).max(2);
+            format!("more time: --timeout {minutes}m")
+        }
         _ => return None,
     })
 }

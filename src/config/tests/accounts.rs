@@ -201,6 +201,7 @@ fn s3_02_who_is_asked_in_turn() {
         (chains, &[("SERVICE_ORDER", "safe")], "openai:gpt-4o zhipu:glm-4"),
         ("", &[("SERVICE_ORDER", "zhipu,openai")], "zhipu openai"),
         ("", &[("SERVICE_ORDER", "web,db")], "openai"),
+        ("", &[("SERVICE_ORDER", "zhipu,")], "openai"),
         ("", &[("SERVICE_ORDER", "zhipu"), ("BATCHCTL_PROVIDER", "zai")], "zai"),
     ];
     for (user, environment, expected) in table {
@@ -236,12 +237,16 @@ fn s3_02_a_chain_that_cannot_be() {
         ("safe]\nmembers = [\"zhipu\", \"zhipu\"]", "zhipu stands in it twice"),
         ("safe]\nmember = [\"zhipu\"]", "unknown chain setting `member` (did you mean `members`?)"),
         ("safe]\nmembers = \"zhipu\"", "a list of members is wanted"),
+        ("safe]\nmembers = [1]", "a list of texts is wanted"),
+        ("safe]\nmembers = [\"zhipu\", \"\"]", "a member has no name"),
         ("safe]\nmembers = [\"zhipu\"]\ntiers = [[\"zai\"]]", "either members or tiers"),
         ("a]\nmembers = [\"b\"]\n[chains.b]\nmembers = [\"zai\"]", "b is a chain"),
     ];
     for (text, expected) in table {
         let wrong = Machine::new(&[]).user(&format!("[chains.{text}\n")).wrong();
         assert!(wrong.contains(expected) && wrong.contains("config.toml:"), "{text}: {wrong}");
+        let name = format!("chains.{}", text.split(']').next().unwrap());
+        assert!(wrong.contains(&name), "it says which chain: {wrong}");
     }
     let project = "[chains.safe]\nmembers = [\"openai\"]\n";
     let wrong = Machine::new(&[]).project(project).wrong();
@@ -257,6 +262,43 @@ fn s3_02_a_chain_that_cannot_be() {
         .load()
         .unwrap();
     assert!(settings.asked().unwrap_err().to_string().contains("a model for each of its members"));
+    // Where one provider is wanted, the name of a chain is not offered for itself.
+    let settings =
+        Machine::new(&[]).user("[chains.safe]\nmembers = [\"openai\"]\n").load().unwrap();
+    let error = settings.account("safe").unwrap_err().to_string();
+    assert_eq!(error, "no provider is called `safe`");
+}
+
+/// Who pays is never guessed: a list with a gap asked the usual provider, or one fewer.
+#[test]
+fn a_list_of_providers_with_a_gap_is_refused_with_its_place() {
+    let chains = "[chains.safe]\nmembers = [\"openai\"]\n";
+    let flag = |text: &str| {
+        let mut over = Overrides::default();
+        over.text(key::PROVIDER, Some(text));
+        Machine::new(&[]).user(chains).load().unwrap().with(&over).asked()
+    };
+    let table = [
+        ("", "--provider: ``: nobody is named; name a provider, as openai, or leave it out"),
+        (" ", "nobody is named"),
+        ("openai,", "--provider: `openai,`: a name is missing beside a comma or before a colon"),
+        (",", "a name is missing beside a comma"),
+        ("openai,,zhipu", "a name is missing"),
+        ("safe，", "a name is missing"),
+        (":gpt-4o", "a name is missing"),
+        ("openai:", "--provider: `openai:`: a model is missing behind the colon"),
+        ("safe:", "a model is missing"),
+    ];
+    for (text, expected) in table {
+        let error = flag(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text:?}: {error}");
+    }
+    assert_eq!(flag("safe, zhipu:glm-4").unwrap().members().count(), 2);
+    let of_environment =
+        |text| Machine::new(&[("BATCHCTL_PROVIDER", text)]).load().unwrap().asked();
+    let error = of_environment("openai,").unwrap_err().to_string();
+    assert!(error.starts_with("environment BATCHCTL_PROVIDER: `openai,`"), "{error}");
+    assert_eq!(of_environment("").unwrap().first.provider, "openai", "set to nothing is not set");
 }
 
 /// S3.03, S3.04, S3.05, S4.03, S4.04, section 6 row 16: what the seeds' variables mean here.

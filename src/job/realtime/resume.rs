@@ -129,7 +129,7 @@ fn recover(
         let placed = Placed { row: entry.row, key, artifact: artifact.id, offset, length };
         let record = judge.outcome(shard, placed, &read, (&provider, &model));
         if records.insert(entry.row, record).is_none() {
-            tallies.settled(member);
+            tallies.settled(member, matches!(read.outcome, crate::batch::Outcome::Failed(_)));
         }
     }
     let sent = driver.folder.sent_file(&shard.stem());

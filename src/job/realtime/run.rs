@@ -319,7 +319,7 @@ impl Caller<'_> {
 
     fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {
         let built = item.built[call.member].take().expect("it was sent");
-        self.state.tallies.settled(call.member);
+        self.state.tallies.settled(call.member, matches!(end, Final::Failure(..)));
         self.state.done.push(Done {
             shard: item.shard,
             row: item.entry.row,

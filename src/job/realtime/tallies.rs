@@ -29,10 +29,11 @@ impl Tallies {
         }
     }
 
-    /// A row got its outcome.
-    pub(super) fn settled(&mut self, member: usize) {
+    /// A row got its outcome, which may be that it has no answer.
+    pub(super) fn settled(&mut self, member: usize, has_failed: bool) {
         if let Some(one) = self.of(member) {
             one.answers += 1;
+            one.rows_failed += u64::from(has_failed);
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Reply {
     /// Bytes of the request body to read before answering; all of it if `None`.
     read: Option<usize>,
     wait: Duration,
+    /// So many of the last bytes are held back for a long time.
+    held: usize,
 }
 
 impl Reply {
@@ -58,7 +60,7 @@ impl Reply {
 
     /// These bytes and nothing else, then the connection is closed.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), read: None, wait: Duration::ZERO }
+        Self { bytes: bytes.into(), read: None, wait: Duration::ZERO, held: 0 }
     }
 
     /// The request is read to its end, then the connection is closed without a word: whoever
@@ -76,6 +78,12 @@ impl Reply {
     /// Answers after so many bytes of the request's body, as a server does that has seen enough.
     pub(crate) fn after_reading(mut self, bytes: usize) -> Self {
         self.read = Some(bytes);
+        self
+    }
+
+    /// Stalls before the last bytes of the answer, as many as these.
+    pub(crate) fn stalled_before_last(mut self, bytes: usize) -> Self {
+        self.held = bytes;
         self
     }
 
@@ -157,7 +165,12 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
     lock(state).asked.push(asked);
     thread::sleep(reply.wait);
     let mut writer = stream;
-    writer.write_all(&reply.bytes)?;
+    let (now, later) = reply.bytes.split_at(reply.bytes.len() - reply.held);
+    writer.write_all(now)?;
+    if !later.is_empty() {
+        thread::sleep(Duration::from_secs(60));
+        writer.write_all(later)?;
+    }
     stream.shutdown(Shutdown::Write)?;
     if reply.read.is_some() {
         return Ok(()); // what the client still sends meets a closed socket, on purpose
