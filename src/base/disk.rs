@@ -87,6 +87,11 @@ impl DiskFile {
         Ok(file)
     }
 
+    /// Cuts off what stands behind so many bytes.
+    pub fn cut(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
     /// Makes the bytes survive a power loss, without what else is known of the file.
     pub fn sync_data(&self) -> io::Result<()> {
         SYNC.run(&self.path, || {
@@ -121,6 +126,15 @@ impl DiskFile {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(buffer)
         }
+    }
+
+    /// Fills the buffer from this offset on, as far as the file goes; returns how far that is. The
+    /// file's own position may move.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = self.file.metadata()?.len().saturating_sub(offset);
+        let there = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        self.read_exact_at(&mut buffer[..there], offset)?;
+        Ok(there)
     }
 
     /// The file without the points, for those who read it their own way.
@@ -184,11 +198,28 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// Copies a file and makes the copy's content survive a power loss; its name does once its folder
 /// is synced.
 pub fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+    let bytes = copy_unsynced(from, to)?;
+    sync_file(to)?;
+    Ok(bytes)
+}
+
+/// The same for a file that is [synced](sync_file) later.
+pub fn copy_unsynced(from: &Path, to: &Path) -> io::Result<u64> {
     let mut source = DiskFile::open(from)?;
     let mut copy = DiskFile::create(to)?;
-    let bytes = io::copy(&mut source, &mut copy)?;
-    copy.sync()?;
-    Ok(bytes)
+    let mut buffer = vec![0; 1 << 18];
+    let mut bytes = 0;
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => {
+                copy.write_all(&buffer[..read])?;
+                bytes += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Makes the content of a file that was written elsewhere survive a power loss.

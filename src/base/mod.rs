@@ -18,7 +18,9 @@ mod secret;
 
 pub use clock::{Clock, SystemClock};
 pub use digest::{hex, hex_of_file, short_hash};
-pub use disk::{DiskFile, copy, is_disk_trouble, remove_file, rename, sync_file, sync_folder};
+pub use disk::{
+    DiskFile, copy, copy_unsynced, is_disk_trouble, remove_file, rename, sync_file, sync_folder,
+};
 pub use fault::fault_words;
 pub use files::{
     AtomicFile, FileLock, LockError, SealedFile, free_space, ignores_hangup, is_on_network,

@@ -107,16 +107,15 @@ pub fn decode_line(line: &[u8]) -> Result<ResultLine, BadLine> {
     let custom_id = custom_id.ok_or(BadLine::NoCustomId)?;
     let mut response = wire.response.0.take().unwrap_or_default();
     let mut body = response.body.0.take();
-    let usage = body.as_mut().and_then(usage);
+    let usage = body.as_deref_mut().and_then(usage);
     let model = body.as_mut().and_then(|body| body.model.0.take().or(body.model_version.0.take()));
     let by = wire.batchctl.0.take().map(by);
     let status = response.status_code.0.map(|code| u16::try_from(code).unwrap_or(0));
 
-    let complaint = complaint(&mut wire, &mut response, body.as_mut());
+    let complaint = complaint(&mut wire, &mut response, body.as_deref_mut());
     let outcome = match (complaint, body) {
-        (None, Some(body)) if status.is_none_or(|status| status == 200) => {
-            reply(body).map_or_else(|| Outcome::Failed(nothing_in(status, text)), Outcome::Answered)
-        }
+        (None, Some(body)) if status.is_none_or(|status| status == 200) => reply(*body)
+            .map_or_else(|| Outcome::Failed(nothing_in(status, text)), Outcome::Answered),
         (Some(words), _) => Outcome::Failed(words.into_failure(status, None)),
         (None, _) => Outcome::Failed(nothing_in(status, text)),
     };

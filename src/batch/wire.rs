@@ -32,7 +32,8 @@ pub(super) struct Note {
 #[serde(default)]
 pub(super) struct Response {
     pub(super) status_code: Number,
-    pub(super) body: Loose<Body>,
+    /// In a box, as the message is: they are large, and are handed on through every level of reading.
+    pub(super) body: Loose<Box<Body>>,
     pub(super) error: Fault,
 }
 
@@ -67,7 +68,7 @@ pub(super) struct Body {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Choice {
-    pub(super) message: Loose<Message>,
+    pub(super) message: Loose<Box<Message>>,
     pub(super) text: Text,
     pub(super) finish_reason: Text,
     pub(super) error: Fault,

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{JobError, JobFolder, Objections, Spec};
 use crate::base::{AtomicFile, free_space};
 use crate::request::CustomId;
-use crate::shard::{RowEntry, RowsReader};
+use crate::shard::{RowEntry, RowsError, RowsReader};
 use crate::store::ShardRecord;
 use crate::table::{Position, Table};
 
@@ -74,7 +74,7 @@ pub fn build_shard(
 /// Walks the rows of a list through the table, starting at the first one's place.
 pub fn each_row(
     table: &Table,
-    entries: RowsReader,
+    entries: impl IntoIterator<Item = Result<RowEntry, RowsError>>,
     mut visit: impl FnMut(&crate::table::Row, &RowEntry) -> Result<(), JobError>,
 ) -> Result<(), JobError> {
     let mut rows = None;

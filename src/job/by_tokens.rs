@@ -195,6 +195,7 @@ mod tests {
             rows.for_each(|row| lists.add(&entry(row)).unwrap());
             lists.close().unwrap();
         }
+        lists.wait().unwrap();
         lists
     }
 

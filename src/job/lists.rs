@@ -1,9 +1,12 @@
 //! The lists of the rows of a plan's shards, as they grow and as shards are cut anew. Where no
 //! job follows, nothing is listed: a million rows would be written only to be removed again.
 
+use std::collections::VecDeque;
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
 
 use super::{JobError, JobFolder, Most};
 use crate::shard::{RowEntry, RowsReader, RowsWriter};
@@ -36,11 +39,46 @@ pub(super) enum Listing<'a> {
         folder: &'a JobFolder,
         /// The list that grows.
         open: Option<RowsWriter>,
+        /// Those that are made durable while the next one grows.
+        closing: Closing,
     },
     /// Only how long each request's line is, for shards that may have to be cut anew.
     Lengths(Vec<u32>),
     /// Nothing: no shard will be cut anew.
     Nothing,
+}
+
+/// Lists that are made durable by threads of their own: the disk takes longer than the rows of the
+/// next one. Dropped, it waits for them.
+#[derive(Debug, Default)]
+pub(super) struct Closing(VecDeque<JoinHandle<io::Result<u64>>>);
+
+impl Closing {
+    /// Lists at once.
+    const MOST: usize = 2;
+
+    fn begin(&mut self, writer: RowsWriter) -> io::Result<()> {
+        if self.0.len() >= Self::MOST {
+            self.wait_for_one()?;
+        }
+        self.0.push_back(thread::Builder::new().spawn(move || writer.finish())?);
+        Ok(())
+    }
+
+    fn wait_for_one(&mut self) -> io::Result<bool> {
+        let Some(first) = self.0.pop_front() else { return Ok(false) };
+        first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(true)
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        for left in self.0.drain(..) {
+            // Whoever wanted to know how it ends has asked.
+            let _ = left.join();
+        }
+    }
 }
 
 /// The rows of one shard.
@@ -55,7 +93,7 @@ impl<'a> Listing<'a> {
     /// Lists without a row. What may have to be cut anew needs lengths.
     pub(super) fn begin(lists: Lists<'a>, most: Most) -> Self {
         match lists {
-            Lists::In(folder) => Self::Files { folder, open: None },
+            Lists::In(folder) => Self::Files { folder, open: None, closing: Closing::default() },
             Lists::Nowhere if most.may_cut() => Self::Lengths(Vec::new()),
             Lists::Nowhere => Self::Nothing,
         }
@@ -63,7 +101,7 @@ impl<'a> Listing<'a> {
 
     /// Begins the list of a shard.
     pub(super) fn open(&mut self, shard: &NewShard) -> Result<(), JobError> {
-        if let Self::Files { folder, open } = self {
+        if let Self::Files { folder, open, .. } = self {
             let path = list(folder, shard);
             *open = Some(RowsWriter::create(&path).map_err(JobError::file("write", &path))?);
         }
@@ -73,7 +111,7 @@ impl<'a> Listing<'a> {
     /// Adds a row to the list that is open.
     pub(super) fn add(&mut self, entry: &RowEntry) -> Result<(), JobError> {
         match self {
-            Self::Files { folder, open } => {
+            Self::Files { folder, open, .. } => {
                 let writer = open.as_mut().expect("a shard's list is opened before its rows");
                 writer.write(entry).map_err(JobError::file("write", folder.root()))?;
             }
@@ -84,12 +122,20 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
-    /// Completes the list that is open, if one is.
+    /// Completes the list that is open, if one is; [`Self::wait`] tells that it is durable.
     pub(super) fn close(&mut self) -> Result<(), JobError> {
-        if let Self::Files { folder, open } = self
+        if let Self::Files { folder, open, closing } = self
             && let Some(writer) = open.take()
         {
-            writer.finish().map_err(JobError::file("write", folder.root()))?;
+            closing.begin(writer).map_err(JobError::file("write", folder.root()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all lists that were closed are durable.
+    pub(super) fn wait(&mut self) -> Result<(), JobError> {
+        if let Self::Files { folder, closing, .. } = self {
+            while closing.wait_for_one().map_err(JobError::file("write", folder.root()))? {}
         }
         Ok(())
     }

@@ -280,6 +280,7 @@ impl<'a> Planner<'a> {
         }
         self.part_ways()?;
         self.close()?;
+        self.lists.wait()?;
         if let Some(unsent) = self.unsent.take() {
             (self.plan.cached, self.plan.equal) = unsent.finish()?;
         }

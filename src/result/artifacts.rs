@@ -1,6 +1,7 @@
 //! The result files, read where an answer lies.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::ResultError;
@@ -27,13 +28,57 @@ pub struct Artifacts {
     open: Vec<Option<DiskFile>>,
     opened: usize,
     buffer: Vec<u8>,
+    window: Window,
+}
+
+/// Bytes of one file that were read together: where the lines of neighbours lie near each other, as
+/// those of calls do, many are read at once.
+#[derive(Debug, Default)]
+struct Window {
+    artifact: u32,
+    /// Where its first byte lies in the file.
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// Bytes that are read at once.
+    const SIZE: u64 = 1 << 16;
+    /// Of these, the bytes before the line that is asked for: those of rows that follow.
+    const BEFORE: u64 = 1 << 14;
+
+    /// Where a line lies in it, if it does.
+    fn find(&self, place: Place) -> Option<Range<usize>> {
+        let start = usize::try_from(place.offset.checked_sub(self.from)?).ok()?;
+        let end = start.checked_add(place.length as usize)?;
+        (self.artifact == place.artifact && end <= self.bytes.len()).then_some(start..end)
+    }
+
+    /// Whether a line that is not in it comes soon after it. Lines in no order are read one by
+    /// one.
+    fn is_near(&self, place: Place) -> bool {
+        let end =
+            if self.artifact == place.artifact { self.from + self.bytes.len() as u64 } else { 0 };
+        let is_behind = place.offset + u64::from(place.length) > end;
+        is_behind && place.offset < end + Self::SIZE && u64::from(place.length) < Self::BEFORE
+    }
+
+    /// Reads the part of the file around a line; where the file ends sooner, as much as there is.
+    fn read(&mut self, file: &DiskFile, place: Place) -> io::Result<()> {
+        self.artifact = place.artifact;
+        self.from = place.offset.saturating_sub(Self::BEFORE);
+        self.bytes.resize(usize::try_from(Self::SIZE).expect("a small number"), 0);
+        let read = file.read_at(&mut self.bytes, self.from);
+        self.bytes.truncate(*read.as_ref().unwrap_or(&0));
+        read.map(|_| ())
+    }
 }
 
 impl Artifacts {
     /// Files in the order of their numbers; none is opened yet.
     pub fn new(paths: Vec<PathBuf>) -> Self {
         let open = paths.iter().map(|_| None).collect();
-        Self { paths, open, opened: 0, buffer: Vec::new() }
+        Self { paths, open, opened: 0, buffer: Vec::new(), window: Window::default() }
     }
 
     /// Adds a file and gives its number.
@@ -55,15 +100,20 @@ impl Artifacts {
 
     /// The bytes of a line, valid until the next call.
     pub fn read(&mut self, place: Place) -> Result<&[u8], ResultError> {
+        if let Some(range) = self.window.find(place) {
+            return Ok(&self.window.bytes[range]);
+        }
         match self.fill(place) {
-            Ok(()) => Ok(&self.buffer),
+            Ok(Some(range)) => Ok(&self.window.bytes[range]),
+            Ok(None) => Ok(&self.buffer),
             Err(source) => {
                 Err(ResultError::Read { path: self.path(place.artifact).to_owned(), source })
             }
         }
     }
 
-    fn fill(&mut self, place: Place) -> io::Result<()> {
+    /// Reads a line: into the window, then this is where it lies there, or by itself.
+    fn fill(&mut self, place: Place) -> io::Result<Option<Range<usize>>> {
         let number = place.artifact as usize;
         let unknown = || io::Error::new(io::ErrorKind::NotFound, "no such artifact");
         let path = self.paths.get(number).ok_or_else(unknown)?;
@@ -76,8 +126,15 @@ impl Artifacts {
             self.opened += 1;
         }
         let file = self.open[number].as_ref().ok_or_else(unknown)?;
+        if self.window.is_near(place) {
+            self.window.read(file, place)?;
+            if let Some(range) = self.window.find(place) {
+                return Ok(Some(range));
+            }
+        }
         self.buffer.resize(place.length as usize, 0);
-        file.read_exact_at(&mut self.buffer, place.offset)
+        file.read_exact_at(&mut self.buffer, place.offset)?;
+        Ok(None)
     }
 }
 
@@ -103,6 +160,28 @@ mod tests {
             };
             assert_eq!(artifacts.read(place).unwrap(), text.as_bytes());
             assert!(artifacts.open.iter().flatten().count() <= MOST_OPEN);
+        }
+        let path = folder.path().join("long");
+        let lines: Vec<String> = (0..9_000)
+            .map(|n| format!("line {n} {}", "x".repeat(n % 997 * (n % 13) % 5_000)))
+            .collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let artifact = artifacts.push(path);
+        let places: Vec<Place> = lines
+            .iter()
+            .scan(0, |offset, line| {
+                let place =
+                    Place { artifact, offset: *offset, length: u32::try_from(line.len()).unwrap() };
+                *offset += line.len() as u64 + 1;
+                Some(place)
+            })
+            .collect();
+        let swapped = (0..lines.len()).map(|n| (n ^ 31).min(lines.len() - 1));
+        let shuffled = (0..lines.len()).map(|n| n * 7_919 % lines.len());
+        for number in (0..lines.len()).chain(swapped).chain(shuffled).chain((0..lines.len()).rev())
+        {
+            let read = artifacts.read(places[number]).unwrap();
+            assert!(read == lines[number].as_bytes(), "line {number}");
         }
         let gone = Place { artifact: 9_999, offset: 0, length: 1 };
         assert!(artifacts.read(gone).is_err());

@@ -54,7 +54,7 @@ pub(in crate::commands) fn follow(
     let stop = Arc::new(Stop::default());
     let reporter = context.reporter();
     let written = found.written_table()?;
-    let rests = Mutex::new(Rests::default());
+    let rests = Mutex::new(Rests::of(found.spec.mode));
     let mean = || -> Result<(), CommandError> {
         let runs_at = runs_on(store, found)?.then_some(who.name.as_str());
         Ok(Listening::drive(context, &stop, found.job.short(), runs_at)?)
@@ -168,17 +168,27 @@ fn knows_file(context: &Context, who: &Who, file: &str) -> Result<bool, CommandE
 
 /// The rests between two tables written in between: each takes as long as all rows take, so a
 /// job of many shards would be busy with nothing else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rests {
     until: Option<Instant>,
+    /// How many times as long as the writing took.
+    factor: u32,
 }
 
 impl Rests {
-    /// Nine times as long as the writing took.
-    const FACTOR: u32 = 9;
+    /// Calls need the processor themselves: while they are made there are fewer tables, and none
+    /// of a job that is done soon.
+    const BEFORE_CALLS: Duration = Duration::from_secs(10);
+
+    fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Batch => Self { until: None, factor: 9 },
+            Mode::Realtime => Self { until: Some(Instant::now() + Self::BEFORE_CALLS), factor: 49 },
+        }
+    }
 
     fn begin(&mut self, took: Duration) {
-        self.until = Some(Instant::now() + took * Self::FACTOR);
+        self.until = Some(Instant::now() + took * self.factor);
     }
 
     fn is_over(&self) -> bool {

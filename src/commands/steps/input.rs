@@ -81,7 +81,8 @@ pub(in crate::commands) fn open_table(
     Ok(table)
 }
 
-/// Opens a table and copies its text into the folder.
+/// Opens a table and copies its text into the folder; [`synced_meanwhile`] is to come before a job
+/// is made of it.
 pub(in crate::commands) fn take_in(
     input: &Path,
     context: &Context,
@@ -95,11 +96,9 @@ pub(in crate::commands) fn take_in(
     let name = format!("input{ending}");
     let copy = folder.input(&name);
     if opened.text_path().starts_with(folder.root()) {
-        base::sync_file(opened.text_path())
-            .and_then(|()| base::rename(opened.text_path(), &copy))
-            .map_err(JobError::file("write", &copy))?;
+        base::rename(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
     } else {
-        base::copy(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
+        base::copy_unsynced(opened.text_path(), &copy).map_err(JobError::file("write", &copy))?;
     }
     let table = Table::reopen(input, &copy, opened.shape()).map_err(JobError::from)?;
     let digest = hex_of_file(&copy).map_err(JobError::file("read", &copy))?;
@@ -107,6 +106,20 @@ pub(in crate::commands) fn take_in(
         if input == Path::new("-") { input.to_owned() } else { context.folder.join(input) };
     let bodies = Bodies::of(context, &table)?;
     Ok(Taken { table, source, digest, name, bodies })
+}
+
+/// Does something with a copy while the disk makes it durable; returns when both are done.
+pub(super) fn synced_meanwhile<T>(
+    copy: &Path,
+    body: impl FnOnce() -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    std::thread::scope(|scope| {
+        let synced = scope.spawn(|| base::sync_file(copy));
+        let done = body()?;
+        let synced = synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        synced.map_err(JobError::file("write", copy))?;
+        Ok(done)
+    })
 }
 
 /// Opens a table to be read where it lies, once and at once; what is not UTF-8 is decoded into

@@ -7,7 +7,7 @@ use super::asking_like::ask_like;
 use super::choice::{require_fillable, selection};
 use super::follow::rounds;
 use super::form::{expected, form, wants_json};
-use super::input::{Taken, take_in};
+use super::input::{Taken, synced_meanwhile, take_in};
 use super::learned::{may_be_queued, pricing};
 use super::limits::{Paid, lowest_limit};
 use super::mode::{tell_auto, to_plan};
@@ -99,8 +99,9 @@ impl Planned {
         unpack_early(&who.model);
         let taken = take_in(input, context, folder)?;
         taken.decide(context, who)?;
+        let copy = taken.table.text_path().to_owned();
         let prepared = Prepared::of(context, taken, who)?;
-        Self::prepared(context, prepared, who, Lists::In(folder), reuse)
+        synced_meanwhile(&copy, || Self::prepared(context, prepared, who, Lists::In(folder), reuse))
     }
 
     /// Plans for a table that was taken in, for the figures alone: nothing can be built.

@@ -32,6 +32,7 @@ pub(in crate::commands) fn send(
     if let Some(path) = destination.path() {
         require_place(path)?;
     }
+    unpack_early(&who.model);
     let store = open_store(context)?;
     let scratch = Scratch::new(store.home())?;
     let reuse = reuse(context, &store, &who, true);

@@ -10,7 +10,7 @@ use crate::cost::{Forecast, Money, Price, Reasked, Saved, Spent, Tokens};
 use crate::job::{Prices, terms_of, tokens_of};
 use crate::request::Mode;
 use crate::result::Summary;
-use crate::store::{JobRecord, Store};
+use crate::store::{CostGroup, JobRecord, Store};
 use crate::ui::CommandError;
 
 /// The account of a job's money, what was saved left out: that takes a look at every row.
@@ -19,7 +19,8 @@ pub(in crate::commands) fn spent_briefly(
     job: &JobRecord,
     counts: &BTreeMap<RowStatus, u64>,
 ) -> Result<Spent, CommandError> {
-    spent_with(store, job, counts, &Prices::of(store, job)?)
+    let groups = store.costs(&job.key)?;
+    spent_with(store, job, counts, (&Prices::of(store, job)?, &groups))
 }
 
 /// The whole account of a job's money.
@@ -29,8 +30,9 @@ pub(in crate::commands) fn spent(
     counts: &BTreeMap<RowStatus, u64>,
 ) -> Result<Spent, CommandError> {
     let prices = Prices::of(store, job)?;
-    let mut spent = spent_with(store, job, counts, &prices)?;
-    spent.saved = saved(store, job, &prices)?;
+    let groups = store.costs(&job.key)?;
+    let mut spent = spent_with(store, job, counts, (&prices, &groups))?;
+    spent.saved = saved(store, job, (&prices, &groups))?;
     Ok(spent)
 }
 
@@ -38,12 +40,12 @@ fn spent_with(
     store: &Store,
     job: &JobRecord,
     counts: &BTreeMap<RowStatus, u64>,
-    prices: &Prices,
+    (prices, groups): (&Prices, &[CostGroup]),
 ) -> Result<Spent, CommandError> {
     let (mut all, mut not_good, mut by_calls) = (Used::default(), Used::default(), Used::default());
     let rows = store.reasked(&job.key)?;
     let mut reasked = Reasked { rows: rows.rows, good: rows.good, ..Reasked::default() };
-    for group in store.costs(&job.key)? {
+    for group in groups {
         all += group.used;
         if group.mode == Mode::Realtime {
             by_calls += group.used;
@@ -82,7 +84,11 @@ fn has_run(status: RowStatus) -> bool {
     !matches!(status, Cancelled | Expired | Missing | Pending | Unasked)
 }
 
-fn saved(store: &Store, job: &JobRecord, prices: &Prices) -> Result<Saved, CommandError> {
+fn saved(
+    store: &Store,
+    job: &JobRecord,
+    (prices, groups): (&Prices, &[CostGroup]),
+) -> Result<Saved, CommandError> {
     let key = &job.key;
     let equal = store.equal_costs(key)?;
     let mut cached = (0, Some(0));
@@ -91,7 +97,7 @@ fn saved(store: &Store, job: &JobRecord, prices: &Prices) -> Result<Saved, Comma
         cached = (cached.0 + 1, cached.1.zip(cost).map(|(sum, cost)| sum + cost));
     })?;
     Ok(Saved {
-        batch: against_realtime(store, key, prices)?,
+        batch: against_realtime(store, key, (prices, groups))?,
         equal: (equal.rows, equal.cost),
         cached,
     })
@@ -101,9 +107,8 @@ fn saved(store: &Store, job: &JobRecord, prices: &Prices) -> Result<Saved, Comma
 fn against_realtime(
     store: &Store,
     job: &str,
-    prices: &Prices,
+    (prices, groups): (&Prices, &[CostGroup]),
 ) -> Result<Option<u64>, CommandError> {
-    let groups = store.costs(job)?;
     // What was called saved nothing against calls.
     if groups.iter().any(|group| group.mode == Mode::Realtime) {
         return Ok(None);
@@ -117,7 +122,7 @@ fn against_realtime(
     let mut calls = Some(0_u64);
     let mut add = |cost: Option<u64>| calls = calls.zip(cost).map(|(sum, cost)| sum + cost);
     if groups.iter().all(|group| is_flat(group.ask)) {
-        for group in &groups {
+        for group in groups {
             add(price_of_call(group.ask, group.used.usage));
         }
     } else {

@@ -16,7 +16,7 @@ use crate::job::JobError;
 use crate::job::build::each_row;
 use crate::job::drive::Driver;
 use crate::request::Mode;
-use crate::shard::{RowEntry, RowsReader};
+use crate::shard::RowEntry;
 use crate::store::{ShardRecord, ShardState};
 use crate::table::Row;
 
@@ -97,14 +97,13 @@ impl Feed<'_> {
         }
         let mut builder = Builder::new(self.driver, self.chain.members(), &shard, &entries)?;
         if builder.members() > 1 {
-            let _ = self.orders.send(Order::Shard(shard.clone(), entries));
+            let _ = self.orders.send(Order::Shard(shard.clone(), entries.clone()));
         }
         let stem = shard.stem();
         let sent = self.driver.folder.sent_file(&stem);
         let mut chunk = Chunk::new(Some((shard.id, sent)));
-        let list = RowsReader::open(&self.driver.folder.rows_file(&stem))?;
         let mut is_cut = false;
-        each_row(self.driver.table, list, |row, entry| {
+        each_row(self.driver.table, entries.into_iter().map(Ok), |row, entry| {
             if is_cut || is_asked(entry.row) {
                 return Ok(());
             }

@@ -52,6 +52,8 @@ impl Mark {
 pub(super) struct Journal {
     file: DiskFile,
     bytes: u64,
+    /// Marks that are not written yet.
+    ready: Vec<u8>,
     out: HashMap<u64, usize>,
 }
 
@@ -60,23 +62,34 @@ impl Journal {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let known = path.metadata().map_or(0, |about| about.len());
         let whole = known - known % MARK;
-        Ok(Self { file: DiskFile::append(path, whole)?, bytes: whole, out: HashMap::new() })
+        let file = DiskFile::append(path, whole)?;
+        Ok(Self { file, bytes: whole, ready: Vec::new(), out: HashMap::new() })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.bytes += bytes.len() as u64;
+    /// Hands the marks to the system: a kill from now on loses none of them.
+    pub(super) fn write_out(&mut self) -> io::Result<()> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.write_all(&self.ready);
+        let bytes = self.ready.len() as u64;
+        self.ready.clear();
+        if let Err(error) = written {
+            // Half a mark would put all that follow out of step.
+            self.file.cut(self.bytes)?;
+            return Err(error);
+        }
+        self.bytes += bytes;
         Ok(())
     }
 
-    /// A call is begun now.
-    pub(super) fn sent(&mut self, row: u64, member: usize) -> io::Result<()> {
-        self.write(&Mark::Sent.write(row, member))?;
+    /// A call is about to begin; it must not before its mark is [written out](Self::write_out).
+    pub(super) fn sent(&mut self, row: u64, member: usize) {
+        self.ready.extend(Mark::Sent.write(row, member));
         self.out.insert(row, member);
-        Ok(())
     }
 
-    /// The answer of a row came; its line says it.
+    /// The answer of a row came, and its line says it; or its call was not begun after all.
     pub(super) fn answered(&mut self, row: u64) {
         self.out.remove(&row);
     }
@@ -84,7 +97,8 @@ impl Journal {
     /// The call of a row ended without one.
     pub(super) fn ended(&mut self, row: u64, member: usize, mark: Mark) -> io::Result<()> {
         self.out.remove(&row);
-        self.write(&mark.write(row, member))
+        self.ready.extend(mark.write(row, member));
+        self.write_out()
     }
 
     /// Calls that are out.
@@ -95,12 +109,11 @@ impl Journal {
     /// Everything up to now is about to be counted but for what is still out, which is listed
     /// again. Returns where the list is counted from on.
     pub(super) fn carry_over(&mut self) -> io::Result<u64> {
+        self.write_out()?;
         let counted = self.bytes;
-        let marks: Vec<u8> =
-            self.out.iter().flat_map(|(row, member)| Mark::Out.write(*row, *member)).collect();
-        if !marks.is_empty() {
-            self.write(&marks)?;
-        }
+        let marks = self.out.iter().flat_map(|(row, member)| Mark::Out.write(*row, *member));
+        self.ready.extend(marks);
+        self.write_out()?;
         Ok(counted)
     }
 }
@@ -158,11 +171,13 @@ mod tests {
         let path = folder.path().join("r1-s0001.sent");
         let mut journal = Journal::open(&path).unwrap();
         for row in [1, 2, 3, 4, 70_000_000_000] {
-            journal.sent(row, 0).unwrap();
+            journal.sent(row, 0);
         }
         journal.answered(1);
         journal.ended(2, 0, Mark::Refused).unwrap();
-        journal.sent(2, 3).unwrap();
+        journal.sent(2, 3);
+        assert_eq!(path.metadata().unwrap().len(), 48, "the last one is not written yet");
+        journal.write_out().unwrap();
         assert_eq!(std::fs::read(&path).unwrap()[..8], 1_u64.to_le_bytes(), "a plain row number");
         let members = || Tallies::new(["a", "b", "c", "d"].map(|name| (name.into(), "m".into())));
         let counted = |from, lines: &[u64]| {

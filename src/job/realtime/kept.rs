@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::shared::Opened;
 use crate::base::{DiskFile, sync_folder};
 use crate::job::halt::Failures;
+use crate::store::OutcomeRecord;
 
 /// A shard as it grows.
 pub(super) struct Kept {
@@ -20,6 +21,8 @@ pub(super) struct Kept {
     is_dirty: bool,
     /// Rows without an outcome in the account.
     pub(super) left: u64,
+    /// The outcomes that are there, where all of them came in this run: it needs not ask for them.
+    pub(super) records: Option<Vec<OutcomeRecord>>,
     /// What of its rows may stop the job.
     pub(super) failures: Failures,
 }
@@ -28,9 +31,17 @@ impl Kept {
     /// A shard of which nothing is written yet, in this folder.
     pub(super) fn new(opened: Opened, results: &Path) -> Self {
         let path = results.join(&opened.file.0);
-        let (bytes, left) = (opened.file.1, opened.left);
-        let failures = Failures::default();
-        Self { opened, path, file: None, bytes, lines: Vec::new(), is_dirty: false, left, failures }
+        Self {
+            path,
+            file: None,
+            bytes: opened.file.1,
+            lines: Vec::new(),
+            is_dirty: false,
+            left: opened.left,
+            records: (opened.done.0 == 0).then(Vec::new),
+            failures: Failures::default(),
+            opened,
+        }
     }
 
     /// Its file.

@@ -120,7 +120,7 @@ impl Driver<'_> {
             let calls = scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let why = match runtime {
-                    Ok(runtime) => runtime.block_on(caller.run()),
+                    Ok(runtime) => Ok(runtime.block_on(caller.run())),
                     Err(error) => Err(JobError::file("start", self.folder.root())(error)),
                 };
                 shared.stop();

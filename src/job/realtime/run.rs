@@ -2,6 +2,7 @@
 //! task for each. Rows come from the feed, go to who may be asked, and their answers to the writer.
 
 mod ending;
+mod next;
 mod told;
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -9,16 +10,17 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
-use super::chain::{Call, Chain, Pick, bit};
+use super::chain::{Call, Chain, bit};
 use super::feed::Order;
 use super::flight::{Landed, fly};
 use super::journal::{Journal, Mark};
 use super::later::Later;
 use super::line::Final;
-use super::retry::{Step, chance};
+use super::retry::Step;
 use super::shared::{Done, Fed, Item, Message, Shared};
 use super::tallies::Tallies;
 use crate::base::crash_point;
@@ -36,7 +38,7 @@ const BACKLOG: usize = 8_192;
 /// Rows that go into the account together, if that many came.
 const GROUP: u64 = 100;
 /// The least time between two groups: what a commit costs is shared by more rows where many come.
-const GROUP_PAUSE: Duration = Duration::from_millis(100);
+const GROUP_PAUSE: Duration = Duration::from_millis(300);
 /// And how long the first of them waits at most.
 const GROUP_AFTER: Duration = Duration::from_secs(5);
 /// How often a stop, a wish and the time are looked at.
@@ -93,6 +95,8 @@ pub(super) struct State {
     refused: u64,
     journals: HashMap<i64, Listed>,
     tallies: Tallies,
+    /// Rows that are through and not handed to the writer.
+    done: Vec<Done>,
     /// Rows since the last group, and when the first of them came.
     group: (u64, Option<Instant>),
     groups: u64,
@@ -130,6 +134,7 @@ impl State {
             refused: 0,
             journals: HashMap::new(),
             tallies: Tallies::new(names),
+            done: Vec::new(),
             group: (0, None),
             groups: 0,
             grouped: None,
@@ -143,15 +148,17 @@ impl State {
 }
 
 impl Caller<'_> {
-    /// Makes calls until there is nothing to call any more, or something stops it.
-    pub(super) async fn run(&mut self) -> Result<Why, JobError> {
+    /// Makes calls until there is nothing to call any more, or something stops it. Nothing that
+    /// fails here cuts calls off that are out: their answers are paid for.
+    pub(super) async fn run(&mut self) -> Why {
         let mut flights = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let clock = self.chain.clock();
         let mut timer: Option<(Instant, _)> = None;
         loop {
-            while let Some((item, call)) = self.next_call()? {
+            self.hand_over();
+            for (item, call) in self.next_calls() {
                 flights.push(fly(self.chain, item, call));
             }
             if let Some(why) = self.is_over() {
@@ -165,17 +172,21 @@ impl Caller<'_> {
             let wants_more = self.state.ready.len() < READY && !self.state.is_fed;
             tokio::select! {
                 Some(landed) = flights.next(), if !flights.is_empty() => {
-                    self.landed(landed)?;
+                    self.landed(landed);
+                    // All that came by now goes on together.
+                    while let Some(Some(landed)) = flights.next().now_or_never() {
+                        self.landed(landed);
+                    }
                 }
                 fed = self.fed.recv(), if wants_more => match fed {
-                    Some(fed) => self.take(fed)?,
+                    Some(fed) => self.take(fed),
                     None => self.state.is_fed = true,
                 },
                 Some(item) = self.built.recv(), if self.state.building > 0 => self.is_built(item),
                 () = async { timer.as_mut().expect("asked below").1.as_mut().await },
                     if timer.is_some() => timer = None,
                 () = self.shared.wake.notified() => {}
-                _ = tick.tick() => self.look()?,
+                _ = tick.tick() => self.look(),
             }
         }
     }
@@ -189,10 +200,25 @@ impl Caller<'_> {
         [later, self.state.opens].into_iter().flatten().min()
     }
 
-    fn take(&mut self, fed: Fed) -> Result<(), JobError> {
+    /// Something of ours failed: no calls are made any more.
+    fn fail(&self, error: JobError) {
+        self.driver.tell_failure(&error, self.shared);
+        self.shared.fail(error);
+    }
+
+    fn list_failed(&self, error: std::io::Error) {
+        self.fail(JobError::file("write", &self.driver.folder.root().join("shards"))(error));
+    }
+
+    fn take(&mut self, fed: Fed) {
         if let Some((shard, path)) = fed.begins {
-            let journal = Journal::open(&path).map_err(JobError::file("write", &path))?;
-            self.state.journals.insert(shard, Listed { journal, rows: 0, is_whole: false });
+            match Journal::open(&path) {
+                Ok(journal) => {
+                    let listed = Listed { journal, rows: 0, is_whole: false };
+                    self.state.journals.insert(shard, listed);
+                }
+                Err(error) => return self.list_failed(error),
+            }
         }
         for item in fed.items {
             if let Some(listed) = self.state.journals.get_mut(&item.shard) {
@@ -209,96 +235,6 @@ impl Caller<'_> {
                 self.state.group.1.get_or_insert(self.state.began);
             }
         }
-        Ok(())
-    }
-
-    /// The next row that may be asked now, and whom.
-    fn next_call(&mut self) -> Result<Option<(Box<Item>, Call)>, JobError> {
-        let state = &mut self.state;
-        let is_full = self.shared.backlog.load(Ordering::Relaxed) + state.out >= BACKLOG;
-        if state.why.is_some() || state.is_holding || is_full || self.shared.is_over() {
-            return Ok(None);
-        }
-        let now = self.chain.clock().instant();
-        state.opens = None;
-        while state.later.peek().is_some_and(|later| later.due <= now) {
-            let later = state.later.pop().expect("looked at above");
-            state.turn.push_back(later.item);
-        }
-        for is_fresh in [false, true] {
-            while let Some(item) = self.pop(is_fresh) {
-                let tokens = item.tokens;
-                match self.chain.pick((item.tried, item.most), &|_| tokens) {
-                    Pick::Go(call) => {
-                        if is_fresh {
-                            self.shared.preferred.store(call.member, Ordering::Relaxed);
-                        }
-                        if item.built[call.member].is_some() {
-                            return self.begin(item, call).map(Some);
-                        }
-                        self.chain.take_back(call);
-                        if self.state.building >= BUILDING {
-                            self.push_back(item, is_fresh);
-                            break;
-                        }
-                        self.state.building += 1;
-                        // Nobody hears it only where all is over.
-                        let _ = self.orders.send(Order::Build(item, call.member));
-                    }
-                    Pick::Wait(at) => {
-                        let opens = &mut self.state.opens;
-                        *opens = [*opens, at].into_iter().flatten().min();
-                        self.push_back(item, is_fresh);
-                        break;
-                    }
-                    Pick::Nobody if item.tried == 0 => {
-                        let failure = self.last_failure();
-                        self.push_back(item, is_fresh);
-                        self.stop(Why::Refused(failure), None);
-                        return Ok(None);
-                    }
-                    Pick::Nobody => self.put_off(item),
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn pop(&mut self, is_fresh: bool) -> Option<Box<Item>> {
-        if is_fresh { self.state.ready.pop_front() } else { self.state.turn.pop_front() }
-    }
-
-    fn push_back(&mut self, item: Box<Item>, is_fresh: bool) {
-        if is_fresh {
-            self.state.ready.push_front(item);
-        } else {
-            self.state.turn.push_front(item);
-        }
-    }
-
-    /// All that may be asked were asked: once more, after a while.
-    fn put_off(&mut self, mut item: Box<Item>) {
-        item.tried = 0;
-        let pause = item.backoff.pause(chance());
-        if pause.is_zero() {
-            // Only refused: the gates say when.
-            self.state.turn.push_back(item);
-            return;
-        }
-        let due = self.chain.clock().instant() + pause;
-        self.state.later.push(Later { due, item });
-    }
-
-    fn begin(&mut self, item: Box<Item>, call: Call) -> Result<(Box<Item>, Call), JobError> {
-        if let Some(listed) = self.state.journals.get_mut(&item.shard) {
-            let sent = listed.journal.sent(item.entry.row, call.member);
-            sent.map_err(JobError::file("write", self.driver.folder.root()))?;
-        }
-        crash_point!("call", item.custom_id);
-        self.state.tallies.sent(call.member);
-        self.state.out += 1;
-        self.shared.out.store(self.state.out as u64, Ordering::Relaxed);
-        Ok((item, call))
     }
 
     fn is_built(&mut self, item: Box<Item>) {
@@ -318,10 +254,25 @@ impl Caller<'_> {
         self.state.group.0 += 1;
         let now = self.chain.clock().instant();
         self.state.group.1.get_or_insert(now);
-        self.group_if_due();
     }
 
-    fn landed(&mut self, landed: Landed) -> Result<(), JobError> {
+    fn hand_over_answers(&mut self) {
+        if !self.state.done.is_empty() {
+            self.shared.backlog.fetch_add(self.state.done.len(), Ordering::Relaxed);
+            let done = std::mem::take(&mut self.state.done);
+            self.tell(Message::Done(done));
+        }
+    }
+
+    /// Tells the writer what came.
+    fn hand_over(&mut self) {
+        self.hand_over_answers();
+        if self.state.group.0 > 0 {
+            self.group_if_due();
+        }
+    }
+
+    fn landed(&mut self, landed: Landed) {
         let Landed { mut item, call, end, took } = landed;
         crash_point!("called", item.custom_id);
         self.state.out -= 1;
@@ -338,26 +289,19 @@ impl Caller<'_> {
                     listed.journal.answered(item.entry.row);
                 }
                 self.settle(item, call, Final::Answer(reply), took);
-                Ok(())
             }
             Err(error) => self.failed(item, call, error, took),
         }
     }
 
-    fn failed(
-        &mut self,
-        mut item: Box<Item>,
-        call: Call,
-        error: Box<ChatError>,
-        took: Duration,
-    ) -> Result<(), JobError> {
+    fn failed(&mut self, mut item: Box<Item>, call: Call, error: Box<ChatError>, took: Duration) {
         let mark = mark_of(&error);
         if matches!(error.advice, Advice::SlowDown(_)) {
             self.warn_of_refusals(call.member, &error.error.failure.message);
         }
         if let Some(listed) = self.state.journals.get_mut(&item.shard) {
             let ended = listed.journal.ended(item.entry.row, call.member, mark);
-            ended.map_err(JobError::file("write", self.driver.folder.root()))?;
+            ended.unwrap_or_else(|error| self.list_failed(error));
         }
         self.state.tallies.ended(call.member, mark);
         if error.advice == Advice::NotThisRow {
@@ -365,20 +309,17 @@ impl Caller<'_> {
         }
         if item.backoff.count(error.advice) == Step::GiveUp {
             let end = Final::Failure(error.error.failure, error.reply);
-            self.settle(item, call, end, took);
-            return Ok(());
+            return self.settle(item, call, end, took);
         }
         item.tried |= bit(call.member);
         // The next one is asked at once.
         self.state.turn.push_front(item);
-        Ok(())
     }
 
     fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {
         let built = item.built[call.member].take().expect("it was sent");
         self.state.tallies.settled(call.member);
-        self.shared.backlog.fetch_add(1, Ordering::Relaxed);
-        self.tell(Message::Done(Box::new(Done {
+        self.state.done.push(Done {
             shard: item.shard,
             row: item.entry.row,
             key: built.key,
@@ -389,7 +330,7 @@ impl Caller<'_> {
             took,
             tries: item.tries,
             tokens: call.pass.tokens,
-        })));
+        });
         self.is_through(&item);
     }
 

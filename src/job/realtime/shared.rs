@@ -84,7 +84,8 @@ pub(super) enum Message {
         entry: RowEntry,
         reason: String,
     },
-    Done(Box<Done>),
+    /// Rows that are through, those that came together.
+    Done(Vec<Done>),
     /// Everything told before this is to be in the account, with these counts.
     Group {
         asked: Vec<AskedRecord>,

@@ -25,7 +25,7 @@ use crate::shard::RowEntry;
 use crate::store::{AskedRecord, CalledGroup, OutcomeRecord};
 
 /// Messages that are taken together before what they bring is written.
-const TOGETHER: usize = 2_000;
+const TOGETHER: usize = 200;
 /// How often progress is told, and what was not written is tried again.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
@@ -118,7 +118,7 @@ impl<'d> Writer<'d> {
                 match message {
                     Message::Opened(opened) => self.open(*opened)?,
                     Message::Skipped { shard, entry, reason } => self.skip(shard, &entry, reason),
-                    Message::Done(done) => self.take(&done)?,
+                    Message::Done(all) => self.take_all(&all)?,
                     Message::Group { asked, counted } => {
                         let group = group.get_or_insert_with(Group::default);
                         group.add(asked, counted, self.pending.len());
@@ -170,9 +170,15 @@ impl<'d> Writer<'d> {
         self.progress.failed += u64::from(!record.status.is_good());
     }
 
+    fn take_all(&mut self, all: &[Done]) -> Result<(), JobError> {
+        self.shared.backlog.fetch_sub(all.len(), Ordering::Relaxed);
+        // One that cannot be kept takes none of the others along.
+        let taken = all.iter().map(|done| self.take(done));
+        taken.fold(Ok(()), |before, taken| before.and(taken))
+    }
+
     /// Appends the line of a row to those that are written next, and judges it.
     fn take(&mut self, done: &Done) -> Result<(), JobError> {
-        self.shared.backlog.fetch_sub(1, Ordering::Relaxed);
         let Some(kept) = self.shards.get_mut(&done.shard) else { return Ok(()) };
         let member = &self.chain.members()[done.member];
         let by = By {
@@ -235,7 +241,9 @@ impl<'d> Writer<'d> {
         let told: Vec<_> = self.pending.drain(..group.rows).collect();
         let mut called = CalledGroup { asked: group.asked, ..CalledGroup::default() };
         let mut ends: HashMap<i64, u64> = HashMap::new();
+        let mut shards = Vec::with_capacity(told.len());
         for (shard, record) in told {
+            shards.push(shard);
             if let Some((_, offset, length)) = record.place {
                 ends.insert(shard, offset + length + 1);
             }
@@ -263,6 +271,12 @@ impl<'d> Writer<'d> {
         }
         crash_point!("group", called.records.len());
         self.driver.store.record_called(&self.driver.job.key, &called)?;
+        for (shard, record) in shards.into_iter().zip(called.records) {
+            if let Some(known) = self.shards.get_mut(&shard).and_then(|kept| kept.records.as_mut())
+            {
+                known.push(record);
+            }
+        }
         self.halt_early()?;
         self.shared.grouped.fetch_add(group.groups, Ordering::SeqCst);
         self.shared.wake.notify_one();
@@ -299,10 +313,16 @@ impl<'d> Writer<'d> {
     /// Settles a shard all of whose rows have their outcome in the account.
     fn settle(&mut self, shard: i64) -> Result<(), JobError> {
         let Some(kept) = self.shards.remove(&shard) else { return Ok(()) };
-        let path = kept.path();
+        let path = kept.path().to_owned();
         let (driver, shard) = (self.driver, &kept.opened.shard);
-        let records = outcomes(driver, shard, &driver.entries(shard)?)?;
-        let digest = hex_of_file(path).map_err(JobError::file("read", path))?;
+        let records = match kept.records {
+            Some(mut records) => {
+                records.sort_unstable_by_key(|record| record.row);
+                records
+            }
+            None => outcomes(driver, shard, &driver.entries(shard)?)?,
+        };
+        let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
         let halt = driver.halt_of_shard(shard, &records, 0)?;
         let json = halt.as_ref().map(Halt::as_json);
         let file = Some((kept.opened.artifact, digest.as_str()));
