@@ -51,14 +51,11 @@ impl Kept {
 
     /// Opens its file behind what is known of it.
     pub(super) fn open(&mut self) -> io::Result<&mut DiskFile> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                let file = DiskFile::append(&self.path, self.opened.file.1)?;
-                sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
-                file
-            }
-        };
+        if let Some(file) = self.file.take() {
+            return Ok(self.file.insert(file));
+        }
+        let file = DiskFile::append(&self.path, self.opened.file.1)?;
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         Ok(self.file.insert(file))
     }
 
@@ -88,7 +85,7 @@ impl Kept {
 
     /// Answers that are not written, or not to their end.
     pub(super) fn unwritten(&self) -> u64 {
-        self.lines.iter().filter(|byte| **byte == b'\n').count() as u64
+        self.lines.split_inclusive(|byte| *byte == b'\n').count() as u64
     }
 }
 

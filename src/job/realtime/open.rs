@@ -11,6 +11,7 @@ use super::resume::{begin, outcomes};
 use super::run::{Caller, State, Why};
 use super::shared::{Message, Shared};
 use super::write::Writer;
+use crate::base::remove_file;
 use crate::job::JobError;
 use crate::job::cancel::cancelled;
 use crate::job::drive::{Driver, Ending};
@@ -152,6 +153,8 @@ impl Driver<'_> {
         self.store.record_called(&self.job.key, &group)?;
         let all = outcomes(self, shard, &begun.entries)?;
         self.store.finish_calling((&self.job.key, shard.id), &all, None, None)?;
+        // What a killed run left of it; a file more in the folder does no harm.
+        let _ = remove_file(&self.folder.spare_file());
         Ok(())
     }
 }

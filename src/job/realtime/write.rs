@@ -173,8 +173,11 @@ impl<'d> Writer<'d> {
     fn take_all(&mut self, all: &[Done]) -> Result<(), JobError> {
         self.shared.backlog.fetch_sub(all.len(), Ordering::Relaxed);
         // One that cannot be kept takes none of the others along.
-        let taken = all.iter().map(|done| self.take(done));
-        taken.fold(Ok(()), |before, taken| before.and(taken))
+        let mut result = Ok(());
+        for done in all {
+            result = result.and(self.take(done));
+        }
+        result
     }
 
     /// Appends the line of a row to those that are written next, and judges it.

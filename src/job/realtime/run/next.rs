@@ -23,7 +23,9 @@ impl Caller<'_> {
         // One write for all of them, and none of them goes out before it.
         let mut journals = self.state.journals.values_mut();
         if let Err(error) = journals.try_for_each(|listed| listed.journal.write_out()) {
-            calls.into_iter().for_each(|(item, call)| self.take_back(item, call));
+            for (item, call) in calls {
+                self.take_back(item, call);
+            }
             self.list_failed(error);
             return Vec::new();
         }
