@@ -87,6 +87,11 @@ impl DiskFile {
         Ok(file)
     }
 
+    /// Cuts off what stands behind so many bytes.
+    pub fn cut(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
     /// Makes the bytes survive a power loss, without what else is known of the file.
     pub fn sync_data(&self) -> io::Result<()> {
         SYNC.run(&self.path, || {

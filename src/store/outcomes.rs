@@ -41,14 +41,17 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
     records: impl Iterator<Item = R>,
 ) -> rusqlite::Result<()> {
     let mut fan_out = known::fan_out(tx, job)?;
-    let mut statement = tx.prepare(&upsert())?;
+    // Most rows have no outcome yet. What replaces one keeps a copy of the pages that it touches,
+    // which costs as much again.
+    let mut fresh = tx.prepare(&insert_sql("NOTHING"))?;
+    let mut again = None;
     for record in records {
         let record = record.borrow();
         let (artifact, place, length) = match record.place {
             Some((artifact, place, length)) => (Some(artifact), Some(place), Some(length)),
             None => (None, None, None),
         };
-        statement.execute(params![
+        let values = params![
             job,
             record.row,
             record.round,
@@ -64,7 +67,14 @@ pub(super) fn insert<R: Borrow<OutcomeRecord>>(
             record.error,
             record.class.map(FailureKind::as_str),
             record.cost,
-        ])?;
+        ];
+        if fresh.execute(values)? == 0 {
+            let again = match &mut again {
+                Some(again) => again,
+                None => again.insert(tx.prepare(&upsert())?),
+            };
+            again.execute(values)?;
+        }
         if let Some(fan_out) = &mut fan_out {
             fan_out.execute(params![job, record.row, record.round])?;
         }
@@ -86,15 +96,22 @@ fn upsert() -> String {
     let columns =
         ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost"];
     let kept: String = columns.into_iter().map(kept).collect();
+    insert_sql(&format!(
+        "UPDATE SET {kept}status = excluded.status, \
+         artifact = excluded.artifact, place = excluded.place, length = excluded.length, \
+         content_key = excluded.content_key, error = excluded.error, class = excluded.class, \
+         settled = excluded.settled"
+    ))
+}
+
+/// Writes an outcome, or does this where the row has one in its round.
+fn insert_sql(otherwise: &str) -> String {
     format!(
         "INSERT INTO outcome AS o (job, row, round, status, artifact, place, length, content_key, \
          prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, error, class, cost, \
          settled) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, unixepoch()) \
-         ON CONFLICT (job, row, round) DO UPDATE SET {kept}status = excluded.status, \
-         artifact = excluded.artifact, place = excluded.place, length = excluded.length, \
-         content_key = excluded.content_key, error = excluded.error, class = excluded.class, \
-         settled = excluded.settled"
+         ON CONFLICT (job, row, round) DO {otherwise}"
     )
 }
 

@@ -41,13 +41,18 @@ fn s4_18_p1_a_killed_run_is_cancelled_without_a_key() {
 /// out are kept all the same: none is asked again.
 #[test]
 fn p1_answers_that_come_when_a_write_fails_are_kept() {
+    for (name, turn) in [("results/r1-s0001-calls.jsonl", 2), ("shards/r1-s0001.sent", 6)] {
+        answers_are_kept_where_this_write_fails(name, turn);
+    }
+}
+
+fn answers_are_kept_where_this_write_fails(name: &str, turn: u32) {
     let calls = killed(200);
-    let results = job_folder(&calls.dir, &job_of(&calls.dir)).join("results");
-    let results = results.join("r1-s0001-calls.jsonl").display().to_string();
+    let file = job_folder(&calls.dir, &job_of(&calls.dir)).join(name).display().to_string();
     let kept = calls.lines().len() as u64;
     calls.ask("DELETE", "/sandbox/calls");
     let run = calls.workflow("--set concurrency=16");
-    let output = run.env("BATCHCTL_FAULT", format!("write {results}#2:enospc")).run().exits(9);
+    let output = run.env("BATCHCTL_FAULT", format!("write {file}#{turn}:enospc")).run().exits(9);
     output.says(&["no more calls are made", "make room on that disk", "batchctl resume"]);
     let lines = calls.lines();
     assert!(lines.values().all(|times| *times == 1), "P1: {lines:?}");

@@ -155,7 +155,12 @@ pub(in crate::commands) fn report(
     let output = table.and_then(|table| table.path.as_deref());
     let exit = exit_of(ending, &counts.shown(), waits, context.settings.get(key::ALLOW_PARTIAL));
     let errors = store.error_groups(key, ERROR_GROUPS)?;
-    let more_errors = store.count_errors(key)?.saturating_sub(errors.len() as u64);
+    // Only where all places are taken there may be more: counting them takes a look at every row.
+    let more_errors = if (errors.len() as u64) < ERROR_GROUPS {
+        0
+    } else {
+        store.count_errors(key)?.saturating_sub(errors.len() as u64)
+    };
     let states = store.shard_counts(key)?;
     // As it stands now: what was found before the drive still says that it runs.
     let job = store.job_by_id(key)?.unwrap_or_else(|| found.job.clone());

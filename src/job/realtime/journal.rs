@@ -71,9 +71,15 @@ impl Journal {
         if self.ready.is_empty() {
             return Ok(());
         }
-        self.file.write_all(&self.ready)?;
-        self.bytes += self.ready.len() as u64;
+        let written = self.file.write_all(&self.ready);
+        let bytes = self.ready.len() as u64;
         self.ready.clear();
+        if let Err(error) = written {
+            // Half a mark would put all that follow out of step.
+            self.file.cut(self.bytes)?;
+            return Err(error);
+        }
+        self.bytes += bytes;
         Ok(())
     }
 
@@ -83,7 +89,7 @@ impl Journal {
         self.out.insert(row, member);
     }
 
-    /// The answer of a row came; its line says it.
+    /// The answer of a row came, and its line says it; or its call was not begun after all.
     pub(super) fn answered(&mut self, row: u64) {
         self.out.remove(&row);
     }

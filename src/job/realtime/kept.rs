@@ -31,10 +31,17 @@ impl Kept {
     /// A shard of which nothing is written yet, in this folder.
     pub(super) fn new(opened: Opened, results: &Path) -> Self {
         let path = results.join(&opened.file.0);
-        let (bytes, left) = (opened.file.1, opened.left);
-        let records = (opened.done.0 == 0).then(Vec::new);
-        let (file, lines, failures) = (None, Vec::new(), Failures::default());
-        Self { opened, path, file, bytes, lines, is_dirty: false, left, records, failures }
+        Self {
+            path,
+            file: None,
+            bytes: opened.file.1,
+            lines: Vec::new(),
+            is_dirty: false,
+            left: opened.left,
+            records: (opened.done.0 == 0).then(Vec::new),
+            failures: Failures::default(),
+            opened,
+        }
     }
 
     /// Its file.
@@ -44,13 +51,11 @@ impl Kept {
 
     /// Opens its file behind what is known of it.
     pub(super) fn open(&mut self) -> io::Result<&mut DiskFile> {
-        let file = if let Some(file) = self.file.take() {
-            file
-        } else {
-            let file = DiskFile::append(&self.path, self.opened.file.1)?;
-            sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
-            file
-        };
+        if let Some(file) = self.file.take() {
+            return Ok(self.file.insert(file));
+        }
+        let file = DiskFile::append(&self.path, self.opened.file.1)?;
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         Ok(self.file.insert(file))
     }
 

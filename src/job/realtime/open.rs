@@ -11,6 +11,7 @@ use super::resume::{begin, outcomes};
 use super::run::{Caller, State, Why};
 use super::shared::{Message, Shared};
 use super::write::Writer;
+use crate::base::remove_file;
 use crate::job::JobError;
 use crate::job::cancel::cancelled;
 use crate::job::drive::{Driver, Ending};
@@ -120,7 +121,7 @@ impl Driver<'_> {
             let calls = scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let why = match runtime {
-                    Ok(runtime) => runtime.block_on(caller.run()),
+                    Ok(runtime) => Ok(runtime.block_on(caller.run())),
                     Err(error) => Err(JobError::file("start", self.folder.root())(error)),
                 };
                 shared.stop();
@@ -152,6 +153,8 @@ impl Driver<'_> {
         self.store.record_called(&self.job.key, &group)?;
         let all = outcomes(self, shard, &begun.entries)?;
         self.store.finish_calling((&self.job.key, shard.id), &all, None, None)?;
+        // What a killed run left of it; a file more in the folder does no harm.
+        let _ = remove_file(&self.folder.spare_file());
         Ok(())
     }
 }

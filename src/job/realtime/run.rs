@@ -148,15 +148,9 @@ impl State {
 }
 
 impl Caller<'_> {
-    /// Makes calls until there is nothing to call any more, or something stops it.
-    pub(super) async fn run(&mut self) -> Result<Why, JobError> {
-        let why = self.call_all().await;
-        // What came is kept, whatever failed.
-        self.hand_over_answers();
-        why
-    }
-
-    async fn call_all(&mut self) -> Result<Why, JobError> {
+    /// Makes calls until there is nothing to call any more, or something stops it. Nothing that
+    /// fails here cuts calls off that are out: their answers are paid for.
+    pub(super) async fn run(&mut self) -> Why {
         let mut flights = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -164,7 +158,7 @@ impl Caller<'_> {
         let mut timer: Option<(Instant, _)> = None;
         loop {
             self.hand_over();
-            for (item, call) in self.next_calls()? {
+            for (item, call) in self.next_calls() {
                 flights.push(fly(self.chain, item, call));
             }
             if let Some(why) = self.is_over() {
@@ -178,21 +172,21 @@ impl Caller<'_> {
             let wants_more = self.state.ready.len() < READY && !self.state.is_fed;
             tokio::select! {
                 Some(landed) = flights.next(), if !flights.is_empty() => {
-                    self.landed(landed)?;
+                    self.landed(landed);
                     // All that came by now goes on together.
                     while let Some(Some(landed)) = flights.next().now_or_never() {
-                        self.landed(landed)?;
+                        self.landed(landed);
                     }
                 }
                 fed = self.fed.recv(), if wants_more => match fed {
-                    Some(fed) => self.take(fed)?,
+                    Some(fed) => self.take(fed),
                     None => self.state.is_fed = true,
                 },
                 Some(item) = self.built.recv(), if self.state.building > 0 => self.is_built(item),
                 () = async { timer.as_mut().expect("asked below").1.as_mut().await },
                     if timer.is_some() => timer = None,
                 () = self.shared.wake.notified() => {}
-                _ = tick.tick() => self.look()?,
+                _ = tick.tick() => self.look(),
             }
         }
     }
@@ -206,10 +200,25 @@ impl Caller<'_> {
         [later, self.state.opens].into_iter().flatten().min()
     }
 
-    fn take(&mut self, fed: Fed) -> Result<(), JobError> {
+    /// Something of ours failed: no calls are made any more.
+    fn fail(&self, error: JobError) {
+        self.driver.tell_failure(&error, self.shared);
+        self.shared.fail(error);
+    }
+
+    fn list_failed(&self, error: std::io::Error) {
+        self.fail(JobError::file("write", &self.driver.folder.root().join("shards"))(error));
+    }
+
+    fn take(&mut self, fed: Fed) {
         if let Some((shard, path)) = fed.begins {
-            let journal = Journal::open(&path).map_err(JobError::file("write", &path))?;
-            self.state.journals.insert(shard, Listed { journal, rows: 0, is_whole: false });
+            match Journal::open(&path) {
+                Ok(journal) => {
+                    let listed = Listed { journal, rows: 0, is_whole: false };
+                    self.state.journals.insert(shard, listed);
+                }
+                Err(error) => return self.list_failed(error),
+            }
         }
         for item in fed.items {
             if let Some(listed) = self.state.journals.get_mut(&item.shard) {
@@ -226,7 +235,6 @@ impl Caller<'_> {
                 self.state.group.1.get_or_insert(self.state.began);
             }
         }
-        Ok(())
     }
 
     fn is_built(&mut self, item: Box<Item>) {
@@ -264,7 +272,7 @@ impl Caller<'_> {
         }
     }
 
-    fn landed(&mut self, landed: Landed) -> Result<(), JobError> {
+    fn landed(&mut self, landed: Landed) {
         let Landed { mut item, call, end, took } = landed;
         crash_point!("called", item.custom_id);
         self.state.out -= 1;
@@ -281,26 +289,19 @@ impl Caller<'_> {
                     listed.journal.answered(item.entry.row);
                 }
                 self.settle(item, call, Final::Answer(reply), took);
-                Ok(())
             }
             Err(error) => self.failed(item, call, error, took),
         }
     }
 
-    fn failed(
-        &mut self,
-        mut item: Box<Item>,
-        call: Call,
-        error: Box<ChatError>,
-        took: Duration,
-    ) -> Result<(), JobError> {
+    fn failed(&mut self, mut item: Box<Item>, call: Call, error: Box<ChatError>, took: Duration) {
         let mark = mark_of(&error);
         if matches!(error.advice, Advice::SlowDown(_)) {
             self.warn_of_refusals(call.member, &error.error.failure.message);
         }
         if let Some(listed) = self.state.journals.get_mut(&item.shard) {
             let ended = listed.journal.ended(item.entry.row, call.member, mark);
-            ended.map_err(JobError::file("write", self.driver.folder.root()))?;
+            ended.unwrap_or_else(|error| self.list_failed(error));
         }
         self.state.tallies.ended(call.member, mark);
         if error.advice == Advice::NotThisRow {
@@ -308,13 +309,11 @@ impl Caller<'_> {
         }
         if item.backoff.count(error.advice) == Step::GiveUp {
             let end = Final::Failure(error.error.failure, error.reply);
-            self.settle(item, call, end, took);
-            return Ok(());
+            return self.settle(item, call, end, took);
         }
         item.tried |= bit(call.member);
         // The next one is asked at once.
         self.state.turn.push_front(item);
-        Ok(())
     }
 
     fn settle(&mut self, mut item: Box<Item>, call: Call, end: Final, took: Duration) {

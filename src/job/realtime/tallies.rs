@@ -29,6 +29,13 @@ impl Tallies {
         }
     }
 
+    /// A call was not begun after all.
+    pub(super) fn not_sent(&mut self, member: usize) {
+        if let Some(one) = self.of(member) {
+            one.calls = one.calls.saturating_sub(1);
+        }
+    }
+
     /// A row got its outcome, which may be that it has no answer.
     pub(super) fn settled(&mut self, member: usize, has_failed: bool) {
         if let Some(one) = self.of(member) {

@@ -172,7 +172,12 @@ impl<'d> Writer<'d> {
 
     fn take_all(&mut self, all: &[Done]) -> Result<(), JobError> {
         self.shared.backlog.fetch_sub(all.len(), Ordering::Relaxed);
-        all.iter().try_for_each(|done| self.take(done))
+        // One that cannot be kept takes none of the others along.
+        let mut result = Ok(());
+        for done in all {
+            result = result.and(self.take(done));
+        }
+        result
     }
 
     /// Appends the line of a row to those that are written next, and judges it.
@@ -310,18 +315,17 @@ impl<'d> Writer<'d> {
 
     /// Settles a shard all of whose rows have their outcome in the account.
     fn settle(&mut self, shard: i64) -> Result<(), JobError> {
-        let Some(mut kept) = self.shards.remove(&shard) else { return Ok(()) };
-        let known = kept.records.take();
+        let Some(kept) = self.shards.remove(&shard) else { return Ok(()) };
+        let path = kept.path().to_owned();
         let (driver, shard) = (self.driver, &kept.opened.shard);
-        let path = kept.path();
-        let digest = hex_of_file(path).map_err(JobError::file("read", path))?;
-        let records = match known {
+        let records = match kept.records {
             Some(mut records) => {
                 records.sort_unstable_by_key(|record| record.row);
                 records
             }
             None => outcomes(driver, shard, &driver.entries(shard)?)?,
         };
+        let digest = hex_of_file(&path).map_err(JobError::file("read", &path))?;
         let halt = driver.halt_of_shard(shard, &records, 0)?;
         let json = halt.as_ref().map(Halt::as_json);
         let file = Some((kept.opened.artifact, digest.as_str()));

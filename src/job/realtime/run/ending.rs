@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use super::{Caller, GLANCE, GRACE, GROUP, GROUP_AFTER, GROUP_PAUSE, PATIENCE, Why};
 use crate::batch::{Failure, FailureKind};
-use crate::job::JobError;
 use crate::job::realtime::journal::Mark;
 use crate::job::realtime::shared::Message;
 
@@ -28,12 +27,15 @@ impl Caller<'_> {
 
     fn group(&mut self) {
         let mut counted = Vec::new();
-        let folder = self.driver.folder.root();
+        let mut failed = None;
         for (shard, listed) in &mut self.state.journals {
             match listed.journal.carry_over() {
                 Ok(bytes) => counted.push((*shard, bytes)),
-                Err(error) => self.shared.fail(JobError::file("write", folder)(error)),
+                Err(error) => failed = Some(error),
             }
+        }
+        if let Some(error) = failed {
+            self.list_failed(error);
         }
         self.state.journals.retain(|_, listed| listed.rows > 0 || !listed.is_whole);
         let asked = self.state.tallies.take();
@@ -44,7 +46,7 @@ impl Caller<'_> {
     }
 
     /// What only time or others bring: a signal, a wish, a halt, a long silence.
-    pub(super) fn look(&mut self) -> Result<(), JobError> {
+    pub(super) fn look(&mut self) {
         let now = self.chain.clock().instant();
         self.group_if_due();
         if let Some((_, until)) = &mut self.state.why {
@@ -52,7 +54,7 @@ impl Caller<'_> {
             if until.is_none() && self.driver.stop.cause().is_some() {
                 *until = Some(now + GRACE);
             }
-            return Ok(());
+            return;
         }
         if let Some(cause) = self.driver.stop.cause() {
             self.stop(Why::Stopped(cause), Some(now + GRACE));
@@ -60,8 +62,10 @@ impl Caller<'_> {
             self.stop(Why::Halted, None);
         } else if now.saturating_duration_since(self.state.glanced) >= GLANCE {
             self.state.glanced = now;
-            if self.driver.store.is_cancel_wished(&self.driver.job.key)? {
-                self.stop(Why::Wished, Some(now + GRACE));
+            match self.driver.store.is_cancel_wished(&self.driver.job.key) {
+                Ok(true) => self.stop(Why::Wished, Some(now + GRACE)),
+                Ok(false) => {}
+                Err(error) => self.fail(error.into()),
             }
         }
         let most = self.driver.options.max_wait;
@@ -74,7 +78,6 @@ impl Caller<'_> {
         if self.state.is_holding && self.state.out == 0 {
             self.stop(Why::Unreachable(self.last_failure()), None);
         }
-        Ok(())
     }
 
     pub(super) fn stop(&mut self, why: Why, until: Option<Instant>) {
@@ -103,19 +106,19 @@ impl Caller<'_> {
     }
 
     /// What is still out is cut off; it may have been billed.
-    pub(super) fn end(&mut self, why: Why) -> Result<Why, JobError> {
+    pub(super) fn end(&mut self, why: Why) -> Why {
         for listed in self.state.journals.values_mut() {
             let out: Vec<_> = listed.journal.out().iter().map(|(row, by)| (*row, *by)).collect();
             for (row, member) in out {
-                let ended = listed.journal.ended(row, member, Mark::Unanswered);
-                ended.map_err(JobError::file("write", self.driver.folder.root()))?;
+                // A mark that cannot be written is missing, and what is missing counts the same.
+                let _ = listed.journal.ended(row, member, Mark::Unanswered);
                 self.state.tallies.ended(member, Mark::Unanswered);
             }
         }
         self.chain.forget_calls();
         self.hand_over_answers();
         self.group();
-        Ok(why)
+        why
     }
 
     pub(super) fn last_failure(&self) -> Failure {

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use super::{BACKLOG, BUILDING, Caller, Why};
 use crate::base::crash_point;
-use crate::job::JobError;
 use crate::job::realtime::chain::{Call, Pick};
 use crate::job::realtime::feed::Order;
 use crate::job::realtime::later::Later;
@@ -13,24 +12,39 @@ use crate::job::realtime::shared::Item;
 
 impl Caller<'_> {
     /// All calls that may begin now, each on the list of its shard.
-    pub(super) fn next_calls(&mut self) -> Result<Vec<(Box<Item>, Call)>, JobError> {
+    pub(super) fn next_calls(&mut self) -> Vec<(Box<Item>, Call)> {
         let mut calls = Vec::new();
         while let Some(call) = self.next_call() {
             calls.push(call);
         }
         if calls.is_empty() {
-            return Ok(calls);
+            return calls;
         }
         // One write for all of them, and none of them goes out before it.
-        for listed in self.state.journals.values_mut() {
-            let written = listed.journal.write_out();
-            written.map_err(JobError::file("write", self.driver.folder.root()))?;
+        let mut journals = self.state.journals.values_mut();
+        if let Err(error) = journals.try_for_each(|listed| listed.journal.write_out()) {
+            for (item, call) in calls {
+                self.take_back(item, call);
+            }
+            self.list_failed(error);
+            return Vec::new();
         }
         for (item, _) in &calls {
             crash_point!("call", item.custom_id);
         }
         self.shared.out.store(self.state.out as u64, Ordering::Relaxed);
-        Ok(calls)
+        calls
+    }
+
+    /// A call is not begun after all, since its list cannot be written.
+    fn take_back(&mut self, item: Box<Item>, call: Call) {
+        self.chain.take_back(call);
+        self.state.tallies.not_sent(call.member);
+        self.state.out -= 1;
+        if let Some(listed) = self.state.journals.get_mut(&item.shard) {
+            listed.journal.answered(item.entry.row);
+        }
+        self.state.turn.push_back(item);
     }
 
     /// The next row that may be asked now, and whom.

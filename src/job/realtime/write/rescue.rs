@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::{TELL_EVERY, Writer};
 use crate::job::JobError;
-use crate::job::realtime::shared::Message;
+use crate::job::drive::Driver;
+use crate::job::realtime::shared::{Message, Shared};
 
 /// How long what the disk does not take is tried again once no answers come any more.
 const GRACE: Duration = Duration::from_secs(5);
@@ -16,12 +17,7 @@ impl Writer<'_> {
     /// into the room that was set aside, or once there is room again. The next run puts into the
     /// account what is on disk.
     pub(super) fn rescue(&mut self, failure: JobError, messages: &Receiver<Message>) {
-        let out = self.shared.out.load(Ordering::Relaxed);
-        if out > 0 {
-            self.driver.warn(&format!(
-                "{failure}: no more calls are made; what the {out} that are out bring is kept"
-            ));
-        }
+        self.driver.tell_failure(&failure, self.shared);
         self.shared.fail(failure);
         self.room.give_up();
         let mut lost = 0;
@@ -30,8 +26,7 @@ impl Writer<'_> {
             match messages.recv_timeout(TELL_EVERY) {
                 Ok(Message::Opened(opened)) => drop(self.open(*opened)),
                 Ok(Message::Done(all)) => {
-                    let failed = all.iter().filter(|done| self.take(done).is_err()).count();
-                    lost += failed as u64;
+                    lost += all.iter().filter(|done| self.take(done).is_err()).count() as u64;
                 }
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
@@ -47,5 +42,17 @@ impl Writer<'_> {
             lost += kept.unwritten();
         }
         self.shared.lose(lost);
+    }
+}
+
+impl Driver<'_> {
+    /// Says that something could not be written, where calls are out that are waited for.
+    pub(in crate::job::realtime) fn tell_failure(&self, failure: &JobError, shared: &Shared) {
+        let out = shared.out.load(Ordering::Relaxed);
+        if out > 0 && !shared.is_over() {
+            self.warn(&format!(
+                "{failure}: no more calls are made; what the {out} that are out bring is kept"
+            ));
+        }
     }
 }
