@@ -36,7 +36,7 @@ fn spec(table: &Table) -> Spec {
         others: Vec::new(),
         rounds: None,
         reask: 0,
-        said: Default::default(),
+        said: std::collections::BTreeMap::new(),
     }
 }
 

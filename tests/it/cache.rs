@@ -284,7 +284,7 @@ fn b04_entries_are_carried_to_another_home() {
 fn a_file_that_is_no_cache_is_told_in_one_line() {
     let dir = marked(30);
     let run = dir.batchctl("cache import in.csv").run().exits(3);
-    run.says(&[
+    let run = run.says(&[
         "in.csv: 31 lines refused: the first, line 1: it is no entry that cache export wrote",
     ]);
     assert_eq!(run.stderr.matches("warning:").count(), 1, "{run}");

@@ -185,7 +185,7 @@ fn s3_02_who_is_asked_in_turn() {
     let chains = "[chains.safe]\nmembers = [\"openai\", \"zhipu:glm-4\"]\n\
                   [chains.tiered]\ntiers = [[\"openai:gpt-4o\", \"zhipu:glm-4\"], \
                   [\"openai:gpt-4o-mini\"]]\n[providers.openai]\nmodel = \"gpt-4o\"\n";
-    let table: [(&str, Variables, &str); 8] = [
+    let table: [(&str, Variables, &str); 9] = [
         (
             "",
             &[("BATCHCTL_PROVIDER", "openai, zhipu:glm-4，sandbox")],

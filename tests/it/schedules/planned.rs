@@ -79,6 +79,7 @@ impl Planned {
             mode: batchctl::request::Mode::Batch,
             others: Vec::new(),
             reask: 0,
+            said: BTreeMap::new(),
         };
         let limits = Limits { max_requests: A_SHARD, max_bytes: 1_000_000, max_line_bytes: None };
         let planned = plan(
