@@ -241,7 +241,7 @@ fn field_25_tools_and_thoughts_are_no_answers() {
 
 fn called(body: &str) -> String {
     format!(
-        r#"{{"custom_id":"k7f2qd-0000041-r1","response":{{"status_code":200,"request_id":null,"body":{}}},"error":null,"batchctl":{{"provider":"p","model":"m","ms":412,"tries":2,"at":1763770000}}}}"#,
+        r#"{{"custom_id":"k7f2qd-0000041-r1","response":{{"status_code":200,"request_id":null,"body":{}}},"error":null,"batchctl":{{"provider":"p","model":"m","ms":11819,"tries":2,"at":1763770000}}}}"#,
         body.trim()
     )
 }
@@ -272,7 +272,7 @@ fn s3_01_bodies_of_anthropic_and_gemini() {
     let by = By {
         provider: "p".to_owned(),
         model: "m".to_owned(),
-        seconds: 0.412,
+        seconds: 11.819,
         tries: 2,
         at: Some(1_763_770_000),
     };

@@ -88,6 +88,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn seconds_of_documents_have_no_tail() {
+        let table = [
+            (Duration::from_millis(11_819), "11.819"),
+            (Duration::from_nanos(52_357_100), "0.052"),
+            (Duration::from_micros(500), "0.001"),
+            (Duration::from_secs(90), "90"),
+            (Duration::ZERO, "0"),
+        ];
+        for (span, expected) in table {
+            assert_eq!(seconds(span).to_string(), expected, "{span:?}");
+        }
+    }
+
+    #[test]
     fn counts_sizes_and_times() {
         for (number, text) in
             [(0, "0"), (999, "999"), (1204, "1,204"), (50_000, "50,000"), (1_234_567, "1,234,567")]

@@ -86,7 +86,7 @@ fn s4_03_resume_finishes_as_the_line_said() {
     let line = format!("{LINE} --finish realtime");
     let hang = |call: &str, _| if call == "POST /v1/files" { Act::Hang } else { Act::Pass };
     for (flags, calls) in [("", true), ("--finish batch", false)] {
-        let faults = "result: expired 1";
+        let faults = "batch#1: expire 50%";
         let bench = Bench::with(&["--batch-seconds", "0.3", "--faults", faults], hang);
         let run = bench.batchctl(&line).start();
         until("it is to be killed", || bench.gate.count("POST /v1/files") > 0);

@@ -40,3 +40,21 @@ fn is_timeout(failure: &Failure) -> bool {
     let code = failure.code.as_deref().unwrap_or_default();
     code == "timeout" || failure.message.to_ascii_lowercase().contains("timed out")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What helps is more than what was waited.
+    #[test]
+    fn more_time_is_more_than_was_given() {
+        let late = Failure {
+            code: Some("timeout".to_owned()),
+            ..Failure::ours(FailureKind::Network, "it did not answer".to_owned())
+        };
+        for (waited, expected) in [(2, 2), (30, 2), (60, 2), (119, 3), (120, 4), (600, 20)] {
+            let hint = remedy("openai", &late, Duration::from_secs(waited)).unwrap();
+            assert_eq!(hint, format!("more time: --timeout {expected}m"), "{waited} s");
+        }
+    }
+}
