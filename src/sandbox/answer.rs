@@ -93,7 +93,8 @@ fn fixed(asked: Asked, text: &str) -> Said {
 }
 
 fn marked_failure(text: &str) -> Option<u16> {
-    let (_, after) = text.split_once(FAIL_MARK)?;
+    // Most texts have no bracket at all, which is quickly seen.
+    let (_, after) = text[text.find('[')?..].split_once(FAIL_MARK)?;
     let (status, _) = after.split_once("]]")?;
     status.parse().ok().filter(|status| (400..600).contains(status))
 }

@@ -4,12 +4,15 @@
 //! four commonest calls pass by the router and its layers, as long as no rule is about them; the
 //! answer is made, counted, billed and noted by the same functions on either way.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, Request};
 use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any_service};
 
@@ -54,19 +57,32 @@ impl Front {
     }
 }
 
-/// Any call of any connection.
-pub(super) async fn enter(State(front): State<Front>, request: Request) -> Response {
+/// Says to axum that this is no function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Itself;
+
+impl Handler<Itself, ()> for Front {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, (): ()) -> Self::Future {
+        Box::pin(enter(self, request))
+    }
+}
+
+/// Any call of any connection. What few calls need is put in a box of its own, so that the memory
+/// that every call needs is not larger for it.
+async fn enter(front: Front, request: Request) -> Response {
     if !front.0.host.is_meant(request.headers(), request.uri()) {
         let text = "this server answers only to 127.0.0.1 and localhost";
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
     }
     let chat = chat_of(request.method(), request.uri());
     let Some(desk) = chat.and_then(|chat| front.short_way(chat.family())) else {
-        return front.0.router.clone().call(request, ()).await;
+        return Box::pin(front.0.router.clone().call(request, ())).await;
     };
     let (parts, body) = request.into_parts();
     if !has_key_for(desk.family, &parts.headers, &parts.uri) {
-        drain(body).await;
+        Box::pin(drain(body)).await;
         return wrong_key(desk.family);
     }
     let desk = desk.of_account(account_of(&parts.headers, &parts.uri));
@@ -75,12 +91,22 @@ pub(super) async fn enter(State(front): State<Front>, request: Request) -> Respo
         Err(reply) => return reply,
     };
     let watch = watched(&desk, &parts.uri, &body);
-    watch.saw(answered(desk, parts, body).await)
+    let reply = watch.saw(answered(desk, &parts, body).await);
+    in_room_of(parts.headers, reply)
 }
 
-async fn answered(desk: Desk, parts: Parts, body: Bytes) -> Response {
+/// The reply with its headers in the map that the request's were in: the connection takes that for
+/// its next request, and a map of that size costs as much as the rest of the headers.
+fn in_room_of(mut headers: HeaderMap, mut reply: Response) -> Response {
+    headers.clear();
+    headers.extend(std::mem::take(reply.headers_mut()));
+    *reply.headers_mut() = headers;
+    reply
+}
+
+async fn answered(desk: Desk, parts: &Parts, body: Bytes) -> Response {
     match chat_of(&parts.method, &parts.uri) {
-        Some(Chat::Anthropic) => realtime::messages(desk, parts.headers, body).await,
+        Some(Chat::Anthropic) => realtime::message(desk, &parts.headers, body).await,
         Some(Chat::Gemini(call)) => {
             let call = call.to_owned();
             realtime::gemini_call(desk, Path(call), Query(Alt::default()), body).await
@@ -113,6 +139,32 @@ impl Chat<'_> {
             Self::Zhipu => Family::Zhipu,
             Self::Anthropic => Family::Anthropic,
             Self::Gemini(_) => Family::Gemini,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_addresses_go_the_short_way() {
+        let table = [
+            ("POST", "/v1/chat/completions", Some(Chat::OpenAi)),
+            ("POST", "/api/paas/v4/chat/completions", Some(Chat::Zhipu)),
+            ("POST", "/v1/messages", Some(Chat::Anthropic)),
+            ("POST", "/v1beta/models/m:generateContent", Some(Chat::Gemini("m:generateContent"))),
+            ("POST", "/v1beta/models/m%20:generateContent", None),
+            ("POST", "/v1beta/models/a/m:generateContent", None),
+            ("POST", "/v1beta/models/m:generateContent?key=sandbox-a", None),
+            ("POST", "/v1beta/models/m:embedContent", None),
+            ("POST", "/v1/messages/count_tokens", None),
+            ("POST", "/v1/chat/completions/", None),
+            ("GET", "/v1/chat/completions", None),
+        ];
+        for (method, address, expected) in table {
+            let (method, uri) = (method.parse().unwrap(), address.parse().unwrap());
+            assert_eq!(chat_of(&method, &uri), expected, "{method} {address}");
         }
     }
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::base::{FileLock, LockError};
 
 /// How long another process may hold the ledger before that is an error.
@@ -39,10 +41,14 @@ impl Ledger {
     }
 
     /// Appends one line at the next [`Ledger::flush`], which a kill may prevent.
-    pub(super) fn append_soon(&self, line: &[u8]) {
+    pub(super) fn append_soon(&self, line: &impl Serialize) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.extend_from_slice(line);
-        pending.push(b'\n');
+        let before = pending.len();
+        match serde_json::to_writer(&mut *pending, line) {
+            Ok(()) => pending.push(b'\n'),
+            // Lines have nothing in them that JSON has not.
+            Err(_) => pending.truncate(before),
+        }
     }
 
     /// Whether lines wait.

@@ -1,5 +1,6 @@
 //! The shapes of answers and of result lines, by family. Pure.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::{Content, Said};
@@ -26,7 +27,12 @@ impl Origin<'_> {
     pub(super) fn digits(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.batch.as_bytes()).update(&[0]).update(self.custom_id.as_bytes());
-        hasher.finalize().to_hex()[..24].to_owned()
+        let digest = hasher.finalize();
+        digest.as_bytes()[..12].iter().fold(String::with_capacity(24), |mut digits, byte| {
+            let digit = |four: u8| char::from_digit(four.into(), 16).expect("four bits");
+            digits.extend([digit(byte >> 4), digit(byte & 15)]);
+            digits
+        })
     }
 
     /// Zhipu's inner request id: the `custom_id` with a number and a dash in front.
@@ -36,56 +42,120 @@ impl Origin<'_> {
     }
 }
 
-/// The body of an answer.
-pub(super) fn body(origin: &Origin<'_>, said: &Said) -> Value {
-    let model = format!("sandbox-{}", said.model);
-    match (&said.content, origin.endpoint) {
-        (Content::Vectors(vectors), _) if origin.family == Family::Gemini => {
-            gemini::embeddings(vectors)
-        }
-        (Content::Vectors(vectors), _) => embeddings(&model, vectors, said.prompt_tokens),
-        (Content::Text(text), Endpoint::Responses) => response(origin, &model, text, said),
-        (Content::Text(text), _) => chat(origin, &model, text, said),
+/// The body of an answer, in the shape of its family. Written straight to text for a call that is
+/// answered at once, and made a [`Value`] where something is changed in it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Body<'a> {
+    OpenAi(OpenAiChat<'a>),
+    Zhipu(ZhipuChat<'a>),
+    Anthropic(anthropic::Answer<'a>),
+    Gemini(gemini::Answer<'a>),
+    Other(Value),
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct OpenAiChat<'a> {
+    id: String,
+    object: &'static str,
+    model: String,
+    choices: [OpenAiChoice<'a>; 1],
+    usage: OpenAiUsage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct OpenAiChoice<'a> {
+    index: u32,
+    message: Message<'a>,
+    finish_reason: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct OpenAiUsage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ZhipuChat<'a> {
+    created: i64,
+    usage: ZhipuUsage,
+    model: String,
+    id: String,
+    choices: [ZhipuChoice<'a>; 1],
+    request_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ZhipuChoice<'a> {
+    finish_reason: &'a str,
+    index: u32,
+    message: Message<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ZhipuUsage {
+    completion_tokens: u64,
+    prompt_tokens: u64,
+    total_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl Body<'_> {
+    pub(super) fn value(&self) -> Value {
+        serde_json::to_value(self).expect("all names are strings and all numbers are finite")
     }
 }
 
-fn chat(origin: &Origin<'_>, model: &str, text: &str, said: &Said) -> Value {
-    let message = json!({"role": "assistant", "content": text});
-    let total = said.prompt_tokens + said.completion_tokens;
-    match origin.family {
-        Family::OpenAi => {
-            let mut body = json!({
-                "id": format!("chatcmpl-{}", origin.digits()),
-                "object": "chat.completion",
-                "model": model,
-                "choices": [
-                    {"index": 0, "message": message, "finish_reason": said.finish_reason}],
-                "usage": {
-                    "prompt_tokens": said.prompt_tokens,
-                    "completion_tokens": said.completion_tokens,
-                    "total_tokens": total,
-                },
-            });
-            if origin.realtime {
-                body["created"] = json!(origin.created);
-            }
-            body
+/// The body of an answer.
+pub(super) fn body<'a>(origin: &Origin<'_>, said: &'a Said) -> Body<'a> {
+    let model = format!("sandbox-{}", said.model);
+    match (&said.content, origin.endpoint) {
+        (Content::Vectors(vectors), _) if origin.family == Family::Gemini => {
+            Body::Other(gemini::embeddings(vectors))
         }
-        Family::Zhipu => json!({
-            "created": origin.created,
-            "usage": {
-                "completion_tokens": said.completion_tokens,
-                "prompt_tokens": said.prompt_tokens,
-                "total_tokens": total,
-            },
-            "model": model,
-            "id": format!("8{}", &origin.digits()[..16]),
-            "choices": [
-                {"finish_reason": said.finish_reason, "index": 0, "message": message}],
-            "request_id": origin.zhipu_request_id(),
+        (Content::Vectors(vectors), _) => {
+            Body::Other(embeddings(&model, vectors, said.prompt_tokens))
+        }
+        (Content::Text(text), Endpoint::Responses) => {
+            Body::Other(response(origin, &model, text, said))
+        }
+        (Content::Text(text), _) => chat(origin, model, text, said),
+    }
+}
+
+fn chat<'a>(origin: &Origin<'_>, model: String, text: &'a str, said: &'a Said) -> Body<'a> {
+    let message = Message { role: "assistant", content: text };
+    let finish_reason = said.finish_reason.as_str();
+    let Said { prompt_tokens, completion_tokens, .. } = *said;
+    let total_tokens = prompt_tokens + completion_tokens;
+    match origin.family {
+        Family::OpenAi => Body::OpenAi(OpenAiChat {
+            id: format!("chatcmpl-{}", origin.digits()),
+            object: "chat.completion",
+            model,
+            choices: [OpenAiChoice { index: 0, message, finish_reason }],
+            usage: OpenAiUsage { prompt_tokens, completion_tokens, total_tokens },
+            created: origin.realtime.then_some(origin.created),
         }),
-        Family::Anthropic => anthropic::message(origin, model, text, said),
-        Family::Gemini => gemini::content(origin, model, text, said),
+        Family::Zhipu => Body::Zhipu(ZhipuChat {
+            created: origin.created,
+            usage: ZhipuUsage { completion_tokens, prompt_tokens, total_tokens },
+            model,
+            id: format!("8{}", &origin.digits()[..16]),
+            choices: [ZhipuChoice { finish_reason, index: 0, message }],
+            request_id: origin.zhipu_request_id(),
+        }),
+        Family::Anthropic => Body::Anthropic(anthropic::message(origin, model, text, said)),
+        Family::Gemini => Body::Gemini(gemini::content(origin, model, text, said)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::handler::Handler;
+use axum::handler::HandlerWithoutStateExt;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -17,7 +17,6 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::faults::{Book, Wire, Wired};
-use super::front::enter;
 use super::guard::account_of;
 use super::ledger::Ledger;
 use super::queue::Queue;
@@ -268,7 +267,7 @@ pub async fn serve(options: SandboxOptions) -> Result<Running, SandboxError> {
         engine::follow_all(&desk).map_err(failed)?;
     }
     let (stop, mut stopped) = (shared.stop.clone(), shared.stopped());
-    let front = enter.with_state(routes::front(&shared, address));
+    let front = routes::front(&shared, address);
     let app = front.into_make_service_with_connect_info::<Wire>();
     let task = tokio::spawn(async move {
         let end = async move {

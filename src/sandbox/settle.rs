@@ -173,7 +173,7 @@ fn answer_one(
                 prompt_tokens: said.prompt_tokens,
                 completion_tokens: said.completion_tokens,
             };
-            (lines::line(&origin, 200, &lines::body(&origin, &said)), Some(bill))
+            (lines::line(&origin, 200, &lines::body(&origin, &said).value()), Some(bill))
         }
         Err(refusal) => (lines::refused(&origin, &refusal), None),
     };

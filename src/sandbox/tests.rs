@@ -9,4 +9,5 @@ mod recovery;
 mod refusals;
 mod seen_calls;
 mod shapes;
+mod two_ways;
 mod upstreams;

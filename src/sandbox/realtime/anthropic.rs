@@ -1,6 +1,7 @@
 //! Anthropic's messages: what a body asks for, and the shapes of answers. Written by its documents
 //! and apart from the client.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::answer::Said;
@@ -166,27 +167,57 @@ fn stop_reason(reason: &str) -> &str {
 }
 
 /// The body of an answer.
-pub(in crate::sandbox) fn message(
+#[derive(Debug, Serialize)]
+pub(in crate::sandbox) struct Answer<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    role: &'static str,
+    model: String,
+    content: [Block<'a>; 1],
+    stop_reason: &'a str,
+    stop_sequence: Option<&'static str>,
+    usage: Usage,
+}
+
+#[derive(Debug, Serialize)]
+struct Block<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the service")]
+struct Usage {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    output_tokens: u64,
+}
+
+/// The body of an answer.
+pub(in crate::sandbox) fn message<'a>(
     origin: &Origin<'_>,
-    model: &str,
-    text: &str,
-    said: &Said,
-) -> Value {
-    json!({
-        "id": format!("msg_{}", origin.digits()),
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": stop_reason(&said.finish_reason),
-        "stop_sequence": null,
-        "usage": {
-            "input_tokens": said.prompt_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "output_tokens": said.completion_tokens,
+    model: String,
+    text: &'a str,
+    said: &'a Said,
+) -> Answer<'a> {
+    Answer {
+        id: format!("msg_{}", origin.digits()),
+        kind: "message",
+        role: "assistant",
+        model,
+        content: [Block { kind: "text", text }],
+        stop_reason: stop_reason(&said.finish_reason),
+        stop_sequence: None,
+        usage: Usage {
+            input_tokens: said.prompt_tokens,
+            cache_creation_input_tokens: 0,
+            cache_read_input_tokens: 0,
+            output_tokens: said.completion_tokens,
         },
-    })
+    }
 }
 
 /// The events of a stream that says the same as this body, in pieces of the text.

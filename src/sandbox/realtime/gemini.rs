@@ -1,6 +1,9 @@
 //! Gemini's `generateContent`: what a body asks for, and the shapes of answers. Written by its
 //! documents and apart from the client. Names come in camel case or in snake case.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::answer::Said;
@@ -158,43 +161,85 @@ fn take_content(
     Ok(())
 }
 
-fn finish_reason(reason: &str) -> String {
+fn finish_reason(reason: &str) -> Cow<'static, str> {
     match reason {
-        "length" => "MAX_TOKENS".to_owned(),
-        "content_filter" | "sensitive" => "SAFETY".to_owned(),
-        other => other.to_uppercase(),
+        "stop" => "STOP".into(),
+        "length" => "MAX_TOKENS".into(),
+        "content_filter" | "sensitive" => "SAFETY".into(),
+        other => other.to_uppercase().into(),
     }
 }
 
 /// The body of an answer.
-pub(in crate::sandbox) fn content(
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::sandbox) struct Answer<'a> {
+    candidates: [Candidate<'a>; 1],
+    usage_metadata: Usage,
+    model_version: String,
+    response_id: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate<'a> {
+    /// What was blocked has none at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content<'a>>,
+    finish_reason: Cow<'static, str>,
+    index: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Content<'a> {
+    parts: [Part<'a>; 1],
+    role: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Part<'a> {
+    text: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    prompt_token_count: u64,
+    candidates_token_count: u64,
+    total_token_count: u64,
+    prompt_tokens_details: [Detail; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    modality: &'static str,
+    token_count: u64,
+}
+
+/// The body of an answer.
+pub(in crate::sandbox) fn content<'a>(
     origin: &Origin<'_>,
-    model: &str,
-    text: &str,
+    model: String,
+    text: &'a str,
     said: &Said,
-) -> Value {
-    let mut candidate = json!({
-        "content": {"parts": [{"text": text}], "role": "model"},
-        "finishReason": finish_reason(&said.finish_reason),
-        "index": 0,
-    });
-    // What was blocked has no content at all.
-    if text.is_empty()
-        && let Some(object) = candidate.as_object_mut()
-    {
-        object.remove("content");
-    }
-    json!({
-        "candidates": [candidate],
-        "usageMetadata": {
-            "promptTokenCount": said.prompt_tokens,
-            "candidatesTokenCount": said.completion_tokens,
-            "totalTokenCount": said.prompt_tokens + said.completion_tokens,
-            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": said.prompt_tokens}],
+) -> Answer<'a> {
+    let content = (!text.is_empty()).then_some(Content { parts: [Part { text }], role: "model" });
+    Answer {
+        candidates: [Candidate {
+            content,
+            finish_reason: finish_reason(&said.finish_reason),
+            index: 0,
+        }],
+        usage_metadata: Usage {
+            prompt_token_count: said.prompt_tokens,
+            candidates_token_count: said.completion_tokens,
+            total_token_count: said.prompt_tokens + said.completion_tokens,
+            prompt_tokens_details: [Detail { modality: "TEXT", token_count: said.prompt_tokens }],
         },
-        "modelVersion": model,
-        "responseId": origin.digits(),
-    })
+        model_version: model,
+        response_id: origin.digits(),
+    }
 }
 
 /// Vectors; `embedContent` takes the first of them.

@@ -15,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{Said, answer};
@@ -26,7 +26,7 @@ use super::refusal::Refusal;
 use super::server::{Desk, blocking};
 use super::settle::Bill;
 use super::upstream::bill_of;
-use super::{Answers, Family};
+use super::{Answers, Family, Upstream};
 pub use limits::CallLimits;
 pub(super) use limits::Limiter;
 use limits::{Open, Standings};
@@ -64,6 +64,11 @@ pub(super) async fn responses(desk: Desk, body: Bytes) -> Response {
 
 /// `POST /v1/messages`
 pub(super) async fn messages(desk: Desk, headers: HeaderMap, body: Bytes) -> Response {
+    message(desk, &headers, body).await
+}
+
+/// The same, for a caller that keeps the headers.
+pub(super) async fn message(desk: Desk, headers: &HeaderMap, body: Bytes) -> Response {
     if !headers.contains_key("anthropic-version") {
         return invalid("anthropic-version: header is required").response(desk.family);
     }
@@ -145,11 +150,8 @@ async fn plain(desk: Desk, endpoint: Endpoint, body: &[u8]) -> Response {
 async fn call(desk: Desk, endpoint: Endpoint, body: Value, manner: Manner) -> Response {
     let mut standings = Standings::default();
     let number = desk.shared.calls.next_number();
-    let outcome = made(&desk, endpoint, body, number, &mut standings).await;
-    let mut reply = match outcome {
-        Ok(body) => manner.reply(desk.family, body),
-        Err(refusal) => refusal.response(desk.family),
-    };
+    let outcome = made(&desk, endpoint, body, (number, manner), &mut standings).await;
+    let mut reply = outcome.unwrap_or_else(|refusal| refusal.response(desk.family));
     let headers = reply.headers_mut();
     standings.tell(desk.family, desk.now(), headers);
     let name = match desk.family {
@@ -157,7 +159,7 @@ async fn call(desk: Desk, endpoint: Endpoint, body: Value, manner: Manner) -> Re
         Family::Anthropic => "request-id",
         Family::Zhipu | Family::Gemini => return reply,
     };
-    if let Ok(id) = HeaderValue::from_str(&format!("req_{number:016x}")) {
+    if let Ok(id) = HeaderValue::try_from(format!("req_{number:016x}")) {
         headers.insert(name, id);
     }
     reply
@@ -167,16 +169,13 @@ async fn made(
     desk: &Desk,
     endpoint: Endpoint,
     body: Value,
-    number: u64,
+    (number, manner): (u64, Manner),
     standings: &mut Standings,
-) -> Result<Value, Refusal> {
+) -> Result<Response, Refusal> {
     if let Answers::Upstream(upstream) = &desk.shared.options.answers {
-        if matches!(desk.family, Family::Anthropic | Family::Gemini) {
-            return Err(Refusal::bad("the upstream server takes calls in OpenAI's shape only"));
-        }
-        let answer = upstream.ask(endpoint, &body).await?;
-        write_bill(desk, &answer["model"], bill_of(&answer));
-        return Ok(answer);
+        // In a box: what the ways of most calls need is small, and cheap to put somewhere.
+        let answer = Box::pin(passed_on(desk, endpoint, &body, upstream)).await?;
+        return Ok(manner.of_value(desk.family, answer));
     }
     refuse_foreign_model(desk, &body)?;
     let given = body.get("request_id").and_then(Value::as_str).map(str::to_owned);
@@ -185,7 +184,7 @@ async fn made(
     let _open = admitted(desk, tokens, standings)?;
     let bill =
         Bill { prompt_tokens: said.prompt_tokens, completion_tokens: said.completion_tokens };
-    write_bill(desk, &Value::from(said.model.as_str()), bill);
+    write_bill(desk, &said.model, bill);
     let id = format!("call-{}-{number}", desk.shared.started);
     let origin = Origin {
         family: desk.family,
@@ -195,12 +194,27 @@ async fn made(
         created: desk.now() / 1000,
         realtime: true,
     };
-    let body = lines::body(&origin, &said);
+    let reply = manner.reply(desk.family, &lines::body(&origin, &said));
     let latency = desk.shared.options.latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    Ok(body)
+    Ok(reply)
+}
+
+/// What another server answers.
+async fn passed_on(
+    desk: &Desk,
+    endpoint: Endpoint,
+    body: &Value,
+    upstream: &Upstream,
+) -> Result<Value, Refusal> {
+    if matches!(desk.family, Family::Anthropic | Family::Gemini) {
+        return Err(Refusal::bad("the upstream server takes calls in OpenAI's shape only"));
+    }
+    let answer = upstream.ask(endpoint, body).await?;
+    write_bill(desk, &answer["model"], bill_of(&answer));
+    Ok(answer)
 }
 
 /// Whether the limits let the call through; it is open until the value is dropped.
@@ -225,7 +239,8 @@ async fn said(desk: &Desk, endpoint: Endpoint, body: Value) -> Result<Said, Refu
         return answer(family, endpoint, &body, answers);
     }
     let worker = desk.clone();
-    blocking(move || answer(family, endpoint, &body, &worker.shared.options.answers)).await
+    let work = move || answer(family, endpoint, &body, &worker.shared.options.answers);
+    Box::pin(blocking(work)).await
 }
 
 /// About the bytes of all texts in a body.
@@ -257,16 +272,30 @@ fn refuse_foreign_model(desk: &Desk, body: &Value) -> Result<(), Refusal> {
     }
 }
 
-fn write_bill(desk: &Desk, model: &Value, bill: Bill) {
-    let line = format!(
-        r#"{{"event":"realtime","family":"{}","account":{},"model":{model},"at":{},"prompt_tokens":{},"completion_tokens":{}}}"#,
-        desk.family.name(),
-        Value::from(&*desk.account),
-        desk.now() / 1000,
-        bill.prompt_tokens,
-        bill.completion_tokens,
-    );
-    desk.shared.ledger.append_soon(line.as_bytes());
+/// A line of the bill.
+#[derive(Serialize)]
+struct Line<'a, M> {
+    event: &'static str,
+    family: &'static str,
+    account: &'a str,
+    model: &'a M,
+    /// Unix seconds.
+    at: i64,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+}
+
+fn write_bill<M: Serialize>(desk: &Desk, model: &M, bill: Bill) {
+    let Bill { prompt_tokens, completion_tokens } = bill;
+    desk.shared.ledger.append_soon(&Line {
+        event: "realtime",
+        family: desk.family.name(),
+        account: &desk.account,
+        model,
+        at: desk.now() / 1000,
+        prompt_tokens,
+        completion_tokens,
+    });
 }
 
 /// `GET /models`: names to try; any other that the family would know is answered as well.

@@ -2,6 +2,7 @@
 //! client was still there. Tests read it at `/sandbox/calls`. It lives in memory alone.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -37,6 +38,7 @@ pub(in crate::sandbox) struct Calls {
 #[derive(Debug, Default)]
 struct Seen {
     calls: VecDeque<Call>,
+    names: Names,
     /// The number of the first one.
     first: u64,
     /// Not ended now, and the most at one time.
@@ -57,32 +59,88 @@ enum End {
     Broken,
 }
 
-#[derive(Debug, Serialize)]
+/// One call in 48 bytes: a run may make a million.
+#[derive(Debug)]
 struct Call {
-    family: Family,
-    account: Box<str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<Box<str>>,
-    /// Of the body's bytes, in hex digits.
-    #[serde(serialize_with = "as_hex")]
+    /// Of the body's bytes.
     digest: u64,
-    bytes: usize,
     /// Milliseconds since 1970.
     at: i64,
     /// From then to the end.
+    micros: u64,
+    bytes: u32,
+    account: Name,
+    model: Option<Name>,
+    fault: Option<Name>,
+    status: Option<NonZeroU16>,
+    family: Family,
+    end: End,
+    /// Whether no rule has changed the reply.
+    is_genuine: bool,
+}
+
+/// A text of which there are few, by its place in the list of them, from 1.
+type Name = NonZeroU32;
+
+/// Each account, model and rule once.
+#[derive(Debug, Default)]
+struct Names {
+    list: Vec<Box<str>>,
+    places: HashMap<Box<str>, Name>,
+}
+
+impl Names {
+    /// The place of a text; one too many for the list is told as the first.
+    fn place(&mut self, text: &str) -> Name {
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        let next = u32::try_from(self.list.len() + 1).ok().and_then(Name::new);
+        let Some(place) = next else { return Name::MIN };
+        self.list.push(text.into());
+        self.places.insert(text.into(), place);
+        place
+    }
+
+    fn text(&self, place: Name) -> &str {
+        self.list.get(place.get() as usize - 1).map_or("", |text| text)
+    }
+}
+
+/// A call as it is told.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    family: Family,
+    account: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    /// In hex digits.
+    digest: String,
+    bytes: u32,
+    at: i64,
     ms: Option<f64>,
     status: Option<u16>,
     end: End,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<Box<str>>,
-    /// Whether no rule has changed the reply.
-    #[serde(skip)]
-    is_genuine: bool,
+    fault: Option<&'a str>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn as_hex<S: serde::Serializer>(digest: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{digest:016x}"))
+impl Call {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    fn told<'a>(&self, names: &'a Names) -> Told<'a> {
+        Told {
+            family: self.family,
+            account: names.text(self.account),
+            model: self.model.map(|model| names.text(model)),
+            digest: format!("{:016x}", self.digest),
+            bytes: self.bytes,
+            at: self.at,
+            ms: (self.end != End::Open).then_some(self.micros as f64 / 1000.0),
+            status: self.status.map(NonZeroU16::get),
+            end: self.end,
+            fault: self.fault.map(|fault| names.text(fault)),
+        }
+    }
 }
 
 impl Calls {
@@ -95,8 +153,9 @@ impl Calls {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, call: Call) -> u64 {
+    fn begin(&self, call: impl FnOnce(&mut Names) -> Call) -> u64 {
         let mut seen = self.locked();
+        let call = call(&mut seen.names);
         if seen.calls.len() >= MOST {
             seen.calls.pop_front();
             seen.first += 1;
@@ -107,12 +166,12 @@ impl Calls {
         seen.first + seen.calls.len() as u64 - 1
     }
 
-    fn end(&self, number: u64, note: impl FnOnce(&mut Call)) {
-        let mut seen = self.locked();
+    fn end(&self, number: u64, note: impl FnOnce(&mut Call, &mut Names)) {
+        let seen = &mut *self.locked();
         seen.open = seen.open.saturating_sub(1);
         let place = number.checked_sub(seen.first).and_then(|place| usize::try_from(place).ok());
         if let Some(call) = place.and_then(|place| seen.calls.get_mut(place)) {
-            note(call);
+            note(call, &mut seen.names);
         }
     }
 
@@ -120,14 +179,16 @@ impl Calls {
         let mut seen = self.locked();
         seen.first += seen.calls.len() as u64;
         seen.calls.clear();
+        seen.names = Names::default();
         seen.most_open = seen.open;
     }
 
     /// One JSON line a call.
     fn lines(&self) -> Result<String, serde_json::Error> {
         let mut lines = String::new();
-        for call in &self.locked().calls {
-            lines.push_str(&serde_json::to_string(call)?);
+        let seen = self.locked();
+        for call in &seen.calls {
+            lines.push_str(&serde_json::to_string(&call.told(&seen.names))?);
             lines.push('\n');
         }
         Ok(lines)
@@ -142,8 +203,11 @@ impl Calls {
             if let Some(status) = call.status {
                 *by_status.entry(status.to_string()).or_default() += 1;
             }
-            if call.end == End::Answered && call.status == Some(200) && call.is_genuine {
-                *good.entry((call.family, &call.account, call.digest)).or_insert(0_u64) += 1;
+            if call.end == End::Answered
+                && call.status.is_some_and(|status| status.get() == 200)
+                && call.is_genuine
+            {
+                *good.entry((call.family, call.account, call.digest)).or_insert(0_u64) += 1;
             }
         }
         json!({
@@ -196,11 +260,11 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let ms = self.start.elapsed().as_secs_f64() * 1000.0;
-        self.shared.calls.end(self.number, |call| {
-            call.ms = Some((ms * 1000.0).round() / 1000.0);
-            call.status = self.status;
-            call.fault = self.fault.take();
+        let micros = (self.start.elapsed().as_nanos() + 500) / 1000;
+        self.shared.calls.end(self.number, |call, names| {
+            call.micros = u64::try_from(micros).unwrap_or(u64::MAX);
+            call.status = self.status.and_then(NonZeroU16::new);
+            call.fault = self.fault.take().map(|fault| names.place(&fault));
             call.end = self.end;
             call.is_genuine = self.is_genuine;
         });
@@ -236,17 +300,18 @@ pub(in crate::sandbox) async fn body_of(desk: &Desk, body: Body) -> Result<Bytes
 
 /// Begins to watch a call.
 pub(in crate::sandbox) fn watched(desk: &Desk, uri: &Uri, body: &[u8]) -> Watched {
-    let call = Call {
-        family: desk.family,
-        account: (&*desk.account).into(),
-        model: model_of(uri, body),
-        digest: crate::base::short_hash(&blake3::hash(body)),
-        bytes: body.len(),
+    let (model, digest) = (model_of(uri, body), crate::base::short_hash(&blake3::hash(body)));
+    let call = |names: &mut Names| Call {
+        digest,
         at: desk.now(),
-        ms: None,
-        status: None,
-        end: End::Open,
+        micros: 0,
+        bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        account: names.place(&desk.account),
+        model: model.map(|model| names.place(model)),
         fault: None,
+        status: None,
+        family: desk.family,
+        end: End::Open,
         is_genuine: false,
     };
     Watched {
@@ -275,16 +340,16 @@ fn to_its_end(body: Body, mut watched: Watched) -> Body {
 
 /// The model of a call, without reading its body as JSON: in the address, or after the first
 /// `"model"`.
-fn model_of(uri: &Uri, body: &[u8]) -> Option<Box<str>> {
+fn model_of<'a>(uri: &'a Uri, body: &'a [u8]) -> Option<&'a str> {
     const NAME: &[u8] = b"\"model\"";
     if let Some((_, call)) = uri.path().split_once("models/") {
-        return Some(call.split(':').next().unwrap_or(call).into());
+        return Some(call.split(':').next().unwrap_or(call));
     }
     let at = body.windows(NAME.len()).position(|window| window == NAME)?;
     let after = body.get(at + NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
     let text = after.trim_ascii_start().strip_prefix(b"\"")?;
     let end = text.iter().position(|byte| *byte == b'"')?;
-    std::str::from_utf8(&text[..end]).ok().map(Into::into)
+    std::str::from_utf8(&text[..end]).ok()
 }
 
 /// `/sandbox/calls`: all calls as JSON lines, their sums with `?summary`, or none any more.
@@ -327,6 +392,16 @@ async fn clear(State(shared): State<Arc<Shared>>, headers: HeaderMap, uri: Uri) 
 mod tests {
     use super::*;
 
+    /// A million of them are remembered.
+    #[test]
+    fn a_call_is_small_and_names_are_kept_once() {
+        assert_eq!(size_of::<Call>(), 48);
+        let mut names = Names::default();
+        let places = ["", "m", "", "n", "m"].map(|text| names.place(text));
+        assert_eq!(places.map(Name::get), [1, 2, 1, 3, 2]);
+        assert_eq!(places.map(|place| names.text(place)), ["", "m", "", "n", "m"]);
+    }
+
     #[test]
     fn models_are_found_without_parsing() {
         let table = [
@@ -337,8 +412,8 @@ mod tests {
             ("/models/gemini-2.5-pro:generateContent", r#"{"model":"x"}"#, Some("gemini-2.5-pro")),
         ];
         for (path, body, expected) in table {
-            let found = model_of(&path.parse().unwrap(), body.as_bytes());
-            assert_eq!(found.as_deref(), expected, "{path} {body}");
+            let path = path.parse().unwrap();
+            assert_eq!(model_of(&path, body.as_bytes()), expected, "{path} {body}");
         }
     }
 }

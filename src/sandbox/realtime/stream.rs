@@ -4,16 +4,19 @@ use std::convert::Infallible;
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{anthropic, gemini};
 use crate::sandbox::Family;
+use crate::sandbox::lines;
 
 /// Characters of a piece.
 const PIECE: usize = 12;
+/// Bytes that most answers have room in.
+const USUAL: usize = 512;
 const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 /// Marks a reply whose body comes in pieces.
@@ -39,7 +42,15 @@ pub(super) enum Manner {
 }
 
 impl Manner {
-    pub(super) fn reply(self, family: Family, mut body: Value) -> Response {
+    pub(super) fn reply(self, family: Family, body: &lines::Body<'_>) -> Response {
+        if self == Self::Whole {
+            return whole(body);
+        }
+        self.of_value(family, body.value())
+    }
+
+    /// The same, for a body from elsewhere.
+    pub(super) fn of_value(self, family: Family, mut body: Value) -> Response {
         match self {
             Self::Whole => Json(body).into_response(),
             Self::First => Json(json!({"embedding": body["embeddings"][0].take()})).into_response(),
@@ -62,6 +73,16 @@ impl Manner {
             }
         }
     }
+}
+
+fn whole(body: &lines::Body<'_>) -> Response {
+    let mut text = Vec::with_capacity(USUAL);
+    if let Err(error) = serde_json::to_writer(&mut text, body) {
+        return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+    }
+    let mut reply = Response::new(text.into());
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
 }
 
 fn text_at(body: &Value, place: &str) -> String {
@@ -132,7 +153,7 @@ fn chunks(family: Family, body: &Value, pieces: &[&str], usage: bool) -> Vec<Str
 fn in_pieces(kind: &'static str, frames: Vec<String>) -> Response {
     let frames = frames.into_iter().map(Ok::<_, Infallible>);
     let mut reply = Response::new(Body::from_stream(stream::iter(frames)));
-    reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     reply.extensions_mut().insert(InPieces);
     reply
 }
