@@ -25,6 +25,16 @@ enum Refill {
     Window(Instant),
 }
 
+/// What a service told with the answer to one call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) allowance: Allowance,
+    /// How much other calls took that ended while this one was out.
+    pub(super) since: f64,
+    /// For how long it was out.
+    pub(super) took: Duration,
+}
+
 /// A bucket that fills up in a minute.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
@@ -54,9 +64,10 @@ impl Bucket {
     }
 
     /// A limit that a service told; so many are held already.
-    pub(super) fn learned(told: Allowance, held: f64, now: Instant) -> Self {
-        let limit = as_amount(told.limit).max(1.0);
-        let level = limit - held;
+    pub(super) fn learned(told: Told, held: f64, now: Instant) -> Self {
+        let limit = as_amount(told.allowance.limit).max(1.0);
+        // The least that may be left; what it tells with the next answers makes it more.
+        let level = if told.allowance.remaining.is_some() { f64::MIN } else { limit - held };
         let refill = Refill::Steady;
         let mut bucket = Self { limit, most: limit, level, held, at: now, refill, is_set: false };
         bucket.learn(told, now);
@@ -132,19 +143,19 @@ impl Bucket {
         self.level = (self.level + difference).min(self.most);
     }
 
-    /// Takes a service's word for how much is left. What is in the air may or may not be part of
-    /// its count: the smaller reading holds.
-    pub(super) fn learn(&mut self, told: Allowance, now: Instant) {
+    /// Takes a service's word for how much is left. Answers come back in another order than the
+    /// service counted them in, so that its word bounds our own count and does not replace it.
+    pub(super) fn learn(&mut self, told: Told, now: Instant) {
         self.flow(now);
-        let limit = as_amount(told.limit).max(1.0);
+        let Told { allowance, since, took } = told;
+        let limit = as_amount(allowance.limit).max(1.0);
         if self.is_set {
             return;
         }
         (self.limit, self.most) = (limit, limit);
-        let Some(remaining) = told.remaining else { return };
+        let Some(remaining) = allowance.remaining else { return };
         let remaining = as_amount(remaining).min(limit);
-        self.level = remaining - self.held;
-        if let Some(reset) = told.reset {
+        if let Some(reset) = allowance.reset {
             let steady = (limit - remaining) * MINUTE / limit;
             let is_window = reset.as_secs_f64() > steady + SLACK;
             self.refill = match self.refill {
@@ -154,6 +165,13 @@ impl Bucket {
                 _ => Refill::Steady,
             };
         }
+        let came = match self.refill {
+            Refill::Steady => took.as_secs_f64() * limit / MINUTE,
+            Refill::Window(_) => 0.0,
+        };
+        // What is in the air, and what ended while this call was, may or may not be in its count.
+        let least = remaining - self.held - since;
+        self.level = self.level.max(least).min(remaining + came).min(limit);
     }
 
     /// The service refused although something was left by our count: nothing is, until then.

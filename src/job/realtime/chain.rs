@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, Rules, Verdict};
-use super::limits::{CallLimits, Ended, Gate, Wait};
+use super::limits::{CallLimits, Ended, Gate, Pass, Wait};
 use crate::base::{Clock, redact};
 use crate::batch::Failure;
 use crate::cost::Price;
@@ -104,7 +104,7 @@ pub struct Standing {
 }
 
 /// Who is to be asked next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Pick {
     /// This member; its gate has let the call out.
     Go(Call),
@@ -115,11 +115,10 @@ pub(super) enum Pick {
 }
 
 /// A call that its member's gate has let out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Call {
     pub(super) member: usize,
-    pub(super) tokens: u64,
-    pub(super) began: Instant,
+    pub(super) pass: Pass,
     is_probe: bool,
 }
 
@@ -216,9 +215,9 @@ impl<'a> Chain<'a> {
             }
             let tokens = if state.gate.counts_tokens() { tokens(member) } else { 0 };
             match state.gate.begin(tokens, now) {
-                Ok(()) => {
+                Ok(pass) => {
                     let is_probe = state.breaker.begin(now);
-                    return Pick::Go(Call { member, tokens, began: now, is_probe });
+                    return Pick::Go(Call { member, pass, is_probe });
                 }
                 Err(Wait::Slot) => return Pick::Wait(None),
                 Err(Wait::Paced(until)) => return Pick::Wait(Some(until)),
@@ -238,7 +237,7 @@ impl<'a> Chain<'a> {
         let now = self.clock.instant();
         let mut states = self.states();
         let state = &mut states[call.member];
-        state.gate.take_back(call.tokens);
+        state.gate.take_back(call.pass);
         if call.is_probe {
             state.breaker.give_up_probe(now);
         }
@@ -249,10 +248,9 @@ impl<'a> Chain<'a> {
         let now = self.clock.instant();
         let mut states = self.states();
         let state = &mut states[call.member];
-        let times = (call.began, call.tokens);
         let error = match end {
             Ok(reply) => {
-                state.gate.end(times, Ended::Well, &reply.rate, now);
+                state.gate.end(call.pass, Ended::Well, &reply.rate, now);
                 return state.answers(self.clock.unix());
             }
             Err(error) => error,
@@ -261,7 +259,7 @@ impl<'a> Chain<'a> {
             Advice::SlowDown(wait) => Ended::Refused(wait),
             _ => Ended::Well,
         };
-        state.gate.end(times, refused, &error.rate, now);
+        state.gate.end(call.pass, refused, &error.rate, now);
         match error.advice {
             Advice::SlowDown(_) => {
                 state.last = Some(error.error.failure.clone());

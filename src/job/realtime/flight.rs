@@ -19,6 +19,6 @@ pub(super) async fn fly(chain: &Chain<'_>, item: Box<Item>, call: Call) -> Lande
     let member = &chain.members()[call.member];
     let built = item.built[call.member].as_ref().expect("whoever sends it has looked");
     let end = member.api.call(&built.request, member.timeout).await;
-    let took = chain.clock().instant().saturating_duration_since(call.began);
+    let took = chain.clock().instant().saturating_duration_since(call.pass.began);
     Landed { item, call, end, took }
 }

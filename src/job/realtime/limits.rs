@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::bucket::{Bucket, as_amount};
+use super::bucket::{Bucket, Told, as_amount};
 use crate::provider::RateSigns;
 
 /// Calls at once where nobody sets it: enough for any service that takes calls of people's keys.
@@ -53,10 +53,23 @@ pub(super) enum Ended {
     Refused(Option<Duration>),
 }
 
+/// A call that was let out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pass {
+    /// When.
+    pub(super) began: Instant,
+    /// The tokens that were taken for it.
+    pub(super) tokens: u64,
+    /// How many calls had ended until then, and with how many tokens.
+    ended: (f64, f64),
+}
+
 /// The gate before one member.
 #[derive(Debug)]
 pub(super) struct Gate {
     out: f64,
+    /// Calls that ended, and the tokens that were taken for them.
+    ended: (f64, f64),
     at_once: f64,
     most: f64,
     /// While it grows fast: with each answer, or with time where a person set how many.
@@ -82,6 +95,7 @@ impl Gate {
         let is_set = limits.concurrency.is_some();
         Self {
             out: 0.0,
+            ended: (0.0, 0.0),
             at_once: most.min(if is_set { RAMP } else { FIRST_AT_ONCE }),
             most,
             is_starting: true,
@@ -129,7 +143,7 @@ impl Gate {
     }
 
     /// Lets a call with so many tokens out, or says what it waits for.
-    pub(super) fn begin(&mut self, tokens: u64, now: Instant) -> Result<(), Wait> {
+    pub(super) fn begin(&mut self, tokens: u64, now: Instant) -> Result<Pass, Wait> {
         if let Some(until) = self.paused_until(now) {
             return Err(Wait::Paused(until));
         }
@@ -154,17 +168,17 @@ impl Gate {
             return Err(Wait::Paced(until));
         }
         self.out += 1.0;
-        Ok(())
+        Ok(Pass { began: now, tokens, ended: self.ended })
     }
 
     /// Takes a call back that was let out and not made.
-    pub(super) fn take_back(&mut self, tokens: u64) {
+    pub(super) fn take_back(&mut self, pass: Pass) {
         self.out = (self.out - 1.0).max(0.0);
         if let Some(requests) = &mut self.requests {
             requests.refund(1.0);
         }
         if let Some(bucket) = &mut self.tokens {
-            bucket.refund(as_amount(tokens));
+            bucket.refund(as_amount(pass.tokens));
         }
     }
 
@@ -176,22 +190,20 @@ impl Gate {
         }
     }
 
-    /// A call ended that began at this time with so many tokens.
-    pub(super) fn end(
-        &mut self,
-        (began, tokens): (Instant, u64),
-        ended: Ended,
-        rate: &RateSigns,
-        now: Instant,
-    ) {
+    /// A call ended.
+    pub(super) fn end(&mut self, pass: Pass, ended: Ended, rate: &RateSigns, now: Instant) {
+        let Pass { began, tokens, ended: before } = pass;
+        let tokens = as_amount(tokens);
         self.out = (self.out - 1.0).max(0.0);
         if let Some(requests) = &mut self.requests {
             requests.release(1.0);
         }
         if let Some(bucket) = &mut self.tokens {
-            bucket.release(as_amount(tokens));
+            bucket.release(tokens);
         }
-        self.learn(rate, now);
+        let since = (self.ended.0 - before.0, self.ended.1 - before.1);
+        self.ended = (self.ended.0 + 1.0, self.ended.1 + tokens);
+        self.learn(rate, since, now.saturating_duration_since(began), now);
         match ended {
             Ended::Well => self.grow(began, now),
             Ended::Refused(wait) => self.shrink(began, wait, now),
@@ -205,8 +217,9 @@ impl Gate {
         }
     }
 
-    fn learn(&mut self, rate: &RateSigns, now: Instant) {
-        if let Some(told) = rate.requests {
+    fn learn(&mut self, rate: &RateSigns, since: (f64, f64), took: Duration, now: Instant) {
+        if let Some(allowance) = rate.requests {
+            let told = Told { allowance, since: since.0, took };
             match &mut self.requests {
                 Some(bucket) if self.has_told_requests || bucket.is_set() => {
                     bucket.learn(told, now);
@@ -215,7 +228,8 @@ impl Gate {
             }
             self.has_told_requests = true;
         }
-        if let Some(told) = rate.tokens {
+        if let Some(allowance) = rate.tokens {
+            let told = Told { allowance, since: since.1, took };
             match &mut self.tokens {
                 Some(bucket) => bucket.learn(told, now),
                 // What is in the air was not counted: the next word of the service will tell.

@@ -382,7 +382,7 @@ impl Caller<'_> {
             end,
             took,
             tries: item.tries,
-            tokens: call.tokens,
+            tokens: call.pass.tokens,
         })));
         self.is_through(&item);
     }
