@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, Request};
 use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any_service};
 
@@ -91,17 +91,7 @@ async fn enter(front: Front, request: Request) -> Response {
         Err(reply) => return reply,
     };
     let watch = watched(&desk, &parts.uri, &body);
-    let reply = watch.saw(answered(desk, &parts, body).await);
-    in_room_of(parts.headers, reply)
-}
-
-/// The reply with its headers in the map that the request's were in: the connection takes that for
-/// its next request, and a map of that size costs as much as the rest of the headers.
-fn in_room_of(mut headers: HeaderMap, mut reply: Response) -> Response {
-    headers.clear();
-    headers.extend(std::mem::take(reply.headers_mut()));
-    *reply.headers_mut() = headers;
-    reply
+    watch.saw(answered(desk, &parts, body).await)
 }
 
 async fn answered(desk: Desk, parts: &Parts, body: Bytes) -> Response {

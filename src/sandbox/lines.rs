@@ -73,6 +73,7 @@ struct OpenAiChoice<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the service")]
 struct OpenAiUsage {
     prompt_tokens: u64,
     completion_tokens: u64,
@@ -97,6 +98,7 @@ struct ZhipuChoice<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the service")]
 struct ZhipuUsage {
     completion_tokens: u64,
     prompt_tokens: u64,

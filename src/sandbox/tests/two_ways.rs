@@ -54,7 +54,9 @@ async fn seen(family: Family, rules: &str) -> (Vec<Sight>, Vec<Value>, Vec<Value
         sights.push((status, headers, reply.text().await.unwrap()));
     }
     let mut calls = bench.calls().await;
-    calls.iter_mut().for_each(|call| call["ms"] = Value::Null);
+    for call in &mut calls {
+        call["ms"] = Value::Null;
+    }
     (sights, calls, bench.ledger("realtime").await)
 }
 
