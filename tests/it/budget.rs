@@ -102,7 +102,7 @@ fn b10_chat_counts_against_the_budget_of_the_day() {
     ask("chat hello", &format!("{:.12}USD", cost * 2.001)).exits(7);
     // The next day it begins anew.
     let tomorrow = purse.batchctl(&format!("chat hello --set daily_budget={limit}"));
-    tomorrow.env("TZ", zone(24)).run().exits(0);
+    tomorrow.env("TZ", zone(7)).run().exits(0);
 }
 
 /// `chat` is no job and reserves nothing, but where the day's money is gone it asks nobody.

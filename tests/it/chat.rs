@@ -222,9 +222,10 @@ fn s3_14_a_service_that_was_asked_again_is_one() {
 #[test]
 fn wrong_lines_of_chat_say_what_is_wanted() {
     let dir = WorkDir::new();
-    let table: [(&[&str], &str); 7] = [
+    let table: [(&[&str], &str); 8] = [
         (&["--provider", "openai,"], "--provider: `openai,`: a name is missing"),
         (&["--provider", ""], "--provider: ``: nobody is named"),
+        (&["--provider", "sandbox,sandbox"], "stands in the chain twice"),
         (&["--retries", "-1"], "a number of retries is wanted, 0 to 100"),
         (&["--max-tokens", "-1"], "a number of tokens is wanted, 1 or more"),
         (&["--temperature", "-1"], "0 to 2"),

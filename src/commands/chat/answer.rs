@@ -7,6 +7,9 @@ use crate::job::tokens_of;
 use crate::provider::CallReply;
 use crate::request::Mode;
 
+/// So many characters of a reply that cannot be read are shown.
+const SHOWN: usize = 200;
+
 /// An answer, read.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::commands) struct Said {
@@ -48,18 +51,31 @@ type Verdict = (RowStatus, Option<String>);
 /// Reads a reply; one that holds no answer is a failure whatever its status was.
 pub(in crate::commands) fn read(reply: &CallReply) -> Result<Said, Failure> {
     let body = String::from_utf8_lossy(&reply.body);
-    let line = format!(
-        "{{\"custom_id\":\"chat\",\"response\":{{\"status_code\":{},\"body\":{body}}}}}",
+    let head = format!(
+        "{{\"custom_id\":\"chat\",\"response\":{{\"status_code\":{},\"body\":",
         reply.status
     );
-    let line = decode_line(line.as_bytes())
-        .map_err(|error| Failure::ours(FailureKind::Server, format!("the reply is {error}")))?;
+    let line = decode_line(format!("{head}{body}}}}}").as_bytes()).map_err(|_| {
+        let message = format!("the reply cannot be read: {}", beginning(&body));
+        Failure { status: Some(reply.status), ..Failure::ours(FailureKind::Server, message) }
+    })?;
     let judged = judge(&line, None);
     let judged = (judged.status, judged.error);
     match line.outcome {
         Outcome::Answered(reply) => Ok(Said::of(reply, line.model, line.usage, judged)),
+        // The line is our own: nobody else has seen it.
+        Outcome::Failed(failure) if failure.message.contains(&head) => {
+            let message = format!("the reply holds no answer: {}", beginning(&body));
+            Err(Failure { message, ..failure })
+        }
         Outcome::Failed(failure) => Err(failure),
     }
+}
+
+/// What a reply begins with, for a message.
+fn beginning(body: &str) -> String {
+    let shown: String = body.chars().take(SHOWN).collect();
+    if shown.len() < body.len() { format!("{shown} …") } else { shown }
 }
 
 #[cfg(test)]
@@ -70,6 +86,20 @@ mod tests {
     fn reply(body: &str) -> CallReply {
         let (request_id, rate) = (None, RateSigns::default());
         CallReply { status: 200, body: body.into(), request_id, rate }
+    }
+
+    /// What cannot be read is shown as it came, never in the line that it is read as.
+    #[test]
+    fn a_reply_that_cannot_be_read_is_shown_as_it_came() {
+        let deep = format!("{{\"choices\":{}{}}}", "[".repeat(300), "]".repeat(300));
+        let lone = r#"{"choices":[{"message":{"content":"\ud800"}}]}"#;
+        let large = r#"{"choices":[],"usage":{"prompt_tokens":1e999}}"#;
+        for body in [deep.as_str(), lone, large] {
+            let message = read(&reply(body)).unwrap_err().message;
+            assert!(message.starts_with("the reply "), "{message}");
+            assert!(message.contains(&body[..40]) && message.len() < 260, "{message}");
+            assert!(!message.contains("custom_id") && !message.contains("column"), "{message}");
+        }
     }
 
     /// S3.14: content, model and finish reason; what holds no answer is never one.

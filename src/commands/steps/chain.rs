@@ -24,6 +24,11 @@ pub(in crate::commands) fn chain_of(
     let mut missing = Vec::new();
     for who in asked.members() {
         match member_of(context, opened, (&who.provider, who.model.clone())) {
+            Ok(member) if members.iter().any(|known| known.title() == member.title()) => {
+                let who = format!("{} {}", member.name, member.model);
+                return Err(CommandError::usage(format!("{who} stands in the chain twice"))
+                    .hint("name another model, as NAME:MODEL, or leave it out"));
+            }
             Ok(member) => members.push(member),
             Err(error) if error.exit == ExitCode::Credentials => missing.push(error),
             Err(error) => return Err(error),
