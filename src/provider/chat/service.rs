@@ -77,11 +77,11 @@ impl Service {
             self.unsayable(Unsayable::all(words))
         })?;
         let body = match self.dialect.shape {
-            Shape::OpenAi if is_stream => self.streamed(request),
+            Shape::OpenAi if is_stream => self.streamed(request).map(Bytes::from),
             Shape::OpenAi => Ok(request.body.clone()),
-            _ => self.own_body(request, is_stream),
+            _ => self.own_body(request, is_stream).map(Bytes::from),
         };
-        Ok((uri, body.map_err(|unsayable| self.unsayable(unsayable))?.into()))
+        Ok((uri, body.map_err(|unsayable| self.unsayable(unsayable))?))
     }
 
     fn own_body(&self, request: &CallRequest, is_stream: bool) -> Result<Vec<u8>, Unsayable> {
