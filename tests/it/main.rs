@@ -67,6 +67,7 @@ mod tables;
 mod together;
 mod tokens;
 mod upstream;
+mod way_out;
 mod workflow;
 
 use std::fs;

@@ -87,7 +87,8 @@ impl Asker<'_> {
             endpoint: Endpoint::Chat,
             model: member.model.clone(),
             body: conversation(&member.question, turns)
-                .expect("whether it can be asked was looked at when it was opened"),
+                .expect("whether it can be asked was looked at when it was opened")
+                .into(),
         };
         let mut broken = None;
         let asked = match flow {

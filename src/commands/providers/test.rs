@@ -189,7 +189,8 @@ async fn test(found: Found) -> Tested {
 async fn ask(member: &Member) -> Result<Said, Failure> {
     let body = conversation(&member.question, &[Turn::asked(QUESTION)])
         .map_err(|error| Failure::ours(FailureKind::Invalid, error.to_string()))?;
-    let request = CallRequest { endpoint: Endpoint::Chat, model: member.model.clone(), body };
+    let request =
+        CallRequest { endpoint: Endpoint::Chat, model: member.model.clone(), body: body.into() };
     let reply = member.api.call(&request, member.timeout).await;
     read(&reply.map_err(|error| error.error.failure)?)
 }

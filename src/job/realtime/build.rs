@@ -138,7 +138,7 @@ impl<'d> Builder<'d> {
         }
         let question = &self.questions[member].question;
         let (endpoint, model) = (question.endpoint, question.model.clone());
-        Ok(Ok(Built { request: CallRequest { endpoint, model, body }, key }))
+        Ok(Ok(Built { request: CallRequest { endpoint, model, body: body.into() }, key }))
     }
 
     /// The same of a row that is looked up by itself.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hyper::body::Bytes;
 
 use crate::provider::{CallError, Dialect};
 use crate::request::Endpoint;
@@ -14,8 +15,8 @@ pub struct CallRequest {
     pub endpoint: Endpoint,
     /// The model, as the service names it: some have it in the address.
     pub model: String,
-    /// The body: one JSON object.
-    pub body: Vec<u8>,
+    /// The body: one JSON object. Shared, since it may hold pictures and be sent more than once.
+    pub body: Bytes,
 }
 
 /// An answer, as the service gave it.

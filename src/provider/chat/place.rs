@@ -1,9 +1,10 @@
 //! Where calls go and which header carries the key, by the shape of the service.
 
+use hyper::Uri;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use crate::provider::settings::Address;
+use crate::provider::settings::{Address, presentable};
 use crate::provider::{ProviderError, ProviderSettings, Shape};
 use crate::request::Endpoint;
 
@@ -35,34 +36,42 @@ pub(super) fn version_header(
 
 /// The addresses of a service.
 pub(super) enum Places {
-    OpenAi { chat: Url, embeddings: Url, responses: Url },
-    Anthropic { messages: Url },
+    OpenAi { chat: Uri, embeddings: Uri, responses: Uri },
+    Anthropic { messages: Uri },
     Gemini { address: Address, is_versioned: bool },
+}
+
+/// An address as it is called.
+fn called(url: &Url) -> Result<Uri, ProviderError> {
+    Uri::try_from(url.as_str()).map_err(|error| {
+        ProviderError::Client(format!("{} cannot be called: {error}", presentable(url.as_str())))
+    })
 }
 
 impl Places {
     /// The addresses below this one, which may or may not end in the version of the API.
-    pub(super) fn new(shape: Shape, address: &Address) -> Self {
+    pub(super) fn new(shape: Shape, address: &Address) -> Result<Self, ProviderError> {
         let ends_in = |version: &str| address.as_str().rsplit('/').next() == Some(version);
-        match shape {
+        let below = |parts: &[&str]| called(&address.join(parts));
+        Ok(match shape {
             Shape::OpenAi => Self::OpenAi {
-                chat: address.join(&["chat", "completions"]),
-                embeddings: address.join(&["embeddings"]),
-                responses: address.join(&["responses"]),
+                chat: below(&["chat", "completions"])?,
+                embeddings: below(&["embeddings"])?,
+                responses: below(&["responses"])?,
             },
             Shape::Anthropic if ends_in("v1") => {
-                Self::Anthropic { messages: address.join(&["messages"]) }
+                Self::Anthropic { messages: below(&["messages"])? }
             }
-            Shape::Anthropic => Self::Anthropic { messages: address.join(&["v1", "messages"]) },
+            Shape::Anthropic => Self::Anthropic { messages: below(&["v1", "messages"])? },
             Shape::Gemini => {
                 let is_versioned = ends_in("v1beta") || ends_in("v1");
                 Self::Gemini { address: address.clone(), is_versioned }
             }
-        }
+        })
     }
 
     /// Where such a request goes; `None` if the service takes none.
-    pub(super) fn of(&self, endpoint: Endpoint, model: &str, is_stream: bool) -> Option<Url> {
+    pub(super) fn of(&self, endpoint: Endpoint, model: &str, is_stream: bool) -> Option<Uri> {
         Some(match (self, endpoint) {
             (Self::OpenAi { chat, .. }, Endpoint::Chat) => chat.clone(),
             (Self::OpenAi { embeddings, .. }, Endpoint::Embeddings) => embeddings.clone(),
@@ -77,7 +86,7 @@ impl Places {
                 if is_stream {
                     url.set_query(Some("alt=sse"));
                 }
-                url
+                called(&url).ok()?
             }
             (_, Endpoint::Embeddings | Endpoint::Responses) => return None,
         })
@@ -123,7 +132,7 @@ mod tests {
             (Gemini, "https://a.example", Responses, false, None),
         ];
         for (shape, base, endpoint, is_stream, expected) in table {
-            let places = Places::new(shape, &Address::parse(base).unwrap());
+            let places = Places::new(shape, &Address::parse(base).unwrap()).unwrap();
             let url = places.of(endpoint, "models/a/b?", is_stream).map(|url| url.to_string());
             let expected = expected.map(|path| format!("https://a.example{path}"));
             assert_eq!(url, expected, "{shape:?} {base} {endpoint:?}");

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::Url;
-use reqwest::header::CONTENT_TYPE;
+use hyper::Uri;
+use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::Clock;
 use crate::batch::{Failure, FailureKind, Outcome, decode_line};
-use crate::provider::http::{CallFault, CallWire, Heard};
+use crate::provider::http::{CallFault, CallWire, Heard, hear, piece};
 use crate::provider::settings::is_sandbox;
 use crate::provider::{CallClass, CallError, Dialect, ProviderError, ProviderSettings, Shape};
 use crate::request::Endpoint;
@@ -58,7 +59,7 @@ impl Service {
             base_url: wire.address().to_string(),
             dialect: settings.dialect,
             is_sandbox: is_sandbox(settings, wire.address()),
-            places: Places::new(shape, wire.address()),
+            places: Places::new(shape, wire.address())?,
             wire,
             clock: Arc::clone(&settings.clock),
         })
@@ -70,17 +71,17 @@ impl Service {
         &self,
         request: &CallRequest,
         is_stream: bool,
-    ) -> Result<(Url, Vec<u8>), Box<ChatError>> {
-        let url = self.places.of(request.endpoint, &request.model, is_stream).ok_or_else(|| {
+    ) -> Result<(Uri, Bytes), Box<ChatError>> {
+        let uri = self.places.of(request.endpoint, &request.model, is_stream).ok_or_else(|| {
             let words = format!("{} takes chat requests only in a call", self.name);
             self.unsayable(Unsayable::all(words))
         })?;
         let body = match self.dialect.shape {
-            Shape::OpenAi if is_stream => self.streamed(request),
+            Shape::OpenAi if is_stream => self.streamed(request).map(Bytes::from),
             Shape::OpenAi => Ok(request.body.clone()),
-            _ => self.own_body(request, is_stream),
+            _ => self.own_body(request, is_stream).map(Bytes::from),
         };
-        Ok((url, body.map_err(|unsayable| self.unsayable(unsayable))?))
+        Ok((uri, body.map_err(|unsayable| self.unsayable(unsayable))?))
     }
 
     fn own_body(&self, request: &CallRequest, is_stream: bool) -> Result<Vec<u8>, Unsayable> {
@@ -207,8 +208,8 @@ impl ChatApi for Service {
         request: &CallRequest,
         within: Duration,
     ) -> Result<CallReply, Box<ChatError>> {
-        let (url, body) = self.prepared(request, false)?;
-        match self.wire.ask(url, body, within).await {
+        let (uri, body) = self.prepared(request, false)?;
+        match self.wire.ask(uri, body, within).await {
             Ok(heard) => self.concluded(heard),
             Err(fault) => Err(self.fault(fault)),
         }
@@ -220,34 +221,32 @@ impl ChatApi for Service {
         within: Duration,
         on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
     ) -> Result<CallReply, Box<ChatError>> {
-        let (url, body) = self.prepared(request, true)?;
-        let begun = self.wire.begin_stream(url, body, within).await;
-        let mut response = begun.map_err(|fault| self.fault(fault))?;
+        let (uri, body) = self.prepared(request, true)?;
+        let begun = self.wire.begin_stream(uri, body, within).await;
+        let response = begun.map_err(|fault| self.fault(fault))?;
         let mut until = Instant::now() + within;
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !is_stream || !response.status().is_success() {
-            let heard = timeout_at(until, self.wire.hear(response, within)).await;
-            let heard = heard.unwrap_or_else(|_| Err(self.wire.late(within)));
+            let heard = timeout_at(until, hear(response)).await;
+            let heard = heard.map_err(|_| self.wire.late(within));
             return self.unstreamed(heard.map_err(|fault| self.fault(fault))?, on_text);
         }
-        let mut heard = Heard {
-            status: response.status().as_u16(),
-            headers: std::mem::take(response.headers_mut()),
-            ..Heard::default()
-        };
+        let (head, mut body) = response.into_parts();
+        let status = head.status.as_u16();
+        let mut heard = Heard { status, headers: head.headers, ..Heard::default() };
         let (mut events, mut assembly) =
             (Events::default(), Assembly::new(self.dialect.shape, request.endpoint));
         let mut take = |data: &str| assembly.take(data, &mut |text| on_text(text));
         let mut is_over = false;
         let ended = loop {
-            let Ok(piece) = timeout_at(until, response.chunk()).await else {
+            let Ok(next) = timeout_at(until, piece(&mut body)).await else {
                 if is_over {
                     break Ok(());
                 }
                 return Err(self.fault(self.wire.stalled(within)));
             };
-            match piece {
+            match next {
                 Ok(Some(piece)) => {
                     let fed = events.feed(&piece, |data| {
                         is_over |= data.trim() == "[DONE]";

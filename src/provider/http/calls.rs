@@ -1,26 +1,39 @@
 //! HTTP for calls that are answered at once: one request each, sent once, over connections that
 //! are kept. What a reply means is not judged here.
+//!
+//! As for the other clients no redirect is followed and nothing is repeated, except what provably
+//! was not sent: a connection that is closed by the other side just as it is used.
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Body, Client, Method, Request, Response, Url};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
+use hyper::{Method, Request, Response, Uri};
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use crate::batch::{Failure, FailureKind};
 use crate::provider::settings::{Address, ProviderSettings};
 use crate::provider::{CallClass, ProviderError};
 
+use super::connect::Connector;
 use super::greeting::Greeting;
 use super::{LONGEST_REPLY, clients, key_value, wait, way, words};
 
+/// Connections unused for longer are closed here: many servers close theirs after five seconds, and
+/// a call that is sent into that moment ends without an answer.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 /// Headers in which services name a call: `OpenAI` and most others, Anthropic.
 const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
 
 /// The way to one provider for calls.
 pub(in crate::provider) struct CallWire {
     address: Address,
-    client: Client,
+    client: Client<Connector, Full<Bytes>>,
     /// All headers of a call, the key among them.
     headers: HeaderMap,
     greeting: Greeting,
@@ -55,13 +68,22 @@ impl CallWire {
         also: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Self, ProviderError> {
         let address = settings.address()?;
+        let host = HeaderValue::from_str(&address.host())
+            .map_err(|_| ProviderError::Client(format!("{address} has no usable host")))?;
         let mut headers = HeaderMap::new();
+        headers.insert(HOST, host);
+        headers.insert(USER_AGENT, HeaderValue::from_static(clients::USER_AGENT));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.extend(key_value(settings, before_key)?.map(|value| (key_header, value)));
         headers.extend(also);
-        let local = address.is_loopback();
+        let connector = Connector::new(&address, &settings.timeouts, &settings.proxy)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
         Ok(Self {
-            client: clients::calling(&settings.timeouts, local, &settings.proxy)?,
+            client,
             headers,
             greeting: Greeting::new(settings, &address),
             host: address.host(),
@@ -78,77 +100,39 @@ impl CallWire {
     /// the connection.
     pub(in crate::provider) async fn ask(
         &self,
-        url: Url,
-        body: Vec<u8>,
+        uri: Uri,
+        body: Bytes,
         within: Duration,
     ) -> Result<Heard, CallFault> {
-        let response = self.begin(url, body, within).await?;
-        self.hear(response, within).await
+        self.greet().await?;
+        let heard = async { Ok(hear(self.send(uri, body).await?).await) };
+        timeout(within, heard).await.unwrap_or_else(|_| Err(self.late(within)))
     }
 
-    /// Hears the rest of a reply.
-    pub(in crate::provider) async fn hear(
-        &self,
-        mut response: Response,
-        within: Duration,
-    ) -> Result<Heard, CallFault> {
-        let mut heard = Heard {
-            status: response.status().as_u16(),
-            headers: std::mem::take(response.headers_mut()),
-            ..Heard::default()
-        };
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if heard.body.is_empty() => heard.body = chunk.into(),
-                Ok(Some(chunk)) if heard.body.len() + chunk.len() <= LONGEST_REPLY => {
-                    heard.body.extend_from_slice(&chunk);
-                }
-                Ok(None) => return Ok(heard),
-                Err(error) if error.is_timeout() => return Err(self.fault(&error, within)),
-                Ok(Some(_)) | Err(_) => {
-                    heard.is_cut = true;
-                    return Ok(heard);
-                }
-            }
-        }
-    }
-
-    /// Sends a body and hears the head of the reply.
-    pub(in crate::provider) async fn begin(
-        &self,
-        url: Url,
-        body: Vec<u8>,
-        within: Duration,
-    ) -> Result<Response, CallFault> {
-        let unsent = |failure| CallFault { class: CallClass::NotSent, failure };
-        self.greeting.ask(&self.address).await.map_err(unsent)?;
-        let mut request = self.request(url, body);
-        *request.timeout_mut() = Some(within);
-        self.client.execute(request).await.map_err(|error| self.fault(&error, within))
-    }
-
-    /// The same for a reply that comes in pieces: its head is waited for in this time at most, and
+    /// Sends a body whose reply comes in pieces: its head is waited for in this time at most, and
     /// how long the pieces may take is the caller's to say.
     pub(in crate::provider) async fn begin_stream(
         &self,
-        url: Url,
-        body: Vec<u8>,
+        uri: Uri,
+        body: Bytes,
         within: Duration,
-    ) -> Result<Response, CallFault> {
-        let unsent = |failure| CallFault { class: CallClass::NotSent, failure };
-        self.greeting.ask(&self.address).await.map_err(unsent)?;
-        let begun = self.client.execute(self.request(url, body));
-        match timeout(within, begun).await {
-            Ok(begun) => begun.map_err(|error| self.fault(&error, within)),
-            Err(_) => Err(self.late(within)),
-        }
+    ) -> Result<Response<Incoming>, CallFault> {
+        self.greet().await?;
+        let begun = timeout(within, self.send(uri, body)).await;
+        begun.unwrap_or_else(|_| Err(self.late(within)))
     }
 
-    fn request(&self, url: Url, body: Vec<u8>) -> Request {
-        let mut request = Request::new(Method::POST, url);
+    async fn greet(&self) -> Result<(), CallFault> {
+        let unsent = |failure| CallFault { class: CallClass::NotSent, failure };
+        self.greeting.ask(&self.address).await.map_err(unsent)
+    }
+
+    async fn send(&self, uri: Uri, body: Bytes) -> Result<Response<Incoming>, CallFault> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = Some(Body::from(body));
-        request
+        self.client.request(request).await.map_err(|error| self.fault(&error))
     }
 
     /// The time is over; whether the call was billed nobody knows.
@@ -166,15 +150,41 @@ impl CallWire {
     }
 
     /// What a fault of the transport says: only in the connect phase is it sure that nothing left.
-    pub(in crate::provider) fn fault(&self, error: &reqwest::Error, within: Duration) -> CallFault {
-        let is_unsent = error.is_connect() || error.is_builder();
-        let class = if is_unsent { CallClass::NotSent } else { CallClass::Unknown };
-        if error.is_timeout() && !error.is_connect() {
-            return self.late(within);
-        }
-        let words = words::of_transport(error, &self.host, &self.way);
+    fn fault(&self, error: &Error) -> CallFault {
+        let class = if error.is_connect() { CallClass::NotSent } else { CallClass::Unknown };
+        let words = words::of_call(error, &self.host, &self.way);
         CallFault { class, failure: Failure::ours(FailureKind::Network, words) }
     }
+}
+
+/// Hears the rest of a reply.
+pub(in crate::provider) async fn hear(response: Response<Incoming>) -> Heard {
+    let (head, mut body) = response.into_parts();
+    let status = head.status.as_u16();
+    let mut heard = Heard { status, headers: head.headers, ..Heard::default() };
+    loop {
+        match piece(&mut body).await {
+            Ok(Some(piece)) if heard.body.is_empty() => heard.body = piece.into(),
+            Ok(Some(piece)) if heard.body.len() + piece.len() <= LONGEST_REPLY => {
+                heard.body.extend_from_slice(&piece);
+            }
+            Ok(None) => return heard,
+            Ok(Some(_)) | Err(_) => {
+                heard.is_cut = true;
+                return heard;
+            }
+        }
+    }
+}
+
+/// The next piece of a reply; `None` at its end.
+pub(in crate::provider) async fn piece(body: &mut Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
 }
 
 impl Heard {

@@ -1,21 +1,18 @@
-//! The HTTP clients: one for reading, one for calls that change something, one for calls that are
-//! answered at once.
+//! The HTTP clients: one for reading, one for calls that change something. Calls that are answered
+//! at once go past the library that makes them: [`super::calls`].
 //!
 //! Neither follows redirects, since only `Authorization` would be taken off on the way to another
 //! host. The writing one keeps no idle connections, so a fault in the connect phase always means
 //! that nothing was sent, and it never repeats anything by itself.
 
 use std::sync::Once;
-use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, redirect, retry};
 
 use crate::provider::{ProviderError, Proxy, Timeouts};
 
-/// Connections unused for longer are closed here: many servers close theirs after five seconds, and
-/// a call that is sent into that moment ends without an answer.
-const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-const USER_AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
+/// How we name ourselves.
+pub(super) const USER_AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
 
 /// The client for reads: pooled, and no byte for the idle time is a fault.
 pub(super) fn reading(
@@ -36,29 +33,21 @@ pub(super) fn writing(
     built(common(timeouts, is_loopback, proxy)?.pool_max_idle_per_host(0))
 }
 
-/// The client for calls that are answered at once: its connections are kept for the next call. The
-/// time a call may take is given with each.
-pub(super) fn calling(
-    timeouts: &Timeouts,
-    is_loopback: bool,
-    proxy: &Proxy,
-) -> Result<Client, ProviderError> {
-    built(common(timeouts, is_loopback, proxy)?.pool_idle_timeout(IDLE_CONNECTION))
-}
-
 /// A client for this machine only.
 pub(in crate::provider) fn loopback_client() -> Result<Client, ProviderError> {
     built(common(&Timeouts::default(), true, &Proxy::None)?)
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, ProviderError> {
-    builder.build().map_err(|error| {
-        let words = super::words::innermost(&error);
-        if words.contains("No CA certificates") {
-            return ProviderError::NoCertificates;
-        }
-        ProviderError::Client(words)
-    })
+    builder.build().map_err(|error| unusable(super::words::innermost(&error)))
+}
+
+/// Why there is no client.
+pub(super) fn unusable(words: String) -> ProviderError {
+    if words.contains("No CA certificates") {
+        return ProviderError::NoCertificates;
+    }
+    ProviderError::Client(words)
 }
 
 fn common(
@@ -90,7 +79,8 @@ fn common(
     })
 }
 
-fn install_tls() {
+/// Says once which TLS is used by all clients.
+pub(super) fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that someone else installed one, which serves as well.

@@ -4,6 +4,7 @@
 
 mod calls;
 mod clients;
+mod connect;
 mod greeting;
 mod transfer;
 mod verdict;
@@ -29,7 +30,7 @@ use super::settings::{Address, ProviderSettings, Timeouts};
 use super::{CallClass, CallError, ProviderError};
 use greeting::Greeting;
 
-pub(super) use calls::{CallFault, CallWire, Heard};
+pub(super) use calls::{CallFault, CallWire, Heard, hear, piece};
 pub(super) use clients::loopback_client;
 pub(super) use verdict::{Verdict, judge, quote, words_of_redirect};
 

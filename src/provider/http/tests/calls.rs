@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn question(endpoint: Endpoint) -> CallRequest {
     let body = r#"{"model":"claude-haiku-4-5","messages":[{"role":"user","content":"q"}]}"#;
-    CallRequest { endpoint, model: "some/model".to_owned(), body: body.as_bytes().to_vec() }
+    CallRequest { endpoint, model: "some/model".to_owned(), body: body.into() }
 }
 
 fn chat_at(server: &Server, dialect: &'static Dialect) -> Box<dyn ChatApi> {
@@ -29,7 +29,7 @@ async fn asked(server: &Server, within: Duration) -> Result<CallReply, Box<ChatE
 /// `S3.01`: what each service is sent, where, and with its key in which header.
 #[tokio::test]
 async fn s3_01_each_shape_goes_its_own_way() {
-    let openai = String::from_utf8(question(Endpoint::Chat).body).unwrap();
+    let openai = String::from_utf8(question(Endpoint::Chat).body.into()).unwrap();
     let anthropic =
         r#"{"model":"some/model","max_tokens":4096,"messages":[{"role":"user","content":"q"}]}"#;
     let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"q"}]}]}"#;
