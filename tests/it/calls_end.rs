@@ -97,9 +97,9 @@ fn p1_a_full_disk_has_room_for_the_answers_of_calls_that_are_out() {
 #[test]
 fn field_42_calls_that_fail_stop_the_job_with_the_first_groups() {
     const ROWS: u64 = 1_000;
-    let flags = ["--latency", "30ms", "--faults", "realtime: 400 text=\"no such field\""];
+    let flags = ["--latency", "100ms", "--faults", "realtime: 400 text=\"no such field\""];
     let calls = Calls::new(1_000, &flags);
-    let run = calls.workflow("--set concurrency=8").run().exits(5);
+    let run = calls.workflow("--set concurrency=4").run().exits(5);
     run.says(&["of shard 1 failed", "no such field", "nothing more is sent"]);
     let asked = calls.count("calls");
     assert!((20..ROWS / 2).contains(&asked), "{asked} rows were asked");

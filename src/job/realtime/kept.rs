@@ -21,6 +21,8 @@ pub(super) struct Kept {
     is_dirty: bool,
     /// Rows without an outcome in the account.
     pub(super) left: u64,
+    /// Rows that have not come yet.
+    pub(super) to_come: u64,
     /// The outcomes that are there, where all of them came in this run: it needs not ask for them.
     pub(super) records: Option<Vec<OutcomeRecord>>,
     /// What of its rows may stop the job.
@@ -38,6 +40,7 @@ impl Kept {
             lines: Vec::new(),
             is_dirty: false,
             left: opened.left,
+            to_come: opened.left,
             records: (opened.done.0 == 0).then(Vec::new),
             failures: Failures::default(),
             opened,

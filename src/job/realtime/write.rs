@@ -128,6 +128,7 @@ impl<'d> Writer<'d> {
                 }
             }
             self.write_lines()?;
+            self.halt_early()?;
             self.hold_room()?;
             if let Some(group) = group {
                 self.record(group)?;
@@ -149,7 +150,8 @@ impl<'d> Writer<'d> {
     }
 
     fn skip(&mut self, shard: i64, entry: &RowEntry, reason: String) {
-        let Some(kept) = self.shards.get(&shard) else { return };
+        let Some(kept) = self.shards.get_mut(&shard) else { return };
+        kept.to_come = kept.to_come.saturating_sub(1);
         let record = OutcomeRecord {
             row: entry.row,
             round: kept.opened.shard.round,
@@ -222,6 +224,8 @@ impl<'d> Writer<'d> {
             let difference = done.tokens as f64 - usage.total() as f64;
             self.chain.settle_tokens(done.member, difference);
         }
+        kept.failures.add(&record, self.driver.options.reasks > 0);
+        kept.to_come = kept.to_come.saturating_sub(1);
         self.count(&record);
         self.pending.push((done.shard, record));
         Ok(())
@@ -252,7 +256,6 @@ impl<'d> Writer<'d> {
             }
             if let Some(kept) = self.shards.get_mut(&shard) {
                 kept.left = kept.left.saturating_sub(1);
-                kept.failures.add(&record, self.driver.options.reasks > 0);
             }
             called.records.push(record);
         }
@@ -280,7 +283,6 @@ impl<'d> Writer<'d> {
                 known.push(record);
             }
         }
-        self.halt_early()?;
         self.shared.grouped.fetch_add(group.groups, Ordering::SeqCst);
         self.shared.wake.notify_one();
         let through: Vec<i64> =
@@ -298,19 +300,14 @@ impl<'d> Writer<'d> {
         // Second questions are judged when all of them are answered.
         let firsts = self.shards.values().filter(|kept| !kept.opened.shard.asks.is_reask);
         let most = self.driver.options.abort_share;
-        let halts = firsts.filter(|kept| kept.left > 0);
+        let halts = firsts.filter(|kept| kept.to_come > 0);
         let mut halts =
             halts.filter_map(|kept| kept.failures.halt(&kept.opened.shard.title(), most));
         let Some(halt) = halts.next() else { return Ok(()) };
+        // The calls stop before it is written: a busy disk takes its time.
+        self.shared.is_halted.store(true, Ordering::SeqCst);
         self.driver.store.put_halt(&self.driver.job.key, &halt.as_json())?;
-        self.halted(&halt)
-    }
-
-    fn halted(&self, halt: &Halt) -> Result<(), JobError> {
-        if self.shared.is_halted.swap(true, Ordering::SeqCst) {
-            return Ok(());
-        }
-        self.driver.tell_halt(halt)
+        self.driver.tell_halt(&halt)
     }
 
     /// Settles a shard all of whose rows have their outcome in the account.
@@ -331,8 +328,10 @@ impl<'d> Writer<'d> {
         let file = Some((kept.opened.artifact, digest.as_str()));
         let of = (driver.job.key.as_str(), shard.id);
         driver.store.finish_calling(of, &records, file, json.as_deref())?;
-        if let Some(halt) = halt {
-            self.halted(&halt)?;
+        if let Some(halt) = halt
+            && !self.shared.is_halted.swap(true, Ordering::SeqCst)
+        {
+            driver.tell_halt(&halt)?;
         }
         self.shared.has_settled();
         let _ = self.settled.send(());
