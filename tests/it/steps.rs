@@ -28,12 +28,12 @@ fn s1_12_no_wait_then_each_command_that_goes_on() {
 /// `download` fetches what has ended and never waits.
 #[test]
 fn s1_12_s1_19_download_collects_what_has_ended() {
-    let sandbox = Sandbox::with(&["--batch-seconds", "1"]);
+    let sandbox = Sandbox::with(&["--batch-seconds", "5"]);
     let dir = marked(3);
     at(&sandbox, dir.batchctl(NO_WAIT)).run().exits(0);
     let early = at(&sandbox, dir.batchctl("download")).run();
     early.exits(0).says(&["pending 3"]);
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    std::thread::sleep(std::time::Duration::from_secs(6));
     dir.write("results/keep", "");
     at(&sandbox, dir.batchctl("download --output-dir results")).run().exits(0).says(&["ok 3"]);
     answers_are_on_their_rows(&dir, "out.csv", 3);
