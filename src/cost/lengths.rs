@@ -88,7 +88,7 @@ impl Lengths {
     /// and Gao, 1997, with Student's quantile as Olsson, 2005, proposes), as long as that is not
     /// above the longest one seen; and neither end is nearer than 10 %. No end is below 0 or above
     /// `limit`, and the upper one not above the longest length that was seen and three times the
-    /// mean. Fewer than [`FEWEST`] lengths give no range.
+    /// mean. Fewer than `FEWEST` lengths give no range.
     pub fn per_row(&self, rows: u64, limit: Option<u64>) -> PerRow {
         #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^53")]
         let limit = limit.map(|limit| limit as f64);

@@ -2,6 +2,7 @@
 //! real sandbox. Its own list of calls is the judge of what was asked twice.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -64,13 +65,15 @@ impl Calls {
         self.seen()[name].as_u64().unwrap_or(0)
     }
 
-    /// How many whole lines each row has in the results on disk.
+    /// How many whole lines each row has in the result files of calls. A run that is killed while
+    /// it plans leaves copies of earlier answers, which are no calls.
     pub(crate) fn lines(&self) -> BTreeMap<String, u64> {
         let mut lines = BTreeMap::new();
         let jobs = fs::read_dir(self.dir.home().join("jobs")).into_iter().flatten().flatten();
         for job in jobs {
             let results = fs::read_dir(job.path().join("results")).into_iter().flatten().flatten();
-            for file in results {
+            let of_calls = |name: &OsStr| name.to_string_lossy().contains("calls");
+            for file in results.filter(|file| of_calls(&file.file_name())) {
                 let text = fs::read_to_string(file.path()).unwrap_or_default();
                 for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
                     let line: Value = serde_json::from_str(line).expect("a line is JSON");

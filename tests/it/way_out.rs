@@ -128,9 +128,9 @@ fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>) {
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
         heard.extend_from_slice(&buffer[..read]);
         if heard.ends_with(b"}") {
-            let head = String::from_utf8_lossy(&heard).to_ascii_lowercase();
-            assert!(head.starts_with("post /v1/chat/completions http/1.1\r\n"), "{head}");
-            assert!(head.contains(&format!("\r\nhost: {HOST}\r\n")), "{head}");
+            let said = String::from_utf8_lossy(&heard).to_ascii_lowercase();
+            assert!(said.starts_with("post /v1/chat/completions http/1.1\r\n"), "{said}");
+            assert!(said.contains(&format!("\r\nhost: {HOST}\r\n")), "{said}");
             heard.clear();
             let length = ANSWER.len();
             let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{ANSWER}");

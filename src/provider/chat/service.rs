@@ -232,9 +232,9 @@ impl ChatApi for Service {
             let heard = heard.map_err(|_| self.wire.late(within));
             return self.unstreamed(heard.map_err(|fault| self.fault(fault))?, on_text);
         }
-        let (head, mut body) = response.into_parts();
-        let status = head.status.as_u16();
-        let mut heard = Heard { status, headers: head.headers, ..Heard::default() };
+        let (parts, mut body) = response.into_parts();
+        let status = parts.status.as_u16();
+        let mut heard = Heard { status, headers: parts.headers, ..Heard::default() };
         let (mut events, mut assembly) =
             (Events::default(), Assembly::new(self.dialect.shape, request.endpoint));
         let mut take = |data: &str| assembly.take(data, &mut |text| on_text(text));

@@ -159,9 +159,9 @@ impl CallWire {
 
 /// Hears the rest of a reply.
 pub(in crate::provider) async fn hear(response: Response<Incoming>) -> Heard {
-    let (head, mut body) = response.into_parts();
-    let status = head.status.as_u16();
-    let mut heard = Heard { status, headers: head.headers, ..Heard::default() };
+    let (parts, mut body) = response.into_parts();
+    let status = parts.status.as_u16();
+    let mut heard = Heard { status, headers: parts.headers, ..Heard::default() };
     loop {
         match piece(&mut body).await {
             Ok(Some(piece)) if heard.body.is_empty() => heard.body = piece.into(),
