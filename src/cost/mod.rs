@@ -12,6 +12,7 @@ mod lengths;
 mod members;
 mod money;
 mod numbers;
+mod phrases;
 mod price;
 mod prices;
 mod reasks;

@@ -7,14 +7,10 @@ use serde::Serialize;
 
 use super::money::{Currency, Money};
 use super::numbers::grouped;
+use super::phrases::{LABEL, close, counted, wrapped};
 use super::reasks::Reasked;
 use super::terms::Range;
 use crate::batch::{Usage, Used};
-
-/// Cells of a line.
-const WIDTH: usize = 80;
-/// Cells before what a line says.
-const LABEL: usize = 10;
 
 /// What was not paid, as far as that is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -363,39 +359,6 @@ pub fn tokens_lines(usage: Usage) -> Vec<String> {
     wrapped("tokens", &words)
 }
 
-/// Takes away the mark that would lead to a further part.
-fn close(words: &mut [String]) {
-    if let Some(last) = words.last_mut() {
-        let end = last.trim_end_matches([',', ';']).len();
-        last.truncate(end);
-    }
-}
-
-/// A label and parts of a sentence, as many on a line as it holds.
-fn wrapped(label: &str, parts: &[String]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in parts {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + part.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(part);
-            }
-            Some(_) => lines.push(format!("{:LABEL$}{part}", "")),
-            None => lines.push(format!("{label:LABEL$}{part}")),
-        }
-    }
-    lines
-}
-
-fn counted(number: u64, word: &str) -> String {
-    let ending = match (number, word.ends_with("ch")) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{} {word}{ending}", grouped(number))
-}
-
 /// An amount as people read it; nothing is free.
 pub fn shown(money: Money) -> String {
     if money.pico == 0 { "free".to_owned() } else { money.show() }
@@ -403,6 +366,7 @@ pub fn shown(money: Money) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::phrases::WIDTH;
     use super::*;
     use crate::cost::PICO;
 
