@@ -5,8 +5,8 @@ mod all;
 use super::Context;
 use super::flags::{JsonArg, LimitArgs, RunningArgs, WriteArgs, YesArgs, lays};
 use super::steps::{
-    Bare, Follow, find_job, go_on, look_for_late, open_store, send_job_now, waits, with_look,
-    with_on_done,
+    Bare, Change, Follow, find_job, go_on, look_for_late, open_store, retry, send_job_now, waits,
+    wants_rest_now, with_look, with_on_done,
 };
 use crate::ui::{CommandError, ExitCode};
 
@@ -51,6 +51,12 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         context.printer.note(&format!("job {} is {}", found.job.short(), found.job.state));
     }
     let mut found = look_for_late(context, &store, found)?;
+    if wants_rest_now(context, &store, &found)? {
+        let job = found.job.clone();
+        return with_on_done(context, &store, &job, || {
+            retry(context, &store, found, &Change::REST)
+        });
+    }
     send_job_now(context, &store, &mut found)?;
     let how = Follow { submit: true, wait: waits(context) };
     with_on_done(context, &store, &found.job, || go_on(context, &store, &found, how))

@@ -69,6 +69,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode, CommandError> {
         prompt_file: args.prompt_file.clone(),
         reask: args.reask.reask,
         only_shows: args.spend.only_shows(),
+        is_rest: false,
     };
     let job = found.job.clone();
     with_on_done(context, &store, &job, || retry(context, &store, found, &change))

@@ -22,6 +22,8 @@ pub struct Wanted {
     pub statuses: Vec<RowStatus>,
     /// Whether the question differs from the job's own.
     pub is_changed: bool,
+    /// Only what a batch leaves: rows without an answer that nobody stopped.
+    pub is_rest: bool,
 }
 
 impl Wanted {
@@ -36,6 +38,7 @@ impl Wanted {
             return self.statuses.contains(&status);
         }
         match status {
+            Cancelled | Unparsed | Invalid if self.is_rest => false,
             Expired | Missing | Cancelled | Unparsed | Invalid => true,
             Error => self.is_changed || !class.is_some_and(stays),
             Refused | Truncated => self.is_changed,
@@ -217,20 +220,22 @@ mod tests {
         let plain = Wanted::default();
         let changed = Wanted { is_changed: true, ..Wanted::default() };
         let table = [
-            (Expired, None, true, true),
-            (Missing, None, true, true),
-            (Cancelled, None, true, true),
-            (Unparsed, None, true, true),
-            (Invalid, None, true, true),
-            (Error, None, true, true),
-            (Error, Some(FailureKind::Server), true, true),
-            (Error, Some(FailureKind::Account), true, true),
-            (Error, Some(FailureKind::Invalid), false, true),
-            (Refused, None, false, true),
-            (Truncated, None, false, true),
-            (Skipped, None, false, false),
+            (Expired, None, true, true, true),
+            (Missing, None, true, true, true),
+            (Cancelled, None, true, true, false),
+            (Unparsed, None, true, true, false),
+            (Invalid, None, true, true, false),
+            (Error, None, true, true, true),
+            (Error, Some(FailureKind::Server), true, true, true),
+            (Error, Some(FailureKind::Account), true, true, true),
+            (Error, Some(FailureKind::Invalid), false, true, false),
+            (Refused, None, false, true, false),
+            (Truncated, None, false, true, false),
+            (Skipped, None, false, false, false),
         ];
-        for (status, class, taken, taken_if_changed) in table {
+        let rest = Wanted { is_rest: true, ..Wanted::default() };
+        for (status, class, taken, taken_if_changed, is_rest) in table {
+            assert_eq!(rest.takes(status, class), is_rest, "{status:?} {class:?}");
             assert_eq!(plain.takes(status, class), taken, "{status:?} {class:?}");
             assert_eq!(changed.takes(status, class), taken_if_changed, "{status:?} {class:?}");
             let named = Wanted { statuses: vec![status], ..Wanted::default() };

@@ -2,7 +2,6 @@
 //! real sandbox. Its own list of calls is the judge of what was asked twice.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -65,15 +64,14 @@ impl Calls {
         self.seen()[name].as_u64().unwrap_or(0)
     }
 
-    /// How many whole lines each row has in the result files of calls. A run that is killed while
-    /// it plans leaves copies of earlier answers, which are no calls.
+    /// How many whole lines each row has in the results on disk. Copies of earlier answers are none:
+    /// a run that is killed while it plans may leave some.
     pub(crate) fn lines(&self) -> BTreeMap<String, u64> {
         let mut lines = BTreeMap::new();
         let jobs = fs::read_dir(self.dir.home().join("jobs")).into_iter().flatten().flatten();
         for job in jobs {
             let results = fs::read_dir(job.path().join("results")).into_iter().flatten().flatten();
-            let of_calls = |name: &OsStr| name.to_string_lossy().contains("calls");
-            for file in results.filter(|file| of_calls(&file.file_name())) {
+            for file in results.filter(|file| file.file_name() != "cached.jsonl") {
                 let text = fs::read_to_string(file.path()).unwrap_or_default();
                 for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
                     let line: Value = serde_json::from_str(line).expect("a line is JSON");
@@ -264,9 +262,9 @@ fn an_interrupted_run_goes_on() {
 /// answered, and the ledger remembers who failed.
 #[test]
 fn b03_rows_flow_on_through_the_next_of_the_chain() {
-    // Calls that are out when the first refusal comes are all that reach the hanging ones.
-    let first = Sandbox::with(&["--faults", "realtime#30-40: 429; realtime#41-90: hang"]);
-    let calls = Calls::new(300, &[]);
+    // The second is slow enough for rows to be left when the first is asked again.
+    let first = Sandbox::with(&["--faults", "realtime#30: 429; realtime#31-90: hang"]);
+    let calls = Calls::new(300, &["--latency", "20ms"]);
     let provider = |name: &str, address: &str| {
         format!(
             "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
@@ -276,7 +274,8 @@ fn b03_rows_flow_on_through_the_next_of_the_chain() {
     let second = calls.sandbox.address();
     calls.dir.config(&(provider("first", first.address()) + &provider("second", second)));
     let run = calls.workflow(
-        "--provider first:gpt-4o,second:gpt-4o-mini --set timeout=1s --set cool_down=60s",
+        "--provider first:gpt-4o,second:gpt-4o-mini --set timeout=4s --set cool_down=60s \
+         --set retry_delay=20ms",
     );
     run.env("CALLS_KEY", "sandbox-calls").run().exits(0);
     let mut by = BTreeMap::new();
@@ -313,6 +312,21 @@ fn b02_the_tail_of_a_batch_is_finished_by_calls() {
     assert!(asked > 0 && asked < 60, "{asked}");
     assert_eq!(calls.lines().len(), 60 + usize::try_from(asked).expect("few"), "two rounds");
     assert_eq!(calls.status()["statuses"]["ok"], 60);
+}
+
+/// B02, S4.03: of a job that is over `resume --now` calls what its batches left, and nothing else.
+#[test]
+fn b02_what_a_finished_job_left_is_called_by_resume_now() {
+    let flags = ["--batch-seconds", "0.2", "--faults", "batch: expire 60%"];
+    let calls = Calls::new(60, &flags);
+    let line = "workflow in.csv out.csv --prompt {text} --yes --mode batch --rounds 1";
+    calls.run(line).hurried().run().exits(3).says(&["expired  24"]);
+    calls.run("resume last").run().exits(3);
+    assert_eq!(calls.count("calls"), 0, "nothing without a wish");
+    calls.run("resume last --now --yes").run().exits(0).says(&["ok  60"]);
+    assert_eq!((calls.count("calls"), calls.count("answered_again")), (24, 0));
+    calls.run("resume last --now --yes").run().exits(0);
+    assert_eq!(calls.count("calls"), 24, "all are answered");
 }
 
 /// B02, S4.03: a batch that expires at 60 % is completed by `--finish realtime` and by `resume

@@ -50,9 +50,23 @@ pub(in crate::commands) struct Change {
     pub(in crate::commands) reask: Option<u64>,
     /// Send nothing.
     pub(in crate::commands) only_shows: bool,
+    /// Only rows without an answer that nobody stopped.
+    pub(in crate::commands) is_rest: bool,
 }
 
 impl Change {
+    /// What a batch leaves.
+    pub(in crate::commands) const REST: Self = Self {
+        classes: Vec::new(),
+        model: None,
+        max_tokens: None,
+        prompt: None,
+        prompt_file: None,
+        reask: None,
+        only_shows: false,
+        is_rest: true,
+    };
+
     /// The line that asks for it.
     fn line(&self, context: &Context, job: &str) -> String {
         let mut line = format!("batchctl retry {job}");
@@ -91,7 +105,8 @@ pub(in crate::commands) fn retry(
     let question = asked_otherwise(context, &found, change, &who, &table)?;
     let is_changed = question != found.spec.question;
     found.spec.reask = reasks_like(context, &found.spec, &question)?;
-    let wanted = WantedRows { statuses: change.classes.clone(), is_changed };
+    let statuses = change.classes.clone();
+    let wanted = WantedRows { statuses, is_changed, is_rest: change.is_rest };
     let rows: Vec<u64> =
         open.iter().filter(|row| wanted.takes(row.status, row.class)).map(|row| row.row).collect();
     let mode = retry_mode(context, &found, (&who, rows.len()));

@@ -4,17 +4,19 @@
 use super::again::lock;
 use super::again_price::AgainPrice;
 use super::begin::save_output;
+use super::form::is_on_line;
 use super::jobs::Found;
 use super::mode::{Wanted, wanted};
 use super::who::{Who, who_of_job};
 use crate::commands::Context;
+use crate::config::key;
 use crate::cost::Price;
-use crate::job::terms_of;
+use crate::job::{WantedRows, terms_of};
 use crate::request::Mode;
-use crate::store::{ShardRecord, ShardState, Store};
+use crate::store::{JobState, ShardRecord, ShardState, Store};
 use crate::ui::{CommandError, counted};
 
-/// The same for a job of which it is not known yet who is asked.
+/// [`send_now`] for a job of which it is not known yet who is asked.
 pub(in crate::commands) fn send_job_now(
     context: &Context,
     store: &Store,
@@ -25,6 +27,21 @@ pub(in crate::commands) fn send_job_now(
     }
     let who = who_of_job(context, found)?;
     send_now(context, store, found, &who)
+}
+
+/// Whether the line wants calls of what a job left that is over, and it left rows without an answer.
+pub(in crate::commands) fn wants_rest_now(
+    context: &Context,
+    store: &Store,
+    found: &Found,
+) -> Result<bool, CommandError> {
+    let is_said = is_on_line(context, key::MODE) && wanted(context) == Wanted::Of(Mode::Realtime);
+    if !is_said || found.job.state != JobState::Done {
+        return Ok(false);
+    }
+    let rest = WantedRows { is_rest: true, ..WantedRows::default() };
+    let classes = store.open_classes(&found.job.key)?;
+    Ok(classes.iter().any(|(status, class, _)| rest.takes(*status, *class)))
 }
 
 /// Makes calls of what is not sent, where the line asks for it; `who` is asked and paid.

@@ -67,7 +67,7 @@ pub(super) use asked::{AskedDocument, call_lines};
 pub(super) use asking::{given_text, max_side};
 pub(super) use asking_like::words_question;
 pub(super) use begin::waits;
-pub(super) use by_calls::send_job_now;
+pub(super) use by_calls::{send_job_now, wants_rest_now};
 pub(super) use chain::{chain_of, member_of};
 pub(super) use choice::{require_fillable, selection_for};
 pub(super) use clean::{Cleaned, clean_remote, list_remote, must_stay};
