@@ -257,6 +257,59 @@ fn an_interrupted_run_goes_on() {
     assert_eq!(calls.count("calls"), 300 - kept);
 }
 
+/// P1: of one window that is closed come several hangups, the shell's and the terminal's own; they
+/// cut off no call that is out.
+#[test]
+fn p1_two_hangups_of_one_window_cut_no_call() {
+    let calls = Calls::new(200, &["--latency", "400ms"]);
+    let run = calls.workflow("--set concurrency=8").start();
+    until("some rows have an answer", || calls.lines().len() > 8);
+    signal(&run.child, "HUP");
+    thread::sleep(Duration::from_millis(30));
+    signal(&run.child, "HUP");
+    run.end();
+    assert_eq!(calls.count("closed"), 0, "calls were cut off");
+    calls.workflow("--set concurrency=200").run().exits(0);
+    assert_eq!((calls.count("calls"), calls.count("answered_again")), (200, 0));
+}
+
+/// B03: whoever is paid in another's place is told: one that refuses its key, and one that an
+/// earlier run left alone.
+#[test]
+fn b03_whoever_is_passed_over_is_told() {
+    let first = Sandbox::with(&["--faults", "realtime#1: 401; realtime#2-60: 500"]);
+    let calls = Calls::new(40, &[]);
+    let provider = |name: &str, address: &str| {
+        format!(
+            "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
+             api_key_env = \"CALLS_KEY\"\nmodel = \"gpt-4o\"\n"
+        )
+    };
+    let second = calls.sandbox.address();
+    calls.dir.config(&(provider("first", first.address()) + &provider("second", second)));
+    let run = |prompt: &str| {
+        let line = format!("workflow in.csv out.csv --prompt {prompt} --now --yes --overwrite");
+        let run = calls.run(&format!("{line} --provider first,second --set concurrency=1"));
+        run.env("CALLS_KEY", "sandbox-calls").run().exits(0)
+    };
+    run("{text}").says(&["first gpt-4o refuses all calls and is not asked any more; the next"]);
+    for prompt in ["A:{text}", "B:{text}"] {
+        let output = run(prompt);
+        let is_left = output.stderr.contains("first gpt-4o failed before and is left alone for");
+        assert_eq!(is_left, prompt.starts_with('B'), "{output}");
+        assert_eq!(is_left, output.stderr.contains("batchctl providers health --reset first"));
+    }
+}
+
+/// Calls end with whoever makes them: a run that waits no longer does not say that it goes on.
+#[test]
+fn a_run_that_waits_no_longer_says_that_nothing_runs() {
+    let calls = Calls::new(200, &["--latency", "300ms"]);
+    let output = calls.workflow("--set concurrency=2 --max-wait 1s").run().exits(6);
+    let output = output.says(&["is not done; its rows are asked while batchctl runs"]);
+    assert!(!output.stderr.contains("still running"), "{output}");
+}
+
 /// B03, S3.06, S3.09: refused, then dead, then slow: rows flow on through the next of the chain,
 /// no row with an answer is asked again, calls that took too long are closed, each line says who
 /// answered, and the ledger remembers who failed.

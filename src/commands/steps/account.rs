@@ -152,6 +152,9 @@ impl Account<'_> {
                 format!("job {job} stopped; it still runs at {provider}, and still costs")
             }
             Ending::Stopped(_) => format!("job {job} stopped; nothing of it runs at {provider}"),
+            Ending::Waiting if self.mode == Mode::Realtime && !self.runs_on => {
+                format!("job {job} is not done; its rows are asked while batchctl runs · {rows}")
+            }
             Ending::Waiting | Ending::Unclear(_) => {
                 format!("job {job} still running at {provider} · {rows}")
             }

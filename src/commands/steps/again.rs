@@ -171,7 +171,7 @@ fn retry_mode(context: &Context, found: &Found, (who, rows): (&Who, usize)) -> M
             let threshold = context.settings.get(key::BATCH_THRESHOLD);
             let is_few = (rows as u64) < threshold || !takes_batches(who.api.dialect());
             let mode = if is_few { Mode::Realtime } else { Mode::Batch };
-            tell_auto(context, (mode, rows as u64));
+            tell_auto(context, who, (mode, rows as u64));
             mode
         }
     }

@@ -97,7 +97,7 @@ fn require_waiting(context: &Context) -> Result<(), CommandError> {
 }
 
 /// Says in one line what `--mode auto` came to.
-pub(super) fn tell_auto(context: &Context, (mode, requests): (Mode, u64)) {
+pub(super) fn tell_auto(context: &Context, who: &Who, (mode, requests): (Mode, u64)) {
     if wanted(context) != Wanted::Auto || requests == 0 {
         return;
     }
@@ -107,6 +107,10 @@ pub(super) fn tell_auto(context: &Context, (mode, requests): (Mode, u64)) {
     let threshold = context.settings.get(key::BATCH_THRESHOLD);
     let requests = crate::ui::counted(requests, "request");
     context.printer.note(&match mode {
+        Mode::Realtime if !takes_batches(who.api.dialect()) => {
+            let name = &who.name;
+            format!("{requests}: sent now, as {name} is asked by calls only (--mode auto)")
+        }
         Mode::Realtime if threshold > 0 => {
             format!("{requests}, fewer than {threshold}: sent now, by calls (--mode auto)")
         }

@@ -124,7 +124,7 @@ impl Planned {
         let limits = (limits, Most { tokens: queued, cost, requests, calls_below: *calls_below });
         let plan = plan((spec, &pricing), table, limits, lists, reuse, reporter.as_ref())?;
         prepared.check(context, &plan.tally)?;
-        tell_auto(context, (plan.mode, plan.requests()));
+        tell_auto(context, who, (plan.mode, plan.requests()));
         let Prepared { table, mut spec, .. } = prepared;
         spec.mode = plan.mode;
         let may_be_queued = queued.filter(|_| plan.mode == Mode::Batch);

@@ -98,6 +98,8 @@ async fn obey(mut signals: Signals, listening: Arc<Listening>, printer: Printer)
         meaning.stop.as_ref().map(|stop| stop.raise(cause)).is_some()
     };
     if is_asked {
+        // Of one window that is closed come several: the shell's and the terminal's own.
+        signals.ignore_hangups();
         cause = signals.next().await;
     }
     printer.end_now(match cause {
@@ -128,6 +130,12 @@ impl Signals {
         })
     }
 
+    /// Lets hangups pass from now on.
+    fn ignore_hangups(&mut self) {
+        // Its handler stays, so that the next one does not end the process.
+        self.hangup = None;
+    }
+
     /// Waits for the next one.
     pub(in crate::commands) async fn next(&mut self) -> StopCause {
         let hangup = async {
@@ -154,6 +162,9 @@ impl Signals {
     pub(in crate::commands) fn new() -> io::Result<Self> {
         Ok(Self)
     }
+
+    #[expect(clippy::unused_self, reason = "as on Unix")]
+    fn ignore_hangups(&mut self) {}
 
     pub(in crate::commands) async fn next(&mut self) -> StopCause {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -181,22 +181,32 @@ pub(in crate::commands) fn about(
     rows: u64,
 ) -> Option<u64> {
     if used.rows > 0 {
-        let all = tokens_of(used.usage);
-        let of_all = |part, of| Tokens {
-            prompt: scaled(all.prompt, part, of),
-            cached: scaled(all.cached, part, of),
-            completion: scaled(all.completion, part, of),
-            reasoning: scaled(all.reasoning, part, of),
-        };
-        // The rates go by the size of one request, the sum by all of them.
-        let (price, mode) = price?;
-        let rates = price.rates(mode, of_all(1, used.rows));
-        let flat = Price { batch: rates, realtime: rates, tiers: Vec::new(), ..price.clone() };
-        let tokens = of_all(rows, used.rows);
-        return flat.cost(mode, tokens);
+        return priced(price?, tokens_of(used.usage), (rows, used.rows));
     }
     let forecast = forecast?;
-    Some(scaled(forecast.cost.likely?, rows, Some(forecast.requests).filter(|n| *n > 0)?))
+    let requests = Some(forecast.requests).filter(|n| *n > 0)?;
+    // They may go out in another mode than they were expected to.
+    if let (Some(price), Some(prompt), Some(completion)) =
+        (price, forecast.input_tokens, forecast.output_tokens.likely)
+    {
+        let all = Tokens { prompt, completion, ..Tokens::default() };
+        return priced(price, all, (rows, requests));
+    }
+    Some(scaled(forecast.cost.likely?, rows, requests))
+}
+
+/// What so many of the requests cost that have these tokens together.
+fn priced((price, mode): (&Price, Mode), all: Tokens, (rows, of): (u64, u64)) -> Option<u64> {
+    let part = |rows| Tokens {
+        prompt: scaled(all.prompt, rows, of),
+        cached: scaled(all.cached, rows, of),
+        completion: scaled(all.completion, rows, of),
+        reasoning: scaled(all.reasoning, rows, of),
+    };
+    // The rates go by the size of one request, the sum by all of them.
+    let rates = price.rates(mode, part(1));
+    let flat = Price { batch: rates, realtime: rates, tiers: Vec::new(), ..price.clone() };
+    flat.cost(mode, part(rows))
 }
 
 fn scaled(sum: u64, part: u64, of: u64) -> u64 {
@@ -242,6 +252,11 @@ mod tests {
             cost: Range { likely: Some(5_000), ..Range::default() },
             ..Forecast::default()
         };
+        let counted = Forecast {
+            input_tokens: Some(1_000),
+            output_tokens: Range { likely: Some(200), ..Range::default() },
+            ..forecast.clone()
+        };
         let steep = Tier {
             input_from: 50,
             input_below: None,
@@ -258,6 +273,7 @@ mod tests {
             (used, Some(&forecast), None, None),
             (used, None, Some(&tiered), Some(300 * 200)),
             (none, Some(&forecast), Some(&own), Some(150)),
+            (none, Some(&counted), Some(&own), Some(30 * 2 + 6 * 10)),
             (none, None, Some(&own), None),
             (none, Some(&Forecast::default()), Some(&own), None),
         ];

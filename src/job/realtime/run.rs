@@ -93,6 +93,8 @@ pub(super) struct State {
     opens: Option<Instant>,
     /// Those of whom it was said that they refuse calls, one bit each.
     refused: u64,
+    /// The same of those that refuse everything.
+    ended: u64,
     journals: HashMap<i64, Listed>,
     tallies: Tallies,
     /// Rows that are through and not handed to the writer.
@@ -132,6 +134,7 @@ impl State {
             is_fed: false,
             opens: None,
             refused: 0,
+            ended: 0,
             journals: HashMap::new(),
             tallies: Tallies::new(names),
             done: Vec::new(),
@@ -151,6 +154,7 @@ impl Caller<'_> {
     /// Makes calls until there is nothing to call any more, or something stops it. Nothing that
     /// fails here cuts calls off that are out: their answers are paid for.
     pub(super) async fn run(&mut self) -> Why {
+        self.warn_of_rest();
         let mut flights = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -298,6 +302,9 @@ impl Caller<'_> {
         let mark = mark_of(&error);
         if matches!(error.advice, Advice::SlowDown(_)) {
             self.warn_of_refusals(call.member, &error.error.failure.message);
+        }
+        if error.advice == Advice::NotThisProvider {
+            self.warn_of_end(call.member, &error.error.failure.message);
         }
         if let Some(listed) = self.state.journals.get_mut(&item.shard) {
             let ended = listed.journal.ended(item.entry.row, call.member, mark);
