@@ -58,7 +58,7 @@ pub struct Args {
     /// How long one service may take before the next is asked [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = wait)]
     pub timeout: Option<Duration>,
-    /// How often a service is asked again that failed in passing [default: 3]
+    /// How often it is asked again, in all, where services fail in passing [default: 3]
     #[arg(long, value_name = "N", value_parser = retries, hide_short_help = true)]
     pub retries: Option<u64>,
     /// Refused with what there is instead: what an answer costs is known when it is there.

@@ -1,6 +1,7 @@
 //! `chat`: one question and conversations (S3.11-S3.16), against the real sandbox and against a
 //! server that fails byte by byte.
 
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -320,6 +321,23 @@ fn s3_11_a_conversation_goes_along_and_ends() {
     assert_eq!(roles[1], along);
     assert_eq!(roles[2], [&along[..], &["assistant", "user"]].concat());
     assert_eq!(roles[3], ["user"], "what was said is forgotten");
+}
+
+/// A terminal drops the end of a line that is too long, unsaid: half a question is not asked.
+#[test]
+fn a_line_that_the_terminal_cut_is_not_asked() {
+    let server = Server::start(Vec::new());
+    let dir = WorkDir::new();
+    let mut terminal = Terminal::at((&dir, &server.address()), "chat -m gpt-4o", 1, false);
+    until("it is ready", || terminal.shows("/clear begins anew"));
+    terminal.types(format!("START {} END", "字".repeat(2_500)).as_bytes());
+    thread::sleep(Duration::from_millis(300));
+    terminal.types(b"\r");
+    until("it is refused", || terminal.shows("nothing was asked"));
+    terminal.types(b"exit\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen:?}");
+    assert!(calls(&server).is_empty(), "half a question was asked");
 }
 
 /// Ctrl-C stops an answer, once more leaves; so does Ctrl-D.

@@ -15,6 +15,10 @@ use crate::ui::{CommandError, ExitCode, Flow};
 
 /// What stands before what a person types.
 const MARK: &str = ">";
+/// Bytes of a line that a terminal of Linux passes on; what is typed beyond them it drops.
+const TERMINAL_LINE: usize = 4_095;
+const CUT_LINE: &str = "a terminal passes on 4,095 bytes of a line at most, so that this one may \
+                        be cut off: nothing was asked\n  a longer text: batchctl chat < FILE";
 
 /// What can be typed besides questions.
 const HELP: &str = "exit, quit, bye or Ctrl-D leaves · Ctrl-C stops an answer, twice leaves · \
@@ -92,6 +96,10 @@ impl<'a> Talk<'a> {
                 return Ok(ExitCode::Success);
             };
             self.is_leaving = false;
+            if line.trim_end_matches(['\r', '\n']).len() >= TERMINAL_LINE {
+                printer.note(CUT_LINE);
+                continue;
+            }
             match typed(&line) {
                 Typed::Nothing => {}
                 Typed::Leave => return Ok(ExitCode::Success),
