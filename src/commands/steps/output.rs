@@ -243,7 +243,7 @@ pub(in crate::commands) fn require_folder(path: &Path) -> Result<(), CommandErro
         return Err(CommandError::usage(format!("the folder {} does not exist", folder.display()))
             .hint(format!("mkdir -p {}", folder.display())));
     }
-    match tempfile::NamedTempFile::new_in(folder) {
+    match tempfile::tempfile_in(folder) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
             Err(JobError::file("write", path)(error).into())

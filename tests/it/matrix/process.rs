@@ -72,9 +72,7 @@ fn dies_at(points: &[String], power: bool) {
 /// Dies at a point of `resume`, of a job whose folder is known by then.
 fn dies_later(points: &[&str], power: bool) {
     for point in points {
-        let site = Site::new();
-        site.run(LINE).arg("--no-wait").run().exits(0);
-        thread::sleep(Duration::from_millis(400));
+        let site = left_to_resume();
         let point = point.replace("JOB/", &site.job_file(""));
         let mut run = site.run("resume last").env("BATCHCTL_CRASH", &point);
         if power {
@@ -272,6 +270,20 @@ fn stops_for_room(_: &Site, output: &Output) {
     assert_eq!(output.code, Some(9), "E 9\n{output}");
 }
 
+/// A job whose batches have ended and whose results are all left to the second run, however slow
+/// the machine is.
+fn left_to_resume() -> Site {
+    let site = Site::new();
+    site.bench.gate.now(|call, _| match call {
+        POLL | LIST => Act::Edit(still_runs),
+        _ => Act::Pass,
+    });
+    site.run(LINE).arg("--no-wait").run().exits(0);
+    site.bench.gate.now(|_, _| Act::Pass);
+    thread::sleep(Duration::from_millis(400));
+    site
+}
+
 /// Makes what is told of batches that of batches that are under way.
 fn still_runs(told: &mut Value) {
     if let Some(listed) = told["data"].as_array_mut() {
@@ -285,15 +297,7 @@ fn still_runs(told: &mut Value) {
 
 /// No room for one file: E 9, nothing deleted at the provider, then R.
 fn no_room_for(operation: &str) {
-    let site = Site::new();
-    // However slow the machine is: the results are left to the second run.
-    site.bench.gate.now(|call, _| match call {
-        POLL | LIST => Act::Edit(still_runs),
-        _ => Act::Pass,
-    });
-    site.run(LINE).arg("--no-wait").run().exits(0);
-    site.bench.gate.now(|_, _| Act::Pass);
-    thread::sleep(Duration::from_millis(400));
+    let site = left_to_resume();
     let operation = operation.replace("JOB/", &site.job_file(""));
     let run = site.run("resume last").env("BATCHCTL_FAULT", format!("{operation}:enospc"));
     let output = run.run().exits(9).says(&["No space left on device"]);
