@@ -33,6 +33,18 @@ impl Calls {
         self.dir.batchctl(line).openai_at(self.sandbox.address())
     }
 
+    /// Makes a service `second` of its sandbox, and `first` of this one, for chains of both.
+    fn behind(&self, first: &Sandbox) {
+        let provider = |name: &str, address: &str| {
+            format!(
+                "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
+                 api_key_env = \"CALLS_KEY\"\nmodel = \"gpt-4o\"\n"
+            )
+        };
+        let second = provider("second", self.sandbox.address());
+        self.dir.config(&(provider("first", first.address()) + &second));
+    }
+
     /// The line that runs it.
     pub(crate) fn workflow(&self, more: &str) -> Run {
         self.run(&format!("workflow in.csv out.csv --prompt {{text}} --now --yes {more}"))
@@ -279,14 +291,7 @@ fn p1_two_hangups_of_one_window_cut_no_call() {
 fn b03_whoever_is_passed_over_is_told() {
     let first = Sandbox::with(&["--faults", "realtime#1: 401; realtime#2-60: 500"]);
     let calls = Calls::new(40, &[]);
-    let provider = |name: &str, address: &str| {
-        format!(
-            "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
-             api_key_env = \"CALLS_KEY\"\nmodel = \"gpt-4o\"\n"
-        )
-    };
-    let second = calls.sandbox.address();
-    calls.dir.config(&(provider("first", first.address()) + &provider("second", second)));
+    calls.behind(&first);
     let run = |prompt: &str| {
         let line = format!("workflow in.csv out.csv --prompt {prompt} --now --yes --overwrite");
         let run = calls.run(&format!("{line} --provider first,second --set concurrency=1"));
@@ -318,14 +323,7 @@ fn b03_rows_flow_on_through_the_next_of_the_chain() {
     // The second is slow enough for rows to be left when the first is asked again.
     let first = Sandbox::with(&["--faults", "realtime#30: 429; realtime#31-90: hang"]);
     let calls = Calls::new(300, &["--latency", "20ms"]);
-    let provider = |name: &str, address: &str| {
-        format!(
-            "[providers.{name}]\nkind = \"openai-compatible\"\nbase_url = \"{address}/v1\"\n\
-             api_key_env = \"CALLS_KEY\"\n"
-        )
-    };
-    let second = calls.sandbox.address();
-    calls.dir.config(&(provider("first", first.address()) + &provider("second", second)));
+    calls.behind(&first);
     let run = calls.workflow(
         "--provider first:gpt-4o,second:gpt-4o-mini --set timeout=4s --set cool_down=60s \
          --set retry_delay=20ms",
